@@ -1,0 +1,60 @@
+"""Learn an autoencoder from your own data and put it to work.
+
+Importing this costs nothing: what needs PyTorch is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from narrows.errors import NarrowsError
+from narrows.version import __version__
+
+if TYPE_CHECKING:
+    from narrows.data.samples import Samples, from_arrays
+    from narrows.data.sources import open_samples
+    from narrows.networks.autoencoder import Autoencoder
+    from narrows.networks.build import build
+    from narrows.networks.store import load, save
+    from narrows.training.loop import Progress, fit
+    from narrows.training.settings import Settings
+
+
+__all__ = [
+    "Autoencoder",
+    "NarrowsError",
+    "Progress",
+    "Samples",
+    "Settings",
+    "__version__",
+    "build",
+    "fit",
+    "from_arrays",
+    "load",
+    "open_samples",
+    "save",
+]
+
+_HOMES = {
+    "Autoencoder": "narrows.networks.autoencoder",
+    "Progress": "narrows.training.loop",
+    "Samples": "narrows.data.samples",
+    "Settings": "narrows.training.settings",
+    "build": "narrows.networks.build",
+    "fit": "narrows.training.loop",
+    "from_arrays": "narrows.data.samples",
+    "load": "narrows.networks.store",
+    "open_samples": "narrows.data.sources",
+    "save": "narrows.networks.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'narrows' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

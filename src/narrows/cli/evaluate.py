@@ -1,0 +1,91 @@
+"""`narrows evaluate`: how good a model is on data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from narrows.cli import show
+
+
+@click.command("evaluate")
+@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write pictures and evaluation.json there.")
+@click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def command(model_path: Path, data: str, output: Path | None, skip_bad: bool, device: str, as_json: bool) -> None:
+    """Measure MODEL on DATA, beside PCA with as many numbers as the model's code; draw pictures.
+
+    Of a named set, its own test part is used. Errors count values scaled to 0..1.
+
+    \b
+    narrows evaluate mnist.safetensors mnist -o pictures/
+    """
+    import json
+
+    from narrows.data.files import make_folder, write_file
+    from narrows.data.sources import open_samples
+    from narrows.evaluation import report
+    from narrows.networks.store import load
+    from narrows.training.device import choose
+
+    model = load(model_path, choose(device))
+    with show.reporting() as reading:
+        samples = open_samples(data, "test", skip_bad, reading)
+    for note in samples.notes:
+        show.say(f"note: {note}")
+    if output is not None:
+        make_folder(output)
+    evaluation = report.evaluate(model, samples)
+    values = {
+        "samples": evaluation.samples,
+        "mse": evaluation.mse,
+        "squared_error": evaluation.squared_error,
+        "psnr_db": evaluation.psnr_db,
+        "ssim": evaluation.ssim,
+        "pca_mse": evaluation.pca_mse,
+        "pca_clipped_mse": evaluation.pca_clipped_mse,
+        "pca_psnr_db": evaluation.pca_psnr_db,
+        "pca": evaluation.pca,
+        "lesson_loss": evaluation.lesson_loss,
+    }
+    if as_json:
+        show.result_json(values)
+    else:
+        _print(model_path, samples.source, model, evaluation)
+    if output is not None:
+        from narrows.evaluation import pictures
+
+        write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())
+        for path in pictures.draw(model, samples, evaluation, output):
+            show.say(f"wrote {path}")
+
+
+def _print(path: Path, source: str, model: object, evaluation: object) -> None:
+    from narrows.evaluation.report import Evaluation
+    from narrows.networks.autoencoder import Autoencoder
+
+    assert isinstance(model, Autoencoder)
+    assert isinstance(evaluation, Evaluation)
+
+    def row(name: str, mse: float | None, psnr: float | None, ssim: float | None) -> tuple[str, ...]:
+        each = evaluation.squared_error / evaluation.mse if evaluation.mse else 0.0
+        return (
+            name,
+            "-" if mse is None else f"{mse:.6f}",
+            "-" if mse is None else f"{mse * each:.3f}",
+            "-" if psnr is None else f"{psnr:.2f}",
+            "-" if ssim is None else f"{ssim:.4f}",
+        )
+
+    rows = [row(f"{path.name} ({model.config.network})", evaluation.mse, evaluation.psnr_db, evaluation.ssim)]
+    if evaluation.pca_mse is not None:
+        rows.append(row(evaluation.pca, evaluation.pca_mse, None, None))
+        rows.append(row("the same, clipped", evaluation.pca_clipped_mse, evaluation.pca_psnr_db, None))
+    columns = ("", "MSE a value", "squared error a sample", "PSNR dB", "SSIM")
+    show.result_table(f"{evaluation.samples} samples of {source}", rows, columns)
+    if evaluation.lesson_loss is not None:
+        click.echo(f"as the lesson prints it (MSE x 20): {evaluation.lesson_loss:.4f}")

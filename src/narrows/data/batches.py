@@ -1,0 +1,145 @@
+"""The fast path from a set of samples to batches of tensors, in an order that a seed and a step decide.
+
+The set stays one array in its own dtype, in RAM or memory-mapped; only a batch becomes floats, on the device.
+Next door: `samples` says what a sample is; `training.loop` asks for one batch a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples
+
+Indices = npt.NDArray[np.int64]
+
+
+def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Samples as NumPy has them to float32 in 0..1: images `(N, C, H, W)`, vectors `(N, D)`."""
+    if array.dtype not in _DIRECT:  # dtypes that torch has no arithmetic for
+        array = array.astype(np.float64)
+    tensor = torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    # Subtracting before the cast keeps wide integers and doubles exact in their small range.
+    tensor = (tensor - description.low).float() if description.low else tensor.float()
+    tensor = tensor.mul_(1.0 / (description.high - description.low))
+    return tensor.permute(0, 3, 1, 2).contiguous() if tensor.ndim == 4 else tensor
+
+
+_DIRECT = tuple(np.dtype(name) for name in ("uint8", "int16", "int32", "int64", "float16", "float32", "float64"))
+
+
+def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
+    """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
+    array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).double().cpu().numpy()
+    array = array * (description.high - description.low) + description.low
+    dtype = np.dtype(description.dtype)
+    array = np.clip(array, description.low, description.high)
+    return (np.rint(array) if dtype.kind in "ui" else array).astype(dtype)
+
+
+def split(count: int, held: int, seed: int) -> tuple[Indices, Indices]:
+    """Seeded indices of the training part and of the `held` samples for validation, each sorted."""
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+@dataclass
+class Batches:
+    """Random batches of the samples at `indices`, decided by seed and step alone.
+
+    `crop` is the side of random crops, 0 for whole samples; `shift` moves each image by up to so many pixels
+    either way, its border repeated. Every sample comes once an epoch; a batch may straddle two epochs.
+    """
+
+    samples: Samples
+    indices: Indices
+    size: int
+    seed: int
+    crop: int = 0
+    shift: int = 0
+    device: torch.device | str = "cpu"
+    _epoch: int = field(default=-1, init=False)
+    _order: Indices = field(default_factory=lambda: np.empty(0, np.int64), init=False)
+
+    def draw(self, step: int) -> torch.Tensor:
+        """Batch number `step`: float32 in 0..1, `(B, C, H, W)` or `(B, D)`."""
+        chosen = self._indices(step * self.size, (step + 1) * self.size)
+        rng = np.random.default_rng([self.seed, step])
+        values = self.samples.values
+        if self.crop:
+            array = np.stack([random_crop(values[i], self.crop, rng) for i in chosen])
+        else:
+            # Sorted, so that a memory map is read forwards; the order inside a batch means nothing.
+            array = np.asarray(values[np.sort(chosen)])
+        if self.shift:
+            array = shifted(array, self.shift, rng)
+        return to_tensor(array, self.samples.description, self.device)
+
+    def _indices(self, start: int, stop: int) -> Indices:
+        parts = []
+        while start < stop:
+            epoch, offset = divmod(start, len(self.indices))
+            if epoch != self._epoch:
+                self._epoch = epoch
+                self._order = np.random.default_rng([self.seed, 1, epoch]).permutation(self.indices)
+            part = self._order[offset : offset + stop - start]
+            parts.append(part)
+            start += len(part)
+        return np.concatenate(parts)
+
+
+def random_crop(image: Array, side: int, rng: np.random.Generator) -> Array:
+    """A `(side, side, C)` piece of an image `(H, W, C)`; smaller images are filled by repeating their edge."""
+    lack = [max(0, side - n) for n in image.shape[:2]]
+    if any(lack):
+        image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
+    top = int(rng.integers(image.shape[0] - side + 1))
+    left = int(rng.integers(image.shape[1] - side + 1))
+    return image[top : top + side, left : left + side]
+
+
+def shifted(images: Array, most: int, rng: np.random.Generator) -> Array:
+    """Each image of `(N, H, W, C)` moved by up to `most` pixels down or up and right or left."""
+    count, height, width, channels = images.shape
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    offsets = rng.integers(0, 2 * most + 1, (2, count, 1, 1))
+    rows = offsets[0] + np.arange(height)[:, None]
+    columns = offsets[1] + np.arange(width)
+    flat = padded.reshape(count, -1, channels)
+    index = (rows * (width + 2 * most) + columns).reshape(count, -1, 1)
+    return np.take_along_axis(flat, index, axis=1).reshape(images.shape)
+
+
+def chunks(
+    samples: Samples, indices: Indices | None = None, crop: int = 0, device: torch.device | str = "cpu"
+) -> Iterator[torch.Tensor]:
+    """All samples in order as tensors of bounded size, for statistics and evaluation.
+
+    Images of differing sizes come as their centre crops of side `crop`, so `crop` must be set for them.
+    """
+    indices = np.arange(len(samples)) if indices is None else indices
+    values = samples.values
+    each = crop * crop * samples.description.channels if crop else samples.description.values
+    rows = max(1, CHUNK_BYTES // (4 * max(1, each)))
+    for start in range(0, len(indices), rows):
+        part = indices[start : start + rows]
+        if crop:
+            array = np.stack([centre_crop(values[i], crop) for i in part])
+        elif isinstance(values, Ragged):
+            raise ValueError("images of differing sizes need a crop")
+        else:
+            array = np.asarray(values[part])
+        yield to_tensor(array, samples.description, device)
+
+
+def centre_crop(image: Array, side: int) -> Array:
+    """The middle `(side, side, C)` of an image; smaller images are filled by repeating their edge."""
+    lack = [max(0, side - n) for n in image.shape[:2]]
+    if any(lack):
+        image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
+    top, left = ((n - side) // 2 for n in image.shape[:2])
+    return image[top : top + side, left : left + side]

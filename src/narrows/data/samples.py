@@ -1,0 +1,219 @@
+"""What a sample is: its shape, channels and value range, and how it becomes a tensor and back.
+
+Next door: `sources` finds samples, `batches` draws them in random order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from narrows.errors import DataError
+
+Array = npt.NDArray[Any]
+CHUNK_BYTES = 64 << 20  # how much of a set is looked at in one go
+
+
+@dataclass(frozen=True)
+class Description:
+    """What was inferred about a set of samples; printed, and stored with every model.
+
+    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` where the sizes
+    differ. Values from `low` to `high` become 0..1 inside the networks.
+    """
+
+    kind: Literal["images", "vectors"]
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    high: float
+    count: int
+
+    @property
+    def varied(self) -> bool:
+        """Whether the samples differ in size."""
+        return 0 in self.shape
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image; 1 for vectors."""
+        return self.shape[2] if self.kind == "images" else 1
+
+    @property
+    def values(self) -> int:
+        """Numbers in one sample; 0 where the sizes differ."""
+        return int(np.prod(self.shape))
+
+    def __str__(self) -> str:
+        if self.kind == "vectors":
+            what = f"vectors of {self.shape[0]} values"
+        else:
+            colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
+            size = "of differing sizes" if self.varied else f"{self.shape[1]}x{self.shape[0]}"
+            what = f"images {size}, {colour}"
+        return f"{self.count} {what}, {self.dtype}, {self.low:g} to {self.high:g}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Description:
+        """The inverse of `to_json`; raises KeyError or TypeError on other content."""
+        return cls(**{**fields, "shape": tuple(int(n) for n in fields["shape"])})
+
+
+class Ragged(Sequence[Array]):
+    """Images of different sizes and equal channels, end to end in one flat array (RAM or memory map)."""
+
+    def __init__(self, flat: Array, shapes: npt.NDArray[np.int64]) -> None:
+        """`flat` holds sum(H W C) values; `shapes` is `(N, 3)`: H, W, C of each image."""
+        self.flat = flat
+        self.shapes = shapes
+        self.starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
+        self.dtype = flat.dtype
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = int(index)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.flat[self.starts[index] : self.starts[index + 1]].reshape(self.shapes[index])
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A set of samples with what is known about it.
+
+    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries
+    where they are known. `source` says where it came from, `notes` what a person should be told.
+    """
+
+    values: Array | Ragged
+    description: Description
+    source: str = "array"
+    names: tuple[str, ...] | None = None
+    labels: Array | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Samples:
+        """The samples at these indices, as a set of its own (a copy)."""
+        if isinstance(self.values, Ragged):
+            chosen: Array | Ragged = pack([self.values[i] for i in indices])
+        else:
+            chosen = np.asarray(self.values[indices])
+        names = None if self.names is None else tuple(self.names[i] for i in indices)
+        labels = None if self.labels is None else self.labels[indices]
+        description = replace(self.description, count=len(indices))
+        return replace(self, values=chosen, description=description, names=names, labels=labels)
+
+
+def pack(images: Sequence[Array]) -> Array | Ragged:
+    """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` where sizes differ."""
+    shapes = np.array([image.shape for image in images], np.int64)
+    if (shapes == shapes[0]).all():
+        return np.stack(images)
+    return Ragged(np.concatenate([image.reshape(-1) for image in images]), shapes)
+
+
+def from_arrays(data: Any, source: str = "array") -> Samples:
+    """Samples from an array or a list of arrays.
+
+    `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images
+    `(H, W)` or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length.
+
+    Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
+    """
+    if isinstance(data, Samples):
+        return data
+    if isinstance(data, (list, tuple)):
+        data = _from_list(data, source)
+    if isinstance(data, Ragged):
+        return Samples(data, describe(data, source), source)
+    array = np.asanyarray(data)
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    check_numeric(array.dtype, source)
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim not in (2, 4):
+        raise DataError(
+            f"{source}: an array of shape {array.shape} was given; allowed are (N, D) for vectors and "
+            "(N, H, W) or (N, H, W, C) for images; reshape it"
+        )
+    return Samples(array, describe(array, source), source)
+
+
+def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:
+    if not items:
+        raise DataError(f"{source}: an empty list was given; at least one sample is needed")
+    arrays = [np.asarray(item) for item in items]
+    if len({(a.dtype, a.ndim) for a in arrays}) > 1 or arrays[0].ndim not in (1, 2, 3):
+        kinds = sorted({f"{a.dtype}, {a.ndim}-D" for a in arrays})
+        raise DataError(f"{source}: a list mixing {' and '.join(kinds)} was given; all must be alike")
+    if arrays[0].ndim == 1:
+        if len({len(a) for a in arrays}) > 1:
+            raise DataError(f"{source}: vectors of different lengths were given; all must be equal")
+        return np.stack(arrays)
+    arrays = [a[..., None] if a.ndim == 2 else a for a in arrays]
+    if len({a.shape[2] for a in arrays}) > 1:
+        counts = sorted({a.shape[2] for a in arrays})
+        raise DataError(f"{source}: images with {counts} channels were mixed; all must have the same number")
+    check_numeric(arrays[0].dtype, source)
+    return pack(arrays)
+
+
+def check_numeric(dtype: np.dtype[Any], source: str) -> None:
+    """Raise `DataError` unless the dtype holds real numbers."""
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        raise DataError(
+            f"{source}: values of dtype {dtype} were given; allowed are bool, integers and floats up to "
+            "64 bits; convert with .astype()"
+        )
+
+
+def describe(values: Array | Ragged, source: str) -> Description:
+    """Infer the description; reads floats and wide integers once, in chunks. Raises `DataError`."""
+    ragged = isinstance(values, Ragged)
+    shape = (0, 0, int(values.shapes[0, 2])) if isinstance(values, Ragged) else values.shape[1:]
+    sizes = values.shapes if isinstance(values, Ragged) else np.array([shape])
+    if len(values) == 0 or 0 in sizes:
+        given = "images with no pixels" if ragged else f"an array of shape {np.shape(values)}"
+        raise DataError(f"{source}: {given} was given; at least one sample with one value is needed")
+    if len(shape) == 3 and not 1 <= shape[2] <= 4:
+        raise DataError(
+            f"{source}: images with {shape[2]} channels were given; allowed are 1 (grey), 2 (grey + alpha), "
+            "3 (RGB) and 4 (RGBA), channels last; split or transpose them"
+        )
+    low, high = value_range(values.flat if isinstance(values, Ragged) else values, source)
+    kind: Literal["images", "vectors"] = "images" if len(shape) == 3 else "vectors"
+    return Description(kind, tuple(shape), str(values.dtype), low, high, len(values))
+
+
+def value_range(array: Array, source: str) -> tuple[float, float]:
+    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it,
+    else from the smallest to the largest value. Raises `DataError` for NaN and infinities."""
+    if array.dtype in (np.uint8, np.uint16):
+        return 0.0, float(np.iinfo(array.dtype).max)
+    low, high = np.inf, -np.inf
+    rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows]
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            where = start + int(np.argwhere(~np.isfinite(part))[0, 0])
+            raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high if high > low else low + 1.0

@@ -1,0 +1,99 @@
+"""Where samples come from: a named set, a folder of images, one image, .npy, .npz, or arrays in Python.
+
+Next door: `named` fetches the named sets, `images` decodes files, `samples` describes arrays.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from narrows.data.images import SUFFIXES, Report, list_images, load_images
+from narrows.data.named import NAMES, load_named
+from narrows.data.samples import Array, Samples, from_arrays
+from narrows.errors import DataError
+
+Split = Literal["train", "test"]
+_PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
+
+
+def open_samples(
+    source: Any, split: Split = "train", skip_bad: bool = False, report: Report | None = None
+) -> Samples:
+    """Samples from whatever a person points at.
+
+    `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to
+    a folder of images, an image, an `.npy` or `.npz` file, or an array, a list of arrays, or `Samples`.
+    A folder that has the name of a set is written `./mnist`. `report(what, done, total)` is told of progress.
+
+    Raises `DataError` with what was wrong; no pickle is ever opened.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return from_arrays(source)
+    name, _, part = str(source).partition(":")
+    if name in NAMES and part in ("", "train", "test"):
+        chosen: Split = split if part == "" else ("train" if part == "train" else "test")
+        pixels, labels = load_named(name, chosen, report)
+        return replace(from_arrays(pixels, f"{name}:{chosen}"), labels=labels)
+    path = Path(source)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder, and no set of that name; sets are {', '.join(NAMES)}")
+    if path.is_dir():
+        return _folder(path, skip_bad, report)
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
+        raise DataError(f"{path}: pickled files are never opened; save the arrays as .npy or .npz")
+    if suffix in (".npy", ".npz"):
+        values, labels_ = _numpy(path)
+        samples = replace(from_arrays(values, str(path)), labels=labels_)
+        if labels_ is not None and len(labels_) != len(samples):
+            raise DataError(f"{path}: {len(labels_)} labels for {len(samples)} samples; there must be as many")
+        return samples
+    if suffix in SUFFIXES:
+        images, _, notes = load_images([path], False, report)
+        return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
+    raise DataError(
+        f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images, "
+        f"{', '.join(sorted(SUFFIXES))}, .npy, .npz and the sets {', '.join(NAMES)}"
+    )
+
+
+def _folder(path: Path, skip_bad: bool, report: Report | None) -> Samples:
+    files = list_images(path)
+    values, kept, notes = load_images(files, skip_bad, report)
+    relative = [files[i].relative_to(path) for i in kept]
+    folders = [str(r.parent) for r in relative]
+    # Sub-folders are taken as classes when they really divide the set.
+    labels = np.array(folders) if "." not in folders and 1 < len(set(folders)) <= len(folders) // 2 else None
+    samples = from_arrays(values, str(path))
+    return replace(samples, names=tuple(map(str, relative)), labels=labels, notes=tuple(notes))
+
+
+def _numpy(path: Path) -> tuple[Array, Array | None]:
+    """The samples and, in an .npz that has them, the labels. An .npy is memory-mapped, never copied."""
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False), None
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            label = next((n for n in ("labels", "label", "y") if n in names), None)
+            rest = [n for n in names if n != label]
+            chosen = next((n for n in ("samples", "images", "x", "arr_0") if n in rest), None)
+            if chosen is None and len(rest) == 1:
+                chosen = rest[0]
+            if chosen is None:
+                raise DataError(
+                    f"{path}: arrays {', '.join(names) or 'none'}; which are the samples? name them 'samples' "
+                    "(and 'labels' for labels)"
+                )
+            return archive[chosen], None if label is None else archive[label]
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError, MemoryError) as error:
+        why = "it holds pickled objects" if "allow_pickle" in str(error) else "damaged or not NumPy's format"
+        raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None

@@ -1,0 +1,254 @@
+"""Pictures that show how good an autoencoder is and what its code holds, each a matplotlib Figure.
+
+The arrays come from ``metrics.py``, ``baselines.py`` and a model; pyplot and its global state are never
+touched. Images are uint8, uint16 or float arrays (N, H, W, C) of grey (C = 1), grey and opacity (2), RGB
+(3) or RGBA (4), or a list of (H, W, C) arrays of different sizes; vectors are (N, D), signals (N, T, C).
+Samples and the numbers of a code are counted from 0, like the rows and columns of their arrays.
+
+``value_range`` is what is shown as black and white. None stands for the full range of an integer type;
+floats count as 0 to 1, or as 0 to 255 where a value is beyond 2. Vectors and signals are drawn on a
+scale that holds all values of the picture. Input that cannot be drawn raises :class:`DataError`.
+"""
+
+import contextlib
+import io
+import os
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from narrows.errors import DataError, OutputError
+from narrows.evaluation import _panels as panels
+from narrows.evaluation._charts import code_map, loss_curve
+from narrows.evaluation._panels import ACCENT, Box, Range, Samples, write
+
+__all__ = ["code_effects", "code_map", "loss_curve", "reconstructions", "save", "walk"]
+
+GAP = 0.07  # inches between two panels
+PER_GROUP = 4
+MOST_ROWS = 32
+
+
+def reconstructions(
+    originals: Samples,
+    reconstructions: Samples,
+    errors: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    value_range: Range | None = None,
+    error_name: str = "MSE",
+) -> Figure:
+    """Originals over reconstructions over differences for the worst, the median and the best samples.
+
+    ``errors`` (N,) decides which is which; four of each are shown, fewer where N < 12. The difference is
+    reconstruction minus original, for images the mean over the channels (opacity counts as one), on one
+    scale around 0 for the whole picture. ``names`` (N) replace "sample 17" below the columns.
+    """
+    error = np.asarray(errors, dtype=float)
+    count = len(error)
+    if not len(originals) == len(reconstructions) == count == len(error if names is None else names):
+        raise DataError(
+            f"{len(originals)} originals, {len(reconstructions)} reconstructions, {count} errors: "
+            "there has to be one of each (and one name, if any) for every sample"
+        )
+    panels.check(originals)
+    groups = _worst_median_best(error)
+    chosen = [i for members in groups.values() for i in members]
+    (before, after), how = panels.comparable(
+        originals, [originals[i] for i in chosen], [reconstructions[i] for i in chosen]
+    )
+    changes = [_difference(a, b) for a, b in zip(before, after, strict=True)]
+    images = panels.is_image(before[0])
+    limits = panels.limits_of([*before, *after], value_range)
+    bound = _bound(changes, images)
+    if images:
+        how = f"The colour bar is in the samples' own values, here {limits[0]:g} to {limits[1]:g}."
+    if before[0].ndim > 1 and before[0].shape[-1] > 1:
+        how += " The difference is the mean over the channels."
+
+    wide, tall = panels.panel_size(before, min(max(11 / len(chosen), 0.95), 1.5))
+    left, top, between = 1.2 if images else 1.55, 0.32, 0.2
+    rows = [top + row * (tall + GAP) for row in range(3)]
+    captions = rows[2] + tall + 0.06
+    right = left + len(chosen) * (wide + GAP) + (len(groups) - 1) * between
+    title, note = "What comes back of a single sample", f"Below it its {error_name} (lower is better). "
+    if count > 1:
+        title = f"What comes back: {len(chosen)} of {count:,} samples, from worst to best reconstructed"
+        note = f"Each column is one sample, with its {error_name} (lower is better) and its name below. "
+        note += f"The mean {error_name} of all {count:,} is {panels.number(error.mean())}. "
+    figure, axes = panels.open_sheet(right + (0.7 if images else 0.1), captions + 0.34, title, note + how)
+
+    x, column = left, 0
+    for heading, members in groups.items():
+        start = x
+        for i in members:
+            panels.draw_sample(axes, Box(x, rows[0], wide, tall), before[column], limits)
+            panels.draw_sample(axes, Box(x, rows[1], wide, tall), after[column], limits)
+            panels.draw_difference(axes, Box(x, rows[2], wide, tall), changes[column], bound)
+            name = f"sample {i}" if names is None else names[i]
+            write(axes, x + wide / 2, captions, f"{error_name} {panels.number(error[i])}", 7.5, weight="bold")
+            write(axes, x + wide / 2, captions + 0.16, panels.shorten(name, wide), 7)
+            x, column = x + wide + GAP, column + 1
+        axes.plot([start, x - GAP], [0.25, 0.25], color=ACCENT, lw=1.5)
+        write(axes, (start + x - GAP) / 2, 0.05, heading, 9, color=ACCENT, weight="bold")
+        x += between
+
+    label = left - (0.1 if images else 0.47)
+    for words, y in zip(("original", "reconstruction", "difference"), rows, strict=True):
+        write(axes, label, y + tall / 2, words, 9, ha="right", va="bottom")
+        if not images:
+            panels.write_limits(axes, Box(left, y, wide, tall), limits if y < rows[2] else (-bound, bound))
+    high, low = ("bright", "dark") if images and before[0].shape[2] % 2 else ("high", "low")
+    write(axes, label, rows[2] + tall / 2 + 0.04, f"red: too {high}\nblue: too {low}", 7.5, ha="right")
+    if images:
+        panels.draw_colour_bar(axes, Box(right - GAP + 0.12, rows[2], 0.12, tall), bound)
+    return figure
+
+
+def code_effects(
+    varied: NDArray[Any],
+    values: ArrayLike,
+    *,
+    numbers: Sequence[int] | None = None,
+    total: int | None = None,
+    value_range: Range | None = None,
+) -> Figure:
+    """What each number of the code does: one row a number, decoded from low values to high ones.
+
+    ``varied`` (K, S, H, W, C) or (K, S, D) is decoded from the mean code with one number at a time set to
+    ``values`` (K, S), which rise; of an odd S the middle one is the mean. Row k is number ``numbers[k]`` of
+    a code of ``total`` numbers (k and K where None). The first 32 rows are drawn.
+    """
+    value = np.asarray(values, dtype=float)
+    if value.ndim != 2 or not value.size or value.shape != varied.shape[:2]:
+        raise DataError(f"outputs of shape {varied.shape} do not fit values of shape {value.shape}: (K, S) of both")
+    rows, columns = min(len(value), MOST_ROWS), value.shape[1]
+    flat = [varied[row, column] for row in range(rows) for column in range(columns)]
+    outputs, limits, how = _on_one_scale(flat, value_range)
+    wide, tall = panels.panel_size(outputs, 0.62 if panels.is_image(outputs[0]) else 0.8)
+    left, right, top = 0.85, 0.55, 0.22
+    across = left + columns * (wide + GAP) + right
+    down = tall + GAP
+    blocks = min(
+        range(1, max(int(16 / across), 1) + 1),
+        key=lambda n: abs(np.log(n * across / (top + -(-rows // n) * down) / 1.6)),
+    )
+    height = -(-rows // blocks)
+    middle = columns // 2 if columns % 2 else None
+    of = len(value) if total is None else total
+    title = f"What each number of the code does: {rows} of {of:,} numbers"
+    note = "Each row sets one number of the code to the values beside it, low to high, keeps all others at "
+    note += f"their mean and decodes. {'' if middle is None else 'Framed: the mean code. '}{how}"
+    figure, axes = panels.open_sheet(blocks * across, top + height * down, title, note)
+    for row in range(rows):
+        x, y = left + row // height * across, top + row % height * down
+        if row % height == 0:
+            for column, words in ((0, "low"), (columns - 1, "high"), (middle, "mean")):
+                if column is not None:
+                    colour = ACCENT if column == middle else "0.3"
+                    write(axes, x + column * (wide + GAP) + wide / 2, y - 0.19, words, color=colour)
+        number = row if numbers is None else numbers[row]
+        start, end = panels.number(value[row, 0]), panels.number(value[row, -1])
+        write(axes, x - 0.08, y + tall / 2, f"code[{number}]\n{start}", 7.5, ha="right", va="center")
+        write(axes, x + columns * (wide + GAP), y + tall / 2, end, 7.5, ha="left", va="center")
+        for column in range(columns):
+            box = Box(x + column * (wide + GAP), y, wide, tall)
+            panels.draw_sample(axes, box, outputs[row * columns + column], limits)
+            if column == middle:
+                panels.frame(axes, box, ACCENT, 1.5)
+    return figure
+
+
+def walk(
+    outputs: Samples,
+    first: NDArray[Any] | None = None,
+    last: NDArray[Any] | None = None,
+    *,
+    value_range: Range | None = None,
+) -> Figure:
+    """Samples (S, ...) decoded from points on a straight line in the code, evenly from one sample to another.
+
+    ``first`` and ``last`` are those two samples as they were; they stand framed at the ends.
+    """
+    count = len(outputs)
+    steps = [(f"{i / max(count - 1, 1):.2g}", sample) for i, sample in enumerate(outputs)]
+    steps = [("original", first)] * (first is not None) + steps + [("original", last)] * (last is not None)
+    shown, limits, how = _on_one_scale([sample for _, sample in steps], value_range)
+    lines = -(-len(shown) // 13)
+    columns = -(-len(shown) // lines)
+    wide, tall = panels.panel_size(shown, min(max(11 / columns, 0.95), 1.5))
+    title = "A walk through the code from one sample to another"
+    note = "Each panel is decoded from a point on the straight line between two codes; below it the share of "
+    note += f"the way. {'' if len(shown) == count else 'Framed: the original samples. '}{how}"
+    figure, axes = panels.open_sheet(0.2 + columns * (wide + GAP), lines * (tall + 0.27), title, note)
+    for i, ((words, _), sample) in enumerate(zip(steps, shown, strict=True)):
+        box = Box(0.1 + i % columns * (wide + GAP), i // columns * (tall + 0.27), wide, tall)
+        panels.draw_sample(axes, box, sample, limits)
+        colour = "0.2"
+        if words == "original":
+            colour = ACCENT
+            panels.frame(axes, box, colour, 1.5)
+        write(axes, box.x + wide / 2, box.y + tall + 0.04, words, 8.5, color=colour)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write ``figure`` to ``path`` as a PNG of 150 dots per inch, whole or not at all.
+
+    Raises :class:`OutputError` where it cannot be written.
+    """
+    target = Path(path)
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        # A file's name in a script that the font lacks is drawn as boxes; nothing a user could act on.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(picture, format="png", dpi=150)
+    temporary = target.parent / f".narrows-{uuid.uuid4().hex}.png"
+    try:
+        temporary.write_bytes(picture.getvalue())
+        temporary.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OutputError(f"cannot write the picture {target}: {error.strerror or error}") from error
+
+
+def _worst_median_best(errors: NDArray[np.float64]) -> dict[str, list[int]]:
+    order = [int(i) for i in np.argsort(np.nan_to_num(errors, nan=np.inf), kind="stable")[::-1]]
+    if len(order) == 1:
+        return {"the only sample": order}
+    if len(order) == 2:
+        return {"worst": order[:1], "best": order[1:]}
+    each = min(PER_GROUP, len(order) // 3)
+    middle = (len(order) - each) // 2
+    return {"worst": order[:each], "median": order[middle : middle + each], "best": order[-each:]}
+
+
+def _difference(original: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray[np.float64]:
+    if original.shape != reconstruction.shape:
+        raise DataError(f"a sample of shape {original.shape} cannot come back as {reconstruction.shape}")
+    return panels.mean_of_channels(reconstruction.astype(float) - original.astype(float))
+
+
+def _bound(changes: Sequence[NDArray[np.float64]], images: bool) -> float:
+    """The difference that is drawn fullest: of images not the largest one, beside which all others fade."""
+    sizes = np.abs(np.concatenate([change[np.isfinite(change)] for change in changes]))
+    if not sizes.any():
+        return 1.0
+    return float(images and np.percentile(sizes, 99.7)) or float(sizes.max())
+
+
+def _on_one_scale(samples: Samples, value_range: Range | None) -> tuple[list[NDArray[Any]], Range, str]:
+    """The samples as drawn, their limits, and how to read panels that are no images."""
+    panels.check(samples)
+    (shown,), how = panels.comparable(samples, samples)
+    limits = panels.limits_of(shown, value_range)
+    if how:
+        how += f" All panels share one scale, {panels.number(limits[0])} to {panels.number(limits[1])}."
+    return shown, limits, how

@@ -1,0 +1,178 @@
+"""The pictures that `evaluate` writes: which samples and codes each shows. `figures` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from narrows.data.batches import centre_crop
+from narrows.data.files import make_folder
+from narrows.data.samples import Array, Samples
+from narrows.errors import ModelError
+from narrows.evaluation import figures
+from narrows.evaluation.features import features
+from narrows.evaluation.report import Evaluation, reconstruct
+from narrows.networks.autoencoder import Autoencoder
+
+MAP_SAMPLES = 5000
+EFFECT_ROWS = 12
+EFFECT_STEPS = 7
+WALK_STEPS = 11
+LARGE = 160  # pixels a side beyond which code pictures show the middle of a sample
+
+
+def draw(model: Autoencoder, samples: Samples, evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write every picture that applies into `folder`, which is made where missing; returns their paths.
+
+    Raises `OutputError` when they cannot be written.
+    """
+    pictures: dict[str, Callable[[], Figure | None]] = {
+        "reconstructions.png": lambda: reconstructions(model, samples, evaluation),
+        "loss.png": lambda: loss(model),
+        "code-map.png": lambda: code_map(model, samples),
+        "code-effects.png": lambda: code_effects(model, samples),
+        "walk.png": lambda: walk(model, samples),
+    }
+    make_folder(folder)
+    written = []
+    for name, make in pictures.items():
+        figure = make()
+        if figure is not None:
+            figures.save(figure, folder / name)
+            written.append(folder / name)
+    return written
+
+
+class _Each(Sequence[Array]):
+    """Samples computed when they are looked at, so that only those that are drawn cost anything."""
+
+    def __init__(self, count: int, make: Callable[[int], Array]) -> None:
+        self.total, self.make = count, make
+
+    def __len__(self) -> int:
+        return self.total
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.make(i) for i in range(*index.indices(self.total))]
+        if not 0 <= index < self.total:
+            raise IndexError(index)
+        return self.make(int(index))
+
+
+def reconstructions(model: Autoencoder, samples: Samples, evaluation: Evaluation) -> Figure:
+    """Worst, median and best samples: original, reconstruction, difference."""
+
+    def original(i: int) -> Array:
+        return np.asarray(samples.values[i])
+
+    return figures.reconstructions(
+        _Each(len(samples), original),
+        _Each(len(samples), lambda i: reconstruct(model, original(i)[None])[0]),
+        evaluation.errors,
+        names=samples.names,
+        value_range=_range(model),
+    )
+
+
+def loss(model: Autoencoder) -> Figure | None:
+    """Training loss and validation error over the steps, from what the model remembers."""
+    history = model.provenance.get("history", [])
+    if not history:
+        return None
+    steps = [h["step"] for h in history]
+    return figures.loss_curve(
+        steps,
+        [h["loss"] for h in history],
+        steps,
+        [h["validation_mse"] for h in history],
+        pca_mse=model.provenance.get("metrics", {}).get("pca_mse"),
+    )
+
+
+def code_map(model: Autoencoder, samples: Samples) -> Figure | None:
+    """The code in two dimensions, coloured by label where there is one."""
+    if len(samples) < 3:
+        return None
+    some = _spread(samples, MAP_SAMPLES)
+    return figures.code_map(features(model, some), some.labels)
+
+
+def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
+    """What the code numbers with the largest effect do to the output, all else at the mean code."""
+    codes = _codes(model, samples)
+    if len(codes) < 2:
+        return None
+    mean, deviation = codes.mean(axis=0), codes.std(axis=0)
+    # Of a spatial code the numbers in the middle of the picture stand for all others.
+    middle = tuple(n // 2 for n in mean.shape[1:])
+    spread = np.linspace(-2, 2, EFFECT_STEPS)
+    varied, values = [], []
+    for number in range(len(mean)):
+        at = (number, *middle)
+        trial = np.repeat(mean[None], EFFECT_STEPS, axis=0)
+        trial[(slice(None), *at)] = mean[at] + spread * deviation[at]
+        varied.append(_decoded(model, trial, samples))
+        values.append(trial[(slice(None), *at)])
+    # The ends of each row, as far apart as this number moves the output.
+    effect = [np.square(row[-1].astype(float) - row[0]).sum() for row in varied]
+    chosen = sorted(np.argsort(effect)[::-1][:EFFECT_ROWS].tolist())
+    return figures.code_effects(
+        np.stack([varied[i] for i in chosen]),
+        np.stack([values[i] for i in chosen]),
+        numbers=chosen,
+        total=len(mean),
+        value_range=_range(model),
+    )
+
+
+def walk(model: Autoencoder, samples: Samples) -> Figure | None:
+    """Decoded points on the straight line between the codes of the first sample and one far from it."""
+    codes = _codes(model, samples)
+    if len(codes) < 2:
+        return None
+    distance = np.square(codes - codes[0]).reshape(len(codes), -1).sum(axis=1)
+    far = int(np.argsort(distance)[len(codes) * 3 // 4])
+    shares = np.linspace(0, 1, WALK_STEPS).reshape(-1, *[1] * (codes.ndim - 1))
+    line = ((1 - shares) * codes[0] + shares * codes[far]).astype(np.float32)
+    some = _views(_spread(samples, 200))
+    return figures.walk(_decoded(model, line, samples), first=some[0], last=some[far], value_range=_range(model))
+
+
+def _range(model: Autoencoder) -> tuple[float, float]:
+    return model.description.low, model.description.high
+
+
+def _spread(samples: Samples, most: int) -> Samples:
+    chosen = np.linspace(0, len(samples) - 1, min(most, len(samples))).astype(np.int64)
+    return samples.take(chosen)
+
+
+def _views(samples: Samples) -> Array:
+    """The samples in one size: whole, or the middle of those that are large or differ in size."""
+    shape = samples.description.shape
+    if len(shape) == 3 and (samples.description.varied or max(shape[:2]) > LARGE):
+        return np.stack([centre_crop(np.asarray(image), LARGE) for image in samples.values])
+    return np.asarray(samples.values)
+
+
+def _codes(model: Autoencoder, samples: Samples) -> npt.NDArray[np.float32]:
+    codes = model.encode(_views(_spread(samples, 200)))
+    assert isinstance(codes, np.ndarray)
+    return codes
+
+
+def _decoded(model: Autoencoder, codes: Array, samples: Samples) -> Array:
+    shape = samples.description.shape
+    size = None
+    if len(shape) == 3:
+        size = (LARGE, LARGE) if samples.description.varied or max(shape[:2]) > LARGE else (shape[0], shape[1])
+    outputs = model.decode(codes, size)
+    if not isinstance(outputs, np.ndarray):
+        raise ModelError("codes of one size decode to samples of one size")
+    return outputs

@@ -1,0 +1,120 @@
+"""A model over a set of samples: the numbers, beside PCA with as many numbers.
+
+Next door: `metrics` measures, `pictures` shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from narrows.data.batches import to_tensor
+from narrows.data.samples import Array, Description, Ragged, Samples
+from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
+from narrows.networks.autoencoder import Autoencoder
+
+BATCH_VALUES = 1 << 23
+LESSON_BATCH = 20  # the lesson prints the MSE times its batch size
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model does to a set of samples; errors with values scaled to 0..1.
+
+    `squared_error` is summed over a sample and averaged over samples, `psnr_db` and `ssim` are averaged over
+    samples. `pca_mse` is that of the linear optimum found in training, `pca_clipped_mse` the same with its
+    output clipped to the range; None where a model has none. `errors` is the MSE of each sample, `(N,)`.
+    """
+
+    samples: int
+    mse: float
+    squared_error: float
+    psnr_db: float
+    ssim: float | None
+    lesson_loss: float | None
+    pca_mse: float | None
+    pca_clipped_mse: float | None
+    pca_psnr_db: float | None
+    pca: str
+    errors: Floats
+
+
+def evaluate(model: Autoencoder, samples: Samples | Array | list[Array]) -> Evaluation:
+    """Encode and decode every sample and measure what came back, in bounded memory.
+
+    Raises `ModelError` where the samples do not fit the model.
+    """
+    checked = model.fitting(samples)
+    # Ranges come from training: a test set's own smallest and largest value say nothing.
+    description = model.description
+    sums, sizes, similarities = [], [], []
+    linear, clipped = [], []
+    for batch in batches(checked):
+        restored = reconstruct(model, batch)
+        sums.append(squared_errors(batch, restored, description))
+        sizes.append(np.full(len(batch), batch[0].size))
+        if batch.ndim == 4:
+            similarities.append(ssim(batch, restored, description))
+        if model.optimum is not None:
+            x = to_tensor(batch, description)
+            y = model.optimum.reconstruct(x)
+            linear.append(_error(y, x))
+            clipped.append(_error(y.clamp(0, 1), x))
+    total, values = np.concatenate(sums), np.concatenate(sizes)
+    errors = total / values
+    known = [s for s in similarities if s is not None]
+    mse = float(total.sum() / values.sum())
+    pca = np.concatenate(clipped) / values if clipped else None
+    return Evaluation(
+        samples=len(checked),
+        mse=mse,
+        squared_error=float(total.mean()),
+        psnr_db=float(psnr_db(errors).mean()),
+        ssim=float(np.concatenate(known).mean()) if known else None,
+        lesson_loss=mse * LESSON_BATCH if model.config.network.startswith("lesson-") else None,
+        pca_mse=float(np.concatenate(linear).sum() / values.sum()) if linear else None,
+        pca_clipped_mse=float(np.concatenate(clipped).sum() / values.sum()) if clipped else None,
+        pca_psnr_db=None if pca is None else float(psnr_db(pca).mean()),
+        pca=pca_name(model),
+        errors=errors,
+    )
+
+
+def pca_name(model: Autoencoder) -> str:
+    """What the model is compared with, in words."""
+    config = model.config
+    if config.block:
+        return f"block KLT, {config.code} of {config.block**2 * model.description.channels} numbers a block"
+    return f"PCA, {math.prod(model.code_shape)} numbers"
+
+
+def _error(y: torch.Tensor, x: torch.Tensor) -> Floats:
+    return (y - x).double().square().flatten(1).sum(dim=1).numpy()
+
+
+def reconstruct(model: Autoencoder, batch: Array) -> Array:
+    """Samples `(N, ...)` of one size through code and back, in their own size and dtype."""
+    size = (batch.shape[1], batch.shape[2]) if batch.ndim == 4 else None
+    restored = model.decode(model.encode(batch), size)
+    assert isinstance(restored, np.ndarray)
+    return restored
+
+
+def batches(samples: Samples) -> Iterator[Array]:
+    """The samples in order, as arrays of one size each and of bounded memory."""
+    values = samples.values
+    if isinstance(values, Ragged):
+        yield from (values[i][None] for i in range(len(values)))
+        return
+    rows = max(1, BATCH_VALUES // samples.description.values)
+    for start in range(0, len(values), rows):
+        yield np.asarray(values[start : start + rows])
+
+
+def describe_errors(description: Description) -> str:
+    """What an error is measured in, for tables and pictures."""
+    return f"values {description.low:g} to {description.high:g} scaled to 0..1"

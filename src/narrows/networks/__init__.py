@@ -1,0 +1,1 @@
+"""Encoders and decoders, where they begin, and the files that hold them."""

@@ -1,0 +1,207 @@
+"""An encoder and a decoder, and how samples pass through them; what all networks here share.
+
+Next door: `build` puts the networks together, `store` keeps them in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples, from_arrays
+from narrows.errors import ModelError
+from narrows.networks.start import LinearOptimum
+
+
+@dataclass(frozen=True)
+class Config:
+    """What it takes to build a network again: its name, the code's size, its width, and the sizes it takes.
+
+    `code` counts the numbers of a vector code, or the channels of a spatial one. Sides of images are padded to
+    `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
+    """
+
+    network: str
+    code: int
+    width: int
+    step: int
+    offset: int
+    block: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    def padded(self, side: int) -> int:
+        """The smallest side that the network takes and that holds `side`."""
+        if not self.step:
+            return side
+        return max(1, -(-(side - self.offset) // self.step)) * self.step + self.offset
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder trained so that the output equals the input; either half may be missing.
+
+    Called, it takes float tensors in 0..1, images `(N, C, H, W)` or vectors `(N, D)`, and returns the same.
+    `encode` and `decode` take and give NumPy arrays as people have them. `history` and `provenance` tell how
+    it was trained; `optimum` is the PCA it is compared with.
+    """
+
+    def __init__(
+        self, encoder: nn.Module | None, decoder: nn.Module | None, config: Config, description: Description
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.config = config
+        self.description = description
+        self.optimum: LinearOptimum | None = None
+        self.provenance: dict[str, Any] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Reconstruct `x`; images of any size come back in their own size."""
+        size = x.shape[2:]
+        y = self.part("decoder")(self.part("encoder")(self.pad(x)))
+        return y[..., : size[0], : size[1]] if len(size) == 2 else y  # type: ignore[no-any-return]
+
+    def part(self, name: str) -> nn.Module:
+        """`encoder` or `decoder`; raises `ModelError` when the model was saved without it."""
+        module = getattr(self, name)
+        if module is None:
+            raise ModelError(f"this model holds no {name}; it was saved with the other half only")
+        return module  # type: ignore[no-any-return]
+
+    def pad(self, x: torch.Tensor) -> torch.Tensor:
+        """Images grown to a size that the network takes by repeating their last row and column."""
+        if x.ndim != 4 or not self.config.step:
+            return x
+        below, right = (self.config.padded(n) - n for n in x.shape[2:])
+        return functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's code: `(K,)` or `(K, h, w)`, 0 where sizes differ."""
+        if not self.config.step:
+            return (self.config.code,)
+        config = self.config
+        sides = (n and (config.padded(n) - config.offset) // config.step for n in self._sides)
+        return (config.code, *sides)
+
+    @property
+    def _sides(self) -> tuple[int, ...]:
+        return self.description.shape[:2] if self.description.kind == "images" else ()
+
+    @overload
+    def encode(self, samples: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def encode(self, samples: Samples | Array | Sequence[Array]) -> Array | list[Array]: ...
+
+    @torch.no_grad()
+    def encode(self, samples: Any) -> Any:
+        """Codes of samples, in batches of bounded memory.
+
+        NumPy samples of the training dtype and shape give float32 codes `(N, K)` or `(N, K, h, w)`, a list of
+        images of differing sizes a list of `(K, h, w)`; a tensor in 0..1 gives a tensor. Raises `ModelError`
+        where the samples do not fit the model.
+        """
+        encoder = self.part("encoder").eval()
+        if isinstance(samples, torch.Tensor):
+            return encoder(self.pad(samples.to(self.device)))
+        checked = self.fitting(samples)
+        if isinstance(checked.values, Ragged):
+            return [self._encode_array(encoder, image[None])[0] for image in checked.values]
+        return self._encode_array(encoder, checked.values)
+
+    def _encode_array(self, encoder: nn.Module, array: Array) -> Array:
+        parts = [
+            encoder(self.pad(to_tensor(np.asarray(array[start:stop]), self.description, self.device)))
+            for start, stop in _spans(len(array), 4 * int(np.prod(array.shape[1:])))
+        ]
+        return np.concatenate([part.float().cpu().numpy() for part in parts])
+
+    @overload
+    def decode(self, codes: torch.Tensor, size: tuple[int, int] | None = None) -> torch.Tensor: ...
+    @overload
+    def decode(self, codes: Array | Sequence[Array], size: tuple[int, int] | None = None) -> Array | list[Array]: ...
+
+    @torch.no_grad()
+    def decode(self, codes: Any, size: tuple[int, int] | None = None) -> Any:
+        """Samples of codes: the inverse of `encode`, in the dtype and range that the model was trained on.
+
+        `size` `(H, W)` cuts images to their own size; without it they have the training images' size where
+        the code fits that, else the padded size of the code. Raises `ModelError` for codes of a wrong shape.
+        """
+        decoder = self.part("decoder").eval()
+        if isinstance(codes, torch.Tensor):
+            self._check_code(tuple(codes.shape))
+            return self._cut(decoder(codes.to(self.device)), size)
+        if isinstance(codes, (list, tuple)):
+            return [self.decode(np.asarray(code)[None], size)[0] for code in codes]
+        codes = np.asarray(codes)
+        self._check_code(codes.shape)
+        values = int(np.prod(codes.shape[1:])) * max(1, self.config.step) ** 2 + self.description.values
+        parts = [
+            from_tensor(self._cut(decoder(_float(codes[start:stop], self.device)), size), self.description)
+            for start, stop in _spans(len(codes), 4 * values)
+        ]
+        return np.concatenate(parts)
+
+    def _check_code(self, shape: tuple[int, ...]) -> None:
+        wanted = 4 if self.config.step else 2
+        if len(shape) != wanted or shape[1] != self.config.code or 0 in shape:
+            form = f"(N, {self.config.code}, h, w)" if self.config.step else f"(N, {self.config.code})"
+            raise ModelError(f"codes of shape {shape} were given; this model decodes {form}")
+
+    def _cut(self, x: torch.Tensor, size: tuple[int, int] | None) -> torch.Tensor:
+        if x.ndim != 4:
+            return x
+        own = self._sides
+        if size is None and tuple(self.config.padded(n) for n in own) == tuple(x.shape[2:]):
+            size = (own[0], own[1])
+        return x if size is None else x[..., : size[0], : size[1]]
+
+    def fitting(self, samples: Any) -> Samples:
+        """The samples, checked against what the model was trained on; raises `ModelError` where they differ.
+
+        Sizes of images may differ for networks that take any size; dtype, channels and length may not.
+        """
+        checked: Samples = from_arrays(samples)
+        given, own = checked.description, self.description
+        same = given.shape == own.shape or (
+            bool(self.config.step) and given.kind == own.kind and given.channels == own.channels
+        )
+        if not same or given.dtype != own.dtype:
+            raise ModelError(
+                f"{checked.source}: {given.shape} {given.dtype} does not fit this model, made for "
+                f"{own.shape} {own.dtype} (0 stands for any size); convert the samples or train a model on them"
+            )
+        return checked
+
+    def extra_repr(self) -> str:
+        return f"{self.config.network}, code {self.config.code}, {self.parameter_count} parameters"
+
+    @property
+    def parameter_count(self) -> int:
+        """Trained numbers in both halves."""
+        return sum(p.numel() for p in self.parameters())
+
+
+def _spans(count: int, bytes_each: int) -> list[tuple[int, int]]:
+    rows = max(1, CHUNK_BYTES // 4 // max(1, bytes_each))
+    return [(start, min(start + rows, count)) for start in range(0, count, rows)]
+
+
+def _float(array: Array, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(device)

@@ -1,0 +1,105 @@
+"""The networks by name: how each is built, what it starts from, and how it likes to be trained.
+
+This table is the only place that knows them all; a new network is a row here and a module beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from narrows.data.samples import Description
+from narrows.errors import SettingsError
+from narrows.networks import conv, dense, lesson
+from narrows.networks.autoencoder import Autoencoder, Config
+from narrows.networks.start import PRIMAL_LIMIT, LinearOptimum
+
+Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained unless told otherwise; found by `benchmarks/`, see `results/`.
+
+    `muon` trains hidden matrices by orthogonalised steps and the rest by Adam at `learning_rate`; 0 means Adam
+    for all. `shift` moves small images by up to so many pixels.
+    """
+
+    batch_size: int
+    learning_rate: float
+    epochs: float
+    muon: float = 0.0
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the table. `step` and `offset` say which sides of images it takes (see `Config`);
+    `folded` how many pixels a side one code position stands for, from the sample's `(C, H, W)`."""
+
+    build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
+    recipe: Recipe
+    code: int
+    width: int = 0
+    step: Callable[[tuple[int, ...]], int] = lambda shape: 0
+    offset: int = 0
+    start: Start | None = None
+
+
+NETWORKS: dict[str, Network] = {
+    "lesson-linear": Network(lesson.linear, Recipe(256, 1e-2, 20), code=32, start=lesson.start_linear),
+    "lesson-conv": Network(lesson.conv, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
+    "lesson-upsample": Network(lesson.upsample, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
+    "lesson-denoise": Network(lesson.denoise, Recipe(128, 5e-3, 10), code=8, step=lambda shape: 8, offset=4),
+    "dense": Network(dense.dense, Recipe(1500, 1e-3, 20, muon=4e-2, shift=1), code=32, width=1000, start=dense.start),
+    "conv": Network(conv.conv, Recipe(64, 1e-3, 10, muon=1e-2), code=0, width=64, step=conv.step, start=conv.start),
+}
+
+
+def build(
+    description: Description,
+    network: str | None = None,
+    code: int | None = None,
+    width: int | None = None,
+    seed: int = 0,
+) -> Autoencoder:
+    """An untrained network for samples of this description, with PyTorch's random weights of this seed.
+
+    Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
+    for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
+
+    Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
+    """
+    if network is None:
+        network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
+    if network not in NETWORKS:
+        raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
+    row = NETWORKS[network]
+    shape = description.shape
+    if description.kind == "images":
+        shape = (shape[2], shape[0], shape[1])
+    step = row.step(shape) if len(shape) == 3 else 0
+    spatial = row.step((1, 64, 64)) > 0
+    if spatial and len(shape) != 3:
+        raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
+    if not spatial and description.varied:
+        raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
+    most = shape[0] * step**2 if step else description.values
+    if code is None:
+        code = min(row.code, most) or max(1, most // 8)
+    if not 1 <= code <= most:
+        what = f"channels for each {step}x{step} block" if step else "numbers"
+        raise SettingsError(
+            f"a code of {code} {what} was given; the sample has {most} values there, so 1 to {most} are allowed"
+        )
+    width = row.width if width is None else width
+    if not 0 <= width <= 65536 or (row.width and width < 4):
+        raise SettingsError(f"a width of {width} was given; allowed are 4 to 65536")
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+        torch.manual_seed(seed)
+        encoder, decoder = row.build(shape, code, width)
+    block = step if row.start is not None or not row.offset else 0
+    return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)

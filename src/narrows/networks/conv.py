@@ -1,0 +1,118 @@
+"""Convolutional encoder and decoder for images of any size, started as a block KLT.
+
+Each level folds blocks of pixels into channels and turns them by an orthogonal matrix, so that nothing is lost
+but the channels that the code leaves out; residual branches around it add nothing before training. All
+convolutions run at a quarter of the resolution or below, which is what makes them fast on a processor.
+Next door: `dense` for vectors and small images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import torch
+from torch import nn
+
+from narrows.networks.parts import Clamp, Residual
+from narrows.networks.start import LinearOptimum, code_deviation
+
+BLOCKS = 2  # residual blocks a level
+
+
+def folds(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """How far each level folds, from the sample's `(C, H, W)`: 4 for small images, 4 and 2 for larger ones."""
+    smallest = min(shape[1:])
+    return (4,) if 0 < smallest < 64 else (4, 2)
+
+
+def step(shape: tuple[int, ...]) -> int:
+    """Pixels a side that one code position stands for."""
+    return math.prod(folds(shape))
+
+
+def conv(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Halves for images `(C, H, W)` (0 where sizes differ) with `code` channels at the coarsest level."""
+    levels = folds(shape)
+    encoder: list[nn.Module] = []
+    decoder: list[nn.Module] = []
+    channels, complete = shape[0], shape[0]
+    for number, fold in enumerate(levels):
+        complete *= fold * fold
+        folded = channels * fold * fold
+        last = number == len(levels) - 1
+        # All levels but the last keep every component, so that the whole stays exactly orthogonal.
+        out = max(width << number, code if last else complete)
+        blocks = [Residual(out) for _ in range(2 * BLOCKS)]
+        encoder += [nn.PixelUnshuffle(fold), nn.Conv2d(folded, out, 1), *blocks[:BLOCKS]]
+        decoder = [*blocks[BLOCKS:], nn.Conv2d(out, folded, 1), nn.PixelShuffle(fold), *decoder]
+        channels = out
+    encoder.append(nn.Conv2d(channels, code, 1))
+    decoder = [nn.Conv2d(code, channels, 1), *decoder, Clamp()]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+
+@torch.no_grad()
+def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
+    """Put the block KLT into the 1x1 convolutions, each code channel with variance 1.
+
+    Every level but the last turns its blocks by a DCT, which is orthogonal and close to a KLT; the last level
+    turns what it gets into the KLT of the largest blocks. Channels beyond these keep their random start and are
+    free for the residual branches.
+    """
+    turns, backs = ([m for m in half.children() if isinstance(m, nn.Conv2d)] for half in (encoder, decoder))
+    levels = [m.downscale_factor for m in encoder.children() if isinstance(m, nn.PixelUnshuffle)]
+    code, block = len(optimum.components), optimum.block
+    channels = len(optimum.mean) // block**2
+    # The known channels of a level as weights of the pixels of their block: (n, C, b, b).
+    basis = np.eye(channels, dtype=np.float32).reshape(channels, channels, 1, 1)
+    for number, fold in enumerate(levels):
+        turn, back = turns[number], backs[len(levels) - number]
+        basis = _folded(basis, fold)
+        flat = basis.reshape(len(basis), -1)  # (n fold², C b²)
+        last = number == len(levels) - 1
+        matrix = optimum.components @ flat.T if last else _dct(len(basis) // fold**2, fold)
+        rows, columns = matrix.shape
+        turn.weight[:rows] = 0
+        turn.weight[:rows, :columns, 0, 0] = torch.from_numpy(matrix)
+        back.weight[:columns] = 0
+        back.weight[:columns, :rows, 0, 0] = torch.from_numpy(matrix.T)
+        for layer in (turn, back):
+            nn.init.zeros_(_bias(layer))
+        if last:
+            _bias(back)[:columns] = torch.from_numpy(flat @ optimum.mean)
+        basis = np.tensordot(matrix, basis, axes=1)
+    deviation = code_deviation(optimum)
+    squeeze, widen = turns[-1], backs[0]
+    diagonal = range(code)
+    nn.init.zeros_(squeeze.weight)
+    squeeze.weight[diagonal, diagonal, 0, 0] = 1 / deviation
+    _bias(squeeze).copy_(torch.from_numpy(-optimum.components @ optimum.mean) / deviation)
+    widen.weight[:code] = 0
+    widen.weight[diagonal, diagonal, 0, 0] = deviation
+    nn.init.zeros_(_bias(widen))
+
+
+def _bias(layer: nn.Conv2d) -> torch.Tensor:
+    assert layer.bias is not None
+    return layer.bias
+
+
+def _folded(basis: npt.NDArray[np.float32], fold: int) -> npt.NDArray[np.float32]:
+    """What the channels are after `PixelUnshuffle(fold)`: `(n, C, b, b)` to `(n fold², C, b fold, b fold)`."""
+    count, channels, side, _ = basis.shape
+    out = np.zeros((count, fold, fold, channels, fold, side, fold, side), np.float32)
+    for i in range(fold):
+        for j in range(fold):
+            out[:, i, j, :, i, :, j, :] = basis
+    return out.reshape(count * fold**2, channels, fold * side, fold * side)
+
+
+def _dct(channels: int, fold: int) -> npt.NDArray[np.float32]:
+    """An orthonormal two-dimensional DCT of each channel's `fold` x `fold` block; lowest frequencies first."""
+    one = scipy.fft.dct(np.eye(fold), norm="ortho", axis=0)
+    two = np.kron(np.eye(channels), np.kron(one, one))
+    frequency = np.tile(np.add.outer(np.arange(fold), np.arange(fold)).reshape(-1), channels)
+    return two[np.argsort(frequency, kind="stable")].astype(np.float32)

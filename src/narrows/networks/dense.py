@@ -1,0 +1,69 @@
+"""Fully connected encoder and decoder for vectors and small images, around a linear path that starts as PCA.
+
+The shape 784-1000-500-250-30 is that of Hinton and Salakhutdinov (Science 313, 2006); GELU instead of sigmoids,
+and the linear path beside it, are ours. Next door: `conv` for images of any size.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from narrows.networks.parts import Clamp, Standardise, Sum, silence
+from narrows.networks.start import LinearOptimum, code_deviation
+
+
+class Scale(nn.Module):
+    """Multiply by a number measured on the training samples."""
+
+    by: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("by", torch.tensor(1.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.by
+
+
+def _layers(sizes: list[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for into, out in pairwise(sizes[:-1]):
+        layers += [nn.Linear(into, out), nn.GELU()]
+    last = nn.Linear(sizes[-2], sizes[-1])
+    silence(last)
+    return [*layers, last]
+
+
+def dense(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Halves for samples of `shape` `(C, H, W)` or `(D,)`; hidden layers of `width`, half and a quarter of it."""
+    values = int(torch.Size(shape).numel())
+    hidden = [max(width, 4), max(width // 2, 4), max(width // 4, 4)]
+    encoder = nn.Sequential(
+        nn.Flatten(),
+        Sum(nn.Linear(values, code), nn.Sequential(Standardise(), *_layers([values, *hidden, code]))),
+    )
+    decoder = nn.Sequential(
+        Sum(nn.Linear(code, values), nn.Sequential(*_layers([code, *hidden[::-1], values]), Scale())),
+        Clamp(),
+        nn.Unflatten(1, shape),
+    )
+    return encoder, decoder
+
+
+@torch.no_grad()
+def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
+    """Put PCA into the linear paths, scaled so that each code number has variance 1 on the training samples."""
+    into, back = encoder[1], decoder[0]  # type: ignore[index]
+    mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
+    deviation = code_deviation(optimum)
+    into.linear.weight.copy_(components / deviation[:, None])
+    into.linear.bias.copy_(-into.linear.weight @ mean)
+    back.linear.weight.copy_(components.T * deviation)
+    back.linear.bias.copy_(mean)
+    standardise, scale = into.branch[0], back.branch[-1]
+    standardise.mean.copy_(x.mean())
+    standardise.deviation.copy_(x.std().clamp_min(1e-3))
+    scale.by.copy_(standardise.deviation)

@@ -1,0 +1,130 @@
+"""The lesson's four networks, layer for layer, and the linear start of the first.
+
+ReLU inside, a sigmoid at the end; codes pass a ReLU, so they are never negative. Next door: `dense` and `conv`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from narrows.networks.start import LinearOptimum
+
+SLOPES = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # candidates for how steeply the sigmoid is entered
+Halves = tuple[nn.Module, nn.Module]
+
+
+def linear(shape: tuple[int, ...], code: int, width: int) -> Halves:
+    """784-32-784: one layer each way. `shape` is `(C, H, W)` or `(D,)`."""
+    values = int(torch.Size(shape).numel())
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(values, code), nn.ReLU())
+    decoder = nn.Sequential(nn.Linear(code, values), nn.Sigmoid(), nn.Unflatten(1, shape))
+    return encoder, decoder
+
+
+def _conv_encoder(channels: int, code: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, code, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+
+
+def conv(shape: tuple[int, ...], code: int, width: int) -> Halves:
+    """Two 3x3 convolutions with max-pooling; two transposed 2x2 convolutions back."""
+    decoder = nn.Sequential(
+        nn.ConvTranspose2d(code, 16, 2, stride=2),
+        nn.ReLU(),
+        nn.ConvTranspose2d(16, shape[0], 2, stride=2),
+        nn.Sigmoid(),
+    )
+    return _conv_encoder(shape[0], code), decoder
+
+
+def upsample(shape: tuple[int, ...], code: int, width: int) -> Halves:
+    """The encoder of `conv`; back by nearest upsampling and 3x3 convolutions."""
+    decoder = nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.Conv2d(code, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.Conv2d(16, shape[0], 3, padding=1),
+        nn.Sigmoid(),
+    )
+    return _conv_encoder(shape[0], code), decoder
+
+
+def denoise(shape: tuple[int, ...], code: int, width: int) -> Halves:
+    """Three poolings to 32, 16 and 8 channels, three transposed convolutions back, one more convolution."""
+    channels = shape[0]
+    encoder = nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, code, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+    decoder = nn.Sequential(
+        nn.ConvTranspose2d(code, 8, 3, stride=2),  # 3 to 7
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 16, 2, stride=2),  # 7 to 14
+        nn.ReLU(),
+        nn.ConvTranspose2d(16, 32, 2, stride=2),  # 14 to 28
+        nn.ReLU(),
+        nn.Conv2d(32, channels, 3, padding=1),
+        nn.Sigmoid(),
+    )
+    return encoder, decoder
+
+
+@torch.no_grad()
+def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
+    """Put PCA into the linear network; `x` are training samples in 0..1 that decide shift, slope and fit.
+
+    The units are shifted so that each ReLU is open on every sample of `x`. The decoder is PCA's, entered into
+    the sigmoid at the best of a few slopes, then improved by one Gauss-Newton step for each output on its own
+    (iteratively reweighted least squares, one pass), kept as far as it lowers the error.
+    """
+    into, back = encoder[1], decoder[0]  # type: ignore[index]
+    mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
+    rows = x.reshape(len(x), -1)
+    z = (rows - mean) @ components.T
+    opened = 1.5 * (-z.amin(dim=0)).clamp_min(1e-3)  # half as much again, for samples not in x
+    into.weight.copy_(components)
+    into.bias.copy_(opened - components @ mean)
+
+    trials = [(components.T * slope, (mean - 0.5) * slope) for slope in SLOPES]
+    weight, bias = min(trials, key=lambda trial: _error(z, rows, *trial))
+    step_weight, step_bias = _gauss_newton(z, rows, weight, bias)
+    trials = [(weight + step_weight * share, bias + step_bias * share) for share in (1.0, 0.5, 0.25, 0.0)]
+    weight, bias = min(trials, key=lambda trial: _error(z, rows, *trial))
+    back.weight.copy_(weight)
+    back.bias.copy_(bias - weight @ opened)
+
+
+def _error(z: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> float:
+    return float((torch.sigmoid(torch.addmm(bias, z, weight.T)) - rows).square().mean())
+
+
+def _gauss_newton(
+    z: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One damped Gauss-Newton step of every output's weights `(D, K)` and bias `(D,)`."""
+    y = torch.sigmoid(torch.addmm(bias, z, weight.T))
+    # Saturated outputs have no slope of their own; a floor keeps their equations solvable.
+    slope = (y * (1 - y)).clamp_min(0.02)
+    inputs = torch.cat([z, torch.ones(len(z), 1)], dim=1)  # (N, K + 1)
+    size = inputs.shape[1]
+    gradient = (slope * (rows - y)).T @ inputs  # (D, K + 1)
+    pairs = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(z), -1)  # (N, (K + 1)²)
+    hessian = (slope.square().T @ pairs).reshape(-1, size, size)  # (D, K + 1, K + 1)
+    damping = 1e-5 * len(z) * torch.eye(size)
+    step = torch.linalg.solve(hessian + damping, gradient)
+    return step[:, :-1], step[:, -1]

@@ -1,0 +1,64 @@
+"""The few layers that PyTorch does not have and the networks here share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Clamp(nn.Module):
+    """Clamp to 0..1 whose gradient passes as if it were not there.
+
+    A value outside the range is wrong only by what the clamped value is wrong by: where the target lies at the
+    border the error is zero and so is the gradient, elsewhere the gradient pulls the value back inside.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + (x.clamp(0, 1) - x).detach()
+
+
+class Standardise(nn.Module):
+    """Subtract one mean and divide by one deviation, both measured on the training samples."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(0.0))
+        self.register_buffer("deviation", torch.tensor(1.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) / self.deviation
+
+
+class Sum(nn.Module):
+    """A linear map plus a branch that adds nothing before training."""
+
+    def __init__(self, linear: nn.Module, branch: nn.Module) -> None:
+        super().__init__()
+        self.linear = linear
+        self.branch = branch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) + self.branch(x)  # type: ignore[no-any-return]
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions whose result is added to their input: `(N, C, h, w)` to the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        silence(self.second)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(nn.functional.gelu(self.first(x)))  # type: ignore[no-any-return]
+
+
+def silence(layer: nn.Linear | nn.Conv2d) -> None:
+    """Make a layer give zero until training changes it."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,141 @@
+"""The linear optimum of a set of samples, in closed form: where every network here begins.
+
+A linear autoencoder with K numbers can do no better than PCA with K components (Baldi and Hornik, Neural
+Networks 2, 1989). For images of any size the same holds block by block: the Karhunen-Loeve transform (KLT) of
+square blocks. `dense`, `conv` and `lesson` copy these numbers into their weights before the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import torch
+from torch.nn import functional
+
+Floats = npt.NDArray[np.float32]
+PRIMAL_LIMIT = 4096  # values in a sample up to which the covariance matrix is formed
+WORK_LIMIT = 6e10  # multiplications spent on it; larger sets are thinned evenly
+DUAL_VALUES = 1 << 26  # values held at once for the samples that are longer
+
+
+@dataclass(frozen=True)
+class LinearOptimum:
+    """PCA of whole samples (`block` = 0) or of square blocks of an image (`block` pixels a side).
+
+    `mean` is `(D,)`, `components` `(K, D)` with orthonormal rows, the largest variance first, `variances`
+    `(K,)` those along them. For images D runs over channel, row, column, as `PixelUnshuffle` has it.
+    """
+
+    mean: Floats
+    components: Floats
+    variances: Floats
+    block: int = 0
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Samples `(N, C, H, W)` or `(N, D)` in 0..1 through K numbers (each block's K) and back, not clipped."""
+        rows, shape = unfold(x, self.block)
+        mean, components = (torch.from_numpy(a).to(x.device) for a in (self.mean, self.components))
+        y = (rows - mean) @ components.T @ components + mean
+        if not self.block:
+            return y.reshape(x.shape)
+        count, depth, high, wide = shape
+        y = functional.pixel_shuffle(y.reshape(count, high, wide, depth).permute(0, 3, 1, 2), self.block)
+        return y[..., : x.shape[-2], : x.shape[-1]]
+
+
+def unfold(x: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Size]:
+    """Samples as rows `(R, D)`: each whole, or cut into blocks; and the shape of the unshuffled tensor."""
+    if not block:
+        return x.reshape(len(x), -1), x.shape
+    pad = (-x.shape[-1] % block, -x.shape[-2] % block)
+    if any(pad):
+        x = functional.pad(x, (0, pad[0], 0, pad[1]), mode="replicate")
+    x = functional.pixel_unshuffle(x, block)  # (N, C block², h, w)
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]), x.shape
+
+
+def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int = 0) -> LinearOptimum:
+    """Stream over samples `(n, C, H, W)` or `(n, D)` in 0..1 once; the same chunks give the same bits.
+
+    Up to 4096 values a row the covariance is summed in float64; beyond, the first rows that fit in memory
+    decide through their inner products. Raises ValueError for more components than values.
+    """
+    count, total, products, kept = 0, np.zeros(0), np.zeros((0, 0)), []
+    shift: Floats | None = None
+    for chunk in chunks:
+        rows = unfold(chunk, block)[0].cpu().numpy()
+        if components > rows.shape[1]:
+            raise ValueError(f"{components} components of {rows.shape[1]} values")
+        if shift is None:
+            shift = rows.mean(axis=0)
+            total, products = (
+                np.zeros(rows.shape[1]),
+                np.zeros((rows.shape[1],) * 2 if _primal(rows) else (0, 0)),
+            )
+        rows = rows - shift  # near the mean, so that float32 products lose nothing that matters
+        count += len(rows)
+        total += rows.sum(axis=0, dtype=np.float64)
+        if _primal(rows):
+            products += rows.T @ rows
+        else:
+            kept.append(rows)
+            if sum(part.size for part in kept) > DUAL_VALUES:
+                break
+    if shift is None:
+        raise ValueError("no samples")
+    offset = total / count
+    mean = (shift + offset).astype(np.float32)
+    if kept:
+        vectors, variances = _dual(np.concatenate(kept) - offset.astype(np.float32), components)
+    else:
+        covariance = products / count - np.outer(offset, offset)
+        size = len(covariance)
+        variances, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - components, size - 1])
+        variances, vectors = variances[::-1], vectors[:, ::-1].T
+    # An eigenvector's sign is arbitrary; fixing it makes runs and machines comparable.
+    largest = np.abs(vectors).argmax(axis=1)
+    vectors = vectors * np.sign(vectors[np.arange(components), largest])[:, None]
+    return LinearOptimum(
+        mean,
+        np.ascontiguousarray(vectors, np.float32),
+        np.maximum(variances, 0).astype(np.float32),
+        block,
+    )
+
+
+def _primal(rows: Floats) -> bool:
+    return bool(rows.shape[1] <= PRIMAL_LIMIT)
+
+
+def _dual(rows: Floats, components: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Principal directions of a few long rows, from their inner products; completed where rows are too few."""
+    gram = (rows @ rows.T).astype(np.float64) / len(rows)
+    size = min(components, len(rows))
+    variances, weights = scipy.linalg.eigh(gram, subset_by_index=[len(rows) - size, len(rows) - 1])
+    found = variances[::-1] > 1e-9 * max(variances[-1], 1e-30)
+    directions = rows.T.astype(np.float64) @ weights[:, ::-1][:, found]
+    # Random directions fill up what too few samples leave open; QR makes all of them orthonormal.
+    spare = np.random.default_rng(0).standard_normal((rows.shape[1], components - directions.shape[1]))
+    basis, _ = np.linalg.qr(np.concatenate([directions, spare], axis=1))
+    padded = np.zeros(components)
+    padded[: directions.shape[1]] = variances[::-1][found]
+    return basis.T, padded
+
+
+def code_deviation(optimum: LinearOptimum) -> torch.Tensor:
+    """Standard deviation of each code number, `(K,)`, by which networks scale their code to variance 1.
+
+    Directions without variance take the largest deviation: dividing by nothing would blow up rounding errors.
+    """
+    deviation = torch.from_numpy(optimum.variances).sqrt()
+    return torch.where(deviation > 1e-4 * deviation.max(), deviation, deviation.max().clamp_min(1e-3))
+
+
+def thinned(count: int, rows_each: int, values: int) -> npt.NDArray[np.int64]:
+    """Indices of as many of `count` samples, evenly spread, as keep the covariance within the work limit."""
+    most = int(WORK_LIMIT / max(1.0, float(rows_each) * min(values, PRIMAL_LIMIT) ** 2))
+    return np.linspace(0, count - 1, max(1, min(count, most))).astype(np.int64)

@@ -1,0 +1,81 @@
+"""Stop at any moment, go on to the same bits: the whole state of a training run in one file.
+
+The file is sealed like a model (see `networks.store`), so that a damaged checkpoint is never continued.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from narrows.data.files import write_file
+from narrows.data.samples import Samples
+from narrows.errors import ModelError, SettingsError
+from narrows.networks.store import FORMAT_VERSION, read_limited, seal, unseal
+
+
+@dataclass
+class State:
+    """Where a run stands between two steps. `best` and `tensors` hold weights and optimiser state by name."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    best_mse: float = float("inf")
+    best_step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.Tensor], run: dict[str, Any]) -> None:
+    """Write the state with `tensors` (weights and optimiser) of the run that `run` describes."""
+    numbers = {k: v for k, v in vars(state).items() if k != "best"}
+    numbers["best_mse"] = state.best_mse if np.isfinite(state.best_mse) else None
+    every = {f"now.{k}": v for k, v in tensors.items()} | {f"best.{k}": v for k, v in state.best.items()}
+    every = {k: v.detach().cpu().contiguous() for k, v in every.items()}
+    metadata = {"sha256": "0" * 64, "format_version": FORMAT_VERSION, "run": run, "state": numbers}
+    write_file(path, seal(every, metadata))
+
+
+def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor], dict[str, Any]]:
+    """The state, the tensors and the stored plan. Raises where the file is damaged or of another run."""
+    if not Path(path).exists():
+        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
+    every, metadata = unseal(*read_limited(path)[::-1])
+    if "run" not in metadata:
+        raise ModelError(f"{path}: a model, not a checkpoint")
+    stored = metadata["run"]
+    for key, value in run.items():
+        if stored.get(key) != value:
+            raise SettingsError(
+                f"{path}: the checkpoint is of another run ({key} differs: {_brief(stored.get(key), value)}); "
+                "resume with the same data and settings, or start without --resume"
+            )
+    numbers = metadata["state"]
+    if numbers["best_mse"] is None:
+        numbers["best_mse"] = float("inf")
+    tensors = {k.removeprefix("now."): v for k, v in every.items() if k.startswith("now.")}
+    best = {k.removeprefix("best."): v for k, v in every.items() if k.startswith("best.")}
+    return State(**numbers, best=best), tensors, stored["plan"]
+
+
+def _brief(stored: Any, given: Any) -> str:
+    if isinstance(stored, dict) and isinstance(given, dict):
+        names = [k for k in given if stored.get(k) != given[k]]
+        return "; ".join(f"{k} was {stored.get(k)}, is {given[k]}" for k in names[:2])
+    return f"was {str(stored)[:40]}, is {str(given)[:40]}"
+
+
+def fingerprint(samples: Samples) -> str:
+    """A digest of 64 samples spread over the set, to notice that the data changed between two runs."""
+    digest = hashlib.sha256(repr(samples.description).encode())
+    for index in np.linspace(0, len(samples) - 1, min(64, len(samples))).astype(int):
+        digest.update(np.ascontiguousarray(samples.values[int(index)]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""What can go wrong with a trained model, said in plain words instead of left to be discovered."""
+
+from __future__ import annotations
+
+import torch
+
+from narrows.networks.autoencoder import Autoencoder
+from narrows.training.checkpoint import State
+
+DEAD_DEVIATION = 1e-6  # a code number that varies less than this over the samples says nothing
+
+
+@torch.no_grad()
+def pca_mse(model: Autoencoder, x: torch.Tensor) -> float | None:
+    """The error of PCA with as many numbers, clipped to the range, on samples `x` in 0..1."""
+    if model.optimum is None:
+        return None
+    return float((model.optimum.reconstruct(x).clamp(0, 1) - x).square().mean())
+
+
+@torch.no_grad()
+def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
+    """Notes on a trained model, from samples `x` in 0..1 (`(N, C, H, W)` or `(N, D)`) and its error on them."""
+    notes = []
+    code = model.part("encoder")(model.pad(x)).float()
+    deviation = code.transpose(0, 1).flatten(1).std(dim=1) if code[:, 0].numel() > 1 else torch.ones(1)
+    dead = int((deviation < DEAD_DEVIATION).sum())
+    if dead:
+        notes.append(
+            f"{dead} of {len(deviation)} code units are dead: they never change; "
+            "use --start pca, a lower learning rate or another seed"
+        )
+    flat = (x - x.mean(dim=0)).square().mean().item() if len(x) > 1 else float("inf")
+    if mse >= 0.99 * flat:
+        notes.append(
+            f"no better than the mean sample (MSE {mse:.5f} against {flat:.5f}): the network learned nothing; "
+            "train longer, with --start pca or a lower learning rate"
+        )
+    elif (pca := pca_mse(model, x)) is not None and mse >= pca:
+        notes.append(
+            f"no better than PCA with as many numbers (MSE {mse:.5f} against {pca:.5f}); "
+            "train longer, or use dense or conv with --start pca"
+        )
+    return notes
+
+
+def overfitting(state: State, validation_mse: float) -> list[str]:
+    """A note where validation has risen since its best; the best weights are the ones that are kept."""
+    if state.best_mse >= 0.999 * validation_mse:
+        return []
+    return [
+        f"overfitting: the validation error rose from {state.best_mse:.5f} at step {state.best_step} to "
+        f"{validation_mse:.5f}; the weights of step {state.best_step} were kept"
+    ]

@@ -1,0 +1,284 @@
+"""fit(): the one training loop, read from top to bottom.
+
+It yields progress and draws nothing. Batches, order and validation are decided by seed and step alone, so the
+same data, settings and machine give the same weights to the bit, whether or not the run was interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from narrows.data.batches import Batches, chunks, split
+from narrows.data.samples import Samples
+from narrows.errors import SettingsError, TrainingError
+from narrows.networks.autoencoder import Autoencoder
+from narrows.networks.build import NETWORKS
+from narrows.networks.start import linear_optimum, thinned
+from narrows.training import checkpoint as checkpoints
+from narrows.training import device as devices
+from narrows.training import health
+from narrows.training.checkpoint import State
+from narrows.training.objective import distortion
+from narrows.training.optimiser import Optimiser
+from narrows.training.settings import Plan, Settings, decide, validation_interval
+from narrows.version import __version__
+
+YIELD_SECONDS = 0.2
+START_SAMPLES = 4096  # that decide shifts and scales of the start
+VALIDATION_BYTES = 256 << 20  # of floats
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands. `loss` is the mean training MSE since the last validation, `validation_mse` the
+    last one measured; `notes` of the final progress say what went wrong, if anything did."""
+
+    step: int
+    steps: int
+    epoch: float
+    seconds: float
+    loss: float
+    validation_mse: float
+    samples_per_second: float
+    plan: Plan
+    finished: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def fit(
+    model: Autoencoder,
+    samples: Any,
+    settings: Settings | None = None,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 30.0,
+    resume: bool = False,
+) -> Generator[Progress, None, None]:
+    """Train `model` in place on samples (see `open_samples` and `from_arrays`), yielding progress.
+
+    With `checkpoint`, the whole state is written there every `checkpoint_seconds`, when the iteration is closed
+    early, and after the last step, so that nothing is lost if the model cannot be saved; `resume` goes on from
+    it. When the iteration ends, in whatever way, the model holds the best weights that validation saw and its
+    `provenance` how they came about.
+
+    Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError`
+    when the loss is no longer a number.
+    """
+    settings = settings or Settings()
+    samples = model.fitting(samples)
+    plan = decide(model, samples, settings)
+    run = {
+        "config": model.config.to_json(),
+        "settings": asdict(settings),
+        "data": checkpoints.fingerprint(samples),
+    }
+    with devices.using(plan.threads):
+        yield from _train(model.to(plan.device), samples, plan, run, settings, checkpoint, checkpoint_seconds, resume)
+
+
+def _train(
+    model: Autoencoder,
+    samples: Samples,
+    plan: Plan,
+    run: dict[str, Any],
+    settings: Settings,
+    checkpoint: str | os.PathLike[str] | None,
+    checkpoint_seconds: float,
+    resume: bool,
+) -> Generator[Progress, None, None]:
+    began = time.perf_counter()
+    training, held = split(len(samples), plan.validation, plan.seed)
+    batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device)
+    watched = held if len(held) else training[: plan.batch_size]
+    validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device)
+    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * _values(model, plan.crop))))
+    validation_x = validation.draw(0)
+
+    state = State()
+    start_network(model, samples, training, plan)
+    optimiser = Optimiser(model, plan.learning_rate, plan.muon, plan.precision == "bfloat16")
+    if resume:
+        if checkpoint is None:
+            raise SettingsError("resume was asked for without a checkpoint; name one")
+        state, tensors, stored = checkpoints.read(checkpoint, run)
+        plan = Plan(**stored)
+        began -= state.seconds
+        model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        optimiser.restore({k.removeprefix("optimiser."): v for k, v in tensors.items() if k.startswith("optimiser.")})
+    elif settings.minutes:
+        plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
+    run["plan"] = plan.to_json()
+
+    def progress(**more: Any) -> Progress:
+        seconds = time.perf_counter() - began
+        seen = state.step * plan.batch_size
+        last = state.history[-1] if state.history else {}
+        loss = state.loss_sum / state.loss_steps if state.loss_steps else last.get("loss", float("nan"))
+        return Progress(
+            step=state.step,
+            steps=plan.steps,
+            epoch=seen / plan.training,
+            seconds=seconds,
+            loss=float(loss),
+            validation_mse=last.get("validation_mse", float("nan")),
+            samples_per_second=seen / seconds,
+            plan=plan,
+            **more,
+        )
+
+    def save_state() -> None:
+        if checkpoint is not None:
+            state.seconds = time.perf_counter() - began
+            now = {f"model.{k}": v for k, v in model.state_dict().items()}
+            now |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
+            checkpoints.write(checkpoint, state, now, run)
+
+    running = torch.zeros((), device=plan.device)
+    said = saved = time.perf_counter()
+    try:
+        while state.step < plan.steps:
+            x = batches.draw(state.step)
+            with _autocast(plan):
+                x_hat = model.train()(x)
+            loss = distortion(x_hat.float(), x)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step(plan.rate(state.step))
+            running += loss.detach()
+            state.step += 1
+            state.loss_steps += 1
+
+            due = state.step % plan.validate_every == 0 or state.step == plan.steps
+            now = time.perf_counter()
+            if due or now - said > YIELD_SECONDS or now - saved > checkpoint_seconds:
+                state.loss_sum += running.item()
+                running.zero_()
+                if not np.isfinite(state.loss_sum):
+                    raise _diverged(state)
+                if due:
+                    _validate(model, validation_x, state)
+                if now - saved > checkpoint_seconds:
+                    save_state()
+                    saved = now
+                said = now
+                yield progress()
+        save_state()
+    except GeneratorExit:
+        save_state()
+        raise
+    finally:
+        # However the loop ended: the model that validation liked best, and the story of how it came about.
+        last_mse = state.history[-1]["validation_mse"] if state.history else float("nan")
+        if state.best:
+            model.load_state_dict(state.best)
+        model.eval()
+        notes = health.overfitting(state, last_mse)
+        model.provenance = _provenance(samples, plan, state, time.perf_counter() - began)
+    train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
+    metrics = {
+        "train_mse": mean_squared_error(model, train_x),
+        "pca_mse": health.pca_mse(model, validation_x),
+    }
+    model.provenance["metrics"] |= metrics
+    notes += health.examine(model, validation_x, state.best_mse)
+    model.provenance["notes"] = notes
+    yield replace(progress(finished=True, notes=tuple(notes)), validation_mse=state.best_mse)
+
+
+def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
+    """Find the linear optimum of the training samples, keep it with the model, and start the network there."""
+    block = model.config.block
+    if block or not model.description.varied:
+        values = _values(model, plan.crop)
+        count = model.config.code if block else int(np.prod(model.code_shape))
+        rows = max(1, values // (block**2 * model.description.channels)) if block else 1
+        chosen = training[thinned(len(training), rows, values // rows)]
+        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
+    row = NETWORKS[model.config.network]
+    if plan.start == "pca" and row.start is not None and model.optimum is not None:
+        few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
+        x = next(chunks(samples, few, plan.crop))
+        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
+        model.to(plan.device)
+
+
+def _values(model: Autoencoder, crop: int) -> int:
+    return crop * crop * model.description.channels if crop else model.description.values
+
+
+def _autocast(plan: Plan) -> torch.autocast:
+    kind = plan.device.partition(":")[0]
+    return torch.autocast(kind, torch.bfloat16, enabled=plan.precision == "bfloat16")
+
+
+def _with_steps(plan: Plan, model: Autoencoder, batches: Batches, minutes: float) -> Plan:
+    """The plan with as many steps as fit into the minutes, by timing a few on weights that are then put back."""
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    trial = Optimiser(model, plan.learning_rate, plan.muon, plan.precision == "bfloat16")
+    count, began, seconds = 0, time.perf_counter(), 0.0
+    while seconds < 1.0 or count < 3:
+        x = batches.draw(count)
+        with _autocast(plan):
+            x_hat = model.train()(x)
+        distortion(x_hat.float(), x).backward()  # type: ignore[no-untyped-call]
+        trial.step(0.0)
+        count += 1
+        if count == 1:  # the first step also builds kernels and is no measure
+            began = time.perf_counter()
+        seconds = time.perf_counter() - began
+    model.load_state_dict(before)
+    # Validation and checkpoints take about a twentieth of the time.
+    steps = max(1, int(0.95 * (60 * minutes - seconds) / (seconds / (count - 1))))
+    every = validation_interval(steps, plan.validation, plan.batch_size)
+    return replace(plan, steps=steps, validate_every=every)
+
+
+@torch.no_grad()
+def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:
+    """Mean squared error per value over samples `x` in 0..1, in pieces of bounded memory."""
+    model.eval()
+    total = 0.0
+    rows = max(1, (1 << 24) // max(1, x[0].numel()))
+    for start in range(0, len(x), rows):
+        part = x[start : start + rows].to(model.device)
+        total += (model(part).float().clamp(0, 1) - part).square().sum(dtype=torch.float64).item()
+    return total / x.numel()
+
+
+def _validate(model: Autoencoder, x: torch.Tensor, state: State) -> None:
+    mse = mean_squared_error(model, x)
+    state.history.append({"step": state.step, "loss": state.loss_sum / state.loss_steps, "validation_mse": mse})
+    state.loss_sum, state.loss_steps = 0.0, 0
+    if mse < state.best_mse:
+        state.best_mse, state.best_step = mse, state.step
+        state.best = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+def _diverged(state: State) -> TrainingError:
+    kept = f"; the weights of step {state.best_step} were kept" if state.best else ""
+    return TrainingError(
+        f"the loss is no longer a number after step {state.step}{kept}; "
+        "lower the learning rate or use --precision float32"
+    )
+
+
+def _provenance(samples: Samples, plan: Plan, state: State, seconds: float) -> dict[str, Any]:
+    best = state.best_mse if np.isfinite(state.best_mse) else None
+    return {
+        "narrows": __version__,
+        "torch": torch.__version__,
+        "source": samples.source,
+        "samples": len(samples),
+        "plan": plan.to_json(),
+        "steps_done": state.step,
+        "seconds": round(seconds, 2),
+        "metrics": {"validation_mse": best, "step": state.best_step},
+        "history": state.history,
+        "notes": [],
+    }

@@ -1,0 +1,169 @@
+"""What a person may set about training, and the plan in which every open question has an answer.
+
+Next door: `device` knows processors, `loop` carries the plan out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from narrows.data.samples import Samples
+from narrows.errors import SettingsError
+from narrows.networks.autoencoder import Autoencoder
+from narrows.networks.build import NETWORKS
+from narrows.training import device as devices
+
+CROP = 128  # side of the random crops that larger images are trained on
+VALIDATION_MOST = 2048  # samples
+Schedule = Literal["one-cycle", "constant"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every field may stay as it is; None means that the network's recipe or the machine decides.
+
+    One of `epochs`, `steps` and `minutes` sets the budget. A `learning_rate` given by hand stays constant, as in
+    the lesson, unless `schedule` says otherwise. `validation` is the share of samples held out, at most 2048 of
+    them. `threads` and `precision` ("float32", "bfloat16") follow the processor's features.
+    """
+
+    epochs: float | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    schedule: Schedule | None = None
+    start: Literal["pca", "random"] = "pca"
+    validation: float = 0.05
+    crop: int | None = None
+    shift: int | None = None
+    seed: int = 0
+    device: str | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        budgets = [b for b in (self.epochs, self.steps, self.minutes) if b is not None]
+        if len(budgets) > 1:
+            raise SettingsError("more than one of epochs, steps and minutes was given; choose one")
+        for name in ("epochs", "steps", "minutes", "batch_size", "learning_rate", "threads"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise SettingsError(f"{name.replace('_', ' ')} {value:g} was given; it must be above 0")
+        if not 0 <= self.validation <= 0.9:
+            raise SettingsError(f"validation {self.validation:g} was given; a share from 0 to 0.9 is allowed")
+        for name, allowed in (
+            ("schedule", (None, "one-cycle", "constant")),
+            ("start", ("pca", "random")),
+            ("precision", (None, "float32", "bfloat16")),
+        ):
+            if getattr(self, name) not in allowed:
+                choices = ", ".join(str(a) for a in allowed if a)
+                raise SettingsError(f"{name} {getattr(self, name)!r} was given; allowed are {choices}")
+        if self.crop is not None and self.crop < 8:
+            raise SettingsError(f"crop {self.crop} was given; at least 8 pixels are needed")
+        if self.shift is not None and not 0 <= self.shift <= 8:
+            raise SettingsError(f"shift {self.shift} was given; 0 to 8 pixels are allowed")
+        if self.seed < 0:
+            raise SettingsError(f"seed {self.seed} was given; it must not be negative")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is trained, with nothing left open; stored with the model. `muon` 0 means Adam alone."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    muon: float
+    schedule: Schedule
+    start: str
+    training: int
+    validation: int
+    crop: int
+    shift: int
+    seed: int
+    device: str
+    precision: str
+    threads: int
+    validate_every: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rate at a step: one-cycle rises over a tenth and falls as a cosine to 0."""
+        if self.schedule == "constant":
+            return 1.0
+        done = (step + 0.5) / self.steps
+        return done / 0.1 if done < 0.1 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.1) / 0.9)
+
+    def __str__(self) -> str:
+        how = f"Muon {self.muon:g} and Adam {self.learning_rate:g}" if self.muon else f"Adam {self.learning_rate:g}"
+        pieces = [
+            f"{self.steps} steps of {self.batch_size}",
+            f"{how}, {self.schedule}",
+            f"start {self.start}",
+            f"{self.device}, {self.precision}, {self.threads} threads",
+            f"seed {self.seed}",
+        ]
+        pieces += [f"crops of {self.crop}"] * bool(self.crop) + [f"shifts of {self.shift}"] * bool(self.shift)
+        return "; ".join(pieces)
+
+
+def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
+    """Answer every open question of the settings, the same way each time on one machine.
+
+    A budget in minutes leaves `steps` at 0; the loop fixes it after timing its first steps.
+    """
+    recipe = NETWORKS[model.config.network].recipe
+    description = samples.description
+    held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
+    training = len(samples) - held
+    batch_size = min(settings.batch_size or recipe.batch_size, training)
+    crop = _crop(model, samples, settings.crop)
+    epochs = settings.epochs or (recipe.epochs if settings.steps is None else 0)
+    steps = settings.steps or max(1, math.ceil(epochs * training / batch_size))
+    rate = settings.learning_rate or recipe.learning_rate
+    schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
+    small = description.kind == "images" and not crop
+    device = devices.choose(settings.device)
+    cost = devices.multiplications(model, crop)
+    return Plan(
+        steps=0 if settings.minutes else steps,
+        batch_size=batch_size,
+        learning_rate=rate,
+        muon=recipe.muon * rate / recipe.learning_rate,
+        schedule=schedule,
+        start="none, trained before" if model.provenance else settings.start,
+        training=training,
+        validation=held,
+        crop=crop,
+        shift=(recipe.shift if small else 0) if settings.shift is None else settings.shift,
+        seed=settings.seed,
+        device=device,
+        precision=settings.precision or devices.precision(device, cost),
+        threads=settings.threads or devices.threads(cost * batch_size),
+        validate_every=validation_interval(steps, held, batch_size),
+    )
+
+
+def validation_interval(steps: int, held: int, batch_size: int) -> int:
+    """Steps between two validations: 20 in a run, but fewer where they would take over a tenth of its time."""
+    return max(1, steps // 20, 10 * math.ceil(held / batch_size / 3))
+
+
+def _crop(model: Autoencoder, samples: Samples, wanted: int | None) -> int:
+    """The side of training crops; 0 trains on whole samples."""
+    step = model.config.step
+    if not step:
+        if wanted:
+            raise SettingsError(f"crops were asked for, but {model.config.network} takes whole samples only")
+        return 0
+    shape = samples.description.shape
+    if wanted is None and not samples.description.varied and max(shape[:2]) <= CROP:
+        return 0
+    return model.config.padded(wanted or CROP)
