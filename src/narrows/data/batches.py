@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,25 +21,34 @@ Indices = npt.NDArray[np.int64]
 
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
     """Samples as NumPy has them to float32 in 0..1: images `(N, C, H, W)`, vectors `(N, D)`."""
-    if array.dtype not in _DIRECT:  # dtypes that torch has no arithmetic for
-        array = array.astype(np.float64)
-    tensor = torch.from_numpy(np.ascontiguousarray(array)).to(device)
-    # Subtracting before the cast keeps wide integers and doubles exact in their small range.
-    tensor = (tensor - description.low).float() if description.low else tensor.float()
-    tensor = tensor.mul_(1.0 / (description.high - description.low))
+    span = description.high - description.low
+    if description.low != 0 or array.dtype not in _DIRECT:
+        # In doubles, which keep wide values apart in a small range; done here, as not all devices have them.
+        array, span = ((array.astype(np.float64) - description.low) / span).astype(np.float32), 1.0
+    # Writable, or torch warns; and a copy, so that the caller's own array is never written to.
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
+    tensor = tensor.to(torch.float32, copy=True).mul_(1.0 / span)
     return tensor.permute(0, 3, 1, 2).contiguous() if tensor.ndim == 4 else tensor
 
 
-_DIRECT = tuple(np.dtype(name) for name in ("uint8", "int16", "int32", "int64", "float16", "float32", "float64"))
+_DIRECT = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
 
 
 def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
     """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
-    array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).double().cpu().numpy()
+    array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().double().numpy()
     array = array * (description.high - description.low) + description.low
     dtype = np.dtype(description.dtype)
-    array = np.clip(array, description.low, description.high)
+    array = np.clip(array, description.low, min(description.high, _largest(dtype)))
     return (np.rint(array) if dtype.kind in "ui" else array).astype(dtype)
+
+
+def _largest(dtype: np.dtype[Any]) -> float:
+    """The largest double that the dtype holds."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).max)
+    largest = int(np.iinfo(dtype).max)
+    return float(largest) if float(largest) <= largest else float(np.nextafter(float(largest), 0))
 
 
 def split(count: int, held: int, seed: int) -> tuple[Indices, Indices]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,19 +23,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     path = Path(path)
     temporary: Path | None = None
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
+        if _device(path):
+            with path.open("wb") as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))  # the file that a link leads to, not the link, is replaced
+        part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+        with part.open("xb") as file:
+            temporary = part
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # temporary files are private, results need not be
-        temporary.replace(path)
+        temporary.replace(target)
         temporary = None
     except OSError as error:
         if isinstance(error, OutputError):
@@ -46,6 +47,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def _device(path: Path) -> bool:
+    """Whether it is something like /dev/null, which is written to and never replaced. No folders: they raise."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    return path.exists() and not path.is_file()
+
+
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a whole file at once, see `replacing`."""
     with replacing(path) as file:
@@ -56,10 +64,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` now if a file could not be written there later; leaves nothing behind."""
     path = Path(path)
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        if not _device(path):
+            with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+                pass
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from None
 
@@ -69,4 +78,6 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be made a folder: {error.strerror}; choose another place") from None
+        raise OutputError(
+            f"{path}: cannot be made a folder: {error.strerror or error}; choose another place"
+        ) from None

@@ -5,10 +5,16 @@ Next door: `sources` decides what a path is; `samples` says what an array is.
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
+import re
 import tempfile
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +29,12 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp",
 MEMORY_SHARE = 0.25  # of RAM: a larger set is memory-mapped from a cache file
 _GREY, _ALPHA, _COLOUR = 1, 2, 4  # bits of what an image's mode holds
 _MODES = {_GREY: "L", _GREY | _ALPHA: "LA", _COLOUR: "RGB", _COLOUR | _ALPHA: "RGBA"}
-_TRANSPOSING = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 Report = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before it is decoded. `height` and `width` are as seen upright."""
+    """What an image file says of itself before it is decoded. `height` and `width` are as stored, not yet turned."""
 
     height: int
     width: int
@@ -41,13 +46,15 @@ class Header:
 def read_header(path: Path) -> Header:
     """Size and mode of an image file. Raises `DataError` naming the file."""
     with _opened(path) as image:
-        swap = image.getexif().get(0x0112) in _TRANSPOSING
-        height, width = (image.width, image.height) if swap else (image.height, image.width)
-        alpha = "A" in image.getbands() or "transparency" in image.info
-        wide = image.mode.startswith("I")
-        grey = wide or image.mode in ("1", "L", "LA", "La")
-        content = (_GREY if grey else _COLOUR) | (_ALPHA if alpha else 0)
-        return Header(height, width, content, wide, not wide and ";16" in str(getattr(image, "tile", "")))
+        return _header(image)
+
+
+def _header(image: Image.Image) -> Header:
+    wide = image.mode.startswith("I")
+    grey = wide or image.mode in ("1", "L", "LA", "La")
+    content = (_GREY if grey else _COLOUR) | (_ALPHA if image.has_transparency_data else 0)
+    narrowed = not wide and re.search(";16[BLN]", str(getattr(image, "tile", ""))) is not None
+    return Header(image.height, image.width, content, wide, narrowed)
 
 
 def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool | None = None) -> Array:
@@ -56,55 +63,59 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
     `mode` ("L", "LA", "RGB", "RGBA") and `wide` force channels and depth. Raises `DataError` naming the file.
     """
     path = Path(path)
-    header = read_header(path)
-    wide = header.wide if wide is None else wide
     with _opened(path) as image:
-        try:
-            image = ImageOps.exif_transpose(image)
-            if header.wide:
-                array = np.asarray(image)
-                if array.min() < 0 or array.max() > 65535:
-                    raise DataError(f"{path}: 32-bit values were given; images have 8 or 16 bits; use .npy")
-                array = _spread(array.astype(np.uint16)[..., None], mode or "L")
-                return array if wide else (array >> 8).astype(np.uint8)
-            array = np.asarray(image.convert(mode or _MODES[header.content]))
-        except DataError:
-            raise
-        # Pillow's decoders raise many kinds on damaged files, SyntaxError among them.
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
-            raise DataError(f"{path}: the image cannot be decoded ({_brief(error)}); replace the file") from None
-    array = array[..., None] if array.ndim == 2 else array
-    return array.astype(np.uint16) * 257 if wide else array
+        header = _header(image)
+        mode = mode or _MODES[header.content]
+        clear = image.info.get("transparency")
+        image.load()
+        with suppress(Exception):  # an EXIF that is rubbish turns nothing
+            ImageOps.exif_transpose(image, in_place=True)
+        array = np.array(image if header.wide else image.convert(mode))
+    wide = header.wide if wide is None else wide
+    if not header.wide:
+        array = array[..., None] if array.ndim == 2 else array
+        return array.astype(np.uint16) * 257 if wide else array
+    if array.min() < 0 or array.max() > 65535:
+        raise DataError(f"{path}: 32-bit values were given; images have 8 or 16 bits; save it as .npy")
+    array = _spread(array.astype(np.uint16)[..., None], mode, clear)
+    return array if wide else (array >> 8).astype(np.uint8)
 
 
-def _spread(grey: Array, mode: str) -> Array:
-    """16-bit grey `(H, W, 1)` with the channels of `mode`, opaque."""
+def _spread(grey: Array, mode: str, clear: Any) -> Array:
+    """16-bit grey `(H, W, 1)` with the channels of `mode`, opaque but where it has the value `clear`."""
     colour = np.repeat(grey, 3 if mode.startswith("RGB") else 1, axis=2)
-    return np.concatenate([colour, np.full_like(grey, 65535)], axis=2) if mode.endswith("A") else colour
+    if not mode.endswith("A"):
+        return colour
+    alpha = np.full_like(grey, 65535) if clear is None else np.where(grey == clear, 0, 65535).astype(np.uint16)
+    return np.concatenate([colour, alpha], axis=2)
 
 
-def _opened(path: Path) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError` in one line."""
     try:
-        image = Image.open(path)
+        # Pillow maps files that it opens by name, and scrambles uncompressed TIFFs that are to be turned.
+        with path.open("rb") as file, Image.open(file) as image:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
+            if image.mode == "F":
+                raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
+            yield image
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except Image.DecompressionBombWarning as error:  # where warnings are errors
-        raise DataError(f"{path}: {_brief(error)}; cut the image into smaller ones") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(
+            f"{path}: the image is over the limit of {Image.MAX_IMAGE_PIXELS} pixels; cut it into smaller ones"
+        ) from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         why = "the file is empty" if empty else "the content is not an image that can be read"
         raise DataError(f"{path}: {why}; replace or remove it") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise every kind on damaged files
         raise DataError(f"{path}: the image cannot be read ({_brief(error)}); replace or remove it") from None
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        size = f"{image.width}x{image.height}"
-        image.close()
-        raise DataError(f"{path}: {size} pixels, over the limit of {limit}; cut the image into smaller ones")
-    if image.mode == "F":
-        image.close()
-        raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
-    return image
 
 
 def _brief(error: BaseException) -> str:
@@ -112,17 +123,35 @@ def _brief(error: BaseException) -> str:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted by path. Raises `DataError` when there is none."""
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    """Every image file below a folder, sorted by path; links are followed, hidden files and folders are not.
+
+    Raises `DataError` when there is none, or when a folder cannot be read.
+    """
+    found = sorted(_walk(folder, {os.path.realpath(folder)}))
     if not found:
         raise DataError(
             f"{folder}: no image in this folder; files ending in {', '.join(sorted(SUFFIXES))} are looked for"
         )
     return found
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """`seen` are the folders read so far, so that links that lead back do no harm."""
+    try:
+        # Folders before links to them, so that a folder goes by its own name.
+        for path in sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name)):
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                real = os.path.realpath(path)
+                if real not in seen:
+                    seen.add(real)
+                    yield from _walk(path, seen)
+            # A dangling link counts, so that it is named rather than passed over.
+            elif path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists()):
+                yield path
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be read ({error.strerror}); change its permissions") from None
 
 
 def load_images(
@@ -134,30 +163,41 @@ def load_images(
     has them. Sets over `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
 
     Returns the images, the indices of `paths` that they came from, and notes for the reader.
-    Raises `DataError` naming the first unreadable file, or naming all when none is left after `skip_bad`.
+    Raises `DataError` naming the first unreadable file, also when none is left after `skip_bad`.
     """
+    with warnings.catch_warnings():  # set here, once: filters belong to all threads
+        warnings.simplefilter("ignore")  # what Pillow murmurs is either harmless or followed by an error
+        return _load(paths, skip_bad, report, memory)
+
+
+def _load(
+    paths: Sequence[Path], skip_bad: bool, report: Report | None, memory: int | None
+) -> tuple[Array | Ragged, list[int], list[str]]:
     bad: list[str] = []
+
+    def skip(error: DataError) -> None:
+        if not skip_bad:
+            raise DataError(f"{error}{' (or leave out such files with --skip-bad)' * (len(paths) > 1)}") from None
+        bad.append(str(error))
+
     headers: dict[int, Header] = {}
     for index, path in enumerate(paths):
         try:
             headers[index] = read_header(path)
         except DataError as error:
-            _skip(error, skip_bad, bad)
-    if not headers:
-        raise DataError(f"none of the {len(paths)} files could be read; the first: {bad[0]}")
-    content = int(np.bitwise_or.reduce([h.content for h in headers.values()]))
+            skip(error)
+    content = functools.reduce(operator.or_, (h.content for h in headers.values()), 0)
     content = content & ~_GREY if content & _COLOUR else content
     wide = any(h.wide for h in headers.values())
-    mode, dtype = _MODES[content], np.dtype(np.uint16 if wide else np.uint8)
-    sizes = {i: h.height * h.width * len(mode) for i, h in headers.items()}
-    flat = _buffer(sum(sizes.values()), dtype, [paths[i] for i in headers], memory)
+    mode, dtype = _MODES.get(content, "L"), np.dtype(np.uint16 if wide else np.uint8)
+    flat = _buffer(sum(h.height * h.width * len(mode) for h in headers.values()), dtype, memory)
 
     kept: list[int] = []
     shapes: list[tuple[int, ...]] = []
     at = 0
     for index, result in _decoded(paths, list(headers), mode, wide):
         if isinstance(result, DataError):
-            _skip(result, skip_bad, bad)
+            skip(result)
             continue
         flat[at : at + result.size] = result.reshape(-1)
         at += result.size
@@ -167,18 +207,12 @@ def load_images(
             report("reading images", len(kept), len(headers))
     if not kept:
         raise DataError(f"none of the {len(paths)} files could be read; the first: {bad[0]}")
-    notes = [f"{len(bad)} unreadable files were left out, the first: {bad[0]}"] if bad else []
+    notes = [f"{len(bad)} of {len(paths)} files were left out as unreadable, the first: {bad[0]}"] if bad else []
     if narrowed := sum(headers[i].narrowed for i in kept):
-        notes.append(f"{narrowed} images with 16-bit colour were read at 8 bits a channel")
+        notes.append(f"16-bit colour was read at 8 bits a channel in {narrowed} of {len(kept)} images")
     if len(set(shapes)) == 1:
         return flat[:at].reshape(len(kept), *shapes[0]), kept, notes
     return Ragged(flat[:at], np.array(shapes, np.int64)), kept, notes
-
-
-def _skip(error: DataError, skip_bad: bool, bad: list[str]) -> None:
-    if not skip_bad:
-        raise DataError(f"{error} (or leave out such files with --skip-bad)") from None
-    bad.append(str(error))
 
 
 def _decoded(
@@ -192,40 +226,51 @@ def _decoded(
         except DataError as error:
             return index, error
 
-    ahead = 32
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(indices), ahead):
-            yield from pool.map(decode, indices[start : start + ahead])
+    workers = min(8, os.cpu_count() or 1)
+    ahead: deque[Future[tuple[int, Array | DataError]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for index in indices:
+            ahead.append(pool.submit(decode, index))
+            if len(ahead) > 2 * workers:  # few, because images may be large
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
-def _buffer(size: int, dtype: np.dtype[Any], paths: Sequence[Path], memory: int | None) -> Array:
+def _buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
     """A flat array for the decoded set: in memory, or a memory map in the cache when it is too large.
 
     The cache file has no name of its own once it is open, so nothing is left behind, whatever happens.
     """
-    limit = total_memory() * MEMORY_SHARE if memory is None else memory
-    if size * dtype.itemsize <= limit:
+    size_bytes = size * dtype.itemsize
+    if size_bytes <= (total_memory() * MEMORY_SHARE if memory is None else memory):
         return np.empty(size, dtype)
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, prefix="images-") as file:
             if hasattr(os, "posix_fallocate"):  # a full disk must be noticed now, not by a crash later
-                os.posix_fallocate(file.fileno(), 0, size * dtype.itemsize)
-            file.truncate(size * dtype.itemsize)
+                os.posix_fallocate(file.fileno(), 0, size_bytes)
+            file.truncate(size_bytes)
             return np.memmap(file, dtype, "r+", shape=(size,))
     except OSError as error:
         raise OutputError(
-            f"{folder}: {size * dtype.itemsize / 1e9:.1f} GB of decoded images do not fit ({error.strerror}); "
+            f"{folder}: {size_bytes / 1e9:.2g} GB of decoded images cannot be kept there ({error.strerror}); "
             "free some space or set NARROWS_CACHE to a folder on a larger disk"
         ) from None
 
 
 def cache_folder() -> Path:
-    """`$NARROWS_CACHE`, or `narrows` in the user's cache folder."""
+    """`$NARROWS_CACHE`, or `narrows` in the user's cache folder. Raises `OutputError` where there is neither."""
     if given := os.environ.get("NARROWS_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "narrows"
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if xdg.is_absolute():  # the XDG specification: relative ones are ignored
+        return xdg / "narrows"
+    try:
+        return Path.home() / ".cache" / "narrows"
+    except RuntimeError:
+        raise OutputError("no home folder is known for a cache; set NARROWS_CACHE to a folder") from None
 
 
 def total_memory() -> int:

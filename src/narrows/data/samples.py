@@ -83,9 +83,7 @@ class Ragged(Sequence[Array]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        index = int(index)
-        if not 0 <= index < len(self):
-            raise IndexError(index)
+        index = range(len(self))[index]  # negative ones count from the end, as in a list
         return self.flat[self.starts[index] : self.starts[index + 1]].reshape(self.shapes[index])
 
 
@@ -110,7 +108,10 @@ class Samples:
     def take(self, indices: npt.NDArray[np.int64]) -> Samples:
         """The samples at these indices, as a set of its own (a copy)."""
         if isinstance(self.values, Ragged):
-            chosen: Array | Ragged = pack([self.values[i] for i in indices])
+            images = [self.values[i] for i in indices]
+            flat = np.concatenate([self.values.flat[:0], *(image.reshape(-1) for image in images)])
+            # Still ragged if the sizes chosen happen to be equal, as the description says.
+            chosen: Array | Ragged = Ragged(flat, self.values.shapes[indices])
         else:
             chosen = np.asarray(self.values[indices])
         names = None if self.names is None else tuple(self.names[i] for i in indices)
@@ -131,7 +132,8 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
     """Samples from an array or a list of arrays.
 
     `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images
-    `(H, W)` or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length.
+    `(H, W)` or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as
+    arrays, and bool becomes 0 and 255.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """
@@ -141,10 +143,7 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
         data = _from_list(data, source)
     if isinstance(data, Ragged):
         return Samples(data, describe(data, source), source)
-    array = np.asanyarray(data)
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    check_numeric(array.dtype, source)
+    array = _numbers(data, source)
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim not in (2, 4):
@@ -158,25 +157,39 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
 def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:
     if not items:
         raise DataError(f"{source}: an empty list was given; at least one sample is needed")
-    arrays = [np.asarray(item) for item in items]
-    if len({(a.dtype, a.ndim) for a in arrays}) > 1 or arrays[0].ndim not in (1, 2, 3):
-        kinds = sorted({f"{a.dtype}, {a.ndim}-D" for a in arrays})
-        raise DataError(f"{source}: a list mixing {' and '.join(kinds)} was given; all must be alike")
+    arrays = [_numbers(item, source) for item in items]
+    kinds = sorted({f"{a.ndim}-D {a.dtype}" for a in arrays})
+    if len(kinds) > 1 or arrays[0].ndim not in (1, 2, 3):
+        raise DataError(
+            f"{source}: a list of {' and '.join(kinds)} was given; allowed are vectors (D,) or images (H, W) or "
+            "(H, W, C), all of one dtype"
+        )
     if arrays[0].ndim == 1:
         if len({len(a) for a in arrays}) > 1:
             raise DataError(f"{source}: vectors of different lengths were given; all must be equal")
         return np.stack(arrays)
     arrays = [a[..., None] if a.ndim == 2 else a for a in arrays]
     if len({a.shape[2] for a in arrays}) > 1:
-        counts = sorted({a.shape[2] for a in arrays})
-        raise DataError(f"{source}: images with {counts} channels were mixed; all must have the same number")
-    check_numeric(arrays[0].dtype, source)
+        counts = ", ".join(map(str, sorted({a.shape[2] for a in arrays})))
+        raise DataError(f"{source}: images with {counts} channels were mixed; all must have the same number, last")
     return pack(arrays)
+
+
+def _numbers(data: Any, source: str) -> Array:
+    """Whatever NumPy takes, and tensors, as an array of real numbers; a memory map stays one."""
+    try:
+        array: Array = np.asanyarray(data.detach().cpu() if hasattr(data, "detach") else data)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{source}: no array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
+    if isinstance(array, np.ma.MaskedArray):
+        raise DataError(f"{source}: a masked array was given; fill it with .filled()")
+    check_numeric(array.dtype, source)
+    return array.astype(np.uint8) * 255 if array.dtype == bool else array
 
 
 def check_numeric(dtype: np.dtype[Any], source: str) -> None:
     """Raise `DataError` unless the dtype holds real numbers."""
-    if dtype.kind not in "uif" or dtype.itemsize > 8:
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise DataError(
             f"{source}: values of dtype {dtype} were given; allowed are bool, integers and floats up to "
             "64 bits; convert with .astype()"
@@ -194,26 +207,37 @@ def describe(values: Array | Ragged, source: str) -> Description:
     if len(shape) == 3 and not 1 <= shape[2] <= 4:
         raise DataError(
             f"{source}: images with {shape[2]} channels were given; allowed are 1 (grey), 2 (grey + alpha), "
-            "3 (RGB) and 4 (RGBA), channels last; split or transpose them"
+            f"3 (RGB) and 4 (RGBA), channels last; {_first_to_last(int(sizes[0, 0]))}"
         )
-    low, high = value_range(values.flat if isinstance(values, Ragged) else values, source)
+    low, high = value_range(values, source)
     kind: Literal["images", "vectors"] = "images" if len(shape) == 3 else "vectors"
-    return Description(kind, tuple(shape), str(values.dtype), low, high, len(values))
+    # The dtype by its name, whatever the byte order: `to_tensor` turns bytes round batch by batch.
+    return Description(kind, tuple(shape), values.dtype.name, low, high, len(values))
 
 
-def value_range(array: Array, source: str) -> tuple[float, float]:
+def _first_to_last(first: int) -> str:
+    return "they seem to come first here: numpy.moveaxis(data, 1, -1)" if first <= 4 else "split or transpose them"
+
+
+def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:
     """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it,
     else from the smallest to the largest value. Raises `DataError` for NaN and infinities."""
-    if array.dtype in (np.uint8, np.uint16):
-        return 0.0, float(np.iinfo(array.dtype).max)
-    low, high = np.inf, -np.inf
+    if values.dtype.name in ("uint8", "uint16"):
+        return 0.0, float(np.iinfo(values.dtype).max)
+    array = values.flat if isinstance(values, Ragged) else values
+    low, high = float("inf"), float("-inf")
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             where = start + int(np.argwhere(~np.isfinite(part))[0, 0])
+            if isinstance(values, Ragged):
+                where = int(np.searchsorted(values.starts, where, side="right")) - 1
             raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return 0.0, 1.0
-    return low, high if high > low else low + 1.0
+    if high - low == float("inf"):
+        raise DataError(f"{source}: values from {low:g} to {high:g} are too far apart; scale them")
+    # All values equal: any range that is not empty will do, also where low + 1 is low.
+    return low, high if high > low else low + max(1.0, abs(low))

@@ -6,13 +6,13 @@ Next door: `named` fetches the named sets, `images` decodes files, `samples` des
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from narrows.data.idx import read_idx
 from narrows.data.images import SUFFIXES, Report, list_images, load_images
 from narrows.data.named import NAMES, load_named
 from narrows.data.samples import Array, Samples, from_arrays
@@ -28,38 +28,53 @@ def open_samples(
     """Samples from whatever a person points at.
 
     `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to
-    a folder of images, an image, an `.npy` or `.npz` file, or an array, a list of arrays, or `Samples`.
-    A folder that has the name of a set is written `./mnist`. `report(what, done, total)` is told of progress.
+    a folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`),
+    or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist`
+    or given as a `Path`. `report(what, done, total)` is told of progress.
 
     Raises `DataError` with what was wrong; no pickle is ever opened.
     """
     if not isinstance(source, (str, os.PathLike)):
         return from_arrays(source)
-    name, _, part = str(source).partition(":")
+    name, _, part = source.partition(":") if isinstance(source, str) else ("", "", "")
     if name in NAMES and part in ("", "train", "test"):
         chosen: Split = split if part == "" else ("train" if part == "train" else "test")
         pixels, labels = load_named(name, chosen, report)
         return replace(from_arrays(pixels, f"{name}:{chosen}"), labels=labels)
-    path = Path(source)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder, and no set of that name; sets are {', '.join(NAMES)}")
-    if path.is_dir():
+    path = Path(os.fsdecode(source))
+    try:
+        folder, file, other = path.is_dir(), path.is_file(), path.exists()
+    except OSError as error:  # no permission, or a name too long
+        raise DataError(f"{path}: cannot be read ({error.strerror}); choose another") from None
+    if not other or not source:  # an empty name would be the folder at hand
+        sets = ", ".join(f"{name}[:test]" for name in NAMES)
+        raise DataError(f"{str(source)!r}: no such file or folder, and no set of that name; sets are {sets}")
+    if folder:
         return _folder(path, skip_bad, report)
+    if not file:
+        raise DataError(f"{path}: neither a file nor a folder; write the samples into a file")
+    return _file(path, report)
+
+
+def _file(path: Path, report: Report | None) -> Samples:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise DataError(f"{path}: pickled files are never opened; save the arrays as .npy or .npz")
     if suffix in (".npy", ".npz"):
         values, labels_ = _numpy(path)
         samples = replace(from_arrays(values, str(path)), labels=labels_)
-        if labels_ is not None and len(labels_) != len(samples):
-            raise DataError(f"{path}: {len(labels_)} labels for {len(samples)} samples; there must be as many")
+        if labels_ is not None and labels_.shape != (len(samples),):
+            given = "x".join(map(str, labels_.shape)) or "no list of"
+            raise DataError(f"{path}: {given} labels for {len(samples)} samples; there must be one each")
         return samples
+    if path.name.lower().removesuffix(".gz").endswith("-ubyte"):
+        return from_arrays(read_idx(path), str(path))
     if suffix in SUFFIXES:
         images, _, notes = load_images([path], False, report)
         return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
     raise DataError(
         f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images, "
-        f"{', '.join(sorted(SUFFIXES))}, .npy, .npz and the sets {', '.join(NAMES)}"
+        f"{', '.join(sorted(SUFFIXES))}, .npy, .npz, IDX files (-ubyte, -ubyte.gz) and the sets {', '.join(NAMES)}"
     )
 
 
@@ -77,9 +92,12 @@ def _folder(path: Path, skip_bad: bool, report: Report | None) -> Samples:
 def _numpy(path: Path) -> tuple[Array, Array | None]:
     """The samples and, in an .npz that has them, the labels. An .npy is memory-mapped, never copied."""
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False), None
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, because np.load leaves a damaged archive open.
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":  # no zip archive, whatever the suffix says
+                return np.load(path, mmap_mode="r", allow_pickle=False), None
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
             names = list(archive.files)
             label = next((n for n in ("labels", "label", "y") if n in names), None)
             rest = [n for n in names if n != label]
@@ -94,6 +112,12 @@ def _numpy(path: Path) -> tuple[Array, Array | None]:
             return archive[chosen], None if label is None else archive[label]
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError, MemoryError) as error:
-        why = "it holds pickled objects" if "allow_pickle" in str(error) else "damaged or not NumPy's format"
+    except Exception as error:  # NumPy and zipfile raise every kind on damaged files
+        told = str(error)
+        if "Object arrays" in told or "Python objects" in told:
+            why = "it holds pickled objects"
+        elif isinstance(error, EOFError):
+            why = "empty or cut short"
+        else:
+            why = "damaged, a pickle, or not NumPy's format"
         raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None

@@ -24,8 +24,9 @@ Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
 class Recipe:
     """How a network is trained unless told otherwise; found by `benchmarks/`, see `results/`.
 
-    `muon` trains hidden matrices by orthogonalised steps and the rest by Adam at `learning_rate`; 0 means Adam
-    for all. `shift` moves small images by up to so many pixels.
+    Small sets get batches of a tenth of the set at most, and a least number of steps. `muon` is the rate of the
+    orthogonalised steps that train hidden matrices, 0 to train all by Adam at `learning_rate`. `shift` moves
+    small images by up to so many pixels.
     """
 
     batch_size: int
@@ -43,7 +44,7 @@ class Network:
     build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
     recipe: Recipe
     code: int
-    width: int = 0
+    width: Callable[[int], int] = lambda values: 0
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
     start: Start | None = None
@@ -54,8 +55,21 @@ NETWORKS: dict[str, Network] = {
     "lesson-conv": Network(lesson.conv, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
     "lesson-upsample": Network(lesson.upsample, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
     "lesson-denoise": Network(lesson.denoise, Recipe(128, 5e-3, 10), code=8, step=lambda shape: 8, offset=4),
-    "dense": Network(dense.dense, Recipe(1500, 1e-3, 20, muon=4e-2, shift=1), code=32, width=1000, start=dense.start),
-    "conv": Network(conv.conv, Recipe(64, 1e-3, 10, muon=1e-2), code=0, width=64, step=conv.step, start=conv.start),
+    "dense": Network(
+        dense.dense,
+        Recipe(1500, 3e-3, 20, muon=4e-2, shift=1),
+        code=32,
+        width=lambda values: min(1000, max(256, 4 * values)),
+        start=dense.start,
+    ),
+    "conv": Network(
+        conv.conv,
+        Recipe(64, 1e-3, 10, muon=1e-2),
+        code=0,
+        width=lambda values: 64,
+        step=conv.step,
+        start=conv.start,
+    ),
 }
 
 
@@ -95,9 +109,9 @@ def build(
         raise SettingsError(
             f"a code of {code} {what} was given; the sample has {most} values there, so 1 to {most} are allowed"
         )
-    width = row.width if width is None else width
-    if not 0 <= width <= 65536 or (row.width and width < 4):
+    if width is not None and not 4 <= width <= 65536:
         raise SettingsError(f"a width of {width} was given; allowed are 4 to 65536")
+    width = row.width(description.values) if width is None else width
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
         encoder, decoder = row.build(shape, code, width)

@@ -125,7 +125,7 @@ def load(path: str | os.PathLike[str] | BinaryIO, device: str = "cpu") -> Autoen
         config = Config(**metadata["config"])
         description = Description.from_json(metadata["description"])
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
-            model = build(description, config.network, config.code, config.width)
+            model = build(description, config.network, config.code, config.width or None)
         provenance = metadata["provenance"]
         optimum = {field: tensors.pop(f"optimum.{field}", None) for field in ("mean", "components", "variances")}
         for half in ("encoder", "decoder"):

@@ -45,9 +45,12 @@ def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
 
 
 def overfitting(state: State, validation_mse: float) -> list[str]:
-    """A note where validation has risen since its best; the best weights are the ones that are kept."""
+    """A note where validation has risen since its best; the best weights are the ones that are kept, those of
+    the start included, so that training never ends worse than PCA."""
     if state.best_mse >= 0.999 * validation_mse:
         return []
+    if state.best_step == 0:
+        return ["training did not improve on its start, which was kept; train longer or with a lower learning rate"]
     return [
         f"overfitting: the validation error rose from {state.best_mse:.5f} at step {state.best_step} to "
         f"{validation_mse:.5f}; the weights of step {state.best_step} were kept"

@@ -140,7 +140,10 @@ def _train(
             now |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
             checkpoints.write(checkpoint, state, now, run)
 
-    running = torch.zeros((), device=plan.device)
+    if state.step == 0:
+        _keep_if_best(model, mean_squared_error(model, validation_x), state)
+    # Doubles, so that the sum does not depend on how often it is looked at.
+    running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()
     try:
         while state.step < plan.steps:
@@ -255,6 +258,10 @@ def _validate(model: Autoencoder, x: torch.Tensor, state: State) -> None:
     mse = mean_squared_error(model, x)
     state.history.append({"step": state.step, "loss": state.loss_sum / state.loss_steps, "validation_mse": mse})
     state.loss_sum, state.loss_steps = 0.0, 0
+    _keep_if_best(model, mse, state)
+
+
+def _keep_if_best(model: Autoencoder, mse: float, state: State) -> None:
     if mse < state.best_mse:
         state.best_mse, state.best_step = mse, state.step
         state.best = {k: v.detach().clone() for k, v in model.state_dict().items()}

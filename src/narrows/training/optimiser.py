@@ -8,6 +8,7 @@ from torch import nn
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.parts import Residual, Sum
 
+WEIGHT_DECAY = 0.1  # of the hidden matrices, times the learning rate: the only regularisation, see results/code30.md
 NEWTON_SCHULZ_STEPS = 3  # five train no better here and cost two thirds more, see results/code30.md
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -44,6 +45,7 @@ class Optimiser:
             update = orthogonalised(direction, self.dtype)
             # Tall matrices take longer steps, so that outputs change alike whatever the shape.
             stretch = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
+            matrix.mul_(1 - self.muon * rate * WEIGHT_DECAY)
             matrix.add_(update.view_as(matrix), alpha=-self.muon * rate * stretch)
         for parameter in (*self.adam.param_groups[0]["params"], *self.matrices):
             parameter.grad = None

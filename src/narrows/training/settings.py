@@ -17,6 +17,8 @@ from narrows.training import device as devices
 
 CROP = 128  # side of the random crops that larger images are trained on
 VALIDATION_MOST = 2048  # samples
+SHIFT_SIDE = 16  # pixels; of smaller images one pixel is too large a part to shift by
+LEAST_STEPS = 1000  # of a run whose budget nobody set
 Schedule = Literal["one-cycle", "constant"]
 
 
@@ -123,13 +125,15 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
     description = samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held
-    batch_size = min(settings.batch_size or recipe.batch_size, training)
+    batch_size = min(settings.batch_size or min(recipe.batch_size, max(16, training // 10)), training)
     crop = _crop(model, samples, settings.crop)
-    epochs = settings.epochs or (recipe.epochs if settings.steps is None else 0)
-    steps = settings.steps or max(1, math.ceil(epochs * training / batch_size))
-    rate = settings.learning_rate or recipe.learning_rate
+    epochs = settings.epochs or recipe.epochs
+    steps = settings.steps or max(math.ceil(epochs * training / batch_size), 0 if settings.epochs else LEAST_STEPS)
+    # Smaller batches are noisier; the root keeps what the steps of an epoch add up to.
+    noise = min(1.0, batch_size / recipe.batch_size) ** 0.5
+    rate = settings.learning_rate or recipe.learning_rate * noise
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
-    small = description.kind == "images" and not crop
+    shiftable = description.kind == "images" and not crop and min(description.shape[:2]) >= SHIFT_SIDE
     device = devices.choose(settings.device)
     cost = devices.multiplications(model, crop)
     return Plan(
@@ -142,7 +146,7 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
         training=training,
         validation=held,
         crop=crop,
-        shift=(recipe.shift if small else 0) if settings.shift is None else settings.shift,
+        shift=(recipe.shift if shiftable else 0) if settings.shift is None else settings.shift,
         seed=settings.seed,
         device=device,
         precision=settings.precision or devices.precision(device, cost),

@@ -1,0 +1,67 @@
+"""`narrows demo`: the whole story in about a minute, on digits that need no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from narrows.cli import show
+
+CODE = 8  # of the 64 values of a digit
+RUNS = (
+    # what it is called, network, start, epochs
+    ("random start, as in the lesson", "lesson-linear", "random", 100),
+    ("the same network, started from PCA", "lesson-linear", "pca", 100),
+    ("dense, started from PCA", "dense", "pca", 40),
+)
+
+
+@click.command("demo")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def command(output: Path, as_json: bool) -> None:
+    """Learn 8 numbers for each 8x8 digit, three ways, and look at what they say. Offline.
+
+    Writes the models and pictures into a folder.
+
+    \b
+    narrows demo -o demo/
+    """
+    from narrows.data.files import make_folder
+    from narrows.data.sources import open_samples
+    from narrows.evaluation import pictures, report
+    from narrows.networks.build import build
+    from narrows.networks.store import load, save
+    from narrows.training.loop import fit
+    from narrows.training.settings import Settings
+
+    make_folder(output)
+    training, test = open_samples("digits"), open_samples("digits", "test")
+    show.say(f"data: {training.description}; {len(test)} others to test on; a code of {CODE} numbers")
+    rows: list[tuple[str, ...]] = []
+    results: list[dict[str, Any]] = []
+    for name, network, start, epochs in RUNS:
+        model = build(training.description, network, CODE)
+        settings = Settings(epochs=epochs, start="pca" if start == "pca" else "random")
+        with show.bar() as draw:
+            for progress in fit(model, training, settings):
+                draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
+        path = output / f"{network}-{start}.safetensors"
+        save(model, path)
+        model = load(path)  # what is measured is what a person would have tomorrow
+        evaluation = report.evaluate(model, test)
+        if not rows:
+            assert evaluation.pca_mse is not None
+            rows.append((f"PCA, {CODE} numbers", f"{evaluation.pca_mse:.5f}", "", ""))
+        rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
+        results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": evaluation.pca_mse})
+    written = pictures.draw(model, test, evaluation, output)
+    if as_json:
+        show.result_json({"runs": results, "pictures": [str(p) for p in written]})
+        return
+    show.result_table("Error on digits that no network has seen", rows, ("", "MSE a value", "PSNR dB", "seconds"))
+    click.echo(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
+    click.echo(f"Next: narrows inspect {path}")
+    click.echo("      narrows train YOUR-PICTURES/ -o yours.safetensors")

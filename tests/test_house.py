@@ -1,0 +1,77 @@
+"""The order of the house: imports run one way, importing is cheap, the public names are these."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import narrows
+
+ROOT = Path(narrows.__file__).parent
+ROOMS = ["errors", "version", "data", "networks", "training", "evaluation", "cli"]
+
+
+def _imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("narrows"):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names if alias.name.startswith("narrows")]
+    return names
+
+
+def test_imports_run_from_the_command_line_to_the_errors_and_never_back() -> None:
+    wrong = []
+    seen = 0
+    for path in ROOT.rglob("*.py"):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        assert room in ROOMS, f"{path} stands in no room"
+        for name in _imports(path):
+            seen += 1
+            target = name.split(".")[1]
+            if target not in ROOMS or ROOMS.index(target) > ROOMS.index(room):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert seen > 50
+    assert wrong == []
+
+
+def test_the_public_names_are_the_ones_that_exist() -> None:
+    for name in narrows.__all__:
+        assert getattr(narrows, name) is not None
+    assert sorted(narrows.__all__) == dir(narrows)
+    assert len(narrows.__all__) <= 15
+
+
+def test_importing_the_package_or_asking_for_help_does_not_load_torch() -> None:
+    code = (
+        "import sys, narrows, narrows.cli.main as m\n"
+        "try:\n    m.run(['--help'])\nexcept SystemExit as e:\n    assert not e.code\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules, 'a heavy import'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def test_asking_a_command_for_help_does_not_load_torch() -> None:
+    for name in ("demo", "train", "evaluate", "inspect", "embed"):
+        code = (
+            "import sys, narrows.cli.main as m\n"
+            f"try:\n    m.run([{name!r}, '--help'])\nexcept SystemExit as e:\n    assert not e.code\n"
+            "assert 'torch' not in sys.modules, 'a heavy import'"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "narrows " + name in done.stdout, "no example in the help"
+
+
+def test_every_module_says_what_it_is_and_stays_short() -> None:
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text()
+        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+        assert len(text.splitlines()) <= 320, f"{path} has grown too long"
