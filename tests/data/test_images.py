@@ -259,8 +259,9 @@ def test_16_bit_colour_and_alpha_are_read_at_8_bits_and_it_is_said(folder, colou
 
 def test_a_bmp_of_16_bits_a_pixel_is_not_taken_for_16_bit_colour(folder):
     pixels = np.arange(8, dtype="<u2").reshape(2, 4) * 1024
-    header = struct.pack("<2sIHHI", b"BM", 54 + 16, 0, 0, 54)
-    header += struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 0, 16, 0, 0, 0, 0)
+    header = struct.pack("<2sIHHI", b"BM", 66 + 16, 0, 0, 66)
+    header += struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    header += struct.pack("<III", 0xF800, 0x07E0, 0x001F)  # where red, green and blue are
     (folder / "hi.bmp").write_bytes(header + pixels.tobytes())
     values, notes = load(folder / "hi.bmp")
     assert values.shape == (1, 2, 4, 3)
@@ -410,15 +411,18 @@ def test_a_folder_named_like_an_image_is_a_folder(folder):
 def test_linked_folders_are_searched_each_once_and_loops_end(folder, tmp_path):
     save(folder / "real" / "a.png", noise(2, 2, 1))
     save(tmp_path / "elsewhere" / "b.png", noise(2, 2, 1))
-    (folder / "a-link").symlink_to("real")
+    for name in "pqstuvwx":  # enough that the order on the disk is not that of the names by chance
+        (folder / f"{name}-link").symlink_to(f"{name}")
+        save(folder / name / "c.png", noise(2, 2, 1))
+        (folder / f"a-{name}-link").symlink_to(f"{name}")
     (folder / "away").symlink_to(tmp_path / "elsewhere")
     (folder / "real" / "up").symlink_to("..")
     (tmp_path / "elsewhere" / "round").symlink_to(folder)
     (folder / "self").symlink_to("self")
     found = [str(path.relative_to(folder)) for path in list_images(folder)]
-    assert found == ["away/b.png", "real/a.png"]
+    assert found == sorted(["away/b.png", "real/a.png", *(f"{name}/c.png" for name in "pqstuvwx")])
     (tmp_path / "linked").symlink_to(folder)
-    assert len(list_images(tmp_path / "linked")) == 2
+    assert len(list_images(tmp_path / "linked")) == 10
 
 
 def test_linked_files_are_read_and_links_to_nothing_are_named(folder, tmp_path):

@@ -51,7 +51,9 @@ def test_the_convolutional_networks_of_the_lesson_are_layer_for_layer() -> None:
         "Sigmoid",
     ]
     denoise = build(MNIST_LIKE, "lesson-denoise")
-    sizes = [m.out_channels for half in (denoise.encoder, denoise.decoder) for m in half if hasattr(m, "out_channels")]
+    sizes = [
+        m.out_channels for half in (denoise.encoder, denoise.decoder) for m in half if hasattr(m, "out_channels")
+    ]
     assert sizes == [32, 16, 8, 8, 16, 32, 1]
 
 

@@ -78,7 +78,7 @@ class Batches:
     def draw(self, step: int) -> torch.Tensor:
         """Batch number `step`: float32 in 0..1, `(B, C, H, W)` or `(B, D)`."""
         chosen = self._indices(step * self.size, (step + 1) * self.size)
-        rng = np.random.default_rng([self.seed, step])
+        rng = np.random.default_rng([self.seed, 2, step])
         values = self.samples.values
         if self.crop:
             array = np.stack([random_crop(values[i], self.crop, rng) for i in chosen])

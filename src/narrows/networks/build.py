@@ -15,7 +15,7 @@ from narrows.data.samples import Description
 from narrows.errors import SettingsError
 from narrows.networks import conv, dense, lesson
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.start import PRIMAL_LIMIT, LinearOptimum
+from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
 
@@ -38,8 +38,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Network:
-    """One row of the table. `step` and `offset` say which sides of images it takes (see `Config`);
-    `folded` how many pixels a side one code position stands for, from the sample's `(C, H, W)`."""
+    """One row of the table. `step`, from the sample's `(C, H, W)`, and `offset` say which sides of images it takes
+    (see `Config`); `start` puts the linear optimum into it, found with up to `start_work` multiplications."""
 
     build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
     recipe: Recipe
@@ -48,10 +48,13 @@ class Network:
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
     start: Start | None = None
+    start_work: float = WORK_LIMIT
 
 
 NETWORKS: dict[str, Network] = {
-    "lesson-linear": Network(lesson.linear, Recipe(256, 1e-2, 20), code=32, start=lesson.start_linear),
+    "lesson-linear": Network(
+        lesson.linear, Recipe(256, 1e-2, 20), code=32, start=lesson.start_linear, start_work=WORK_LIMIT / 5
+    ),
     "lesson-conv": Network(lesson.conv, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
     "lesson-upsample": Network(lesson.upsample, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
     "lesson-denoise": Network(lesson.denoise, Recipe(128, 5e-3, 10), code=8, step=lambda shape: 8, offset=4),

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+import scipy.sparse.linalg
 import torch
 from torch.nn import functional
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 PRIMAL_LIMIT = 4096  # values in a sample up to which the covariance matrix is formed
 WORK_LIMIT = 6e10  # multiplications spent on it; larger sets are thinned evenly
 DUAL_VALUES = 1 << 26  # values held at once for the samples that are longer
@@ -92,10 +94,7 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
     if kept:
         vectors, variances = _dual(np.concatenate(kept) - offset.astype(np.float32), components)
     else:
-        covariance = products / count - np.outer(offset, offset)
-        size = len(covariance)
-        variances, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - components, size - 1])
-        variances, vectors = variances[::-1], vectors[:, ::-1].T
+        variances, vectors = _largest(products / count - np.outer(offset, offset), components)
     # An eigenvector's sign is arbitrary; fixing it makes runs and machines comparable.
     largest = np.abs(vectors).argmax(axis=1)
     vectors = vectors * np.sign(vectors[np.arange(components), largest])[:, None]
@@ -107,11 +106,24 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
     )
 
 
+def _largest(covariance: Doubles, count: int) -> tuple[Doubles, Doubles]:
+    """The largest eigenvalues `(count,)` in falling order and their eigenvectors as rows `(count, D)`."""
+    size = len(covariance)
+    if count < size // 8:  # a few of many: Lanczos iteration, from a start of its own so that it is repeatable
+        start = np.random.default_rng(0).standard_normal(size)
+        values, vectors = scipy.sparse.linalg.eigsh(covariance, count, which="LA", v0=start)
+        order = np.argsort(values)
+        values, vectors = values[order], vectors[:, order]
+    else:
+        values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - count, size - 1])
+    return values[::-1], vectors[:, ::-1].T
+
+
 def _primal(rows: Floats) -> bool:
     return bool(rows.shape[1] <= PRIMAL_LIMIT)
 
 
-def _dual(rows: Floats, components: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _dual(rows: Floats, components: int) -> tuple[Doubles, Doubles]:
     """Principal directions of a few long rows, from their inner products; completed where rows are too few."""
     gram = (rows @ rows.T).astype(np.float64) / len(rows)
     size = min(components, len(rows))
@@ -135,7 +147,7 @@ def code_deviation(optimum: LinearOptimum) -> torch.Tensor:
     return torch.where(deviation > 1e-4 * deviation.max(), deviation, deviation.max().clamp_min(1e-3))
 
 
-def thinned(count: int, rows_each: int, values: int) -> npt.NDArray[np.int64]:
+def thinned(count: int, rows_each: int, values: int, work: float = WORK_LIMIT) -> npt.NDArray[np.int64]:
     """Indices of as many of `count` samples, evenly spread, as keep the covariance within the work limit."""
-    most = int(WORK_LIMIT / max(1.0, float(rows_each) * min(values, PRIMAL_LIMIT) ** 2))
+    most = int(work / max(1.0, float(rows_each) * min(values, PRIMAL_LIMIT) ** 2))
     return np.linspace(0, count - 1, max(1, min(count, most))).astype(np.int64)

@@ -197,13 +197,13 @@ def _train(
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
     """Find the linear optimum of the training samples, keep it with the model, and start the network there."""
     block = model.config.block
+    row = NETWORKS[model.config.network]
     if block or not model.description.varied:
         values = _values(model, plan.crop)
         count = model.config.code if block else int(np.prod(model.code_shape))
         rows = max(1, values // (block**2 * model.description.channels)) if block else 1
-        chosen = training[thinned(len(training), rows, values // rows)]
+        chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
         model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    row = NETWORKS[model.config.network]
     if plan.start == "pca" and row.start is not None and model.optimum is not None:
         few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
         x = next(chunks(samples, few, plan.crop))

@@ -1,0 +1,56 @@
+"""What every benchmark does: say where it ran, print its table, write it to `results/`."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+Rows = list[tuple[str, ...]]
+
+
+def machine() -> str:
+    """Processor, cores and versions, in one line."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    name = names[0] if names else platform.processor()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {os.cpu_count()} cores{gpu}; Python {platform.python_version()}, PyTorch {torch.__version__}"
+
+
+def commit() -> str:
+    """The short hash of the commit that ran, with a + where the tree has changes beside `results/`."""
+    root = str(RESULTS.parent)
+    git = ["git", "-C", root]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    dirty = subprocess.run(
+        [*git, "status", "--porcelain", "--", "src", "benchmarks"], capture_output=True, text=True, check=False
+    )
+    return (head.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
+
+
+def table(columns: tuple[str, ...], rows: Rows) -> str:
+    """A Markdown table with aligned columns."""
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    lines = [" | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in [columns, *rows]]
+    rule = "-|-".join("-" * w for w in widths)
+    return "\n".join(f"| {line} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def write(name: str, title: str, text: str) -> None:
+    """Print the result and write it to `results/NAME.md` with the command, the date, the machine and the commit."""
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    head = f"# {title}\n\n`{command}`, {date}, commit {commit()}, {machine()}.\n\n"
+    print(f"\n{head}{text}")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(head + text.rstrip() + "\n")
