@@ -36,8 +36,8 @@ class Case:
 
 CASES = (
     Case("lesson-linear", 20, 0.01178, {"epochs": 1, "batch_size": 1000}),
-    Case("lesson-conv", 30, 0.00826, {"epochs": 1.5}),
-    Case("lesson-upsample", 30, 0.00520, {"epochs": 1.5}),
+    Case("lesson-conv", 30, 0.00826, {"epochs": 4}),
+    Case("lesson-upsample", 30, 0.00520, {"epochs": 3}),
 )
 
 

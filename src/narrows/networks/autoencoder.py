@@ -60,6 +60,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.arrange()
         self.config = config
         self.description = description
         self.optimum: LinearOptimum | None = None
@@ -70,6 +71,10 @@ class Autoencoder(nn.Module):
         size = x.shape[2:]
         y = self.part("decoder")(self.part("encoder")(self.pad(x)))
         return y[..., : size[0], : size[1]] if len(size) == 2 else y  # type: ignore[no-any-return]
+
+    def arrange(self) -> None:
+        """Lay out the weights of convolutions channels last, which makes them about twice as fast."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def part(self, name: str) -> nn.Module:
         """`encoder` or `decoder`; raises `ModelError` when the model was saved without it."""

@@ -55,9 +55,13 @@ NETWORKS: dict[str, Network] = {
     "lesson-linear": Network(
         lesson.linear, Recipe(256, 1e-2, 20), code=32, start=lesson.start_linear, start_work=WORK_LIMIT / 5
     ),
-    "lesson-conv": Network(lesson.conv, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
-    "lesson-upsample": Network(lesson.upsample, Recipe(128, 1e-2, 10), code=4, step=lambda shape: 4),
-    "lesson-denoise": Network(lesson.denoise, Recipe(128, 5e-3, 10), code=8, step=lambda shape: 8, offset=4),
+    "lesson-conv": Network(lesson.conv, Recipe(32, 1e-2, 10), code=4, step=lambda shape: 4, start=lesson.start_conv),
+    "lesson-upsample": Network(
+        lesson.upsample, Recipe(32, 1e-2, 10), code=4, step=lambda shape: 4, start=lesson.start_conv
+    ),
+    "lesson-denoise": Network(
+        lesson.denoise, Recipe(64, 5e-3, 10), code=8, step=lambda shape: 8, offset=4, start=lesson.start_conv
+    ),
     "dense": Network(
         dense.dense,
         Recipe(1500, 3e-3, 20, muon=4e-2, shift=1),
@@ -118,5 +122,5 @@ def build(
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
         encoder, decoder = row.build(shape, code, width)
-    block = step if row.start is not None or not row.offset else 0
+    block = step if not row.offset else 0
     return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)

@@ -109,6 +109,31 @@ def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum,
     back.bias.copy_(bias - weight @ opened)
 
 
+@torch.no_grad()
+def start_conv(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
+    """Give every convolution outputs of variance 1 on samples `x`, most of them above zero.
+
+    Max-pooling has no linear optimum to start from; this is the layer-wise start of Mishkin and Matas ("All you
+    need is a good init", ICLR 2016) with a shift that leaves no unit dead, and the mean sample as the output.
+    """
+    h = x[:512]
+    for half in (encoder, decoder):
+        layers = list(half.children())
+        last = max(i for i, layer in enumerate(layers) if hasattr(layer, "weight"))
+        for index, layer in enumerate(layers):
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                assert layer.bias is not None
+                y = layer(h)
+                deviation = y.std(dim=(0, 2, 3)).clamp_min(1e-6)
+                channels_out = (-1, 1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1, 1, 1)
+                level = 0.5 if index != last else 1.0
+                if half is decoder and index == last:
+                    level = float(torch.logit(x.mean().clamp(0.01, 0.99)))
+                layer.weight.div_(deviation.view(channels_out))
+                layer.bias.sub_(y.mean(dim=(0, 2, 3))).div_(deviation).add_(level)
+            h = layer(h)
+
+
 def _error(z: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> float:
     return float((torch.sigmoid(torch.addmm(bias, z, weight.T)) - rows).square().mean())
 

@@ -132,6 +132,7 @@ def load(path: str | os.PathLike[str] | BinaryIO, device: str = "cpu") -> Autoen
             if not any(key.startswith(f"{half}.") for key in tensors):
                 setattr(model, half, None)
         model.load_state_dict(tensors, strict=True, assign=True)
+        model.arrange()
         if all(value is not None for value in optimum.values()):
             arrays = {k: np.ascontiguousarray(v.float().numpy()) for k, v in optimum.items() if v is not None}
             model.optimum = LinearOptimum(**arrays, block=config.block)
