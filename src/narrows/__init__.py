@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from narrows.data.sources import open_samples
     from narrows.networks.autoencoder import Autoencoder
     from narrows.networks.build import build
-    from narrows.networks.store import load, save
+    from narrows.networks.store import load
     from narrows.training.loop import Progress, fit
     from narrows.training.settings import Settings
 
@@ -33,7 +33,6 @@ __all__ = [
     "from_arrays",
     "load",
     "open_samples",
-    "save",
 ]
 
 _HOMES = {
@@ -46,7 +45,6 @@ _HOMES = {
     "from_arrays": "narrows.data.samples",
     "load": "narrows.networks.store",
     "open_samples": "narrows.data.sources",
-    "save": "narrows.networks.store",
 }
 
 

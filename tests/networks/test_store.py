@@ -30,14 +30,14 @@ def trained(digits: Samples) -> narrows.Autoencoder:
 @pytest.fixture(scope="module")
 def content(trained: narrows.Autoencoder) -> bytes:
     file = io.BytesIO()
-    narrows.save(trained, file)
+    trained.save(file)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
 def test_every_network_comes_back_to_the_bit(network: str, digits: Samples, tmp_path: Path) -> None:
     model = build(digits.description, network, seed=3)
-    narrows.save(model, tmp_path / "m.safetensors")
+    model.save(tmp_path / "m.safetensors")
     back = narrows.load(tmp_path / "m.safetensors")
     assert back.config == model.config
     assert back.description == model.description
@@ -55,7 +55,7 @@ def test_provenance_and_the_pca_beside_it_are_kept(trained: narrows.Autoencoder,
 
 def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, digits, tmp_path: Path) -> None:
     for half, other in (("encoder", "decoder"), ("decoder", "encoder")):
-        narrows.save(trained, tmp_path / half, half=half)
+        trained.save(tmp_path / half, half=half)
         assert (tmp_path / half).stat().st_size < 0.75 * len(content)
         back = narrows.load(tmp_path / half)
         with pytest.raises(ModelError, match=f"holds no {other}"):
@@ -64,9 +64,9 @@ def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, d
     samples = narrows.load(tmp_path / "decoder").decode(codes)
     assert np.array_equal(samples, trained.decode(trained.encode(digits.values)))
     with pytest.raises(ModelError):
-        narrows.save(narrows.load(tmp_path / "decoder"), tmp_path / "x", half="encoder")
+        narrows.load(tmp_path / "decoder").save(tmp_path / "x", half="encoder")
     with pytest.raises(SettingsError, match="allowed are encoder and decoder"):
-        narrows.save(trained, tmp_path / "x", half="middle")
+        trained.save(tmp_path / "x", half="middle")
 
 
 def test_a_flip_of_any_byte_is_noticed(content: bytes) -> None:
@@ -120,7 +120,7 @@ def test_files_that_are_no_models_are_refused_in_one_line(foreign: bytes, tmp_pa
 def test_a_newer_format_says_so(trained: narrows.Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
     monkeypatch.setattr(store, "FORMAT_VERSION", 2)
-    narrows.save(trained, file)
+    trained.save(file)
     monkeypatch.undo()
     file.seek(0)
     with pytest.raises(ModelError, match="format version 2, this narrows reads version 1; update"):
@@ -153,5 +153,5 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 def test_saving_where_nothing_can_be_written_leaves_nothing(trained: narrows.Autoencoder, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        narrows.save(trained, tmp_path / "missing" / "m.safetensors")
+        trained.save(tmp_path / "missing" / "m.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -33,7 +33,7 @@ def command(output: Path, as_json: bool) -> None:
     from narrows.data.sources import open_samples
     from narrows.evaluation import pictures, report
     from narrows.networks.build import build
-    from narrows.networks.store import load, save
+    from narrows.networks.store import load
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
@@ -49,7 +49,7 @@ def command(output: Path, as_json: bool) -> None:
             for progress in fit(model, training, settings):
                 draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
         path = output / f"{network}-{start}.safetensors"
-        save(model, path)
+        model.save(path)
         model = load(path)  # what is measured is what a person would have tomorrow
         evaluation = report.evaluate(model, test)
         if not rows:

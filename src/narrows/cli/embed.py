@@ -84,7 +84,10 @@ def _write_parquet(output: Path, rows: object, samples: object) -> None:
         raise MissingExtraError("writing .parquet needs a package: pip install 'narrows[parquet]'") from None
     assert isinstance(samples, Samples)
     array = np.asarray(rows)
+    # Parquet wants UTF-8, which names of files need not be.
     columns = {f"code_{i}": array[:, i] for i in range(array.shape[1])}
     names = samples.names if samples.names is not None else tuple(map(str, range(len(samples))))
     with replacing(output) as file:
-        pyarrow.parquet.write_table(pyarrow.table({"name": list(names), **columns}), file)
+        pyarrow.parquet.write_table(
+            pyarrow.table({"name": [n.encode("utf-8", "replace").decode() for n in names], **columns}), file
+        )

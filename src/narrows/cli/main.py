@@ -65,7 +65,7 @@ def run(arguments: list[str] | None = None) -> None:
     except NarrowsError as error:
         code = _complain(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        code = _complain("interrupted; nothing was written", 130)
+        code = _complain("interrupted", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

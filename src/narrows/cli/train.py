@@ -106,7 +106,6 @@ def _train(
 ) -> Any:
     """Run the loop, draw it, and save; leaves a model and a checkpoint when a signal ends it early."""
     from narrows.evaluation.metrics import psnr_db
-    from narrows.networks.store import save
     from narrows.training.loop import fit
 
     last = None
@@ -117,7 +116,7 @@ def _train(
         show.bar() as draw,
     ):
         iteration = fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=every, resume=resume)
-        for progress in iteration:
+        for progress in _saving_what_is_left(iteration, model, output):
             if last is None:
                 plan = progress.plan
                 show.say(f"plan: {plan}")
@@ -135,7 +134,7 @@ def _train(
                 iteration.close()
                 break
     assert last is not None
-    save(model, output)
+    model.save(output)
     if not last.finished:
         show.say(
             f"stopped at step {last.step} of {last.steps}; {output} holds the best so far; "
@@ -151,6 +150,18 @@ def _train(
     for note in last.notes:
         show.say(f"warning: {note}")
     return last
+
+
+def _saving_what_is_left(iteration: Any, model: Any, output: Path) -> Iterator[Any]:
+    """The iteration; when training goes wrong on its way, the best weights are saved before that is said."""
+    from narrows.errors import TrainingError
+
+    try:
+        yield from iteration
+    except TrainingError:
+        model.save(output)
+        show.say(f"{output} holds the best weights so far")
+        raise
 
 
 @contextmanager

@@ -5,9 +5,10 @@ Next door: `build` puts the networks together, `store` keeps them in files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, overload
+from typing import IO, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -193,6 +194,14 @@ class Autoencoder(nn.Module):
                 f"{own.shape} {own.dtype} (0 stands for any size); convert the samples or train a model on them"
             )
         return checked
+
+    def save(
+        self, path: str | os.PathLike[str] | IO[bytes], half: Literal["encoder", "decoder"] | None = None
+    ) -> None:
+        """Write the model, or one half of it, to a path or a binary file; see `networks.store.save`."""
+        from narrows.networks import store  # which builds models of this class
+
+        store.save(self, path, half)
 
     def extra_repr(self) -> str:
         return f"{self.config.network}, code {self.config.code}, {self.parameter_count} parameters"

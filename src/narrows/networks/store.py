@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import safetensors
@@ -32,7 +32,7 @@ _MARK = b'{\\"sha256\\":\\"'  # as it stands, escaped, in the safetensors header
 Half = Literal["encoder", "decoder"]
 
 
-def save(model: Autoencoder, path: str | os.PathLike[str] | BinaryIO, half: Half | None = None) -> None:
+def save(model: Autoencoder, path: str | os.PathLike[str] | IO[bytes], half: Half | None = None) -> None:
     """Write a model, or only one half of it, to a path (whole or not at all) or a binary file object.
 
     A half alone leaves out the PCA that `evaluate` compares with. Raises `OutputError` where the path cannot be
@@ -114,7 +114,7 @@ def _header(content: bytes, name: str) -> tuple[dict[str, Any], int]:
     return header, 8 + length + max(ends, default=0)
 
 
-def load(path: str | os.PathLike[str] | BinaryIO, device: str = "cpu") -> Autoencoder:
+def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoencoder:
     """Read a model from a path or a binary file object.
 
     Raises `ModelError` with one line for a file that is missing, foreign, truncated, damaged or newer.
@@ -144,7 +144,7 @@ def load(path: str | os.PathLike[str] | BinaryIO, device: str = "cpu") -> Autoen
     return model.to(device).eval()
 
 
-def read_limited(path: str | os.PathLike[str] | BinaryIO) -> tuple[str, bytes]:
+def read_limited(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, bytes]:
     """Name and content of a model file; what cannot be one is refused before it is read whole."""
     if not isinstance(path, (str, os.PathLike)):
         return str(getattr(path, "name", "model")), path.read()

@@ -127,7 +127,7 @@ def _train(
             epoch=seen / plan.training,
             seconds=seconds,
             loss=float(loss),
-            validation_mse=last.get("validation_mse", float("nan")),
+            validation_mse=last.get("validation_mse", state.best_mse),
             samples_per_second=seen / seconds,
             plan=plan,
             **more,
@@ -256,6 +256,8 @@ def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:
 
 def _validate(model: Autoencoder, x: torch.Tensor, state: State) -> None:
     mse = mean_squared_error(model, x)
+    if not np.isfinite(mse):
+        raise _diverged(state)
     state.history.append({"step": state.step, "loss": state.loss_sum / state.loss_steps, "validation_mse": mse})
     state.loss_sum, state.loss_steps = 0.0, 0
     _keep_if_best(model, mse, state)
