@@ -359,7 +359,7 @@ def test_save_leaves_nothing_behind_when_it_cannot_write(tmp_path: Path, monkeyp
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "missing" / "a.png", tmp_path / "file" / "a.png", tmp_path / "folder"):
-        with pytest.raises(OutputError, match="cannot write the picture") as caught:
+        with pytest.raises(OutputError, match="cannot be written") as caught:
             figures.save(figure, path)
         assert "\n" not in str(caught.value)
 

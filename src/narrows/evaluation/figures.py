@@ -1,6 +1,6 @@
 """Pictures that show how good an autoencoder is and what its code holds, each a matplotlib Figure.
 
-The arrays come from ``metrics.py``, ``baselines.py`` and a model; pyplot and its global state are never
+The arrays come from ``report.py`` and a model; pyplot and its global state are never
 touched. Images are uint8, uint16 or float arrays (N, H, W, C) of grey (C = 1), grey and opacity (2), RGB
 (3) or RGBA (4), or a list of (H, W, C) arrays of different sizes; vectors are (N, D), signals (N, T, C).
 Samples and the numbers of a code are counted from 0, like the rows and columns of their arrays.
@@ -10,20 +10,18 @@ floats count as 0 to 1, or as 0 to 255 where a value is beyond 2. Vectors and si
 scale that holds all values of the picture. Input that cannot be drawn raises :class:`DataError`.
 """
 
-import contextlib
 import io
 import os
-import uuid
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from narrows.errors import DataError, OutputError
+from narrows.data.files import write_file
+from narrows.errors import DataError
 from narrows.evaluation import _panels as panels
 from narrows.evaluation._charts import code_map, loss_curve
 from narrows.evaluation._panels import ACCENT, Box, Range, Samples, write
@@ -203,20 +201,12 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
     Raises :class:`OutputError` where it cannot be written.
     """
-    target = Path(path)
     picture = io.BytesIO()
     with warnings.catch_warnings():
         # A file's name in a script that the font lacks is drawn as boxes; nothing a user could act on.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format="png", dpi=150)
-    temporary = target.parent / f".narrows-{uuid.uuid4().hex}.png"
-    try:
-        temporary.write_bytes(picture.getvalue())
-        temporary.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise OutputError(f"cannot write the picture {target}: {error.strerror or error}") from error
+    write_file(path, picture.getvalue())
 
 
 def _worst_median_best(errors: NDArray[np.float64]) -> dict[str, list[int]]:
