@@ -111,11 +111,13 @@ def _largest(covariance: Doubles, count: int) -> tuple[Doubles, Doubles]:
     size = len(covariance)
     if count < size // 8:  # a few of many: Lanczos iteration, from a start of its own so that it is repeatable
         start = np.random.default_rng(0).standard_normal(size)
-        values, vectors = scipy.sparse.linalg.eigsh(covariance, count, which="LA", v0=start)
-        order = np.argsort(values)
-        values, vectors = values[order], vectors[:, order]
-    else:
-        values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - count, size - 1])
+        try:
+            values, vectors = scipy.sparse.linalg.eigsh(covariance, count, which="LA", v0=start)
+            order = np.argsort(values)[::-1]
+            return values[order], vectors[:, order].T
+        except scipy.sparse.linalg.ArpackError:
+            pass  # constant samples give it nothing to iterate on; the direct way below always ends
+    values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - count, size - 1])
     return values[::-1], vectors[:, ::-1].T
 
 

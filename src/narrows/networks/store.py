@@ -172,7 +172,7 @@ def card(model: Autoencoder) -> dict[str, Any]:
         "code": list(model.code_shape),
         "width": model.config.width,
         "parameters": model.parameter_count,
-        "samples": str(model.description),
+        "data": str(model.description),
         "weights_sha256": digest.hexdigest(),
         "format_version": FORMAT_VERSION,
         **model.provenance,

@@ -67,6 +67,11 @@ class Optimiser:
             if kind == "adam":
                 state.setdefault(int(index), {})[name[0]] = tensor
         self.adam.load_state_dict({**self.adam.state_dict(), "state": state})
+        # Files hold plain layouts; the fused step walks memory, so state must lie as its parameter does.
+        for parameter, values in self.adam.state.items():
+            for name, tensor in values.items():
+                if tensor.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(tensor)
 
 
 def hidden_matrices(model: Autoencoder) -> list[nn.Parameter]:
