@@ -36,7 +36,7 @@ class Case:
 
 
 CASES = (
-    Case("lesson-linear", 20, 0.01178, 5, {"epochs": 1, "batch_size": 1000}),
+    Case("lesson-linear", 20, 0.01178, 5, {"steps": 20, "batch_size": 1000}),
     Case("lesson-conv", 30, 0.00826, 1, {"epochs": 4}),
     Case("lesson-upsample", 30, 0.00520, 1, {"epochs": 3}),
 )

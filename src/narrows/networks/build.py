@@ -53,7 +53,7 @@ class Network:
 
 NETWORKS: dict[str, Network] = {
     "lesson-linear": Network(
-        lesson.linear, Recipe(256, 1e-2, 20), code=32, start=lesson.start_linear, start_work=WORK_LIMIT / 5
+        lesson.linear, Recipe(256, 1e-2, 30), code=32, start=lesson.start_linear, start_work=WORK_LIMIT / 10
     ),
     "lesson-conv": Network(lesson.conv, Recipe(32, 1e-2, 10), code=4, step=lambda shape: 4, start=lesson.start_conv),
     "lesson-upsample": Network(
