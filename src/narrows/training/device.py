@@ -1,7 +1,7 @@
 """What the machine can do: the one place that knows processors and accelerators apart.
 
 Decisions follow features, not a stopwatch, so that one machine always decides alike and gives the same bits;
-`results/precision.md` shows what they are worth.
+`benchmarks/precision.py` measures what they are worth.
 """
 
 from __future__ import annotations
