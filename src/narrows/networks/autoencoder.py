@@ -74,7 +74,7 @@ class Autoencoder(nn.Module):
         return y[..., : size[0], : size[1]] if len(size) == 2 else y  # type: ignore[no-any-return]
 
     def arrange(self) -> None:
-        """Lay out the weights of convolutions channels last, which makes them about twice as fast."""
+        """Lay out the weights of convolutions channels last, in which processors compute them faster."""
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def part(self, name: str) -> nn.Module:
