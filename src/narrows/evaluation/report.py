@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from narrows.data.batches import to_tensor
-from narrows.data.samples import Array, Description, Ragged, Samples
+from narrows.data.samples import Array, Ragged, Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
 from narrows.networks.autoencoder import Autoencoder
 
@@ -113,8 +113,3 @@ def batches(samples: Samples) -> Iterator[Array]:
     rows = max(1, BATCH_VALUES // samples.description.values)
     for start in range(0, len(values), rows):
         yield np.asarray(values[start : start + rows])
-
-
-def describe_errors(description: Description) -> str:
-    """What an error is measured in, for tables and pictures."""
-    return f"values {description.low:g} to {description.high:g} scaled to 0..1"
