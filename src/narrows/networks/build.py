@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -55,12 +56,27 @@ NETWORKS: dict[str, Network] = {
     "lesson-linear": Network(
         lesson.linear, Recipe(256, 1e-2, 30), code=32, start=lesson.start_linear, start_work=WORK_LIMIT / 10
     ),
-    "lesson-conv": Network(lesson.conv, Recipe(32, 1e-2, 10), code=4, step=lambda shape: 4, start=lesson.start_conv),
+    "lesson-conv": Network(
+        lesson.conv,
+        Recipe(32, 2.5e-2, 10, muon=5e-2),
+        code=4,
+        step=lambda shape: 4,
+        start=partial(lesson.start_conv, rising=False),
+    ),
     "lesson-upsample": Network(
-        lesson.upsample, Recipe(32, 1e-2, 10), code=4, step=lambda shape: 4, start=lesson.start_conv
+        lesson.upsample,
+        Recipe(32, 2.5e-2, 10, muon=5e-2),
+        code=4,
+        step=lambda shape: 4,
+        start=partial(lesson.start_conv, rising=True),
     ),
     "lesson-denoise": Network(
-        lesson.denoise, Recipe(64, 5e-3, 10), code=8, step=lambda shape: 8, offset=4, start=lesson.start_conv
+        lesson.denoise,
+        Recipe(32, 2.5e-2, 10, muon=5e-2),
+        code=8,
+        step=lambda shape: 8,
+        offset=4,
+        start=partial(lesson.start_conv, rising=True),
     ),
     "dense": Network(
         dense.dense,

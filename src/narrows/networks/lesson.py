@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from narrows.networks.start import LinearOptimum
 
 SLOPES = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # candidates for how steeply the sigmoid is entered
+HIDDEN_LEVEL, CODE_LEVEL = 0.5, 3.0  # standard deviations by which units are shifted open
 Halves = tuple[nn.Module, nn.Module]
 
 
@@ -110,28 +112,49 @@ def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum,
 
 
 @torch.no_grad()
-def start_conv(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
-    """Give every convolution outputs of variance 1 on samples `x`, most of them above zero.
+def start_conv(
+    encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor, *, rising: bool
+) -> None:
+    """Give every convolution outputs of variance 1 on samples `x`, and codes that all look the same way.
 
     Max-pooling has no linear optimum to start from; this is the layer-wise start of Mishkin and Matas ("All you
-    need is a good init", ICLR 2016) with a shift that leaves no unit dead, and the mean sample as the output.
+    need is a good init", ICLR 2016), with hidden units mostly above zero and code units nearly always, so that
+    none is dead, and the mean sample as the output. Codes that rise or fall together with the rarer of bright
+    and dark end in a better minimum than mixed ones; which of the two is better depends on the decoder.
     """
-    h = x[:512]
+    x = x[:512]
+    h = x
     for half in (encoder, decoder):
         layers = list(half.children())
         last = max(i for i, layer in enumerate(layers) if hasattr(layer, "weight"))
         for index, layer in enumerate(layers):
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                assert layer.bias is not None
-                y = layer(h)
-                deviation = y.std(dim=(0, 2, 3)).clamp_min(1e-6)
-                channels_out = (-1, 1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1, 1, 1)
-                level = 0.5 if index != last else 1.0
-                if half is decoder and index == last:
-                    level = float(torch.logit(x.mean().clamp(0.01, 0.99)))
-                layer.weight.div_(deviation.view(channels_out))
-                layer.bias.sub_(y.mean(dim=(0, 2, 3))).div_(deviation).add_(level)
+                level = HIDDEN_LEVEL
+                if index == last:
+                    level = CODE_LEVEL if half is encoder else float(torch.logit(x.mean().clamp(0.01, 0.99)))
+                if index == last and half is encoder:
+                    layer.weight.add_(_towards_rare(h, x) * (layer.weight.std() * (1 if rising else -1)))
+                _standardise(layer, h, level)
             h = layer(h)
+
+
+def _towards_rare(h: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """How each channel of `h` goes with the rarer of bright and dark in `x`: -1 to 1, `(1, C, 1, 1)`."""
+    brightness = functional.adaptive_avg_pool2d(x.mean(dim=1, keepdim=True), (h.shape[2], h.shape[3]))
+    places = (0, 2, 3)
+    together = (h - h.mean(dim=places, keepdim=True)) * (brightness - brightness.mean())
+    slopes = together.mean(dim=places) / h.std(dim=places).clamp_min(1e-6)
+    skewed = (x - x.mean()).pow(3).mean().sign()
+    return (skewed * slopes / slopes.abs().max().clamp_min(1e-6)).view(1, -1, 1, 1)
+
+
+def _standardise(layer: nn.Conv2d | nn.ConvTranspose2d, h: torch.Tensor, level: float) -> None:
+    """Scale a convolution so that on inputs `h` every channel has variance 1 and mean `level`."""
+    assert layer.bias is not None
+    y = layer(h)
+    deviation = y.std(dim=(0, 2, 3)).clamp_min(1e-6)
+    layer.weight.div_(deviation.view((-1, 1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1, 1, 1)))
+    layer.bias.sub_(y.mean(dim=(0, 2, 3))).div_(deviation).add_(level)
 
 
 def _error(z: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> float:

@@ -75,15 +75,15 @@ class Optimiser:
 
 
 def hidden_matrices(model: Autoencoder) -> list[nn.Parameter]:
-    """The weights that Muon trains: those of the branches around the linear paths, at least 8 by 8."""
+    """The weights that Muon trains: all convolutions of a network without linear paths, which are not at an
+    optimum; else those of the branches around the linear paths, at least 8 by 8."""
+    branches = [m.branch if isinstance(m, Sum) else m for m in model.modules() if isinstance(m, (Sum, Residual))]
+    least = 8 if branches else 2
     found: list[nn.Parameter] = []
-    for module in model.modules():
-        part = module.branch if isinstance(module, Sum) else module if isinstance(module, Residual) else None
-        if part is None:
-            continue
+    for part in branches or [model]:
         for layer in part.modules():
             weight = getattr(layer, "weight", None)
-            if isinstance(weight, nn.Parameter) and min(weight.flatten(1).shape) >= 8:
+            if isinstance(weight, nn.Parameter) and min(weight.flatten(1).shape) >= least:
                 found.append(weight)
     return found
 

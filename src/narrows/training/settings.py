@@ -26,9 +26,10 @@ Schedule = Literal["one-cycle", "constant"]
 class Settings:
     """Every field may stay as it is; None means that the network's recipe or the machine decides.
 
-    One of `epochs`, `steps` and `minutes` sets the budget. A `learning_rate` given by hand stays constant, as in
-    the lesson, unless `schedule` says otherwise. `validation` is the share of samples held out, at most 2048 of
-    them. `threads` and `precision` ("float32", "bfloat16") follow the processor's features.
+    One of `epochs`, `steps` and `minutes` sets the budget. A `learning_rate` given by hand is Adam's for every
+    parameter and stays constant, as in the lesson, unless `schedule` says otherwise. `validation` is the share
+    of samples held out, at most 2048 of them. `threads` and `precision` ("float32", "bfloat16") follow the
+    processor's features.
     """
 
     epochs: float | None = None
@@ -140,7 +141,7 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
         steps=0 if settings.minutes else steps,
         batch_size=batch_size,
         learning_rate=rate,
-        muon=recipe.muon * rate / recipe.learning_rate,
+        muon=recipe.muon * noise if settings.learning_rate is None else 0.0,
         schedule=schedule,
         start="none, trained before" if model.provenance else settings.start,
         training=training,
