@@ -36,9 +36,9 @@ class Case:
 
 
 CASES = (
-    Case("lesson-linear", 20, 0.01178, 5, {"steps": 20, "batch_size": 1000}),
-    Case("lesson-conv", 30, 0.00826, 1, {"epochs": 4}),
-    Case("lesson-upsample", 30, 0.00520, 1, {"epochs": 3}),
+    Case("lesson-linear", 20, 0.01178, 5, {"steps": 1}),
+    Case("lesson-conv", 30, 0.00826, 1, {"epochs": 1}),
+    Case("lesson-upsample", 30, 0.00520, 1, {"steps": 500}),
 )
 
 
@@ -75,14 +75,13 @@ def lesson_loop(model: nn.Module, images: np.ndarray, epochs: int) -> tuple[list
     return losses, seconds
 
 
-def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[Any, float, float]:
-    """A trained model, the seconds that all of it took, and its error on the whole training set."""
+def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[narrows.Autoencoder, float]:
+    """A trained model and the seconds that all of it took."""
     began = time.perf_counter()
     model = narrows.build(samples.description, network)
     for _ in narrows.fit(model, samples, settings):
         pass
-    seconds = time.perf_counter() - began
-    return model, seconds, evaluate(model, samples).mse
+    return model, time.perf_counter() - began
 
 
 def main() -> None:
@@ -109,7 +108,7 @@ def main() -> None:
         ours(training, case.network, Settings(steps=20))
         quick = [ours(training, case.network, Settings(**case.quick)) for _ in range(case.repeats)]
         quick_seconds = float(np.median([q[1] for q in quick]))
-        model, full_seconds, full_train = ours(training, case.network, Settings())
+        model, full_seconds = ours(training, case.network, Settings())
         how = f"{epochs} epochs run" if whole else f"{short} epochs timed, of {case.epochs}"
         rows += [
             (
@@ -125,7 +124,7 @@ def main() -> None:
                 f"fit, {' '.join(f'{k} {v}' for k, v in case.quick.items())}",
                 f"{quick_seconds:.2f}",
                 f"{lesson_seconds / quick_seconds:.0f}",
-                f"{quick[0][2]:.5f}",
+                f"{evaluate(quick[0][0], training).mse:.5f}",
                 f"{evaluate(quick[0][0], test).mse:.5f}",
             ),
             (
@@ -133,13 +132,13 @@ def main() -> None:
                 "fit, default budget",
                 f"{full_seconds:.1f}",
                 f"{lesson_seconds / full_seconds:.1f}",
-                f"{full_train:.5f}",
+                f"{evaluate(model, training).mse:.5f}",
                 f"{evaluate(model, test).mse:.5f}",
             ),
         ]
         if whole:
             letter = Settings(batch_size=20, learning_rate=1e-3, start="random", epochs=case.epochs)
-            model, letter_seconds, _ = ours(training, case.network, letter)
+            model, letter_seconds = ours(training, case.network, letter)
             rows.append(
                 (
                     "",
@@ -158,7 +157,8 @@ def main() -> None:
         "network. The lesson's train MSE is its loss averaged over its last epoch, as it "
         "prints it, "
         "and so is that of its settings to the letter. The shortest "
-        "budgets were chosen on validation samples."
+        "budgets were chosen on validation samples; that of lesson-linear is one step, since its start (PCA and "
+        "one Gauss-Newton step) has already passed the lesson's final loss."
     )
     name = "lesson" if arguments.only is None else f"lesson-{arguments.only}"
     write("lesson-quick" if arguments.quick else name, "The lesson's loop beside fit, MNIST", text + note)

@@ -620,8 +620,20 @@ def test_a_set_larger_than_its_share_of_memory_is_mapped_with_equal_values_and_n
     assert list(cache.iterdir()) == []
 
 
+def test_a_containers_memory_limit_counts_as_the_machines_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(images_module, "CONTAINER_LIMIT", limit)
+    whole = total_memory()
+    limit.write_text("max\n")
+    assert total_memory() == whole
+    limit.write_text("268435456\n")
+    assert total_memory() == 1 << 28
+
+
 def test_the_share_is_a_quarter_of_the_memory_in_the_machine(folder, monkeypatch):
-    assert total_memory() > 1 << 28
+    assert total_memory() > 1 << 27
     path = save(folder / "one.png", noise(10, 10, 1))
     monkeypatch.setattr(images_module, "total_memory", lambda: 400)
     assert not isinstance(load(path)[0], np.memmap)

@@ -117,6 +117,24 @@ def test_the_linear_start_opens_every_unit(digits: Samples) -> None:
         assert float(model.encoder(to_tensor(digits.values, digits.description)).min()) > 0
 
 
+@pytest.mark.parametrize(("network", "sign"), [("lesson-conv", -1), ("lesson-upsample", 1), ("lesson-denoise", 1)])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_pooled_codes_start_open_and_look_the_same_way(
+    network: str, sign: int, inverted: bool, digits: Samples
+) -> None:
+    images = np.kron(np.asarray(digits.values)[..., 0], np.ones((1, 4, 4), np.uint8))[:, 2:-2, 2:-2]
+    images = np.where(images > 8, 255, 0).astype(np.uint8)  # strokes are rarer than the ground
+    samples = from_arrays(255 - images if inverted else images)
+    x = to_tensor(samples.values, samples.description)
+    with torch.no_grad():
+        z = started(samples, network, 4).encoder(x)
+    assert float((z == 0).float().mean()) < 0.05
+    ink = torch.nn.functional.adaptive_avg_pool2d(1 - x if inverted else x, z.shape[2:])
+    for unit in z.unbind(1):
+        together = np.corrcoef(unit.flatten().numpy(), ink.flatten().numpy())[0, 1]
+        assert sign * together > 0.2
+
+
 def test_a_random_start_is_pytorchs_own_and_far_from_pca(digits: Samples) -> None:
     x = to_tensor(digits.values, digits.description)
     model = started(digits, "lesson-linear", 16, "random")

@@ -120,10 +120,11 @@ def test_the_schedule_rises_falls_and_ends_at_zero(digits: Samples) -> None:
     assert np.argmax(rates) == pytest.approx(20, abs=1)
 
 
-def test_a_learning_rate_given_by_hand_stays_constant(digits: Samples) -> None:
-    plan = decide(build(digits.description, "lesson-linear"), digits, Settings(steps=50, learning_rate=1e-3))
+@pytest.mark.parametrize("network", ["lesson-linear", "lesson-conv", "dense"])
+def test_a_learning_rate_given_by_hand_is_adams_and_stays_constant(network: str, digits: Samples) -> None:
+    plan = decide(build(digits.description, network), digits, Settings(steps=50, learning_rate=1e-3))
     assert {plan.rate(step) for step in range(50)} == {1.0}
-    assert plan.learning_rate == 1e-3
+    assert (plan.learning_rate, plan.muon) == (1e-3, 0.0)
 
 
 def test_the_seed_decides_what_is_held_out_and_the_model_says_so(digits: Samples) -> None:

@@ -26,7 +26,7 @@ from narrows.cli import show
 @click.option("--steps", type=int, help="Budget: steps.")
 @click.option("--minutes", type=float, help="Budget: minutes; a short probe fixes the number of steps.")
 @click.option("--batch-size", type=int, help="Samples a step.")
-@click.option("--learning-rate", type=float, help="Kept constant when given, unless --schedule says otherwise.")
+@click.option("--learning-rate", type=float, help="Adam's; constant unless --schedule says otherwise.")
 @click.option("--schedule", type=click.Choice(["one-cycle", "constant"]), help="How the learning rate goes.")
 @click.option("--start", type=click.Choice(["pca", "random"]), default="pca", show_default=True)
 @click.option("--validation", type=float, default=0.05, show_default=True, help="Share held out, at most 2048.")

@@ -27,6 +27,7 @@ from narrows.errors import DataError, OutputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MEMORY_SHARE = 0.25  # of RAM: a larger set is memory-mapped from a cache file
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _GREY, _ALPHA, _COLOUR = 1, 2, 4  # bits of what an image's mode holds
 _MODES = {_GREY: "L", _GREY | _ALPHA: "LA", _COLOUR: "RGB", _COLOUR | _ALPHA: "RGBA"}
 Report = Callable[[str, int, int | None], None]
@@ -274,5 +275,9 @@ def cache_folder() -> Path:
 
 
 def total_memory() -> int:
-    """Bytes of RAM in this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of RAM in this machine, or as many as its container allows."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):  # no such control group, or the word "max"
+        return machine
