@@ -14,7 +14,8 @@ import narrows
 from narrows.cli.main import run
 
 README = (Path(narrows.__file__).parents[2] / "README.md").read_text()
-COMMANDS = [line.split("#")[0] for line in re.findall(r"^narrows .*$", README, re.MULTILINE)]
+FENCED = "\n".join(re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE))
+COMMANDS = re.findall(r"^narrows .*$", FENCED, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

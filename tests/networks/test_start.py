@@ -123,7 +123,7 @@ def test_pooled_codes_start_open_and_look_the_same_way(
     network: str, sign: int, inverted: bool, digits: Samples
 ) -> None:
     images = np.kron(np.asarray(digits.values)[..., 0], np.ones((1, 4, 4), np.uint8))[:, 2:-2, 2:-2]
-    images = np.where(images > 8, 255, 0).astype(np.uint8)  # strokes are rarer than the ground
+    images = np.where(images > 128, 255, 0).astype(np.uint8)  # strokes are rarer than the ground
     samples = from_arrays(255 - images if inverted else images)
     x = to_tensor(samples.values, samples.description)
     with torch.no_grad():
