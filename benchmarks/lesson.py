@@ -24,7 +24,6 @@ import narrows
 from narrows.evaluation.report import evaluate
 from narrows.training.settings import Settings
 
-
 NOTES = Path(__file__).with_name("lesson-notes.md")
 
 
