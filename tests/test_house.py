@@ -10,7 +10,7 @@ from pathlib import Path
 import narrows
 
 ROOT = Path(narrows.__file__).parent
-ROOMS = ["errors", "version", "data", "networks", "training", "evaluation", "cli"]
+ROOMS = ["errors", "version", "data", "networks", "training", "coding", "evaluation", "cli"]
 
 
 def _imports(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
     NarrowsError                 anything below; the message is one line
     ├── DataError (ValueError)       samples that cannot be read or do not fit
     ├── ModelError (ValueError)      a model file that cannot be trusted or does not fit the samples
+    ├── ArchiveError (ValueError)    an archive that is damaged, foreign or newer
     ├── SettingsError (ValueError)   an option out of its range, or two that exclude each other
     ├── TrainingError                training went wrong and cannot go on
     ├── OutputError (OSError)        a result that could not be written
@@ -23,6 +24,10 @@ class DataError(NarrowsError, ValueError):
 
 class ModelError(NarrowsError, ValueError):
     """A model file that is damaged, foreign or newer, or a model that does not fit the samples."""
+
+
+class ArchiveError(NarrowsError, ValueError):
+    """An archive, or a block of one, that is damaged, foreign or newer."""
 
 
 class SettingsError(NarrowsError, ValueError):

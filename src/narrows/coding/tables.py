@@ -1,0 +1,135 @@
+"""Probabilities as integers: the only border between floats and a file.
+
+A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. What is computed here in floats
+(`from_probabilities`, `discretised`) runs once, where a model is made, and its result is stored. What runs again at
+every decoding (`from_logits`) is integer arithmetic alone.
+Next door: `coder` spends the parts as bits; `exact` computes the logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.special
+
+PRECISION = 24  # bits; what the coder works with
+TOTAL = 1 << PRECISION
+MOST_SYMBOLS = 1 << 16
+LOGIT_BITS = 8  # a logit of 256 is a factor of 2
+_REACH = 20 << LOGIT_BITS  # logits so far below the largest get the least part
+_SHIFT = 20  # bits of the largest weight
+
+Integers = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Several tables, of differing length: `parts[t]` is `(S_t,)`, sums to 2**24 and has no 0.
+
+    Symbol s of table t stands for the integer `lowest[t] + s`; the last symbol of each is the escape, which says
+    that an integer outside the table follows.
+    """
+
+    parts: tuple[Integers, ...]
+    lowest: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) != len(self.lowest):
+            raise ValueError(f"{len(self.parts)} tables with {len(self.lowest)} offsets")
+        for part in self.parts:
+            check(part)
+
+    def bits(self, values: Integers, which: Integers) -> Doubles:
+        """What each of `values` `(N,)` costs under its table, the digits after an escape left out."""
+        bits = np.empty(len(values))
+        for table in np.unique(which):
+            at = which == table
+            parts = self.parts[table]
+            symbols = values[at] - self.lowest[table]
+            escaped = (symbols < 0) | (symbols >= len(parts) - 1)
+            bits[at] = PRECISION - np.log2(parts[np.where(escaped, len(parts) - 1, symbols)])
+        return bits
+
+
+def check(parts: Integers) -> None:
+    """Raise ValueError unless the last axis of `parts` is a table."""
+    if not 2 <= parts.shape[-1] <= MOST_SYMBOLS:
+        raise ValueError(f"a table of {parts.shape[-1]} symbols; 2 to {MOST_SYMBOLS} are allowed")
+    if parts.dtype != np.int64 or (parts < 1).any() or (parts.sum(axis=-1) != TOTAL).any():
+        raise ValueError(f"a table must hold int64 parts of at least 1 that sum to {TOTAL}")
+
+
+def from_weights(weights: Integers) -> Integers:
+    """Tables in proportion to non-negative integer weights `(..., S)`, below 2**38 in sum; integers throughout.
+
+    Every symbol gets one part; the rest is shared by weight, rounded down; what remains goes to the first of the
+    heaviest. Raises ValueError for weights that are negative, all 0, or too large.
+    """
+    size = weights.shape[-1]
+    whole = weights.sum(axis=-1, keepdims=True)
+    if (weights < 0).any() or (whole < 1).any() or (whole >= 1 << 38).any():
+        raise ValueError("weights must not be negative, and their sum must be 1 to 2**38 - 1")
+    parts: Integers = 1 + weights * (TOTAL - size) // whole  # products below 2**62
+    heaviest = weights.argmax(axis=-1)[..., None]
+    rest = TOTAL - parts.sum(axis=-1, keepdims=True)
+    np.put_along_axis(parts, heaviest, np.take_along_axis(parts, heaviest, -1) + rest, -1)
+    return parts
+
+
+def from_logits(logits: Integers) -> Integers:
+    """Tables `(..., S)` from integer logits in units of 1/256 of a factor of 2; integers throughout.
+
+    The weight of a symbol is 2**20 times 2 to the power of (logit - largest) / 256, rounded as `_POWERS` has it.
+    """
+    below = logits.max(axis=-1, keepdims=True) - logits
+    below = np.minimum(below, _REACH)
+    fine = (1 << LOGIT_BITS) - 1
+    return from_weights(_POWERS[below & fine] >> (below >> LOGIT_BITS))
+
+
+def from_probabilities(probabilities: Doubles) -> Integers:
+    """Tables from floats `(..., S)` that need not sum to 1. Made once and stored: floats may differ elsewhere."""
+    if not np.isfinite(probabilities).all() or (probabilities < 0).any():
+        raise ValueError("probabilities must be finite and not negative")
+    largest = probabilities.max(axis=-1, keepdims=True)
+    if (largest <= 0).any():
+        raise ValueError("some probability must be above 0")
+    scale = 2.0 ** (37 - int(np.ceil(np.log2(probabilities.shape[-1]))))
+    return from_weights(np.rint(probabilities / largest * scale).astype(np.int64))
+
+
+def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> Tables:
+    """Tables of Gaussians around 0 with these standard deviations, integrated over each integer's interval of 1.
+
+    Each reaches so far that what lies outside costs about `tail_bits` bits; that is the escape's.
+    """
+    parts, lowest = [], []
+    for scale in scales:
+        reach = max(1, int(np.ceil(scale * -scipy.special.ndtri(2.0 ** -(tail_bits + 1)) - 0.5)))
+        reach = min(reach, MOST_SYMBOLS // 2 - 2)
+        edges = np.arange(-reach, reach + 2) - 0.5
+        inside = np.diff(scipy.special.ndtr(edges / scale))
+        outside = 2 * scipy.special.ndtr(edges[0] / scale)
+        parts.append(from_probabilities(np.append(inside, outside)))
+        lowest.append(-reach)
+    return Tables(tuple(parts), tuple(lowest))
+
+
+def _powers() -> Integers:
+    """2**20 times 2 to the power of -k/256 for k in 0..255, to the nearest integer; in decimals, so that no
+    machine's own exponential takes part."""
+    context = Context(prec=40)
+    steps = 1 << LOGIT_BITS
+    powers = [
+        context.multiply(Decimal(1 << _SHIFT), context.power(Decimal(2), context.divide(Decimal(-k), Decimal(steps))))
+        for k in range(steps)
+    ]
+    return np.array([int(p.to_integral_value(ROUND_HALF_EVEN)) for p in powers], np.int64)
+
+
+_POWERS = _powers()
