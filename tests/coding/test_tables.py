@@ -50,7 +50,10 @@ def test_the_powers_and_the_parts_of_logits_never_change() -> None:
     digest = hashlib.sha256(tables._POWERS.astype("<i8").tobytes()).hexdigest()
     assert digest == "5d599a99b5d4a0db8dbdbce16b9f95e04d92f6681b432b3625f794412f7a4a49"
     parts = from_logits(np.random.default_rng(1).integers(-5000, 5000, (64, 256)))
-    assert hashlib.sha256(parts.astype("<i8").tobytes()).hexdigest() == "d30cfb5ead6b97ed5eaaca7404f6971a19299d16e015fb666aa6a47e93d7c53d"
+    assert (
+        hashlib.sha256(parts.astype("<i8").tobytes()).hexdigest()
+        == "d30cfb5ead6b97ed5eaaca7404f6971a19299d16e015fb666aa6a47e93d7c53d"
+    )
 
 
 def test_the_powers_are_the_nearest_integers() -> None:

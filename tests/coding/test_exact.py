@@ -1,0 +1,177 @@
+"""Exact networks give the bits of Python's own integers, on any threads, in any batches, whatever is allowed."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from narrows.coding.exact import LARGEST, Added, Exact, Layer, plain_products, quantised
+from narrows.errors import ModelError
+
+
+def reference(exact: Exact, x: np.ndarray) -> np.ndarray:
+    """The same in NumPy int64, by the layers' definition and nothing of torch."""
+    first = exact.layers[0]
+    seen = [np.clip(x.astype(np.int64), first.low_in, first.high_in)]
+    for layer in exact.layers:
+        side = layer.weight.shape[2]
+        reach = side // 2
+        padded = np.pad(seen[-1], ((0, 0), (0, 0), (reach, reach), (reach, reach)))
+        height, width = x.shape[2:]
+        y = np.zeros((len(x), len(layer.weight), height, width), np.int64)
+        for i in range(side):
+            for j in range(side):
+                window = padded[:, :, i : i + height, j : j + width]
+                y += np.einsum("oi,nihw->nohw", layer.weight[:, :, i, j].astype(np.int64), window)
+        y = (y + layer.bias[:, None, None]) >> layer.shift
+        if layer.span:
+            y = y + seen[-layer.span]
+        seen.append(np.clip(y, layer.low, layer.high))
+    return seen[-1]
+
+
+def network(channels: int = 3, width: int = 12, out: int = 5, scale: float = 1.0, seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    made = nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1),
+        nn.ReLU(),
+        Added(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)),
+        Added(nn.Conv2d(width, width, 5, padding=2)),
+        nn.ReLU(),
+        nn.Conv2d(width, out, 1),
+    )
+    with torch.no_grad():
+        for p in made.parameters():
+            p.mul_(scale)
+    return made
+
+
+def images(count: int = 4, channels: int = 3, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (count, channels, 9, 11)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.01, 0.3, 1.0, 3.0, 40.0]))
+def test_the_bits_are_those_of_numpys_integers(seed: int, scale: float) -> None:
+    x = images(seed=seed)
+    exact = quantised(network(scale=scale, seed=seed), x / 256, 8, 255)
+    np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
+
+
+def test_threads_batches_layouts_and_what_is_allowed_change_nothing() -> None:
+    x = images(30)
+    exact = quantised(network(), x / 256, 8, 255)
+    wanted = exact(x)
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            for size in (1, 7, 30):
+                assert torch.equal(torch.cat([exact(part) for part in x.split(size)]), wanted)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(exact(x.float().contiguous(memory_format=torch.channels_last)), wanted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what oneDNN could do on other processors
+        with torch.autocast("cpu", torch.bfloat16), torch.backends.mkldnn.flags(enabled=False):
+            assert torch.equal(exact(x), wanted)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        assert torch.equal(exact(x), wanted)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_whole_numbers_stay_close_to_the_floats() -> None:
+    x = images(16)
+    floats = network()
+    exact = quantised(floats, x / 256, 8, 255)
+    with torch.no_grad():
+        wanted = floats(x / 256)
+    error = exact(x) / 2.0**exact.bits_out - wanted
+    assert float(error.abs().max()) < 2e-3 * float(wanted.abs().max())
+
+
+def test_inputs_never_seen_are_clipped_and_still_agree() -> None:
+    exact = quantised(network(), images() / 512, 8, 255)  # half as bright as what follows
+    x = torch.full((2, 3, 9, 11), 255)
+    np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
+    beyond = torch.full((1, 3, 4, 4), 100_000)
+    np.testing.assert_array_equal(exact(beyond).numpy(), exact(torch.full((1, 3, 4, 4), 255)).numpy())
+
+
+def layer(weight: int, count: int = 1, **more: int) -> Layer:
+    values = {"shift": 0, "low": -(2**20), "high": 2**20, "low_in": -(2**16), "high_in": 2**16} | more
+    return Layer(np.full((1, count, 1, 1), weight, np.int16), np.zeros(1, np.int64), **values)
+
+
+def test_a_layer_takes_the_smallest_type_that_it_can_prove_exact() -> None:
+    assert layer(255).dtype == torch.float32
+    assert layer(256).dtype == torch.float64  # 2**24 itself
+    assert layer(1, 255).dtype == torch.float32
+    assert layer(1, 256).dtype == torch.float64
+    assert layer(2).largest_sum == 2**17
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"shift": -1}, "shift"),
+        ({"low": 5, "high": 4}, "ranges"),
+        ({"high": 2**24}, "may reach"),
+        ({"low_in": 3, "high_in": 2}, "ranges"),
+    ],
+)
+def test_layers_that_cannot_be_exact_are_refused(wrong: dict[str, int], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        layer(1, **wrong)
+
+
+def test_sums_that_could_leave_float64_are_refused() -> None:
+    big = np.full(1, 2**53, np.int64)
+    with pytest.raises(ModelError, match=r"2\*\*53"):
+        Layer(np.ones((1, 1, 1, 1), np.int16), big, 0, 0, 1, 0, 1)
+    with pytest.raises(ModelError, match="shape"):
+        Layer(np.ones((1, 1, 2, 2), np.int16), np.zeros(1, np.int64), 0, 0, 1, 0, 1)
+    with pytest.raises(ModelError, match="fit together"):
+        Exact((layer(1, high=2**20), layer(1, high_in=2**16)), 0, 0)
+    with pytest.raises(ModelError, match="not there"):
+        Exact((layer(1, span=2),), 0, 0)
+
+
+def test_a_machine_that_rounds_products_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = quantised(network(), images() / 256, 8, 255)
+    product = torch.Tensor.__matmul__
+    rounding = lambda a, b: product(a.bfloat16().to(a.dtype), b)  # noqa: E731
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
+    with pytest.raises(ModelError, match="not exact"):
+        exact(images())
+
+
+def test_the_limits_are_those_of_the_float_types() -> None:
+    for dtype, limit in LARGEST.items():
+        x = torch.tensor([limit - 1], dtype=dtype)
+        assert int(x) == limit - 1
+        assert int(x + 1 + 1) != limit + 1
+    with plain_products(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_layers_that_are_not_known_are_refused() -> None:
+    for bad in (
+        nn.GELU(),
+        nn.ReLU(),
+        nn.Conv2d(3, 3, 3),
+        nn.Conv2d(3, 3, 3, stride=2, padding=1),
+        Added(nn.Conv2d(3, 3, 1), nn.ReLU()),
+    ):
+        with pytest.raises(ValueError, match="exact|must end"):
+            quantised(nn.Sequential(bad), images() / 256, 8, 255)
