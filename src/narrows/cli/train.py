@@ -125,12 +125,14 @@ def _train(
                 write_board(progress)
             last = progress
             _write_line(log, progress)
+            if progress.finished:
+                break
             words = (
                 f"loss {progress.loss:.5f} validation {progress.validation_mse:.5f} "
                 f"({psnr_db(progress.validation_mse):.2f} dB) {progress.samples_per_second:.0f} samples/s"
             )
             draw("training", progress.step, progress.steps, words)
-            if stopped and not progress.finished:
+            if stopped:
                 iteration.close()
                 break
     assert last is not None
