@@ -173,5 +173,5 @@ def test_layers_that_are_not_known_are_refused() -> None:
         nn.Conv2d(3, 3, 3, stride=2, padding=1),
         Added(nn.Conv2d(3, 3, 1), nn.ReLU()),
     ):
-        with pytest.raises(ValueError, match="exact|must end"):
+        with pytest.raises(ValueError, match=r"exact|must end"):
             quantised(nn.Sequential(bad), images() / 256, 8, 255)
