@@ -92,7 +92,7 @@ class BlockCodec:
     ) -> list[Array]:
         """The samples of a block, of these shapes and this dtype. Raises `ArchiveError` where the bytes do not
         decode to what `digest` says."""
-        found, samples = self._decode(payload, shapes, dtype)
+        found, samples = self._decode(payload, shapes, dtype.newbyteorder("="))
         if found != digest:
             raise ArchiveError("a damaged block: what it decodes to does not match its digest")
         return samples
