@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from narrows.coding.exact import LARGEST, Added, Exact, Layer, plain_products, quantised
+from narrows.coding.exact import LARGEST, Exact, Layer, plain_products, quantised
 from narrows.errors import ModelError
+from narrows.networks.parts import Added
 
 
 def reference(exact: Exact, x: np.ndarray) -> np.ndarray:

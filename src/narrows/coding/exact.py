@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from narrows.errors import ModelError
+from narrows.networks.parts import Added
 
 WEIGHT_LIMIT = 2**15 - 1  # weights are stored in 16 bits
 BITS = 14  # of an activation, for the largest seen when the layer was made
@@ -205,17 +206,6 @@ def quantised(network: nn.Sequential, samples: torch.Tensor, bits_in: int, high_
     with torch.no_grad():
         row(list(network), x, None)
     return Exact(tuple(made), bits_in, bits)
-
-
-class Added(nn.Module):
-    """A row of convolutions whose result is added to its input."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(*layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.branch(x)  # type: ignore[no-any-return]
 
 
 def _bits(y: torch.Tensor) -> int:

@@ -88,6 +88,17 @@ class Dialled(nn.Sequential):
         return x
 
 
+class Added(nn.Module):
+    """A row of convolutions whose result is added to its input."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.branch(x)  # type: ignore[no-any-return]
+
+
 def silence(layer: nn.Linear | nn.Conv2d) -> None:
     """Make a layer give zero until training changes it."""
     nn.init.zeros_(layer.weight)
