@@ -59,10 +59,12 @@ class Prior(nn.Module):
         """Quantisation steps `(N,)` of dials in -1..1; equal distances of the dial are equal ratios of the step."""
         return torch.exp2(self.steps[0] + (dial + 1) / 2 * (self.steps[1] - self.steps[0]))
 
-    def forward(self, code: torch.Tensor, dial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, code: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The code rounded to its steps, with gradients as if it were not, and the bits of each sample `(N,)`.
 
-        The bits are those of a code with noise in place of rounding while training, those of the rounded one else.
+        Given random numbers, the bits are those of a code with noise in place of rounding, which have gradients.
         """
         flat = code.ndim == 2
         y = code[:, :, None, None] if flat else code
@@ -70,7 +72,7 @@ class Prior(nn.Module):
         known = torch.zeros_like(y)
         dial_plane = dial.view(-1, 1, 1, 1).expand(-1, 1, *y.shape[2:])
         bits = torch.zeros(len(y), device=y.device)
-        noise = torch.rand_like(y) - 0.5 if self.training else None
+        shift = None if noise is None else (torch.rand(y.shape, generator=noise) - 0.5).to(y.device)
         number = 0
         for mask in self.masks(y):
             for first, last in zip(self.edges, self.edges[1:], strict=False):
@@ -83,7 +85,7 @@ class Prior(nn.Module):
                 scale = torch.exp2((scale + torch.log2(deviation / step)).clamp(LEAST_SCALE, MOST_SCALE))
                 offset = (y[:, first:last] - mean) / step
                 whole = offset + (offset.round() - offset).detach()
-                each = _bits(whole if noise is None else offset + noise[:, first:last], scale)
+                each = _bits(whole if shift is None else offset + shift[:, first:last], scale)
                 bits = bits + (each * mask).sum(dim=(1, 2, 3))
                 known = torch.cat(
                     [known[:, :first], known[:, first:last] + mask * (mean + step * whole), known[:, last:]], dim=1
