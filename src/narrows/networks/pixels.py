@@ -107,15 +107,21 @@ class Pixels(nn.Module):
             high = (targets / DIGITS).floor()
             features = step.features(known / 256)
             total = total + cross_entropy(step.high(features), high, inside)
-            given = functional.one_hot(high.long(), DIGITS).permute(0, 1, 4, 2, 3).flatten(1, 2)
-            logits = step.low(torch.cat([features, given.to(features.dtype)], dim=1))
+            logits = step.low(torch.cat([features, one_hot(high, features.dtype)], dim=1))
             total = total + cross_entropy(logits, targets - DIGITS * high, inside)
         return total / x.numel() / torch.log(torch.tensor(2.0))
+
+
+def one_hot(digits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Digits `(N, T, h, w)` as marks `(N, 16 T, h, w)`, those of a target together."""
+    return functional.one_hot(digits.long(), DIGITS).permute(0, 1, 4, 2, 3).flatten(1, 2).to(dtype)
 
 
 def cross_entropy(logits: torch.Tensor, digits: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """Nats of digits `(N, T, h, w)` under logits `(N, 16 T, h, w)`, summed over those that are inside."""
     each = functional.cross_entropy(
-        logits.float().unflatten(1, (-1, DIGITS)).transpose(1, 2), digits.long(), reduction="none"
+        logits.float().view(len(digits), -1, DIGITS, *digits.shape[2:]).transpose(1, 2),
+        digits.long(),
+        reduction="none",
     )
     return (each * inside).sum()
