@@ -15,7 +15,8 @@ from torch import nn
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
 from narrows.networks import conv, dense, lesson
-from narrows.networks.autoencoder import Autoencoder, Config
+from narrows.networks.autoencoder import Autoencoder, Config, Purpose
+from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
@@ -50,6 +51,17 @@ class Network:
     offset: int = 0
     start: Start | None = None
     start_work: float = WORK_LIMIT
+    dialled: Dialled | None = None
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """What a network is when it compresses: as in `Network`, but with a dial and a code that is a rotation."""
+
+    build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
+    recipe: Recipe
+    code: int
+    start: Start
 
 
 NETWORKS: dict[str, Network] = {
@@ -84,6 +96,7 @@ NETWORKS: dict[str, Network] = {
         code=32,
         width=lambda values: min(1000, max(256, 4 * values)),
         start=dense.start,
+        dialled=Dialled(dense.dialled, Recipe(1500, 3e-3, 40, muon=4e-2, shift=1), 784, dense.start_dialled),
     ),
     "conv": Network(
         conv.conv,
@@ -102,11 +115,13 @@ def build(
     code: int | None = None,
     width: int | None = None,
     seed: int = 0,
+    purpose: Purpose = "reconstruct",
 ) -> Autoencoder:
     """An untrained network for samples of this description, with PyTorch's random weights of this seed.
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
+    With the `purpose` "compress" the code is quantised, for `dense` and `conv` only.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -115,6 +130,12 @@ def build(
     if network not in NETWORKS:
         raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
     row = NETWORKS[network]
+    if purpose not in ("reconstruct", "compress"):
+        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct and compress")
+    compress = row.dialled if purpose == "compress" else None
+    if purpose == "compress" and compress is None:
+        able = ", ".join(name for name, other in NETWORKS.items() if other.dialled)
+        raise SettingsError(f"network {network} does not compress; choose one of: {able}")
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
@@ -126,7 +147,7 @@ def build(
         raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
     most = shape[0] * step**2 if step else description.values
     if code is None:
-        code = min(row.code, most) or max(1, most // 8)
+        code = min(compress.code if compress else row.code, most) or max(1, most // 8)
     if not 1 <= code <= most:
         what = f"channels for each {step}x{step} block" if step else "numbers"
         raise SettingsError(
@@ -137,6 +158,8 @@ def build(
     width = row.width(description.values) if width is None else width
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
-        encoder, decoder = row.build(shape, code, width)
+        encoder, decoder = (compress or row).build(shape, code, width)
+        prior = Prior(code, spatial) if compress else None
     block = step if not row.offset else 0
-    return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
+    config = Config(network, code, width, step, row.offset, block, purpose)
+    return Autoencoder(encoder, decoder, config, description, prior)

@@ -122,7 +122,8 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
 
     A budget in minutes leaves `steps` at 0; the loop fixes it after timing its first steps.
     """
-    recipe = NETWORKS[model.config.network].recipe
+    row = NETWORKS[model.config.network]
+    recipe = row.dialled.recipe if row.dialled and model.prior is not None else row.recipe
     description = samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held
