@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-
 DIAL = 0.5  # where networks with a dial stand unless told otherwise; about quality 75
 
 
