@@ -74,9 +74,9 @@ def main() -> None:
     if arguments.step:
         kind, name, file, samples = arguments.step
         began = time.perf_counter()
-        told = step(kind, name, Path(file), int(samples))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(f"{time.perf_counter() - began:.1f}|{peak / 1e6:.0f}|{told}")
+        said = step(kind, name, Path(file), int(samples))
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(f"{time.perf_counter() - began:.1f}|{most / 1e6:.0f}|{said}")
         return
     count = 100_000 if arguments.quick else 1_000_000
     rows: Rows = []
