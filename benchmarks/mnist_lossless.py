@@ -57,7 +57,7 @@ def main() -> None:
     text = table(columns, rows)
     text += (
         f"\n\n{len(images)} images, blocks of {BLOCK}; every archive was read back and compared. Bits per pixel "
-        "count all bytes of the archive but the model. Speeds are of raw pixels, reading the archive's index included; "
+        "count all bytes of the archive but the model. Speeds are of raw pixels, the index included; "
         f"encode without and with the decoding that verifies each block. {arguments.threads} threads.\n"
     )
     if not arguments.quick and NOTES.exists():
