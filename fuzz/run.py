@@ -65,14 +65,14 @@ def main() -> None:
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    lines = [f"| {target} | {count:,} | {spent} | {found} |" for target, count, spent, found in rows]
     total = sum(row[1] for row in rows)
-    how = f"`python fuzz/run.py --minutes {arguments.minutes:g}`, {date}, commit {commit}"
-    (ROOT / "results" / "fuzz.md").write_text(
-        f"# Broken archives thrown at the reader\n\n{how}: {total:,} inputs tried.\n\n| target | inputs | seconds | crashes |\n| --- | --- | --- | --- |\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+    lines = [
+        "# Broken archives thrown at the reader\n",
+        f"`python fuzz/run.py --minutes {arguments.minutes:g}`, {date}, commit {commit}: {total:,} inputs tried.\n",
+        "| target | inputs | seconds | crashes |\n| --- | --- | --- | --- |",
+        *(f"| {target} | {count:,} | {spent} | {found} |" for target, count, spent, found in rows),
+    ]
+    (ROOT / "results" / "fuzz.md").write_text("\n".join(lines) + "\n")
     print(f"{total} inputs tried")
     sys.exit(failed)
 
