@@ -15,7 +15,7 @@ import numpy as np
 
 from narrows.coding.blocks import BlockCodec
 from narrows.coding.entries import DTYPES, Entry, check_entry, pack_extras
-from narrows.coding.index import HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, Index, crc, seal
+from narrows.coding.index import ENTRIES, HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, crc, seal
 from narrows.coding.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.coding.names import check_tree
 from narrows.coding.varints import Integers
@@ -96,6 +96,8 @@ class Writer:
         check_entry(entry)
         if entry.name in self._names:
             raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
+        if len(self._names) >= ENTRIES:
+            raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
         self._names[entry.name] = len(self._names)
         channels = entry.shape[2] if len(entry.shape) == 3 else 0
         alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
@@ -186,6 +188,8 @@ class Writer:
         return self._records[key]
 
     def _piece(self, content: bytes, which: int, samples: int) -> None:
+        if len(self._lengths) >= PIECES:
+            raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
         pieces, classes, counts = self._pieces
         if pieces and (classes[-1], counts[-1]) == (which, samples):
             pieces[-1] += 1
