@@ -46,7 +46,7 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """Size and mode of an image file. Raises `DataError` naming the file."""
-    with _opened(path) as image:
+    with opened(path) as image:
         return _header(image)
 
 
@@ -64,7 +64,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
     `mode` ("L", "LA", "RGB", "RGBA") and `wide` force channels and depth. Raises `DataError` naming the file.
     """
     path = Path(path)
-    with _opened(path) as image:
+    with opened(path) as image:
         header = _header(image)
         mode = mode or _MODES[header.content]
         clear = image.info.get("transparency")
@@ -92,7 +92,7 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError` in one line."""
     try:
         # Pillow maps files that it opens by name, and scrambles uncompressed TIFFs that are to be turned.
