@@ -128,12 +128,17 @@ def list_images(folder: Path) -> list[Path]:
 
     Raises `DataError` when there is none, or when a folder cannot be read.
     """
-    found = sorted(_walk(folder, {os.path.realpath(folder)}))
+    found = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
     if not found:
         raise DataError(
             f"{folder}: no image in this folder; files ending in {', '.join(sorted(SUFFIXES))} are looked for"
         )
     return found
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Every file below a folder, whatever it holds, else as `list_images`."""
+    return sorted(_walk(folder, {os.path.realpath(folder)}))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
@@ -149,7 +154,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
                     seen.add(real)
                     yield from _walk(path, seen)
             # A dangling link counts, so that it is named rather than passed over.
-            elif path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists()):
+            elif path.is_file() or not path.exists():
                 yield path
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read ({error.strerror}); change its permissions") from None

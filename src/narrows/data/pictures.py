@@ -6,12 +6,13 @@ Next door: `npy` does the same for arrays in files.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -110,12 +111,12 @@ def _exif(image: Image.Image) -> bytes:
     return kept.tobytes().removeprefix(_EXIF) if len(kept) else b""
 
 
-def write_picture(file: IO[bytes], name: str, pixels: Array, extras: Mapping[str, bytes]) -> str:
-    """Write pixels `(H, W, C)` and extras as `read_picture` gave them, losing nothing; returns the format.
+def encode_picture(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
+    """A file of pixels `(H, W, C)` and extras as `read_picture` gave them, losing nothing: its bytes and its format.
 
     The format is the one that `name` ends in, or the file had, if it can hold these pixels without loss; else PNG,
     and TIFF for CMYK and LAB. Readers go by the content and not by the name. Raises `DataError` for pixels that are
-    no image.
+    no image, and for extras that are damaged.
     """
     channels = pixels.shape[2] if pixels.ndim == 3 else 0
     usual = _USUAL.get(channels) if pixels.dtype == np.uint8 else "I;16" if channels == 1 else None
@@ -137,8 +138,17 @@ def write_picture(file: IO[bytes], name: str, pixels: Array, extras: Mapping[str
     else:
         little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
         image = Image.frombytes(mode, (pixels.shape[1], pixels.shape[0]), little.tobytes())
-    image.save(file, chosen, **options)
-    return chosen
+    buffer = io.BytesIO()  # so that a full disk is met by a plain write, whose error says so
+    try:
+        image.save(buffer, chosen, **options)
+    except Exception as error:  # what a damaged profile or EXIF does to Pillow's encoders is not told anywhere
+        raise DataError(f"{name}: cannot be made a {chosen} ({' '.join(str(error).split())[:160]})") from None
+    return buffer.getvalue(), chosen
+
+
+def other_ending(name: str, format_: str) -> bool:
+    """Whether a file of this name is of another format than its name says."""
+    return _BY_SUFFIX.get(Path(name).suffix.lower(), format_ if not Path(name).suffix else None) != format_
 
 
 def _mode(pixels: Array, usual: str, kept: str) -> str:

@@ -1,0 +1,34 @@
+"""`narrows verify`: whether everything in an archive can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from narrows.cli import archives, show
+
+
+@click.command("verify")
+@click.argument("path", metavar="FILE.nrw", type=click.Path(path_type=Path))
+@click.option("-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def command(path: Path, model_path: Path | None, as_json: bool) -> None:
+    """Decode everything in FILE.nrw and compare it with its checksums, writing nothing.
+
+    \b
+    narrows verify photos.nrw
+
+    Exits 0 when all is well; 1 when something is damaged, with its names, one a line.
+    """
+    with archives.opened(path, model_path) as archive:
+        samples = len(archive.samples)
+        damaged = list(archive.verify())
+    if as_json:
+        show.result_json({"ok": not damaged, "samples": samples, "damaged": damaged})
+    else:
+        for name in damaged:
+            click.echo(name)
+    show.say(f"{path}: {f'{len(damaged)} names are damaged' if damaged else f'all {samples} samples are well'}")
+    if damaged:
+        raise SystemExit(1)
