@@ -211,10 +211,10 @@ def test_extras_that_are_rubbish_end_in_one_of_our_errors_or_a_file() -> None:
                     warnings.simplefilter("ignore")
                     try:
                         content, _ = encode_picture(name, np.zeros((3, 4, 3), np.uint8), {key: rng.bytes(length)})
-                        assert content
-                    except DataError as error:
-                        assert str(error).startswith(name)
+                    except DataError:
                         refused += 1
+                    else:
+                        assert len(content) > 20
     assert refused > 0
 
 

@@ -34,12 +34,16 @@ def interruptible() -> Iterator[None]:
 
 def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
-    from narrows.networks.store import load
+    if path is None:
+        return {}
+    from narrows.networks.store import load  # loads PyTorch
 
-    return {} if path is None else dict(getattr(load(path), "packed", {}))
+    return dict(getattr(load(path), "packed", {}))
 
 
-def choose_promise(quality: int | None, max_error: int | None, models: dict[str, bytes], model: Path | None) -> Promise:
+def choose_promise(
+    quality: int | None, max_error: int | None, models: dict[str, bytes], model: Path | None
+) -> Promise:
     """What is asked for, or, where nothing is, quality 75 if the model can be lossy and else every bit.
 
     Raises `SettingsError` for both at once, and for a quality without a model that has a lossy part.
@@ -72,7 +76,7 @@ def opened(path: Path, model: Path | None) -> Iterator[Archive]:
 
     with Archive(path) as archive:
         part = part_of(archive.promise)
-        needed = archive.model_hash is not None
+        needed = archive.model_sha256 is not None
     packed = None
     if model is not None and needed:
         packed = compact_models(model).get(part)

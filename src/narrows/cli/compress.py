@@ -28,7 +28,9 @@ MOST_IMAGES = 50  # that rivals are tried on
 
 @click.command("compress")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-m", "--model", "model_path", type=click.Path(path_type=Path), help="The model; exact modes need none.")
+@click.option(
+    "-m", "--model", "model_path", type=click.Path(path_type=Path), help="The model; exact modes need none."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The archive, OUT.nrw.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Lossy; 75 when nothing is said and the model can.")
 @click.option("--max-error", type=click.IntRange(0, 65535), help="Every value within so much; 0: exactly.")
@@ -218,8 +220,8 @@ def _tell(result: _Result, output: Path, seconds: float) -> None:
         show.say("note: the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
         show.say(
-            f"note: the files themselves are smaller, {archives.size(result.input_bytes)}, as photos in JPEG are when "
-            "every pixel is kept; keep them, or try --quality"
+            f"note: the files themselves are smaller, {archives.size(result.input_bytes)}, as photos in JPEG are "
+            "when every pixel is kept; keep them, or try --quality"
         )
     best = result.rivals.best(raw) if result.images else None
     if result.codec.promise.quality is None and best is not None and best[1] < packed:

@@ -13,14 +13,15 @@ from narrows.cli import archives, show
 
 if TYPE_CHECKING:
     from narrows.coding.archive import Archive
-    from narrows.coding.entries import Entry
 
 
 @click.command("decompress")
 @click.argument("path", metavar="FILE.nrw", type=click.Path(path_type=Path))
 @click.argument("more", metavar="", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write into.")
-@click.option("-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model.")
+@click.option(
+    "-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model."
+)
 @click.option("--only", multiple=True, metavar="NAME...", help="These names, or folders, and no others.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--keep-going", is_flag=True, help="Write what can be read; say what was lost.")
@@ -50,76 +51,64 @@ def command(
         raise SettingsError(f"{more[0]}: one archive at a time; names of files in it go after --only")
     started = time.monotonic()
     with archives.interruptible(), archives.opened(path, model_path) as archive:
-        entries = _chosen(archive, (*only, *more), path)
-        written, lost = _write(archive, entries, output, force, keep_going)
+        names = _chosen(archive, (*only, *more), path)
+        written, lost = _write(archive, names, output, force, keep_going)
     seconds = time.monotonic() - started
-    show.say(f"{output}: {len(entries) - len(lost)} files, {written} samples; {seconds:.1f} seconds")
+    show.say(f"{output}: {len(names) - len(lost)} files, {written} samples; {seconds:.1f} seconds")
     if as_json:
         show.result_json({"samples": written, "seconds": round(seconds, 3), "lost": lost})
     if lost:
         raise SystemExit(1)
 
 
-def _chosen(archive: Archive, only: tuple[str, ...], path: Path) -> list[Entry]:
-    """The entries asked for, in the order of the archive; all where nothing is asked."""
+def _chosen(archive: Archive, only: tuple[str, ...], path: Path) -> list[str]:
+    """The names asked for, in the order of the archive; all where nothing is asked."""
     from narrows.errors import SettingsError
 
     if not only:
-        return list(archive.entries())
+        return list(archive)
     wanted = {name.removeprefix("./").rstrip("/") for name in only}
-    entries = []
+    names = []
     met: set[str] = set()
-    for entry in archive.entries():
-        parts = entry.name.split("/")
+    for name in archive:
+        parts = name.split("/")
         if hits := wanted & {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}:
             met |= hits
-            entries.append(entry)
+            names.append(name)
     if missing := sorted(wanted - met):
         raise SettingsError(f"{path}: nothing in it is called {missing[0]}; 'narrows inspect --names' lists what is")
-    return entries
+    return names
 
 
-def _write(
-    archive: Archive, entries: list[Entry], output: Path, force: bool, keep_going: bool
-) -> tuple[int, list[str]]:
+def _write(archive: Archive, names: list[str], output: Path, force: bool, keep_going: bool) -> tuple[int, list[str]]:
     """The number of samples written, and the names that could not be."""
     from narrows.coding.outputs import place, restore
     from narrows.errors import ArchiveError, DataError, OutputError
 
-    places: list[Path | None] = []
-    lost: list[str] = []
-
-    def lose(entry: Entry, error: Exception) -> None:
-        if not keep_going:
-            raise error
-        lost.append(entry.name)
-        show.say(f"lost: {entry.name}: {error}")
-
-    for entry in entries:
-        try:
-            places.append(place(output, entry.name))
-        except (ArchiveError, OutputError) as error:
-            lose(entry, error)
-            places.append(None)
-    existing = [p for p in places if p is not None and os.path.lexists(p)]
+    places = {name: place(output, name) for name in names}
+    existing = [target for target in places.values() if os.path.lexists(target)]
     if existing and not force:
         raise OutputError(
             f"{existing[0]}: exists already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; choose another "
             "folder, or replace with --force"
         )
     samples, renamed = 0, 0
+    lost: list[str] = []
     with show.bar() as draw:
-        for number, (entry, target) in enumerate(zip(entries, places, strict=True), 1):
-            if target is None:
-                continue
+        for number, (name, target) in enumerate(places.items(), 1):
             try:
-                renamed += restore(archive, entry, target)
-                samples += entry.count
+                restored = restore(archive, name, target)
             except (ArchiveError, DataError) as error:
-                lose(entry, error)
-            draw("decompressing", number, len(entries), "")
+                if not keep_going:
+                    raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
+                lost.append(name)
+                show.say(f"lost: {name}")
+            else:
+                samples += restored.samples
+                renamed += restored.other_ending
+            draw("decompressing", number, len(names), "")
     if renamed:
         show.say(f"note: {renamed} files hold PNG or TIFF data under another ending, to lose nothing; readers see it")
     if lost:
-        show.say(f"{len(lost)} of {len(entries)} files were lost")
+        show.say(f"{len(lost)} of {len(names)} files were lost")
     return samples, lost

@@ -49,7 +49,7 @@ def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
     from narrows.coding.archive import Archive
 
     with Archive(path) as archive:
-        sizes, digest = archive.sizes, archive.model_hash
+        sizes, digest = archive.sizes, archive.model_sha256
         values: dict[str, Any] = {
             "file": str(path),
             "bytes": sizes.total,

@@ -11,7 +11,9 @@ from narrows.cli import archives, show
 
 @click.command("verify")
 @click.argument("path", metavar="FILE.nrw", type=click.Path(path_type=Path))
-@click.option("-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model.")
+@click.option(
+    "-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def command(path: Path, model_path: Path | None, as_json: bool) -> None:
     """Decode everything in FILE.nrw and compare it with its checksums, writing nothing.

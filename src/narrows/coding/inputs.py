@@ -57,7 +57,7 @@ def find(inputs: Sequence[Path]) -> tuple[list[Source], list[Path]]:
                 sources[checked_name(name)] = Source(path, name, path.stat().st_size)
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None
-    check_tree({name: 0 for name in sources})
+    check_tree(dict.fromkeys(sources, 0))
     return list(sources.values()), left_out
 
 

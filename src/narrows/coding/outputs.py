@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from narrows.coding.archive import Archive
-from narrows.coding.entries import Entry
 from narrows.coding.inputs import WHOLE
 from narrows.data.files import make_folder, replacing
 from narrows.data.npy import write_npy
@@ -31,21 +31,31 @@ def place(folder: Path, name: str) -> Path:
     return target
 
 
-def restore(archive: Archive, entry: Entry, target: Path) -> bool:
-    """Write an entry to its place; returns whether the file is of another format than its name says, as PNG under
-    the name of a JPEG. Raises `ArchiveError` where it is damaged, `OutputError` where it cannot be written."""
+@dataclass(frozen=True)
+class Restored:
+    """How many samples were written, and whether the file is of another format than its name says."""
+
+    samples: int
+    other_ending: bool = False
+
+
+def restore(archive: Archive, name: str, target: Path) -> Restored:
+    """Write what the archive has under a name to its place, making folders as needed.
+
+    Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
+    """
+    entry = archive.entry(name)
     if entry.kind == "image":
-        content, format_ = encode_picture(entry.name, archive[entry.name], entry.extras)
+        content, format_ = encode_picture(name, archive[name], entry.extras)
         make_folder(target.parent)
         with replacing(target) as file:
             file.write(content)
-        return other_ending(entry.name, format_)
+        return Restored(1, other_ending(name, format_))
     form = entry.shape if entry.form is None else entry.form
     make_folder(target.parent)
     with replacing(target) as file:
-        shape = form if WHOLE in entry.extras else (entry.count, *form)
-        write_npy(file, entry.dtype, shape, _parts(archive, entry.name))
-    return False
+        write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
+    return Restored(entry.count)
 
 
 def _parts(archive: Archive, name: str) -> Iterator[Array]:
