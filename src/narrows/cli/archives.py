@@ -69,21 +69,26 @@ def choose_promise(
 def opened(path: Path, model: Path | None) -> Iterator[Archive]:
     """An archive with the model that it needs; `model` is for archives that do not carry theirs.
 
-    Raises `ArchiveError` where the model is missing, damaged or another one.
+    Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
     """
     from narrows.coding.archive import Archive
-    from narrows.errors import ArchiveError
+    from narrows.errors import ArchiveError, ModelError
 
     with Archive(path) as archive:
         part = part_of(archive.promise)
-        needed = archive.model_sha256 is not None
+        needed, carried = archive.model_sha256 is not None, archive.sizes.model > 0
     packed = None
     if model is not None and needed:
         packed = compact_models(model).get(part)
         if not packed:
-            raise ArchiveError(f"{model}: has nothing to read {path} with; give the model it was made with")
+            raise ModelError(f"{model}: has nothing to read {path} with; give the model it was made with")
     with Archive(path, packed) as archive:
-        archive.packed()  # now, and not at the first block
+        try:
+            archive.packed()  # now, and not at the first block
+        except ArchiveError as error:
+            if packed is None and carried:
+                raise
+            raise ModelError(str(error)) from None
         yield archive
 
 

@@ -21,16 +21,25 @@ def command(path: Path, model_path: Path | None, as_json: bool) -> None:
     \b
     narrows verify photos.nrw
 
-    Exits 0 when all is well; 1 when something is damaged, with its names, one a line.
+    Exits 0 when all is well; 1 when something is damaged, with the names of what is lost, one a line.
     """
-    with archives.opened(path, model_path) as archive:
-        samples = len(archive.samples)
-        damaged = list(archive.verify())
-    if as_json:
-        show.result_json({"ok": not damaged, "samples": samples, "damaged": damaged})
+    from narrows.errors import ArchiveError
+
+    samples, damaged, ok = 0, [], False
+    try:
+        with archives.opened(path, model_path) as archive:
+            samples = len(archive.samples)
+            damaged = list(archive.verify())
+            ok = not damaged
+    except ArchiveError as error:
+        if not archives.is_archive(path):
+            raise
+        show.say(f"narrows: {error}")
     else:
-        for name in damaged:
-            click.echo(name)
-    show.say(f"{path}: {f'{len(damaged)} names are damaged' if damaged else f'all {samples} samples are well'}")
-    if damaged:
+        show.say(f"{path}: {f'all {samples} samples are well' if ok else f'{len(damaged)} names are damaged'}")
+    if as_json:
+        show.result_json({"ok": ok, "samples": samples, "damaged": damaged})
+    else:
+        click.echo("".join(f"{name}\n" for name in damaged), nl=False)
+    if not ok:
         raise SystemExit(1)
