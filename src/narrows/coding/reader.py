@@ -101,7 +101,7 @@ class Reader:
         if kept == block:
             return samples
         dtype, shapes = self.layout.shapes(block)
-        payload = self._piece(int(self.layout.blocks[block]), name)
+        payload = self.payload(block, name)
         if self._codec is None:
             self._codec = BlockCodec(self.index.promise, self.packed())
         digest = self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
@@ -116,6 +116,10 @@ class Reader:
                 self._kept = {}
             self._kept[which] = (block, samples)
         return samples
+
+    def payload(self, block: int, name: str) -> bytes:
+        """The bytes of a block as they stand in the file, which match their checksum."""
+        return self._piece(int(self.layout.blocks[block]), name)
 
     def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
         """Form and extras of a run of entries."""
