@@ -21,7 +21,7 @@ from narrows.evaluation.curves import Coded, Coder
 
 ONE_EACH = "one file each"
 ON_SHEET = "on one sheet"
-SMALL_SIDE = 128  # pixels: below, a file's header weighs so much that a sheet of many may be better
+SMALL_SIDE = 128  # pixels: up to here a file's header weighs so much that a sheet of many may be better
 SHEET_SIDE = 8192  # pixels; WebP ends at 16383. More images take several sheets
 
 
@@ -75,7 +75,7 @@ def ways(rival: Rival, images: Sequence[Array]) -> dict[str, Coder]:
     """Every way in which a format may be used for these images, by its name."""
     chroma = rival.chroma if images[0].shape[2] == 3 else {}
     settings: dict[str, Any] = {f", {name}": {"subsampling": value} for name, value in chroma.items()} or {"": {}}
-    together = len(images) > 1 and len({i.shape for i in images}) == 1 and max(images[0].shape[:2]) < SMALL_SIDE
+    together = len(images) > 1 and len({i.shape for i in images}) == 1 and max(images[0].shape[:2]) <= SMALL_SIDE
     coders: dict[str, Coder] = {}
     for name, options in settings.items():
         coders[ONE_EACH + name] = partial(one_each, rival, options)
