@@ -46,7 +46,7 @@ def test_curves_that_share_no_psnr_are_not_compared_and_it_is_said_why() -> None
     apart = bd_rate(low, high)
     assert apart.percent is None
     assert apart.words == "no PSNR in common: 40.0 to 43.0 dB against 28.0 to 35.0 dB"
-    assert bd_rate(low, single).words == "PNG is a single point"
+    assert bd_rate(low, single).words == "PNG has a single point"
     assert rate_at(low, 36) is None
     assert rate_at(low, 31) == pytest.approx(0.2)
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from narrows.data.samples import Array, Samples, from_arrays, pack
+from narrows.data.samples import Array, Samples, pack
 from narrows.errors import DataError, SettingsError
 from narrows.evaluation.curves import Coded, Coder, Curve, Difference, bd_rate, measure, on_white, rate_at, spread
 from narrows.evaluation.metrics import psnr_db
-from narrows.evaluation.rivals import Rival, ways
+from narrows.evaluation.rivals import Rival, choose, ways
 from narrows.networks.autoencoder import Autoencoder
 
 OURS = "narrows"
@@ -82,7 +83,7 @@ class Comparison:
         for curve, name, with_model in (
             (self.ours, OURS, False),
             (self.ours, "narrows and its model", True),
-            *((rival, rival.title, False) for rival in self.rivals),
+            *((rival, rival.title + _exact(rival), False) for rival in self.rivals),
         ):
             rates = [_number(rate_at(curve, level, with_model)) for level in levels]
             middle = curve.front()[len(curve.front()) // 2]
@@ -104,22 +105,78 @@ class Shown:
     psnrs_db: tuple[float, ...]
 
 
-def images_of(samples: Samples, most_pixels: int = MOST_PIXELS) -> tuple[list[Array], tuple[str, ...]]:
-    """The images to compare on, evenly picked where there are more pixels than `most_pixels`, and notes on them.
+@dataclass(frozen=True)
+class Contest:
+    """Who is compared on which images; `notes` are for the reader."""
 
-    Raises `DataError` for anything but 8-bit images.
+    coder: Coder
+    rivals: tuple[Rival, ...]
+    images: tuple[Array, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def over(self, samples: Samples, most_pixels: int = MOST_PIXELS) -> Contest:
+        """The same over these images, evenly picked where they have more than `most_pixels` pixels.
+
+        Raises `DataError` for anything but 8-bit images.
+        """
+        description = samples.description
+        if description.kind != "images" or description.dtype != "uint8":
+            raise DataError(f"{samples.source}: {description}; --against compares 8-bit images only; leave it out")
+        every = list(samples.values)
+        chosen = spread(every, most_pixels)
+        notes = []
+        if len(chosen) < len(every):
+            notes.append(f"compared on {len(chosen)} of {len(every)} images, evenly picked")
+        if description.channels % 2 == 0:
+            notes.append("compared as they look on white; others are given them so, narrows stores their alpha too")
+        return replace(self, images=tuple(every[i] for i in chosen), notes=tuple(notes))
+
+    def compare(self, report: Progress) -> Comparison:
+        """Measure everyone on the same images; `report` is told what is measured, how much of how much."""
+        flat = on_white(self.images)
+        ours = our_curve(self.coder, self.images, flat, report)
+        rivals = tuple(rival_curve(rival, flat, report) for rival in self.rivals)
+        pixels = sum(image.shape[0] * image.shape[1] for image in flat)
+        return Comparison(len(flat), pixels, ours, rivals, self.notes)
+
+    def at_equal_bytes(self, comparison: Comparison, report: Progress) -> list[Shown]:
+        """The same images by us, at our point nearest to 30 dB, and by each rival at no more bytes, or its fewest.
+
+        The originals come first, with their raw bytes. Formats of a single quality, such as PNG, have no choice and
+        are left out.
+        """
+        flat = on_white(self.images)
+        chosen = [int(i) for i in np.linspace(0, len(flat) - 1, min(SHOWN, len(flat)))]
+        ours = min(comparison.ours.front(), key=lambda p: abs(p.psnr_db - SHOWN_DB))
+        raw = sum(image.nbytes for image in flat) / len(flat)
+        rows = [Shown("original", raw, tuple(flat[i] for i in chosen), ())]
+        rows.append(_shown(OURS, self.coder(self.images, ours.quality), flat, chosen))
+        pairs = [(r, c) for r, c in zip(self.rivals, comparison.rivals, strict=True) if not c.exact]
+        for done, (rival, curve) in enumerate(pairs):
+            coded = _within(ways(rival, flat), curve, flat, ours.data_bytes)
+            rows.append(_shown(curve.title, coded, flat, chosen))
+            report("at equal bytes", done + 1, len(pairs))
+        return rows
+
+    def draw(self, comparison: Comparison, folder: Path, report: Progress) -> list[Path]:
+        """Write the curves and the same images at equal bytes into `folder`; returns the paths."""
+        from narrows.evaluation import _curves_chart, figures
+
+        pictures = {
+            "rate-distortion.png": _curves_chart.rate_distortion(comparison),
+            "equal-bytes.png": _curves_chart.at_equal_bytes(self.at_equal_bytes(comparison, report)),
+        }
+        for name, figure in pictures.items():
+            figures.save(figure, folder / name)
+        return [folder / name for name in pictures]
+
+
+def enter(model: Autoencoder, name: str, against: str) -> Contest:
+    """A model and the rivals in a list such as "webp,avif", before there are images.
+
+    Raises `SettingsError` for unknown rivals or a model that cannot compress, `MissingExtraError` for JPEG XL.
     """
-    description = samples.description
-    if description.kind != "images" or description.dtype != "uint8":
-        raise DataError(f"{samples.source}: {description}; --against compares 8-bit images only; leave it out")
-    every = list(samples.values)
-    chosen = spread(every, most_pixels)
-    notes = []
-    if len(chosen) < len(every):
-        notes.append(f"compared on {len(chosen)} of {len(every)} images, evenly picked")
-    if description.channels % 2 == 0:
-        notes.append("compared as they look on white: the rivals store no alpha, narrows stores it too")
-    return [every[i] for i in chosen], tuple(notes)
+    return Contest(narrows_coder(model, name), choose(against))
 
 
 def narrows_coder(model: Autoencoder, name: str = "the model") -> Coder:
@@ -133,7 +190,7 @@ def narrows_coder(model: Autoencoder, name: str = "the model") -> Coder:
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()
-        data = Codec(model, quality=quality).compress(from_arrays(pack(images)))
+        data = Codec(model, quality=quality).compress(pack(images))
         written = time.perf_counter()
         back = [np.asarray(image) for image in Codec(model, quality=quality).decompress(data)]
         read = time.perf_counter()
@@ -142,17 +199,6 @@ def narrows_coder(model: Autoencoder, name: str = "the model") -> Coder:
         return Coded(len(data) - model_bytes, back, written - began, read - written, model_bytes)
 
     return code
-
-
-def compare(
-    coder: Coder, images: Sequence[Array], rivals: Sequence[Rival], notes: tuple[str, ...], report: Progress
-) -> Comparison:
-    """Measure us and every rival on the same images; `report` is told what is measured, how much of how much."""
-    flat = on_white(images)
-    curves = [our_curve(coder, images, flat, report)]
-    curves += [rival_curve(rival, flat, report) for rival in rivals]
-    pixels = sum(image.shape[0] * image.shape[1] for image in images)
-    return Comparison(len(images), pixels, curves[0], tuple(curves[1:]), notes)
 
 
 def our_curve(coder: Coder, images: Sequence[Array], flat: Sequence[Array], report: Progress) -> Curve:
@@ -173,27 +219,6 @@ def rival_curve(rival: Rival, images: Sequence[Array], report: Progress) -> Curv
             points.append(measure(coder, images, quality, how, images))
             report(rival.title, len(points), len(coders) * len(rival.qualities))
     return Curve(rival.name, rival.title, tuple(points))
-
-
-def at_equal_bytes(
-    coder: Coder, images: Sequence[Array], comparison: Comparison, rivals: Mapping[str, Rival], report: Progress
-) -> list[Shown]:
-    """The same images by us, at our point nearest to 30 dB, and by each rival at no more bytes, or its fewest.
-
-    The originals come first, with their raw bytes. PNG and other single points have no quality to choose.
-    """
-    flat = on_white(images)
-    chosen = [int(i) for i in np.linspace(0, len(images) - 1, min(SHOWN, len(images)))]
-    ours = min(comparison.ours.front(), key=lambda p: abs(p.psnr_db - SHOWN_DB))
-    raw = sum(image.nbytes for image in flat) / len(flat)
-    rows = [Shown("original", raw, tuple(flat[i] for i in chosen), ())]
-    rows.append(_shown(OURS, coder(images, ours.quality), flat, chosen))
-    adjustable = [curve for curve in comparison.rivals if len(curve.points) > 1]
-    for done, curve in enumerate(adjustable):
-        coded = _within(ways(rivals[curve.name], flat), curve, flat, ours.data_bytes)
-        rows.append(_shown(curve.title, coded, flat, chosen))
-        report("at equal bytes", done + 1, len(adjustable))
-    return rows
 
 
 def _within(coders: Mapping[str, Coder], curve: Curve, images: Sequence[Array], budget: int) -> Coded:
@@ -224,6 +249,10 @@ def _shown(title: str, coded: Coded, flat: Sequence[Array], chosen: Sequence[int
     back = on_white([coded.images[i] for i in chosen])
     errors = [np.square((a.astype(float) - flat[i]) / 255).mean() for a, i in zip(back, chosen, strict=True)]
     return Shown(title, coded.data_bytes / len(flat), tuple(back), tuple(float(v) for v in psnr_db(errors)))
+
+
+def _exact(curve: Curve) -> str:
+    return f", exact: {curve.front()[0].bits_per_pixel:.3f}" if curve.exact else ""
 
 
 def _number(value: float | None) -> str:

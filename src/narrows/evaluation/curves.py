@@ -71,6 +71,11 @@ class Curve:
     title: str
     points: tuple[Point, ...]
 
+    @property
+    def exact(self) -> bool:
+        """Whether there is one quality only, as in PNG: no curve but a point, which gives back everything."""
+        return len({point.quality for point in self.points}) == 1
+
     def front(self) -> tuple[Point, ...]:
         """The points that no other one beats in both bytes and PSNR, from few bytes to many.
 
@@ -145,7 +150,7 @@ def bd_rate(ours: Curve, theirs: Curve, with_model: bool = False) -> Difference:
     fronts = [curve.front() for curve in (theirs, ours)]
     for curve, front in zip((theirs, ours), fronts, strict=True):
         if len(front) < 2:
-            return Difference(None, None, None, f"{curve.title} is {'a single point' if front else 'no point'}")
+            return Difference(None, None, None, f"{curve.title} has {'a single point' if front else 'no point'}")
     low = max(front[0].psnr_db for front in fronts)
     high = min(front[-1].psnr_db for front in fronts)
     if low >= high:
