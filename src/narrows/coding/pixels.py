@@ -200,7 +200,7 @@ def _within_error(
 def _parts(network: Exact, x: torch.Tensor, within: Mask) -> Integers:
     """The tables of the digits inside the image, `(N M, 16)`."""
     logits = network(x).view(len(x), *within.shape, DIGITS).numpy()[:, within]
-    return from_logits(logits.reshape(-1, DIGITS).astype(np.int64))
+    return from_logits(logits.reshape(-1, DIGITS))
 
 
 def _with_marks(step: ExactStep, features: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
