@@ -12,6 +12,8 @@ from narrows.errors import NarrowsError
 from narrows.version import __version__
 
 if TYPE_CHECKING:
+    from narrows.coding.archive import Archive
+    from narrows.coding.codec import Codec
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
     from narrows.networks.autoencoder import Autoencoder
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Archive",
     "Autoencoder",
+    "Codec",
     "NarrowsError",
     "Progress",
     "Samples",
@@ -36,7 +40,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Archive": "narrows.coding.archive",
     "Autoencoder": "narrows.networks.autoencoder",
+    "Codec": "narrows.coding.codec",
     "Progress": "narrows.training.loop",
     "Samples": "narrows.data.samples",
     "Settings": "narrows.training.settings",

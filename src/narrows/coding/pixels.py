@@ -193,7 +193,8 @@ def _within_error(
     starts = np.maximum(edges - error, 0)
     sums = np.add.reduceat(joint.reshape(len(joint), VALUES), starts, axis=1)
     symbols = None if values is None else ((values + error) // (2 * error + 1)).reshape(-1)
-    found = coder.by_parts(symbols, from_weights(sums))
+    # With one value left there is nothing to say.
+    found = coder.by_parts(symbols, from_weights(sums)) if len(edges) > 1 else np.zeros(len(sums), np.int64)
     planes_ = np.zeros((len(known), *within.shape), np.int64)
     planes_[:, within] = np.minimum(found * (2 * error + 1), VALUES - 1).reshape(len(known), -1)
     return planes_

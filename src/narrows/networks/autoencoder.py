@@ -20,10 +20,11 @@ from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Sample
 from narrows.errors import ModelError
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
+from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
 from narrows.networks.start import LinearOptimum
 
-Purpose = Literal["reconstruct", "compress"]
+Purpose = Literal["reconstruct", "compress", "exact"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Config:
 
     `code` counts the numbers of a vector code, or the channels of a spatial one. Sides of images are padded to
     `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
-    For the `purpose` "compress" the halves have a dial and the code has a prior.
+    For the `purpose` "compress" the halves have a dial and the code has a prior; for "exact" there is no code.
     """
 
     network: str
@@ -61,7 +62,8 @@ class Autoencoder(nn.Module):
     Called, it takes float tensors in 0..1, images `(N, C, H, W)` or vectors `(N, D)`, and returns the same.
     `encode` and `decode` take and give NumPy arrays as people have them. `history` and `provenance` tell how
     it was trained; `optimum` is the PCA it is compared with. A model that compresses has the `prior` of its
-    quantised code, and in `packed`, by the way of coding, what decoding needs; called, it rounds the code.
+    quantised code, and in `packed`, by the way of coding, what decoding needs; called, it rounds the code. A model
+    for exact coding has `pixels`, their density, in place of both halves.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Autoencoder(nn.Module):
         config: Config,
         description: Description,
         prior: Prior | Levels | None = None,
+        pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
+        self.pixels = pixels
         self.arrange()
         self.config = config
         self.description = description
@@ -108,6 +112,8 @@ class Autoencoder(nn.Module):
     def part(self, name: str) -> nn.Module:
         """`encoder` or `decoder`; raises `ModelError` when the model was saved without it."""
         module = getattr(self, name)
+        if self.pixels is not None:
+            raise ModelError(f"this model holds no {name}, it is one for exact compression only; train another")
         if module is None:
             raise ModelError(f"this model holds no {name}; it was saved with the other half only")
         return module  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from narrows.data.samples import Description
 from narrows.errors import SettingsError
 from narrows.networks import conv, dense, lesson, levels
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
+from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
@@ -121,6 +122,19 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+PIXELS = "pixels"
+PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2)
+PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
+
+
+def recipe_of(config: Config) -> Recipe:
+    """How a network is trained for its purpose."""
+    if config.purpose == "exact":
+        return PIXELS_RECIPE
+    row = NETWORKS[config.network]
+    return row.dialled.recipe if config.purpose == "compress" and row.dialled is not None else row.recipe
+
+
 def build(
     description: Description,
     network: str | None = None,
@@ -133,10 +147,13 @@ def build(
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
-    With the `purpose` "compress" the code is quantised, for `dense` and `conv` only.
+    With the `purpose` "compress" the code is quantised, for `dense` and `conv` only; "exact" gives the network
+    `pixels`, the density of images of 8 bits, which has no code.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
+    if purpose == "exact":
+        return _pixels(description, network, code, width, seed)
     if network is None:
         small = 0 < description.values <= PRIMAL_LIMIT
         if purpose == "compress":  # images are cheapest where they are
@@ -146,7 +163,7 @@ def build(
         raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
     row = NETWORKS[network]
     if purpose not in ("reconstruct", "compress"):
-        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct and compress")
+        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
     compress = row.dialled if purpose == "compress" else None
     if purpose == "compress" and compress is None:
         able = ", ".join(name for name, other in NETWORKS.items() if other.dialled)
@@ -180,3 +197,20 @@ def build(
     block = step if not row.offset else 0
     config = Config(network, code, width, step, row.offset, block, purpose)
     return Autoencoder(encoder, decoder, config, description, prior)
+
+
+def _pixels(
+    description: Description, network: str | None, code: int | None, width: int | None, seed: int
+) -> Autoencoder:
+    """A model for exact coding."""
+    if network not in (None, PIXELS) or code:
+        raise SettingsError(f"network {network!r}, code {code} were given for exact coding, which has {PIXELS} only")
+    if description.kind != "images" or description.dtype != "uint8":
+        raise SettingsError(f"exact coding learns images of 8 bits, not {description}; general ways store others")
+    width = PIXELS_WIDTH if width is None else width
+    if not 16 <= width <= 512:
+        raise SettingsError(f"a width of {width} was given; for exact coding 16 to 512 are allowed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pixels = Pixels(description.channels, width, blocks=2 if width <= PIXELS_WIDTH else 3)
+    return Autoencoder(None, None, Config(PIXELS, 0, width, 1, 0, 0, "exact"), description, pixels=pixels)

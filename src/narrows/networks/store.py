@@ -133,7 +133,7 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoe
         optimum = {field: tensors.pop(f"optimum.{field}", None) for field in ("mean", "components", "variances")}
         packed = {key: tensors.pop(key) for key in list(tensors) if key.startswith("packed.")}
         model.packed = {key.removeprefix("packed."): bytes(value.numpy()) for key, value in packed.items()}
-        for half in ("encoder", "decoder", "prior"):
+        for half in ("encoder", "decoder", "prior", "pixels"):
             # A half without weights of its own is never missing.
             wanted = any(key.startswith(f"{half}.") for key in model.state_dict())
             if wanted and not any(key.startswith(f"{half}.") for key in tensors):

@@ -21,7 +21,9 @@ def pca_mse(model: Autoencoder, x: torch.Tensor) -> float | None:
 @torch.no_grad()
 def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
     """Notes on a trained model, from samples `x` in 0..1 (`(N, C, H, W)` or `(N, D)`) and its error on them."""
-    notes = []
+    notes: list[str] = []
+    if model.pixels is not None:
+        return notes
     code = model.part("encoder")(model.pad(x)).float()
     deviation = code.transpose(0, 1).flatten(1).std(dim=1) if code[:, 0].numel() > 1 else torch.ones(1)
     dead = int((deviation < DEAD_DEVIATION).sum())

@@ -37,8 +37,9 @@ VALIDATION_BYTES = 256 << 20  # of floats
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands. `loss` is the mean training MSE since the last validation, `validation_mse` the
-    last one measured; `notes` of the final progress say what went wrong, if anything did."""
+    """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
+    one measured, `validation_bits` the bits a sample where they are counted; `notes` of the final progress say what
+    went wrong, if anything did."""
 
     step: int
     steps: int
@@ -48,6 +49,7 @@ class Progress:
     validation_mse: float
     samples_per_second: float
     plan: Plan
+    validation_bits: float | None = None
     finished: bool = False
     notes: tuple[str, ...] = ()
 
@@ -131,6 +133,7 @@ def _train(
             seconds=seconds,
             loss=float(loss),
             validation_mse=last.get("validation_mse", state.best_mse),
+            validation_bits=last.get("bits", state.best_bits),
             samples_per_second=seen / seconds,
             plan=plan,
             **more,
@@ -189,17 +192,21 @@ def _train(
         model.provenance = _provenance(samples, plan, state, time.perf_counter() - began)
     train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
     metrics = {
-        "train_mse": mean_squared_error(model, train_x),
+        "train_mse": measured(model, aim, train_x).mse,
         "pca_mse": health.pca_mse(model, validation_x),
     }
     model.provenance["metrics"] |= metrics
     notes += health.examine(model, validation_x, state.best_mse)
     model.provenance["notes"] = notes
-    yield replace(progress(finished=True, notes=tuple(notes)), validation_mse=state.best_mse)
+    last = progress(finished=True, notes=tuple(notes))
+    yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
 
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
-    """Find the linear optimum of the training samples, keep it with the model, and start the network there."""
+    """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
+    density of pixels has no use for it."""
+    if model.pixels is not None:
+        return
     block = model.config.block
     row = NETWORKS[model.config.network]
     if block or not model.description.varied:

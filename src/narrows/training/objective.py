@@ -16,6 +16,7 @@ from torch import nn
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
+from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
 from narrows.training.settings import Plan
 
@@ -111,14 +112,36 @@ class RateDistortion:
         return (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
 
 
+@dataclass(frozen=True)
+class Likelihood:
+    """Bits per value of images under their own density; nothing is lost, so the squared error is 0."""
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        return (Part(_pixels(model), plan.learning_rate, plan.muon),)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        return _pixels(model).bits(x)
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        bits = float(_pixels(model).bits(x))
+        return Measure(bits, 0.0, bits * x[0].numel())
+
+
 def objective(model: Autoencoder, plan: Plan) -> Objective:
     """The objective that fits a model's purpose."""
+    if model.pixels is not None:
+        return Likelihood()
     return Distortion() if model.prior is None else RateDistortion(plan.seed)
 
 
 def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean squared error per value, both in 0..1 and of one shape."""
     return (x_hat - x).square().mean()
+
+
+def _pixels(model: Autoencoder) -> Pixels:
+    assert model.pixels is not None
+    return model.pixels
 
 
 def _prior(model: Autoencoder) -> Prior | Levels:

@@ -1,0 +1,200 @@
+"""Writing an archive, front to back, in bounded memory.
+
+Next door: `archive` reads; `index` is what is written at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO
+
+import numpy as np
+
+from narrows.coding.blocks import BlockCodec
+from narrows.coding.entries import DTYPES, Entry, check_entry, pack_extras
+from narrows.coding.index import HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, Index, crc, seal
+from narrows.coding.layout import BLOCK_BYTES, BLOCK_SAMPLES
+from narrows.coding.names import check_tree
+from narrows.coding.varints import Integers
+from narrows.data.samples import Array
+from narrows.errors import ArchiveError, DataError, SettingsError
+
+OPEN_BLOCKS = 16  # classes whose samples wait for more, so that many classes do not fill the memory
+KNOWN_RECORDS = 1 << 16  # of extras, remembered to be stored once
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an archive by part; `data` are the blocks and extras, `index` is with its tail."""
+
+    header: int
+    model: int
+    index: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole file."""
+        return self.header + self.model + self.index + self.data
+
+
+@dataclass
+class _Open:
+    """A block that waits for more samples."""
+
+    samples: list[Array] = field(default_factory=list)
+    bytes: int = 0
+
+
+class Writer:
+    """An archive being written to a binary file, which need not be seekable.
+
+    `block_bytes` of raw samples and `block_samples` close a block; a larger sample is a block of its own.
+    `raw_bytes` and `data_bytes` tell how far it is. After an error the file is no archive: throw it away (write
+    inside `data.files.replacing`).
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        codec: BlockCodec,
+        *,
+        embed_model: bool = True,
+        block_bytes: int = 1 << 16,
+        block_samples: int | None = None,
+    ) -> None:
+        most = BLOCK_SAMPLES if block_samples is None else block_samples
+        if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
+            raise SettingsError(
+                f"blocks of {block_bytes} bytes and {most} samples were asked for; allowed are 1 to {BLOCK_BYTES} "
+                f"bytes and 1 to {BLOCK_SAMPLES} samples"
+            )
+        if len(codec.packed) > MODEL_BYTES:
+            raise ArchiveError(f"a model of {len(codec.packed)} bytes was given; at most {MODEL_BYTES} are allowed")
+        self._file, self._codec = file, codec
+        self._block_bytes, self._block_samples = block_bytes, most
+        self._model = codec.packed if embed_model else b""
+        self._runs = [array("q") for _ in range(5)]
+        self._pieces = [array("q") for _ in range(3)]
+        self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
+        self._names: dict[str, int] = {}
+        self._classes: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._open: dict[int, _Open] = {}
+        self._records: dict[bytes, int] = {}
+        self._record_count = 0
+        self.raw_bytes = self.data_bytes = 0
+        file.write(HEAD + self._model)
+
+    def add(self, entry: Entry, samples: Iterable[Array]) -> None:
+        """Add one name and its `entry.count` samples, as coded. Raises `ArchiveError` for an entry that no archive
+        can have, `DataError` for samples that are not what it says."""
+        check_entry(entry)
+        if entry.name in self._names:
+            raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
+        self._names[entry.name] = len(self._names)
+        channels = entry.shape[2] if len(entry.shape) == 3 else 0
+        alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
+        which = self._classes.setdefault(alike, len(self._classes) + 1)
+        is_array = entry.kind == "array"
+        what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
+        second = entry.shape[1] if channels else 0
+        run = (what, entry.shape[0], second, entry.count, self._extras(pack_extras(entry)))
+        last = tuple(column[-1] for column in self._runs) if self._runs[0] else ()
+        if not is_array and run[:3] == last[:3] and run[4] == last[4]:
+            self._runs[3][-1] += 1
+        else:
+            for column, value in zip(self._runs, run, strict=True):
+                column.append(value)
+        count = 0
+        for sample in samples:
+            if sample.shape != entry.shape or sample.dtype.name != entry.dtype:
+                raise DataError(
+                    f"{entry.name!a}: a sample {sample.shape} {sample.dtype} was given where the entry has "
+                    f"{entry.shape} {entry.dtype}"
+                )
+            count += 1
+            self._put(which, sample)
+        if count != entry.count:
+            raise DataError(f"{entry.name!a}: {count} samples were given where the entry has {entry.count}")
+
+    def close(self) -> Sizes:
+        """Write what waits, the index and the tail; the file itself stays open."""
+        for which in list(self._open):
+            self._flush(which)
+        check_tree(self._names)
+        length = (len(self._model) if self._model else 0) if self._codec.packed else None
+        index = Index(
+            self._codec.promise,
+            length,
+            hashlib.sha256(self._codec.packed).digest()[:HASH_BYTES] if self._codec.packed else b"",
+            _columns(self._runs),
+            _columns(self._pieces),
+            _columns([self._lengths])[0][:-1],
+            bytes(self._crcs),
+            bytes(self._digests),
+            "\n".join(self._names).encode(),
+        )
+        body = index.to_bytes()
+        if len(body) > INDEX_BYTES:
+            raise ArchiveError(
+                f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
+                "write several archives"
+            )
+        end = seal(body)
+        self._file.write(end)
+        return Sizes(len(HEAD), len(self._model), len(end), self.data_bytes)
+
+    def _put(self, which: int, sample: Array) -> None:
+        block = self._open.get(which)
+        if block is not None and block.bytes + sample.nbytes > self._block_bytes:
+            self._flush(which)
+            block = None
+        if block is None:
+            if len(self._open) >= OPEN_BLOCKS:
+                self._flush(next(iter(self._open)))
+            block = self._open[which] = _Open()
+        full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
+        # What waits is copied: the caller may use its array again.
+        block.samples.append(sample if full else sample.copy())
+        block.bytes += sample.nbytes
+        if full:
+            self._flush(which)
+
+    def _flush(self, which: int) -> None:
+        block = self._open.pop(which)
+        coded = self._codec.encode(block.samples)
+        self._piece(coded.payload, which, len(block.samples))
+        self._digests += coded.digest
+        self.raw_bytes += block.bytes
+
+    def _extras(self, record: bytes) -> int:
+        """The number of a record, which is written where it is new."""
+        if not record:
+            return 0
+        key = hashlib.sha256(record).digest()
+        if key not in self._records:
+            self._piece(record, 0, 1)
+            self._record_count += 1
+            if len(self._records) >= KNOWN_RECORDS:
+                self._records.clear()
+            self._records[key] = self._record_count
+        return self._records[key]
+
+    def _piece(self, content: bytes, which: int, samples: int) -> None:
+        pieces, classes, counts = self._pieces
+        if pieces and (classes[-1], counts[-1]) == (which, samples):
+            pieces[-1] += 1
+        else:
+            for column, value in zip(self._pieces, (1, which, samples), strict=True):
+                column.append(value)
+        self._lengths.append(len(content))
+        self._crcs += crc(content)
+        self.data_bytes += len(content)
+        self._file.write(content)
+
+
+def _columns(columns: list[array[int]]) -> Integers:
+    return np.stack([np.array(column, np.int64) for column in columns])
