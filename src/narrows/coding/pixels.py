@@ -137,8 +137,8 @@ class PixelCodec:
         count, high, wide, channels = known.shape
         planes = np.zeros((count, high, wide, 4 * channels), np.int64)
         planes[..., ::4] = known
-        wanted = None if true is None else _cells(true)
-        inside = _cells(np.ones((1, *size, 1), np.int64))[0] > 0  # (h, w, 4)
+        wanted = None if true is None else cells_of(true)
+        inside = cells_of(np.ones((1, *size, 1), np.int64))[0] > 0  # (h, w, 4)
         for step, p in zip(self.levels[level], passes(channels), strict=True):
             targets = list(p.targets)
             within = inside[..., [t % 4 for t in targets]]  # (h, w, T)
@@ -224,7 +224,7 @@ def tiles(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     ]
 
 
-def _cells(images: Integers) -> Integers:
+def cells_of(images: Integers) -> Integers:
     """`networks.pixels.cells` for `(N, H, W, C)`: planes `(N, h, w, 4 C)` of 2x2 cells, 0 beyond the image."""
     count, height, width, channels = images.shape
     padded = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))

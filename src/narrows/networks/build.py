@@ -14,7 +14,7 @@ from torch import nn
 
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson
+from narrows.networks import conv, dense, lesson, levels
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
@@ -63,6 +63,9 @@ class Dialled:
     recipe: Recipe
     code: int
     start: Start
+    prior: Callable[[int, int], Prior | levels.Levels] = lambda code, width: Prior(code, False)
+    step: Callable[[tuple[int, ...]], int] = lambda shape: 0
+    width: Callable[[int], int] | None = None
 
 
 NETWORKS: dict[str, Network] = {
@@ -106,6 +109,15 @@ NETWORKS: dict[str, Network] = {
         width=lambda values: 64,
         step=conv.step,
         start=conv.start,
+        dialled=Dialled(
+            levels.levels,
+            Recipe(64, 2e-3, 10, muon=1e-2),
+            code=4,
+            start=levels.start,
+            prior=lambda code, width: levels.Levels(code, width),
+            step=lambda shape: 1,
+            width=lambda values: 48,
+        ),
     ),
 }
 
@@ -143,7 +155,10 @@ def build(
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if network is None:
-        network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
+        small = 0 < description.values <= PRIMAL_LIMIT
+        if purpose == "compress":  # images are cheapest where they are
+            small = description.kind == "vectors"
+        network = "dense" if small else "conv"
     if network not in NETWORKS:
         raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
     row = NETWORKS[network]
@@ -156,8 +171,9 @@ def build(
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
-    step = row.step(shape) if len(shape) == 3 else 0
-    spatial = row.step((1, 64, 64)) > 0
+    stepping = (compress or row).step
+    step = stepping(shape) if len(shape) == 3 else 0
+    spatial = stepping((1, 64, 64)) > 0
     if spatial and len(shape) != 3:
         raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
     if not spatial and description.varied:
@@ -172,11 +188,12 @@ def build(
         )
     if width is not None and not 4 <= width <= 65536:
         raise SettingsError(f"a width of {width} was given; allowed are 4 to 65536")
-    width = row.width(description.values) if width is None else width
+    if width is None:
+        width = ((compress and compress.width) or row.width)(description.values)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
         encoder, decoder = (compress or row).build(shape, code, width)
-        prior = Prior(code, spatial) if compress else None
+        prior = compress.prior(code, width) if compress else None
     block = step if not row.offset else 0
     config = Config(network, code, width, step, row.offset, block, purpose)
     return Autoencoder(encoder, decoder, config, description, prior)
