@@ -99,6 +99,14 @@ def test_every_value_comes_back_within_the_error_asked_for(call, photos: Path, t
         assert 0 < abs(difference).max() <= 3
 
 
+def test_an_array_of_no_samples_comes_back(call, tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.zeros((0, 28, 28), np.uint8))
+    assert call("compress", tmp_path / "none.npy", "-o", tmp_path / "p.nrw")[0] == 0
+    assert call("verify", tmp_path / "p.nrw")[0] == 0
+    assert call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")[0] == 0
+    assert same(tmp_path / "none.npy", tmp_path / "back" / "none.npy")
+
+
 def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.nrw"
     assert call("compress", photos / "deep" / "er", photos / "grey.bmp", "-o", path)[0] == 0
