@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from narrows.coding.blocks import BlockCodec
     from narrows.coding.inputs import Source
     from narrows.data.samples import Array
-    from narrows.evaluation.rivals import Rivals
+    from narrows.evaluation.lossless import Rivals
 
 MOST_IMAGES = 50  # that rivals are tried on
 
@@ -111,7 +111,7 @@ def _compress(
     from narrows.coding.inputs import find
     from narrows.data.files import replacing
     from narrows.errors import DataError, SettingsError
-    from narrows.evaluation.rivals import Rivals
+    from narrows.evaluation.lossless import Rivals
 
     sources, left_out = find(paths)
     if left_out:

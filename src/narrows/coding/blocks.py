@@ -1,6 +1,6 @@
 """A block: some samples as bytes that decode alone, with what was promised about them kept.
 
-Next door: `plain` stores what no model fits; `archive` puts blocks into files.
+Next door: `pixels` codes what a model fits, `plain` the rest; `archive` puts blocks into files.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.coding import plain
+from narrows.coding.lossy import LossyCodec
+from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, SettingsError
 
 DIGEST_BYTES = 8
+PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
+SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
 
 
@@ -73,19 +77,64 @@ class BlockCodec:
     def __init__(self, promise: Promise, packed: bytes = b"") -> None:
         self.promise = promise
         self.packed = packed
+        self.pixels = PixelCodec.from_bytes(packed) if packed and promise.quality is None else None
+        self.lossy = LossyCodec(packed) if packed and promise.quality is not None else None
 
-    def encode(self, samples: Sequence[Array]) -> Block:
-        """Samples `(H, W, C)` or `(D,)`; decodes them again and checks the promise before it returns."""
+    def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
+        """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes.
+
+        Unless told not to `verify`, decodes them again and checks the promise before it returns.
+        """
         samples = [np.asarray(s).astype(s.dtype.newbyteorder("="), copy=False) for s in samples]
         error = self.promise.max_error or 0
-        stepped = _stepped(samples, error) if error else None
-        way, data = plain.encode(samples if stepped is None else stepped)
-        payload = bytes([way | (_STEPPED if stepped is not None else 0)]) + data
+        block = self._encode_lossy(samples, verify)
+        if block is not None:
+            return block
+        payload = self._encode(samples, error)
+        if not verify:
+            return Block(payload, digest_of(self._coming_back(samples, payload)))
         digest, decoded = self._decode(payload, [s.shape for s in samples], samples[0].dtype)
         for sample, back in zip(samples, decoded, strict=True):
             if not _within(sample, back, error):
                 raise ArchiveError("internal error: a block does not decode to what was promised; please report it")
         return Block(payload, digest)
+
+    def _encode_lossy(self, samples: Sequence[Array], verify: bool) -> Block | None:
+        """A block at the promised quality; None where no model fits, or exact storage takes no more bytes."""
+        shapes, quality = [s.shape for s in samples], self.promise.quality
+        if self.lossy is None or quality is None or not self.lossy.fits(shapes, samples[0].dtype):
+            return None
+        data, digest = self.lossy.encode(samples, quality)
+        if len(data) >= SURE * plain.quick_size(samples) and len(data) >= len(plain.encode(samples)[1]):
+            return None
+        if verify and self.lossy.decode(data, shapes, quality)[1] != digest:
+            raise ArchiveError("internal error: a block does not decode to what was coded; please report it")
+        return Block(bytes([LOSSY]) + data, digest)
+
+    def _encode(self, samples: Sequence[Array], error: int) -> bytes:
+        learned = None
+        if self.pixels is not None and self._fits([s.shape for s in samples], samples[0].dtype):
+            learned = bytes([PIXELS]) + self.pixels.encode(samples, error)
+        steps = _stepped(samples, error) if error else None
+        rest = samples if steps is None else steps
+        if learned is not None and len(learned) < SURE * plain.quick_size(rest):
+            return learned
+        way, data = plain.encode(rest)
+        payload = bytes([way | (_STEPPED if steps is not None else 0)]) + data
+        return learned if learned is not None and len(learned) < len(payload) else payload
+
+    def _fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
+        """Whether the model is one of such samples."""
+        channels = self.pixels.channels if self.pixels is not None else 0
+        return dtype == np.uint8 and all(len(shape) == 3 and shape[2] == channels for shape in shapes)
+
+    def _coming_back(self, samples: Sequence[Array], payload: bytes) -> list[Array]:
+        """What a payload decodes to, known without decoding it."""
+        error = self.promise.max_error or 0
+        if payload[0] == PIXELS:
+            return [stepped(s.astype(np.int64), error).astype(np.uint8) for s in samples]
+        steps = _stepped(samples, error) if payload[0] & _STEPPED else None
+        return list(samples) if steps is None else _unstepped(steps, error)
 
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
@@ -102,10 +151,21 @@ class BlockCodec:
     ) -> tuple[bytes, list[Array]]:
         if not payload:
             raise ArchiveError("a damaged block: it is empty")
-        way, stepped = payload[0] & ~_STEPPED, bool(payload[0] & _STEPPED)
-        samples = plain.decode(way, payload[1:], shapes, dtype)
-        if stepped:
-            samples = _unstepped(samples, self.promise.max_error or 0)
+        way, error = payload[0], self.promise.max_error or 0
+        if way == LOSSY:
+            quality = self.promise.quality
+            if self.lossy is None or quality is None or not self.lossy.fits(shapes, dtype):
+                raise ArchiveError("a damaged block: it needs a model of other samples")
+            found, digest = self.lossy.decode(payload[1:], shapes, quality)
+            return digest, found
+        if way == PIXELS:
+            if self.pixels is None or not self._fits(shapes, dtype):
+                raise ArchiveError("a damaged block: it needs a model of other samples")
+            samples: list[Array] = [s.astype(np.uint8) for s in self.pixels.decode(payload[1:], shapes, error)]
+        else:
+            samples = plain.decode(way & ~_STEPPED, payload[1:], shapes, dtype)
+            if way & _STEPPED:
+                samples = _unstepped(samples, error)
         return digest_of(samples), samples
 
 

@@ -6,31 +6,33 @@ partial sum is a whole number that the type holds exactly, in whatever order a m
 that from its own weights and its inputs' range, and takes the smaller type that suffices.
 
 Only matrix products are used: some convolution algorithms (Winograd, FFT) leave the whole numbers on the way.
-Next door: `tables` turns the results into probabilities.
+Next door: `quantise` makes such networks; `tables` turns their results into probabilities.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 from torch.nn import functional
 
 from narrows.errors import ModelError
 
 WEIGHT_LIMIT = 2**15 - 1  # weights are stored in 16 bits
-BITS = 14  # of an activation, for the largest seen when the layer was made
-HEADROOM = 2  # bits above that before an activation is clipped
 LARGEST = {torch.float32: 2**24, torch.float64: 2**53}  # below these, whole numbers and their sums are exact
+RANGE_LIMIT = 2**23  # of activations, so that two of them can be added in float32
+STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they stay in the processor's cache
+MOST_LAYERS = 1000
+MOST_WEIGHTS = 1 << 20  # of one output
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,63 +40,102 @@ class Layer:
     """One convolution in whole numbers: `clip(floor((weight * x + bias) / 2**shift), low, high)`.
 
     `weight` is `(O, I, k, k)` with odd k, borders are zero; `bias` `(O,)` holds the half that makes the floor a
-    rounding. A `residual` layer adds its input, as it was `span` layers before, ahead of the clipping. Inputs lie
-    in `low_in..high_in`. Raises `ModelError` where sums could leave what float64 holds exactly.
+    rounding. `shift`, `low` and `high` are `(O,)`. A `residual` layer adds its input, as it was `span` layers
+    before, ahead of the clipping. Inputs lie in `low_in..high_in`, `(I,)`. Raises `ModelError` where sums could
+    leave what float64 holds exactly.
     """
 
     weight: Shorts
     bias: Longs
-    shift: int
-    low: int
-    high: int
-    low_in: int
-    high_in: int
+    shift: Longs
+    low: Longs
+    high: Longs
+    low_in: Longs
+    high_in: Longs
     span: int = 0
 
     def __post_init__(self) -> None:
         shape = self.weight.shape
-        if len(shape) != 4 or shape[2] != shape[3] or shape[2] % 2 == 0 or self.bias.shape != shape[:1]:
-            raise ModelError(f"an exact layer of shape {shape} with {self.bias.shape} biases; make the model again")
-        ranges = (self.low, self.high, self.low_in, self.high_in)
-        if not 0 <= self.shift <= 48 or self.low > self.high or self.low_in > self.high_in or self.span < 0:
-            raise ModelError(f"an exact layer with shift {self.shift}, ranges {ranges}; make the model again")
-        if self.largest_sum >= LARGEST[torch.float64] or max(map(abs, ranges)) >= LARGEST[torch.float32]:
-            raise ModelError(f"an exact layer whose sums may reach {self.largest_sum}; 2**53 is the limit")
+        if (
+            len(shape) != 4
+            or shape[2] != shape[3]
+            or shape[2] % 2 == 0
+            or 0 in shape
+            or self.weight[0].size > MOST_WEIGHTS
+        ):
+            raise ModelError(f"an exact layer of shape {shape}; make the model again")
+        outs = (self.bias, self.shift, self.low, self.high)
+        if any(a.shape != shape[:1] for a in outs) or any(a.shape != shape[1:2] for a in (self.low_in, self.high_in)):
+            raise ModelError(f"an exact layer of shape {shape} with ranges of other shapes; make the model again")
+        ranges = np.concatenate([self.low, self.high, self.low_in, self.high_in])
+        fits = (self.low <= self.high).all() and (self.low_in <= self.high_in).all() and self.span >= 0
+        if not fits or (self.shift < 0).any() or (self.shift > 48).any() or (np.abs(ranges) >= RANGE_LIMIT).any():
+            raise ModelError("an exact layer with shifts or ranges out of their limits; make the model again")
+        if max(self.largest_sums) >= LARGEST[torch.float64]:
+            raise ModelError(f"an exact layer whose sums may reach {max(self.largest_sums)}; 2**53 is the limit")
 
-    @property
-    def largest_sum(self) -> int:
-        """A bound, in Python's integers, of every partial sum in every order."""
-        rows = np.abs(self.weight.astype(np.int64)).reshape(len(self.weight), -1).sum(axis=1)
-        reach = max(abs(self.low_in), abs(self.high_in))
-        return max(int(row) * reach + abs(int(bias)) for row, bias in zip(rows, self.bias, strict=True))
+    @functools.cached_property
+    def largest_sums(self) -> list[int]:
+        """For each output a bound of every partial sum in every order."""
+        rows = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, k, k, I)
+        low, high = self.low_in, self.high_in
+        # A product lies between these two; 0 is there as well, for the borders and for what is not yet added.
+        # Fewer than 2**20 of them, each below 2**38: int64 holds their sums.
+        ends = rows * low, rows * high
+        up = np.maximum(np.maximum(*ends), 0).reshape(len(rows), -1).sum(axis=1)
+        down = np.minimum(np.minimum(*ends), 0).reshape(len(rows), -1).sum(axis=1)
+        return [max(int(u), -int(d)) + abs(int(b)) for u, d, b in zip(up, down, self.bias, strict=True)]
 
     @functools.cached_property
     def dtype(self) -> torch.dtype:
         """The smaller float type in which this layer is exact."""
-        return torch.float32 if self.largest_sum < LARGEST[torch.float32] else torch.float64
+        after = [largest >> int(shift) for largest, shift in zip(self.largest_sums, self.shift, strict=True)]
+        single = max(self.largest_sums) < LARGEST[torch.float32] and (not self.span or max(after) < RANGE_LIMIT)
+        return torch.float32 if single else torch.float64
 
     @functools.cached_property
-    def _operands(self) -> tuple[torch.Tensor, torch.Tensor]:
-        matrix = torch.from_numpy(self.weight.reshape(len(self.weight), -1).astype(np.float64))
-        return matrix.to(self.dtype), torch.from_numpy(self.bias.astype(np.float64)).to(self.dtype)[:, None]
+    def _operands(self) -> tuple[torch.Tensor, ...]:
+        matrix = self.weight.transpose(2, 3, 1, 0).reshape(-1, len(self.weight))  # (k k I, O)
+        factors = 0.5 ** self.shift.astype(np.float64)
+        arrays = (matrix, self.bias, factors, self.low, self.high)
+        return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float64)).to(self.dtype) for a in arrays)
 
     def __call__(self, x: torch.Tensor, earlier: torch.Tensor | None = None) -> torch.Tensor:
-        """Whole numbers `(N, I, H, W)` in floats to `(N, O, H, W)`; `earlier` is what a residual layer adds."""
-        count, _, high, wide = x.shape
-        side = self.weight.shape[2]
-        matrix, bias = (operand.to(x.device) for operand in self._operands)
-        columns = x.to(self.dtype)
-        columns = functional.unfold(columns, side, padding=side // 2) if side > 1 else columns.flatten(2)
-        y = torch.matmul(matrix, columns).add_(bias)  # (N, O, H W)
-        y = y.mul_(2.0**-self.shift).floor_().view(count, -1, high, wide)
+        """Whole numbers `(N, H, W, I)` in floats to `(N, H, W, O)`; `earlier` is what a residual layer adds."""
+        matrix, bias, factors, low, high = (operand.to(x.device) for operand in self._operands)
+        y = self._products(x.to(self.dtype), matrix)
+        y = y.add_(bias).mul_(factors).floor_()
         if earlier is not None:
-            y = y + earlier
-        return y.clamp_(self.low, self.high).to(torch.float32)
+            y += earlier
+        return torch.minimum(torch.maximum(y, low, out=y), high, out=y).to(torch.float32)
+
+    def _products(self, x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        """The convolution as matrix products over a few rows of the image at a time."""
+        count, height, width, channels = x.shape
+        side = self.weight.shape[2]
+        if side == 1:
+            return x @ matrix
+        padded = functional.pad(x, (0, 0, side // 2, side // 2, side // 2, side // 2))
+        y = x.new_empty((count, height, width, matrix.shape[1]))
+        # Whole images at a time where they are small, else rows of one.
+        images = max(1, STRIP // (height * width * len(matrix)))
+        rows = height if images > 1 else max(1, STRIP // (width * len(matrix)))
+        for first in range(0, count, images):
+            for top in range(0, height, rows):
+                part = padded[first : first + images, top : top + rows + side - 1]
+                shape = (len(part), part.shape[1] - side + 1, width)
+                columns = x.new_empty((*shape, side * side, channels))
+                for i in range(side):
+                    for j in range(side):
+                        columns[..., side * i + j, :] = part[:, i : i + shape[1], j : j + width]
+                product = columns.view(-1, len(matrix)) @ matrix
+                y[first : first + images, top : top + rows] = product.view(*shape, -1)
+        return y
 
 
 @dataclass(frozen=True)
 class Exact:
-    """Layers in a row. Activations are whole numbers below 2**24, handed on in float32.
+    """Layers in a row. Activations are whole numbers below 2**23, handed on in float32.
 
     An input of 1.0 is the whole number 2**`bits_in`; an output of 2**`bits_out` stands for 1.0.
     """
@@ -106,25 +147,30 @@ class Exact:
     def __post_init__(self) -> None:
         for number, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             fits = before.weight.shape[0] == after.weight.shape[1]
-            if not fits or before.low < after.low_in or before.high > after.high_in:
+            if not fits or (before.low < after.low_in).any() or (before.high > after.high_in).any():
                 raise ModelError(f"exact layers {number} and {number + 1} do not fit together; make the model again")
-        if any(layer.span > number + 1 for number, layer in enumerate(self.layers)):
-            raise ModelError("an exact layer adds what is not there; make the model again")
+        for number, layer in enumerate(self.layers):
+            if layer.span > number + 1:
+                raise ModelError("an exact layer adds what is not there; make the model again")
+            added = self.layers[number + 1 - layer.span].weight.shape[1] if layer.span else len(layer.weight)
+            if added != len(layer.weight):
+                raise ModelError("an exact layer adds what has another width; make the model again")
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Whole numbers `(N, I, H, W)`, of any integer or float type, to whole numbers in int64.
+        """Whole numbers `(N, H, W, I)`, of any integer or float type, to whole numbers in float32.
 
         Inputs are clipped to the range of the first layer. Raises `ModelError` where this machine's matrix
         products are not exact.
         """
         first = self.layers[0]
+        low, high = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (first.low_in, first.high_in))
         with plain_products(x.device):
             check_machine(x.device)
-            seen = [x.clamp(first.low_in, first.high_in).to(torch.float32)]
+            seen = [torch.minimum(torch.maximum(x.to(torch.float32), low), high)]
             for layer in self.layers:
                 seen.append(layer(seen[-1], seen[-layer.span] if layer.span else None))
-        return seen[-1].to(torch.int64)
+        return seen[-1]
 
 
 @contextmanager
@@ -149,75 +195,28 @@ def check_machine(device: torch.device) -> None:
             raise ModelError(f"matrix products in {dtype} are not exact on {device}; use another device")
 
 
-def quantised(network: nn.Sequential, samples: torch.Tensor, bits_in: int, high_in: int, low_in: int = 0) -> Exact:
-    """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
-
-    The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
-    whole numbers in `low_in..high_in` where `2**bits_in` stands for 1.0. Made once and stored: the choices here use
-    floats. Raises ValueError for other layers.
-    """
-    made: list[Layer] = []
-    bits, low, high = bits_in, low_in, high_in
-    x = samples.float()
-
-    def convolution(conv: nn.Conv2d, relu: bool, span: int, y: torch.Tensor, bits_out: int | None) -> None:
-        nonlocal bits, low, high
-        side = conv.kernel_size[0]
-        if conv.kernel_size != (side, side) or conv.padding != (side // 2,) * 2 or conv.stride != (1, 1):
-            raise ValueError(f"{conv} cannot be made exact")
-        weight = conv.weight.detach().cpu().double().numpy()
-        room = math.floor(math.log2(WEIGHT_LIMIT / max(float(np.abs(weight).max()), 2.0**-20)))
-        out = _bits(y) if bits_out is None else bits_out
-        room = max(room, out - bits)  # a shift is never negative
-        shift = bits + room - out
-        bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()
-        whole = np.rint(bias * 2.0 ** (bits + room)).astype(np.int64) + (1 << shift >> 1)
-        limit = 2 ** (BITS + HEADROOM) - 1
-        scaled = np.clip(np.rint(weight * 2.0**room), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int16)
-        made.append(Layer(scaled, whole, shift, 0 if relu else -limit, limit, low, high, span))
-        bits, low, high = out, made[-1].low, limit
-
-    def row(
-        modules: Sequence[nn.Module], x: torch.Tensor, last: tuple[int, torch.Tensor, bool] | None
-    ) -> torch.Tensor:
-        """Walk the layers; `last` is for the last of them: the scale and tensor it must add, and whether ReLU."""
-        start = len(made)
-        for number, module in enumerate(modules):
-            follows = modules[number + 1] if number + 1 < len(modules) else None
-            relu = isinstance(follows, nn.ReLU)
-            if isinstance(module, nn.Conv2d):
-                x = module(x)
-                if last is not None and follows is None:
-                    x = x + last[1]
-                    convolution(module, last[2], len(made) - start + 1, x, last[0])
-                else:
-                    convolution(module, relu, 0, x, None)
-            elif isinstance(module, Added):
-                x = row(list(module.branch), x, (bits, x, relu))
-            elif isinstance(module, nn.ReLU) and number:
-                x = x.relu()  # what precedes has clipped below 0
-            else:
-                raise ValueError(f"{module} cannot be made exact here")
-        if last is not None and not isinstance(modules[-1], nn.Conv2d):
-            raise ValueError(f"what is added must end in a convolution, not {modules[-1]}")
-        return x
-
-    with torch.no_grad():
-        row(list(network), x, None)
-    return Exact(tuple(made), bits_in, bits)
+def to_arrays(network: Exact) -> list[Longs]:
+    """Everything that a network is, as arrays of integers: its numbers, then the arrays of each layer."""
+    arrays = [np.array([network.bits_in, network.bits_out, *(layer.span for layer in network.layers)], np.int64)]
+    for layer in network.layers:
+        arrays += [layer.weight.astype(np.int64), layer.bias, layer.shift, layer.low, layer.high]
+    return [*arrays, network.layers[0].low_in, network.layers[0].high_in]
 
 
-class Added(nn.Module):
-    """A row of convolutions whose result is added to its input."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(*layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.branch(x)  # type: ignore[no-any-return]
-
-
-def _bits(y: torch.Tensor) -> int:
-    """The scale at which the largest activation takes `BITS` bits."""
-    return BITS - math.ceil(math.log2(max(float(y.abs().max()), 2.0**-BITS)))
+def from_arrays(arrays: Iterator[Longs]) -> Exact:
+    """The inverse of `to_arrays`, taking its arrays from an iterator. Raises `ModelError` where they are none."""
+    try:
+        bits_in, bits_out, *spans = next(arrays).tolist()
+        if not 1 <= len(spans) <= MOST_LAYERS or not (0 <= bits_in <= 24 and 0 <= bits_out <= 24):
+            raise ValueError
+        parts = [[next(arrays) for _ in range(5)] for _ in spans]
+        low_in, high_in = next(arrays), next(arrays)
+        layers: list[Layer] = []
+        for span, (weight, bias, shift, low, high) in zip(spans, parts, strict=True):
+            if np.abs(weight).max(initial=0) > WEIGHT_LIMIT:
+                raise ValueError
+            layers.append(Layer(weight.astype(np.int16), bias, shift, low, high, low_in, high_in, span))
+            low_in, high_in = layers[-1].low, layers[-1].high
+        return Exact(tuple(layers), bits_in, bits_out)
+    except (ValueError, TypeError, StopIteration, IndexError):
+        raise ModelError("an exact network that is damaged; make the model again") from None

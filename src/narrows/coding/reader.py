@@ -75,13 +75,16 @@ class Reader:
         if start > size - length:
             raise ArchiveError(f"a model of {model} bytes is claimed where {size - length - len(HEAD)} are left")
         self.layout = Layout(self.index, start, size - length)
+        claimed = self.index.names.count(b"\n") + bool(self.index.names)
+        if claimed != self.layout.entries:
+            raise ArchiveError(f"{claimed} names are given for {self.layout.entries} entries")
         try:
-            names = checked_names(self.index.names.decode()) if self.index.names or self.layout.entries else []
+            names = checked_names(self.index.names.decode()) if claimed else []
         except UnicodeDecodeError:
             raise ArchiveError("names that are not UTF-8 are claimed") from None
         self.numbers = {name: number for number, name in enumerate(names)}
-        if not len(self.numbers) == len(names) == self.layout.entries:
-            raise ArchiveError(f"{self.layout.entries} entries have {len(self.numbers)} different names")
+        if len(self.numbers) != len(names):
+            raise ArchiveError(f"{len(names)} entries have {len(self.numbers)} different names")
         check_tree(self.numbers)
         self.names = names
         self.sizes = Sizes(len(HEAD), model, length, size - length - start)

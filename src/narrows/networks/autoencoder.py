@@ -18,7 +18,13 @@ from torch.nn import functional
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples, from_arrays
 from narrows.errors import ModelError
+from narrows.networks.levels import Levels
+from narrows.networks.parts import DIAL
+from narrows.networks.pixels import Pixels
+from narrows.networks.prior import Prior
 from narrows.networks.start import LinearOptimum
+
+Purpose = Literal["reconstruct", "compress", "exact"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Config:
 
     `code` counts the numbers of a vector code, or the channels of a spatial one. Sides of images are padded to
     `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
+    For the `purpose` "compress" the halves have a dial and the code has a prior; for "exact" there is no code.
     """
 
     network: str
@@ -35,10 +42,12 @@ class Config:
     step: int
     offset: int
     block: int
+    purpose: Purpose = "reconstruct"
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
+        """The fields as JSON values; a purpose only where it is not the usual one."""
+        fields = asdict(self)
+        return fields if self.purpose != "reconstruct" else {k: v for k, v in fields.items() if k != "purpose"}
 
     def padded(self, side: int) -> int:
         """The smallest side that the network takes and that holds `side`."""
@@ -52,26 +61,49 @@ class Autoencoder(nn.Module):
 
     Called, it takes float tensors in 0..1, images `(N, C, H, W)` or vectors `(N, D)`, and returns the same.
     `encode` and `decode` take and give NumPy arrays as people have them. `history` and `provenance` tell how
-    it was trained; `optimum` is the PCA it is compared with.
+    it was trained; `optimum` is the PCA it is compared with. A model that compresses has the `prior` of its
+    quantised code, and in `packed`, by the way of coding, what decoding needs; called, it rounds the code. A model
+    for exact coding has `pixels`, their density, in place of both halves.
     """
 
     def __init__(
-        self, encoder: nn.Module | None, decoder: nn.Module | None, config: Config, description: Description
+        self,
+        encoder: nn.Module | None,
+        decoder: nn.Module | None,
+        config: Config,
+        description: Description,
+        prior: Prior | Levels | None = None,
+        pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.prior = prior
+        self.pixels = pixels
         self.arrange()
         self.config = config
         self.description = description
         self.optimum: LinearOptimum | None = None
         self.provenance: dict[str, Any] = {}
+        self.packed: dict[str, bytes] = {}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reconstruct `x`; images of any size come back in their own size."""
-        size = x.shape[2:]
-        y = self.part("decoder")(self.part("encoder")(self.pad(x)))
-        return y[..., : size[0], : size[1]] if len(size) == 2 else y  # type: ignore[no-any-return]
+        if self.prior is not None:
+            return self.quantised(x, torch.full((len(x),), DIAL, device=x.device))[0]
+        y: torch.Tensor = self.part("decoder")(self.part("encoder")(self.pad(x)))
+        return _sized(y, x)
+
+    def quantised(
+        self, x: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`,
+        with `noise` those that training makes small (see `Prior`)."""
+        if self.prior is None:
+            raise ModelError("this model does not compress; train one with --for compress")
+        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial, noise)
+        y: torch.Tensor = self.part("decoder")(code, dial)
+        return _sized(y, x), bits
 
     def arrange(self) -> None:
         """Lay out the weights of convolutions channels last, in which processors compute them faster."""
@@ -80,6 +112,8 @@ class Autoencoder(nn.Module):
     def part(self, name: str) -> nn.Module:
         """`encoder` or `decoder`; raises `ModelError` when the model was saved without it."""
         module = getattr(self, name)
+        if self.pixels is not None:
+            raise ModelError(f"this model holds no {name}, it is one for exact compression only; train another")
         if module is None:
             raise ModelError(f"this model holds no {name}; it was saved with the other half only")
         return module  # type: ignore[no-any-return]
@@ -210,6 +244,10 @@ class Autoencoder(nn.Module):
     def parameter_count(self) -> int:
         """Trained numbers in both halves."""
         return sum(p.numel() for p in self.parameters())
+
+
+def _sized(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return y[..., : x.shape[2], : x.shape[3]] if x.ndim == 4 else y
 
 
 def _spans(count: int, bytes_each: int) -> list[tuple[int, int]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+DIAL = 0.5  # where networks with a dial stand unless told otherwise; about quality 75
+
 
 class Clamp(nn.Module):
     """Clamp to 0..1 whose gradient passes as if it were not there.
@@ -39,22 +41,67 @@ class Sum(nn.Module):
         super().__init__()
         self.linear = linear
         self.branch = branch
+        self.dialled = isinstance(branch, Dialled)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(x) + self.branch(x)  # type: ignore[no-any-return]
+    def forward(self, x: torch.Tensor, *dial: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) + self.branch(x, *dial)  # type: ignore[no-any-return]
 
 
 class Residual(nn.Module):
     """Two 3x3 convolutions whose result is added to their input: `(N, C, h, w)` to the same."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dialled: bool = False) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.dialled = dialled
+        if dialled:
+            self.dial = Modulate(channels)
         silence(self.second)
 
+    def forward(self, x: torch.Tensor, *dial: torch.Tensor) -> torch.Tensor:
+        h = self.first(x)
+        return x + self.second(nn.functional.gelu(self.dial(h, *dial) if dial else h))  # type: ignore[no-any-return]
+
+
+class Modulate(nn.Module):
+    """Scale and shift each channel by a quadratic function of the dial `(N,)` in -1..1; at first neither."""
+
+    dialled = True
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scales = nn.Parameter(torch.zeros(2, channels))
+        self.shifts = nn.Parameter(torch.zeros(2, channels))
+
+    def forward(self, x: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+        powers = torch.stack([dial, dial.square()], dim=1)  # (N, 2)
+        places = (len(x), -1, *(1,) * (x.ndim - 2))
+        return x * (1 + powers @ self.scales).view(places) + (powers @ self.shifts).view(places)
+
+
+class Dialled(nn.Sequential):
+    """Layers in a row that hand a dial `(N,)` in -1..1 to those that are `dialled`."""
+
+    dialled = True
+
+    def forward(self, x: torch.Tensor, dial: torch.Tensor | None = None) -> torch.Tensor:
+        if dial is None:
+            dial = torch.full((len(x),), DIAL, device=x.device)
+        for layer in self:
+            x = layer(x, dial) if getattr(layer, "dialled", False) else layer(x)
+        return x
+
+
+class Added(nn.Module):
+    """A row of convolutions whose result is added to its input."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*layers)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(nn.functional.gelu(self.first(x)))  # type: ignore[no-any-return]
+        return x + self.branch(x)  # type: ignore[no-any-return]
 
 
 def silence(layer: nn.Linear | nn.Conv2d) -> None:

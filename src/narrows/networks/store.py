@@ -51,6 +51,9 @@ def save(model: Autoencoder, path: str | os.PathLike[str] | IO[bytes], half: Hal
         for field in ("mean", "components", "variances"):
             # Half precision moves the PCA's error in the sixth digit and halves what it costs.
             tensors[f"optimum.{field}"] = torch.from_numpy(getattr(model.optimum, field)).half()
+    if half is None:
+        for way, content in model.packed.items():
+            tensors[f"packed.{way}"] = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
     metadata = {
         "sha256": _ZEROS,
         "format_version": FORMAT_VERSION,
@@ -125,11 +128,15 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoe
         config = Config(**metadata["config"])
         description = Description.from_json(metadata["description"])
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
-            model = build(description, config.network, config.code, config.width or None)
+            model = build(description, config.network, config.code, config.width or None, purpose=config.purpose)
         provenance = metadata["provenance"]
         optimum = {field: tensors.pop(f"optimum.{field}", None) for field in ("mean", "components", "variances")}
-        for half in ("encoder", "decoder"):
-            if not any(key.startswith(f"{half}.") for key in tensors):
+        packed = {key: tensors.pop(key) for key in list(tensors) if key.startswith("packed.")}
+        model.packed = {key.removeprefix("packed."): bytes(value.numpy()) for key, value in packed.items()}
+        for half in ("encoder", "decoder", "prior", "pixels"):
+            # A half without weights of its own is never missing.
+            wanted = any(key.startswith(f"{half}.") for key in model.state_dict())
+            if wanted and not any(key.startswith(f"{half}.") for key in tensors):
                 setattr(model, half, None)
         model.load_state_dict(tensors, strict=True, assign=True)
         model.arrange()

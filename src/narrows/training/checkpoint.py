@@ -28,7 +28,9 @@ class State:
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss_steps: int = 0
+    best_score: float = float("inf")
     best_mse: float = float("inf")
+    best_bits: float | None = None
     best_step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -37,7 +39,8 @@ class State:
 def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.Tensor], run: dict[str, Any]) -> None:
     """Write the state with `tensors` (weights and optimiser) of the run that `run` describes."""
     numbers = {k: v for k, v in vars(state).items() if k != "best"}
-    numbers["best_mse"] = state.best_mse if np.isfinite(state.best_mse) else None
+    for name in ("best_score", "best_mse"):
+        numbers[name] = numbers[name] if np.isfinite(numbers[name]) else None
     every = {f"now.{k}": v for k, v in tensors.items()} | {f"best.{k}": v for k, v in state.best.items()}
     every = {k: v.detach().cpu().contiguous() for k, v in every.items()}
     metadata = {"sha256": "0" * 64, "format_version": FORMAT_VERSION, "run": run, "state": numbers}
@@ -59,8 +62,8 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
                 "resume with the same data and settings, or start without --resume"
             )
     numbers = metadata["state"]
-    if numbers["best_mse"] is None:
-        numbers["best_mse"] = float("inf")
+    for name in ("best_score", "best_mse"):
+        numbers[name] = float("inf") if numbers[name] is None else numbers[name]
     tensors = {k.removeprefix("now."): v for k, v in every.items() if k.startswith("now.")}
     best = {k.removeprefix("best."): v for k, v in every.items() if k.startswith("best.")}
     return State(**numbers, best=best), tensors, stored["plan"]

@@ -73,7 +73,8 @@ def multiplications(model: Autoencoder, crop: int) -> int:
     layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, layers)]
     try:
-        model(torch.zeros(1, *shape, device=model.device))
+        x = torch.zeros(1, *shape, device=model.device)
+        _ = model(x) if model.pixels is None else model.pixels.bits(x)
     finally:
         for hook in hooks:
             hook.remove()

@@ -21,22 +21,24 @@ def pca_mse(model: Autoencoder, x: torch.Tensor) -> float | None:
 @torch.no_grad()
 def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
     """Notes on a trained model, from samples `x` in 0..1 (`(N, C, H, W)` or `(N, D)`) and its error on them."""
-    notes = []
+    notes: list[str] = []
+    if model.pixels is not None:
+        return notes
     code = model.part("encoder")(model.pad(x)).float()
     deviation = code.transpose(0, 1).flatten(1).std(dim=1) if code[:, 0].numel() > 1 else torch.ones(1)
     dead = int((deviation < DEAD_DEVIATION).sum())
-    if dead:
+    if dead and model.prior is None:  # a code that is coded may well have numbers that say nothing
         notes.append(
             f"{dead} of {len(deviation)} code units are dead: they never change; "
             "use --start pca, a lower learning rate or another seed"
         )
     flat = (x - x.mean(dim=0)).square().mean().item() if len(x) > 1 else float("inf")
-    if mse >= 0.99 * flat:
+    if mse >= 0.99 * flat and model.prior is None:
         notes.append(
             f"no better than the mean sample (MSE {mse:.5f} against {flat:.5f}): the network learned nothing; "
             "train longer, with --start pca or a lower learning rate"
         )
-    elif (pca := pca_mse(model, x)) is not None and mse >= pca:
+    elif model.prior is None and (pca := pca_mse(model, x)) is not None and mse >= pca:
         notes.append(
             f"no better than PCA with as many numbers (MSE {mse:.5f} against {pca:.5f}); "
             "train longer, or use dense or conv with --start pca"
@@ -44,14 +46,14 @@ def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
     return notes
 
 
-def overfitting(state: State, validation_mse: float) -> list[str]:
+def overfitting(state: State, score: float) -> list[str]:
     """A note where validation has risen since its best; the best weights are the ones that are kept, those of
     the start included, so that training never ends worse than PCA."""
-    if state.best_mse >= 0.999 * validation_mse:
+    if state.best_score >= 0.999 * score:
         return []
     if state.best_step == 0:
         return ["training did not improve on its start, which was kept; train longer or with a lower learning rate"]
     return [
-        f"overfitting: the validation error rose from {state.best_mse:.5f} at step {state.best_step} to "
-        f"{validation_mse:.5f}; the weights of step {state.best_step} were kept"
+        f"overfitting: the validation error rose from {state.best_score:.5f} at step {state.best_step} to "
+        f"{score:.5f}; the weights of step {state.best_step} were kept"
     ]

@@ -25,7 +25,7 @@ from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
 from narrows.training.checkpoint import State
-from narrows.training.objective import distortion
+from narrows.training.objective import Distortion, Measure, Objective, objective
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 from narrows.version import __version__
@@ -37,8 +37,9 @@ VALIDATION_BYTES = 256 << 20  # of floats
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands. `loss` is the mean training MSE since the last validation, `validation_mse` the
-    last one measured; `notes` of the final progress say what went wrong, if anything did."""
+    """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
+    one measured, `validation_bits` the bits a sample where they are counted; `notes` of the final progress say what
+    went wrong, if anything did."""
 
     step: int
     steps: int
@@ -48,6 +49,7 @@ class Progress:
     validation_mse: float
     samples_per_second: float
     plan: Plan
+    validation_bits: float | None = None
     finished: bool = False
     notes: tuple[str, ...] = ()
 
@@ -103,7 +105,8 @@ def _train(
 
     state = State()
     start_network(model, samples, training, plan)
-    optimiser = Optimiser(model, plan.learning_rate, plan.muon, plan.precision == "bfloat16")
+    aim = objective(model, plan)
+    optimisers = _optimisers(aim, model, plan)
     if resume:
         if checkpoint is None:
             raise SettingsError("resume was asked for without a checkpoint; name one")
@@ -111,9 +114,11 @@ def _train(
         plan = Plan(**stored)
         began -= state.seconds
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        optimiser.restore({k.removeprefix("optimiser."): v for k, v in tensors.items() if k.startswith("optimiser.")})
+        for number, optimiser in enumerate(optimisers):
+            own = f"optimiser.{number}."
+            optimiser.restore({k.removeprefix(own): v for k, v in tensors.items() if k.startswith(own)})
     elif settings.minutes:
-        plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
+        plan = _with_steps(plan, model, aim, batches, settings.minutes - (time.perf_counter() - began) / 60)
     run["plan"] = plan.to_json()
 
     def progress(**more: Any) -> Progress:
@@ -128,6 +133,7 @@ def _train(
             seconds=seconds,
             loss=float(loss),
             validation_mse=last.get("validation_mse", state.best_mse),
+            validation_bits=last.get("bits", state.best_bits),
             samples_per_second=seen / seconds,
             plan=plan,
             **more,
@@ -137,11 +143,12 @@ def _train(
         if checkpoint is not None:
             state.seconds = time.perf_counter() - began
             now = {f"model.{k}": v for k, v in model.state_dict().items()}
-            now |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
+            for number, optimiser in enumerate(optimisers):
+                now |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state().items()}
             checkpoints.write(checkpoint, state, now, run)
 
     if state.step == 0:
-        _keep_if_best(model, mean_squared_error(model, validation_x), state)
+        _keep_if_best(model, measured(model, aim, validation_x), state)
     # Doubles, so that the sum does not depend on how often it is looked at.
     running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()
@@ -149,10 +156,10 @@ def _train(
         while state.step < plan.steps:
             x = batches.draw(state.step)
             with _autocast(plan):
-                x_hat = model.train()(x)
-            loss = distortion(x_hat.float(), x)
+                loss = aim.loss(model.train(), x, state.step)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step(plan.rate(state.step))
+            for optimiser in optimisers:
+                optimiser.step(plan.rate(state.step))
             running += loss.detach()
             state.step += 1
             state.loss_steps += 1
@@ -165,7 +172,7 @@ def _train(
                 if not np.isfinite(state.loss_sum):
                     raise _diverged(state)
                 if due:
-                    _validate(model, validation_x, state)
+                    _validate(model, aim, validation_x, state)
                 if now - saved > checkpoint_seconds:
                     save_state()
                     saved = now
@@ -177,25 +184,29 @@ def _train(
         raise
     finally:
         # However the loop ended: the model that validation liked best, and the story of how it came about.
-        last_mse = state.history[-1]["validation_mse"] if state.history else float("nan")
+        last_score = state.history[-1]["score"] if state.history else float("nan")
         if state.best:
             model.load_state_dict(state.best)
         model.eval()
-        notes = health.overfitting(state, last_mse)
+        notes = health.overfitting(state, last_score)
         model.provenance = _provenance(samples, plan, state, time.perf_counter() - began)
     train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
     metrics = {
-        "train_mse": mean_squared_error(model, train_x),
+        "train_mse": measured(model, aim, train_x).mse,
         "pca_mse": health.pca_mse(model, validation_x),
     }
     model.provenance["metrics"] |= metrics
     notes += health.examine(model, validation_x, state.best_mse)
     model.provenance["notes"] = notes
-    yield replace(progress(finished=True, notes=tuple(notes)), validation_mse=state.best_mse)
+    last = progress(finished=True, notes=tuple(notes))
+    yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
 
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
-    """Find the linear optimum of the training samples, keep it with the model, and start the network there."""
+    """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
+    density of pixels has no use for it."""
+    if model.pixels is not None:
+        return
     block = model.config.block
     row = NETWORKS[model.config.network]
     if block or not model.description.varied:
@@ -204,10 +215,13 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         rows = max(1, values // (block**2 * model.description.channels)) if block else 1
         chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
         model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    if plan.start == "pca" and row.start is not None and model.optimum is not None:
+    begin = row.dialled.start if row.dialled is not None and model.prior is not None else row.start
+    if model.prior is not None and model.optimum is not None:
+        model.prior.start(model.optimum)
+    if plan.start == "pca" and begin is not None and model.optimum is not None:
         few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
         x = next(chunks(samples, few, plan.crop))
-        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
+        begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
 
 
@@ -220,17 +234,23 @@ def _autocast(plan: Plan) -> torch.autocast:
     return torch.autocast(kind, torch.bfloat16, enabled=plan.precision == "bfloat16")
 
 
-def _with_steps(plan: Plan, model: Autoencoder, batches: Batches, minutes: float) -> Plan:
+def _optimisers(aim: Objective, model: Autoencoder, plan: Plan) -> list[Optimiser]:
+    half = plan.precision == "bfloat16"
+    return [Optimiser(part.module, part.learning_rate, part.muon, half) for part in aim.parts(model, plan)]
+
+
+def _with_steps(plan: Plan, model: Autoencoder, aim: Objective, batches: Batches, minutes: float) -> Plan:
     """The plan with as many steps as fit into the minutes, by timing a few on weights that are then put back."""
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    trial = Optimiser(model, plan.learning_rate, plan.muon, plan.precision == "bfloat16")
+    trial = _optimisers(aim, model, plan)
     count, began, seconds = 0, time.perf_counter(), 0.0
     while seconds < 1.0 or count < 3:
         x = batches.draw(count)
         with _autocast(plan):
-            x_hat = model.train()(x)
-        distortion(x_hat.float(), x).backward()  # type: ignore[no-untyped-call]
-        trial.step(0.0)
+            loss = aim.loss(model.train(), x, count)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimiser in trial:
+            optimiser.step(0.0)
         count += 1
         if count == 1:  # the first step also builds kernels and is no measure
             began = time.perf_counter()
@@ -243,29 +263,39 @@ def _with_steps(plan: Plan, model: Autoencoder, batches: Batches, minutes: float
 
 
 @torch.no_grad()
+def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
+    """What an objective finds on samples `x` in 0..1, in pieces of bounded memory."""
+    model.eval()
+    rows = max(1, (1 << 24) // max(1, x[0].numel()))
+    parts = [x[start : start + rows].to(model.device) for start in range(0, len(x), rows)]
+    found = [aim.measure(model, part) for part in parts]
+    shares = [len(part) / len(x) for part in parts]
+    bits = [m.bits * share for m, share in zip(found, shares, strict=True) if m.bits is not None]
+    score, mse = (
+        sum(getattr(m, name) * share for m, share in zip(found, shares, strict=True)) for name in ("score", "mse")
+    )
+    return Measure(score, mse, sum(bits) if bits else None)
+
+
 def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:
     """Mean squared error per value over samples `x` in 0..1, in pieces of bounded memory."""
-    model.eval()
-    total = 0.0
-    rows = max(1, (1 << 24) // max(1, x[0].numel()))
-    for start in range(0, len(x), rows):
-        part = x[start : start + rows].to(model.device)
-        total += (model(part).float().clamp(0, 1) - part).square().sum(dtype=torch.float64).item()
-    return total / x.numel()
+    return measured(model, Distortion(), x).mse
 
 
-def _validate(model: Autoencoder, x: torch.Tensor, state: State) -> None:
-    mse = mean_squared_error(model, x)
-    if not np.isfinite(mse):
+def _validate(model: Autoencoder, aim: Objective, x: torch.Tensor, state: State) -> None:
+    found = measured(model, aim, x)
+    if not np.isfinite(found.score):
         raise _diverged(state)
-    state.history.append({"step": state.step, "loss": state.loss_sum / state.loss_steps, "validation_mse": mse})
+    said = {"loss": state.loss_sum / state.loss_steps, "validation_mse": found.mse, "score": found.score}
+    state.history.append({"step": state.step, **said} | ({} if found.bits is None else {"bits": found.bits}))
     state.loss_sum, state.loss_steps = 0.0, 0
-    _keep_if_best(model, mse, state)
+    _keep_if_best(model, found, state)
 
 
-def _keep_if_best(model: Autoencoder, mse: float, state: State) -> None:
-    if mse < state.best_mse:
-        state.best_mse, state.best_step = mse, state.step
+def _keep_if_best(model: Autoencoder, found: Measure, state: State) -> None:
+    if found.score < state.best_score:
+        state.best_score, state.best_mse, state.best_bits = found.score, found.mse, found.bits
+        state.best_step = state.step
         state.best = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
@@ -287,7 +317,8 @@ def _provenance(samples: Samples, plan: Plan, state: State, seconds: float) -> d
         "plan": plan.to_json(),
         "steps_done": state.step,
         "seconds": round(seconds, 2),
-        "metrics": {"validation_mse": best, "step": state.best_step},
+        "metrics": {"validation_mse": best, "step": state.best_step}
+        | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
         "history": state.history,
         "notes": [],
     }

@@ -1,10 +1,149 @@
-"""What training makes small: the distortion between a reconstruction and its original."""
+"""What training makes small: the distortion between a reconstruction and its original, and the bits of the code.
+
+An objective says which parts of a model are trained, what a batch costs, and how good the model is on samples it is
+not trained on. Next door: `loop` does the steps.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 import torch
+from torch import nn
+
+from narrows.networks.autoencoder import Autoencoder
+from narrows.networks.levels import Levels
+from narrows.networks.parts import DIAL
+from narrows.networks.pixels import Pixels
+from narrows.networks.prior import Prior
+from narrows.training.settings import Plan
+
+WEIGHT = 0.15  # of a bit, in squared steps: fine steps alone would make it 0.1155, coarse ones gain by more
+WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a model's parameters with the rates at which they are trained; see `Optimiser`."""
+
+    module: nn.Module
+    learning_rate: float
+    muon: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What validation found: `score` decides which weights are kept, the least; `mse` per value, `bits` a sample."""
+
+    score: float
+    mse: float
+    bits: float | None = None
+
+
+class Objective(Protocol):
+    """What the loop asks of an objective."""
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        """What is trained, each part with an optimiser of its own."""
+        ...
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        """The loss of a batch in 0..1, decided by the batch, the weights and the step alone."""
+        ...
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        """How good the model is on samples in 0..1, as many as fit in memory at once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Mean squared error per value."""
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        return (Part(model, plan.learning_rate, plan.muon),)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        return distortion(model(x).float(), x)
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        mse = float((model(x).float().clamp(0, 1) - x).square().mean(dtype=torch.float64))
+        return Measure(mse, mse)
+
+
+@dataclass(frozen=True)
+class RateDistortion:
+    """Bits plus squared error over `WEIGHT` squared steps, per value, each sample at a random dial of its own.
+
+    Measured so, in bits, all qualities count alike. `seed` decides the dials and the noise.
+    """
+
+    seed: int
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        halves = (model.part("encoder"), model.part("decoder"), _prior(model))
+        trained = (half for half in halves if any(True for _ in half.parameters()))
+        return tuple(Part(half, plan.learning_rate, plan.muon) for half in trained)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        words = np.random.SeedSequence([self.seed, 3, step]).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(words[0] >> 1))
+        prior = _prior(model)
+        dial = (2 * torch.rand(len(x), generator=generator) - 1).to(x.device)
+        x_hat, bits = model.quantised(x, dial, generator)
+        return self._cost(prior, x_hat, x, bits, dial).mean()
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        # Every second sample at the dial whose error is told, the others at those beside it: one pass for all.
+        dial = torch.tensor(WATCHED, device=x.device).repeat(-(-len(x) // len(WATCHED)))[: len(x)]
+        x_hat, bits = model.quantised(x, dial)
+        x_hat = x_hat.float().clamp(0, 1)
+        score = self._cost(_prior(model), x_hat, x, bits, dial).mean(dtype=torch.float64)
+        mse = (x_hat - x)[::2].square().mean(dtype=torch.float64)
+        return Measure(float(score), float(mse), float(bits[::2].mean(dtype=torch.float64)))
+
+    @staticmethod
+    def _cost(
+        prior: Prior | Levels, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
+    ) -> torch.Tensor:
+        squares = (x_hat.float() - x).square().flatten(1)
+        return (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Bits per value of images under their own density; nothing is lost, so the squared error is 0."""
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        return (Part(_pixels(model), plan.learning_rate, plan.muon),)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        return _pixels(model).bits(x)
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        bits = float(_pixels(model).bits(x))
+        return Measure(bits, 0.0, bits * x[0].numel())
+
+
+def objective(model: Autoencoder, plan: Plan) -> Objective:
+    """The objective that fits a model's purpose."""
+    if model.pixels is not None:
+        return Likelihood()
+    return Distortion() if model.prior is None else RateDistortion(plan.seed)
 
 
 def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean squared error per value, both in 0..1 and of one shape."""
     return (x_hat - x).square().mean()
+
+
+def _pixels(model: Autoencoder) -> Pixels:
+    assert model.pixels is not None
+    return model.pixels
+
+
+def _prior(model: Autoencoder) -> Prior | Levels:
+    assert model.prior is not None
+    return model.prior

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.parts import Residual, Sum
+from narrows.networks.parts import Added, Residual, Sum
 
 WEIGHT_DECAY = 0.1  # of the hidden matrices, times the learning rate: the only regularisation, see results/code30.md
 NEWTON_SCHULZ_STEPS = 3  # five train no better here and cost two thirds more, see results/code30.md
@@ -20,7 +19,7 @@ class Optimiser:
     directions are learned at one speed. It needs far fewer steps on autoencoders than Adam.
     """
 
-    def __init__(self, model: Autoencoder, learning_rate: float, muon: float, half: bool) -> None:
+    def __init__(self, model: nn.Module, learning_rate: float, muon: float, half: bool) -> None:
         """`muon` is its learning rate, 0 to use Adam alone; `half` iterates in bfloat16."""
         self.matrices = hidden_matrices(model) if muon else []
         chosen = {id(parameter) for parameter in self.matrices}
@@ -74,10 +73,11 @@ class Optimiser:
                     values[name] = torch.empty_like(parameter).copy_(tensor)
 
 
-def hidden_matrices(model: Autoencoder) -> list[nn.Parameter]:
+def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     """The weights that Muon trains: all convolutions of a network without linear paths, which are not at an
-    optimum; else those of the branches around the linear paths, at least 8 by 8."""
-    branches = [m.branch if isinstance(m, Sum) else m for m in model.modules() if isinstance(m, (Sum, Residual))]
+    optimum; else those of the branches around the linear (or unchanged) paths, at least 8 by 8."""
+    around = (Sum, Added, Residual)
+    branches = [m if isinstance(m, Residual) else m.branch for m in model.modules() if isinstance(m, around)]
     least = 8 if branches else 2
     found: list[nn.Parameter] = []
     for part in branches or [model]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import NETWORKS
+from narrows.networks.build import recipe_of
 from narrows.training import device as devices
 
 CROP = 128  # side of the random crops that larger images are trained on
@@ -122,7 +122,7 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
 
     A budget in minutes leaves `steps` at 0; the loop fixes it after timing its first steps.
     """
-    recipe = NETWORKS[model.config.network].recipe
+    recipe = recipe_of(model.config)
     description = samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held

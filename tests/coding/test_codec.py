@@ -1,0 +1,95 @@
+"""Codec: samples to bytes and back in memory, arrays as arrays and lists as lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import narrows
+from narrows import Archive, Codec
+from narrows.errors import ArchiveError, DataError, ModelError, SettingsError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        RNG.integers(0, 256, (9, 8, 8), np.uint8),
+        RNG.integers(0, 256, (9, 8, 8, 3), np.uint8),
+        RNG.integers(0, 65536, (9, 8, 8, 1), np.uint16),
+        RNG.normal(size=(20, 7)),
+        RNG.normal(size=(20,)).astype(np.float16),
+        RNG.integers(0, 2, (5, 3)).astype(bool),
+        RNG.integers(-9, 9, (3, 2, 2, 2, 9)),
+        np.zeros((0, 4), np.float32),
+        np.array([[np.nan, -0.0, np.inf]]),
+        RNG.integers(0, 256, (2, 300, 400, 3), np.uint8),
+    ],
+    ids=lambda samples: f"{samples.shape}-{samples.dtype}",
+)
+def test_arrays_come_back_as_they_were(samples: Any) -> None:
+    codec = Codec()
+    again = codec.decompress(codec.compress(samples))
+    assert isinstance(again, np.ndarray)
+    assert again.dtype == samples.dtype
+    assert again.shape == samples.shape
+    assert again.tobytes() == samples.tobytes()
+
+
+def test_lists_come_back_as_lists_whatever_their_sizes() -> None:
+    images = [RNG.integers(0, 256, shape, np.uint8) for shape in ((8, 9), (3, 4), (3, 4), (5, 5, 3))]
+    codec = Codec()
+    again = codec.decompress(codec.compress(images))
+    assert isinstance(again, list)
+    assert [image.shape for image in again] == [image.shape for image in images]
+    assert all(np.array_equal(a, b) for a, b in zip(again, images, strict=True))
+
+
+def test_big_endian_arrays_and_tensors_and_samples_are_taken(digits: narrows.Samples) -> None:
+    codec = Codec()
+    values = np.arange(6, dtype=">u2").reshape(2, 3)
+    assert np.array_equal(codec.decompress(codec.compress(values)), values)
+    import torch
+
+    assert np.array_equal(codec.decompress(codec.compress(torch.arange(6).reshape(2, 3))), np.arange(6).reshape(2, 3))
+    assert np.array_equal(codec.decompress(codec.compress(digits)), np.asarray(digits.values))
+
+
+def test_every_value_is_within_the_error_that_was_promised() -> None:
+    samples = RNG.integers(0, 256, (50, 16, 16, 3), np.uint8)
+    codec = Codec(max_error=3)
+    data = codec.compress(samples)
+    again = np.asarray(codec.decompress(data))
+    assert np.abs(again.astype(int) - samples).max() == 3
+    assert len(data) < samples.nbytes / 1.4
+
+
+def test_a_model_left_out_is_the_codec_s_own(tmp_path: Path) -> None:
+    samples = RNG.integers(0, 256, (5, 8, 8), np.uint8)
+    codec = Codec(b"a compact model")
+    short = codec.compress(samples, embed_model=False)
+    assert len(codec.compress(samples)) == len(short) + len(b"a compact model")
+    assert np.array_equal(codec.decompress(short), samples)
+    with pytest.raises(ArchiveError, match="another model"):
+        Codec(b"another").decompress(short)
+    path = tmp_path / "a.nrw"
+    path.write_bytes(codec.compress(samples))
+    with Archive(path) as archive:
+        assert np.array_equal(archive["samples"], samples)
+
+
+def test_what_cannot_be_compressed_is_refused(digits: narrows.Samples) -> None:
+    with pytest.raises(DataError, match="single number"):
+        Codec().compress(7)
+    with pytest.raises(ArchiveError, match="dtype"):
+        Codec().compress(np.array(["a", "b"]))
+    with pytest.raises(DataError, match="no array"):
+        Codec().compress([[[1, 2], [3]]])
+    with pytest.raises(SettingsError, match="not both"):
+        Codec(max_error=1, quality=50)
+    with pytest.raises(ModelError, match="for compress"):
+        Codec(narrows.build(digits.description, "dense", code=4))

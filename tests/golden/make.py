@@ -1,0 +1,101 @@
+"""Write golden archives and the digests of what they hold: `python tests/golden/make.py`. Only ever adds files.
+
+A file that is there stays as it is, whatever narrows has become; see CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from narrows.coding.archive import Archive, Entry, Writer
+from narrows.coding.blocks import BlockCodec, Promise
+from narrows.data.samples import Array
+
+HERE = Path(__file__).parent
+
+
+def waves(shape: tuple[int, int, int], high: int, seed: int) -> Array:
+    """A smooth image with a little noise, in whole numbers from 0 to `high`."""
+    rng = np.random.default_rng(seed)
+    y, x, c = np.indices(shape)
+    noise = rng.integers(-2, 3, shape)
+    return np.clip((x * 3 + y * 5 + c * 40 + seed * 17) * (high // 255) + noise, 0, high)
+
+
+def images(folder: str = "") -> list[tuple[Entry, list[Array]]]:
+    """Images of each number of channels and depth, of differing sizes, some with extras."""
+    content = []
+    for number, (channels, dtype) in enumerate(
+        [(1, "uint8"), (2, "uint8"), (3, "uint8"), (4, "uint8"), (1, "uint16")]
+    ):
+        shape = (9 + number, 12 - number, channels)
+        image = waves(shape, np.iinfo(dtype).max, number).astype(dtype)
+        extras = {"icc": bytes(range(64)), "exif": b"upright"} if number == 2 else {}
+        content.append((Entry(f"{folder}bild ä{number}.png", "image", shape, dtype, extras=extras), [image]))
+    return content
+
+
+def arrays() -> list[tuple[Entry, list[Array]]]:
+    """Arrays of every dtype, with and without a form, one of them empty."""
+    rng = np.random.default_rng(0)
+    content = []
+    for dtype in "uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bool".split():
+        rows = np.cumsum(rng.integers(-3, 4, (7, 6)), axis=0).astype(dtype)
+        content.append((Entry(f"{dtype}.npy", "array", (6,), dtype, 7, (2, 3)), list(rows)))
+    digits = np.stack([waves((8, 8, 1), 255, seed) for seed in range(9)]).astype(np.uint8)
+    content.append((Entry("digits.npy", "array", (8, 8, 1), "uint8", 9, (8, 8)), list(digits)))
+    content.append((Entry("empty.npy", "array", (3,), "float32", 0), []))
+    return content
+
+
+def noise() -> list[tuple[Entry, list[Array]]]:
+    """What nothing makes smaller, and what is one colour only."""
+    rough = np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8)
+    flat = np.full((40, 50, 3), 200, np.uint8)
+    return [
+        (Entry("noise.png", "image", rough.shape, "uint8"), [rough]),
+        (Entry("flat.png", "image", flat.shape, "uint8"), [flat]),
+    ]
+
+
+CASES = {
+    "exact-images": (images("a/b/"), Promise(0), 1 << 16),
+    "exact-arrays": (arrays(), Promise(0), 100),
+    "exact-noise": (noise(), Promise(0), 1 << 16),
+    "within-2-images": (images(), Promise(2), 1 << 16),
+    "within-300-arrays": (arrays(), Promise(300), 1 << 16),
+    "quality-50-plain": (images(), Promise(None, 50), 1 << 16),
+}
+
+
+def main() -> None:
+    for name, (content, promise, block_bytes) in CASES.items():
+        path = HERE / f"{name}.nrw"
+        if path.exists():
+            print(f"{path.name} is there and stays")
+            continue
+        file = io.BytesIO()
+        writer = Writer(file, BlockCodec(promise), block_bytes=block_bytes)
+        for entry, samples in content:
+            writer.add(entry, samples)
+        writer.close()
+        path.write_bytes(file.getvalue())
+        with Archive(path) as archive:
+            digests = {key: digest(archive[key]) for key in archive}
+        path.with_suffix(".json").write_text(json.dumps(digests, indent=1, ensure_ascii=True) + "\n")
+        print(f"{path.name}: {len(file.getvalue())} bytes")
+
+
+def digest(array: Array) -> str:
+    """SHA-256 of dtype, shape and the values, little endian."""
+    values = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return hashlib.sha256(f"{array.dtype.name} {array.shape} ".encode() + values.tobytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
