@@ -42,7 +42,7 @@ MOST_IMAGES = 50  # that rivals are tried on
 @click.option("--target-psnr", type=click.FloatRange(0, min_open=True), help="The quality that reaches so many dB.")
 @click.option("--block-samples", type=click.IntRange(1), help="Samples in a block; follows their size.")
 @click.option("--no-model", is_flag=True, help="Leave the model out of the archive; reading it then needs -m.")
-@click.option("--no-verify", is_flag=True, help="Do not read the finished archive again.")
+@click.option("--no-verify", is_flag=True, help="Write without decoding and comparing first.")
 @click.option("--strip", is_flag=True, help="Drop ICC profiles and EXIF, with it the orientation.")
 @click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 @click.option("--force", is_flag=True, help="Replace an archive that exists.")
@@ -124,7 +124,7 @@ def _compress(
 
     sources, left_out = find(paths)
     if left_out:
-        show.say(f"note: {len(left_out)} files that are no images or .npy were left out, the first: {left_out[0]}")
+        show.say(f"note: left out as no images or .npy: {archives.files(len(left_out))}, the first: {left_out[0]}")
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
     models = archives.compact_models(model_path)
@@ -136,13 +136,15 @@ def _compress(
         promise = _meeting(sources, models, target_bpp, target_psnr, model_path)
     packed = models.get(archives.part_of(promise), b"")
     total = sum(source.size for source in sources)
-    show.say(f"{len(sources)} files, {archives.size(total)}; {archives.words(promise)}")
+    show.say(f"{archives.files(len(sources))}, {archives.size(total)}; {archives.words(promise)}")
     if not packed:
         why = "no model was given" if model_path is None else f"{model_path} holds nothing to compress with"
         show.say(f"note: {why}; blocks are stored by general ways; 'narrows train --for compress' makes a model")
     result = _Result(BlockCodec(promise, packed), Rivals())
     with replacing(output) as file:
-        writer = Writer(file, result.codec, embed_model=not no_model, block_samples=block_samples)
+        writer = Writer(
+            file, result.codec, embed_model=not no_model, block_samples=block_samples, verify=not no_verify
+        )
         with show.bar(" kB") as draw:
             for index, source in enumerate(sources):
 
@@ -247,14 +249,17 @@ def _tell(result: _Result, output: Path, seconds: float) -> None:
         f"({archives.ratio(raw, packed)}{model}); {archives.words(result.codec.promise)}; {seconds:.1f} seconds"
     )
     if result.bad:
-        show.say(f"note: {len(result.bad)} files were left out as unreadable, the first: {result.bad[0]}")
+        show.say(f"note: left out as unreadable: {archives.files(len(result.bad))}, the first: {result.bad[0]}")
     if result.codec.packed and not result.model_bytes:
         show.say("note: the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
-        show.say(
-            f"note: the files themselves are smaller, {archives.size(result.input_bytes)}, as photos in JPEG are "
-            "when every pixel is kept; keep them, or try --quality"
-        )
+        if result.input_bytes >= packed - result.model_bytes:
+            advice = "the model alone makes the difference, and more files in one archive would share it"
+        elif result.codec.promise.quality is None:
+            advice = "as photos in JPEG are when every pixel is kept; keep them, or try --quality"
+        else:
+            advice = "keep them, or try a lower --quality"
+        show.say(f"note: the files themselves are smaller, {archives.size(result.input_bytes)}: {advice}")
     best = result.rivals.best(raw) if result.images else None
     if result.codec.promise.quality is None and best is not None and best[1] < packed:
         name, size = best
