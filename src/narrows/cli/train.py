@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +28,11 @@ from narrows.cli import show
     default="reconstruct",
     show_default=True,
     help="What the model is to do; compress adds what 'narrows compress' needs.",
+)
+@click.option(
+    "--promise",
+    type=click.Choice(["both", "quality", "max-error"]),
+    help="With --for compress: what 'narrows compress' is to promise; both learns two models into one file.",
 )
 @click.option("--network", help="lesson-linear, lesson-conv, lesson-upsample, lesson-denoise, dense or conv.")
 @click.option("--code", type=int, help="Numbers in the code; channels for networks that keep an image's plane.")
@@ -72,24 +79,28 @@ def command(data: str, output: Path, **options: Any) -> None:
 
     as_json, resume, every = options.pop("as_json"), options.pop("resume"), options.pop("checkpoint_every")
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
-    shape = {name: options.pop(name) for name in ("network", "code", "width", "purpose")}
+    shape = {name: options.pop(name) for name in ("network", "code", "width")}
+    purpose, promise = options.pop("purpose"), options.pop("promise")
     settings = Settings(**options)
-    checkpoint = output.with_name(output.name + ".checkpoint")
     check_writable(output)
     with show.reporting() as report:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
         show.say(f"note: {note}")
-    model = build(samples.description, **shape, seed=settings.seed)
     show.say(f"data: {samples.source}: {samples.description}")
-    show.say(
-        f"network: {model.config.network}, code {'x'.join(str(n or '?') for n in model.code_shape)}, "
-        f"{model.parameter_count} parameters"
-    )
-    if checkpoint.exists() and not resume:
-        show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
-    outcome = _train(model, samples, settings, output, checkpoint, every, resume, board)
-    checkpoint.unlink(missing_ok=True)
+    purposes = _purposes(purpose, promise, samples.description)
+    if settings.minutes:
+        settings = replace(settings, minutes=settings.minutes / len(purposes))
+    made: list[Any] = []
+    for number, wanted in enumerate(purposes):
+        given = shape if number == 0 else {}
+        made.append(build(samples.description, **given, seed=settings.seed, purpose=wanted))
+        checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
+        goes_on = resume and (checkpoint.exists() or number == 0)
+        outcome = _train(made, samples, settings, output, checkpoint, every, goes_on, board)
+    model = made[0]
+    for checkpoint in output.parent.glob(f"{glob.escape(output.name)}*.checkpoint"):
+        checkpoint.unlink()
     values = {
         "model": str(output),
         "samples": len(samples),
@@ -103,8 +114,35 @@ def command(data: str, output: Path, **options: Any) -> None:
         show.result_json(values)
 
 
+def _purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
+    """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
+    from narrows.errors import SettingsError
+
+    if purpose == "reconstruct":
+        if promise:
+            raise SettingsError(f"--promise {promise} was given without --for compress; add it, or leave it out")
+        return ["reconstruct"]
+    if promise is None and (description.kind, description.dtype) != ("images", "uint8"):
+        show.say("note: only images of 8 bits are learned for --max-error; general ways will store these exactly")
+        promise = "quality"
+    return {"quality": ["compress"], "max-error": ["exact"]}.get(promise or "both", ["compress", "exact"])
+
+
+def _keep(made: list[Any], samples: Any, output: Path) -> None:
+    """Write the first model, with what the second has for exact coding."""
+    from narrows.coding.codec import prepare
+
+    if made[-1].config.purpose != "reconstruct":
+        show.say("putting the model into whole numbers")
+        prepare(made[-1], samples)
+    if len(made) > 1:
+        made[0].packed |= made[1].packed
+        made[0].provenance["exact"] = made[1].provenance
+    made[0].save(output)
+
+
 def _train(
-    model: Any,
+    made: list[Any],
     samples: Any,
     settings: Any,
     output: Path,
@@ -113,19 +151,28 @@ def _train(
     resume: bool,
     board: Path | None,
 ) -> Any:
-    """Run the loop, draw it, and save; leaves a model and a checkpoint when a signal ends it early."""
+    """Run the loop on the last model, draw it, and save; leaves a model and a checkpoint when a signal ends it."""
     from narrows.evaluation.metrics import psnr_db
     from narrows.training.loop import fit
 
+    model = made[-1]
+    exact = model.config.purpose == "exact"
+    show.say(
+        f"network: {model.config.network}, "
+        + f"code {'x'.join(str(n or '?') for n in model.code_shape)}, " * (model.config.purpose != "exact")
+        + f"{model.parameter_count} parameters"
+    )
+    if checkpoint.exists() and not resume:
+        show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
     last = None
     with (
         _stopping() as stopped,
-        _log(output, resume) as log,
+        _log(output, resume or len(made) > 1) as log,
         _tensorboard(board) as write_board,
         show.bar() as draw,
     ):
         iteration = fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=every, resume=resume)
-        for progress in _saving_what_is_left(iteration, model, output):
+        for progress in _saving_what_is_left(iteration, made, samples, output):
             if last is None:
                 plan = progress.plan
                 show.say(f"plan: {plan}")
@@ -136,21 +183,17 @@ def _train(
             _write_line(log, progress)
             if progress.finished:
                 break
-            words = (
-                f"loss {progress.loss:.5f} validation {progress.validation_mse:.5f} "
-                f"({psnr_db(progress.validation_mse):.2f} dB) {progress.samples_per_second:.0f} samples/s"
+            words = f"loss {progress.loss:.5f} validation " + " ".join(
+                [f"{progress.validation_mse:.5f} ({psnr_db(progress.validation_mse):.2f} dB)"] * (not exact)
+                + [f"{progress.validation_bits or 0:.1f} bits a sample"] * (progress.validation_bits is not None)
+                + [f"{progress.samples_per_second:.0f} samples/s"]
             )
             draw("training", progress.step, progress.steps, words)
             if stopped:
                 iteration.close()
                 break
     assert last is not None
-    if model.config.purpose == "compress":
-        from narrows.coding.lossy import pack
-
-        show.say("putting the model into whole numbers")
-        model.packed["lossy"] = pack(model, samples)
-    model.save(output)
+    _keep(made, samples, output)
     if not last.finished:
         show.say(
             f"stopped at step {last.step} of {last.steps}; {output} holds the best so far; "
@@ -159,23 +202,23 @@ def _train(
         sys.exit(128 + stopped[0])
     metrics = model.provenance["metrics"]
     pca = f", PCA {metrics['pca_mse']:.5f}" if metrics["pca_mse"] is not None else ""
-    show.say(
-        f"done: {output}: MSE {metrics['train_mse']:.5f} on training, {metrics['validation_mse']:.5f} on "
-        f"validation samples{pca}; {last.seconds:.1f} seconds"
-    )
+    errors = f"MSE {metrics['train_mse']:.5f} on training, {metrics['validation_mse']:.5f} on validation samples{pca}"
+    bits = "" if last.validation_bits is None else f"{last.validation_bits:.1f} bits a validation sample"
+    told = ", ".join(part for part in ("" if exact else errors, bits) if part)
+    show.say(f"done: {output}: {told}; {last.seconds:.1f} seconds")
     for note in last.notes:
         show.say(f"warning: {note}")
     return last
 
 
-def _saving_what_is_left(iteration: Any, model: Any, output: Path) -> Iterator[Any]:
+def _saving_what_is_left(iteration: Any, made: list[Any], samples: Any, output: Path) -> Iterator[Any]:
     """The iteration; when training goes wrong on its way, the best weights are saved before that is said."""
     from narrows.errors import TrainingError
 
     try:
         yield from iteration
     except TrainingError:
-        model.save(output)
+        _keep(made, samples, output)
         show.say(f"{output} holds the best weights so far")
         raise
 
