@@ -17,7 +17,7 @@ from narrows.coding.lossy import LossyCodec, pack
 from narrows.coding.tables import PRECISION, Integers
 from narrows.data.batches import to_tensor
 from narrows.data.samples import Samples, from_arrays
-from narrows.errors import ArchiveError, ModelError
+from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import build
 from narrows.networks.store import load
@@ -166,7 +166,9 @@ def test_pictures_of_differing_sizes_are_learned_and_packed(pictures: Samples) -
     assert back.shape == sample.shape
 
 
-def test_vectors_are_not_packed_yet(trained: Autoencoder) -> None:
+def test_vectors_have_no_lossy_model() -> None:
     samples = from_arrays(np.random.default_rng(0).random((40, 12), np.float32))
-    with pytest.raises(ModelError, match="images"):
+    with pytest.raises(SettingsError, match="images"):
+        build(samples.description, purpose="compress")
+    with pytest.raises(ModelError, match="lossy"):
         pack(build(samples.description, "dense", 4), samples)

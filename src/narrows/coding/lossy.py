@@ -29,7 +29,6 @@ from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError
 from narrows.networks.autoencoder import Autoencoder, Config
 from narrows.networks.build import build
-from narrows.networks.levels import Levels
 
 VERSION = 1
 DIGEST_BYTES = 8
@@ -45,16 +44,15 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     Made once, when training has ended, and stored with the model: other machines might round otherwise. Raises
     `ModelError` for a model that does not compress in this way.
     """
-    prior = model.prior
-    if not isinstance(prior, Levels):
-        raise ModelError("this model has no lossy code; train one with --for compress on images")
+    if model.prior is None:
+        raise ModelError("this model has no lossy code; train one with --for compress")
     model.eval()
     chosen = np.linspace(0, len(samples) - 1, min(CALIBRATION, len(samples))).astype(np.int64)
     crops = [np.asarray(samples.values[int(i)]) for i in chosen]
     high, wide = (min(256, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
     fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
     x = to_tensor(np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))]), model.description)
-    codec = levels_codec(prior.cpu(), x)
+    codec = levels_codec(model.prior.cpu(), x)
     card = {"config": model.config.to_json(), "description": model.description.to_json()}
     text = json.dumps(card, separators=(",", ":"), sort_keys=True).encode()
     weights = [_whole(tensor) for _, tensor in sorted(model.part("decoder").state_dict().items())]

@@ -72,7 +72,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module | None,
         config: Config,
         description: Description,
-        prior: Prior | Levels | None = None,
+        prior: Levels | Prior | None = None,
         pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
@@ -95,13 +95,13 @@ class Autoencoder(nn.Module):
         return _sized(y, x)
 
     def quantised(
-        self, x: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
+        self, x: torch.Tensor, dial: torch.Tensor, *noise: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`,
-        with `noise` those that training makes small (see `Prior`)."""
+        """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`, with
+        `noise` those that training makes small (see `Prior`)."""
         if self.prior is None:
             raise ModelError("this model does not compress; train one with --for compress")
-        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial, noise)
+        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial, *noise)
         y: torch.Tensor = self.part("decoder")(code, dial)
         return _sized(y, x), bits
 

@@ -1,59 +1,96 @@
-"""The learned density of a quantised code: differentiable bits for training.
+"""The learned density of a transform's code: differentiable bits for training.
 
-A code is coded in passes. Each pass predicts mean and scale of its own numbers from the numbers of the passes before
-and from the step of the quantisation, with a small network that `coding.exact` can put into whole numbers. The first
-pass knows the step alone. Vector codes pass from the largest channels to the smallest; spatial ones do so first for
-every second position, as on a chessboard, and then for those between.
-Next door: `training.objective` spends the bits; `coding.lossy` makes integer tables of the same numbers.
+A code is coded in passes. Each pass tells mean and scale of its own numbers from the numbers of the passes before and
+from the dial, with a small network that `coding.exact` can put into whole numbers. The channels come in groups, those
+with the largest variance first. In an image the first group comes from coarse to fine, as the pixels of `pixels` do:
+every 16th block, then those between, and so on; each other group first at the white fields of a chessboard, then at
+the black ones. Masks on a chessboard: He et al., 2021, https://arxiv.org/abs/2103.15306.
+Next door: `transform` makes the code; `coding.latents` takes the same walk in whole numbers.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from narrows.networks.parts import Added
 from narrows.networks.start import LinearOptimum
 
-QUALITIES = 100
-LEAST_SCALE, MOST_SCALE = -3.5, 11.0  # of a Gaussian in steps, as powers of 2
-SMALLEST, LARGEST = 17.0, 43.0  # dB that a linear code would reach at quality 1 and 100
+LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
+SMALLEST, LARGEST = 20.0, 43.0  # dB that a linear code would reach at the dial's ends
+REACH = 4.0  # deviations to which numbers are clipped before a network sees them
+COARSEST = 4  # the first blocks are 2**4 apart
+WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
+Where = Literal["all", "centres", "sides", "white", "black"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Network `number` tells the channels `first` to `last` from the first `seen` of them, at some of the blocks:
+    `where` of those that are `spacing` apart."""
+
+    number: int
+    first: int
+    last: int
+    seen: int
+    spacing: int
+    where: Where
+
+
+def passes(code: int, spatial: bool) -> tuple[Pass, ...]:
+    """The passes of a code of so many channels, in order."""
+    edges = _edges(code, spatial)
+    if not spatial:
+        return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False)))
+    first = edges[1]
+    found = [Pass(0, 0, first, 0, 1 << COARSEST, "all")]
+    for level in reversed(range(COARSEST)):
+        found += [Pass(1, 0, first, first, 1 << level, "centres"), Pass(2, 0, first, first, 1 << level, "sides")]
+    for a, b in zip(edges[1:], edges[2:], strict=False):
+        number = found[-1].number + 1
+        found += [Pass(number, a, b, a, 1, "white"), Pass(number + 1, a, b, b, 1, "black")]
+    return tuple(found)
+
+
+def _edges(code: int, spatial: bool) -> list[int]:
+    """Where the groups of channels begin and end: each is about three times (of vectors, twice) the last."""
+    ratio, least = (2.8, 5) if spatial else (2.0, 4)
+    count = max(1, min(6, math.ceil(math.log(max(2, code) / least) / math.log(ratio))))
+    inner = [max(i, round(code * ratio ** -(count - i))) for i in range(1, count)]
+    return sorted({0, *inner, code})
+
+
+def places(where: Where, high: int, wide: int, device: torch.device | None = None) -> torch.Tensor:
+    """Which of so many blocks a pass codes: `(h, w)` of truth values."""
+    rows, columns = torch.arange(high, device=device)[:, None] % 2, torch.arange(wide, device=device) % 2
+    if where == "all":
+        return torch.ones((high, wide), dtype=torch.bool, device=device)
+    if where == "centres":
+        return (rows + columns) == 2
+    return (rows == columns) if where == "white" else (rows != columns)
 
 
 class Prior(nn.Module):
     """Gaussians of the code `(N, K)` or `(N, K, h, w)`, in units of the samples' own values times a rotation.
 
-    `steps` holds the binary logarithms of the quantisation steps at quality 1 and 100.
+    `steps` holds the binary logarithms of the quantisation steps at both ends of the dial.
     """
 
     steps: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, code: int, spatial: bool, hidden: int = 0) -> None:
+    def __init__(self, code: int, spatial: bool, width: int) -> None:
         super().__init__()
         self.spatial = spatial
-        hidden = hidden or min(256, max(32, 2 * code))
-        self.edges = [0, *sorted({max(1, code // 16), max(1, code // 4), code})] if spatial else _edges(code)
-        side = 3 if spatial else 1
+        self.passes = passes(code, spatial)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
-        self.networks = nn.ModuleList()
-        for _ in range(2 if spatial else 1):
-            for first, last in zip(self.edges, self.edges[1:], strict=False):
-                out = nn.Conv2d(hidden, 2 * (last - first), 1)
-                nn.init.zeros_(out.weight)
-                nn.init.zeros_(out.bias)  # type: ignore[arg-type]
-                self.networks.append(
-                    nn.Sequential(
-                        nn.Conv2d(1 + (code if spatial else first), hidden, side, padding=side // 2),
-                        nn.ReLU(),
-                        nn.Conv2d(hidden, hidden, side, padding=side // 2),
-                        nn.ReLU(),
-                        out,
-                    )
-                )
+        networks = {p.number: _network(p, width, 3 if spatial else 1) for p in self.passes}
+        self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
 
     def step(self, dial: torch.Tensor) -> torch.Tensor:
         """Quantisation steps `(N,)` of dials in -1..1; equal distances of the dial are equal ratios of the step."""
@@ -67,48 +104,39 @@ class Prior(nn.Module):
         Given random numbers, the bits are those of a code with noise in place of rounding, which have gradients.
         """
         flat = code.ndim == 2
-        y = code[:, :, None, None] if flat else code
-        step = self.step(dial).view(-1, 1, 1, 1)
+        deviation, step = self.deviation.view(-1, 1, 1), self.step(dial).view(-1, 1, 1, 1)
+        y = (code[:, :, None, None] if flat else code) / deviation
         known = torch.zeros_like(y)
-        dial_plane = dial.view(-1, 1, 1, 1).expand(-1, 1, *y.shape[2:])
         bits = torch.zeros(len(y), device=y.device)
-        shift = None if noise is None else (torch.rand(y.shape, generator=noise) - 0.5).to(y.device)
-        number = 0
-        for mask in self.masks(y):
-            for first, last in zip(self.edges, self.edges[1:], strict=False):
-                seen = len(self.deviation) if self.spatial else first
-                inputs = torch.cat([dial_plane, known[:, :seen] / self.deviation[:seen].view(-1, 1, 1)], dim=1)
-                mean, scale = self.predict(number, inputs).float().chunk(2, dim=1)
-                number += 1
-                deviation = self.deviation[first:last].view(-1, 1, 1)
-                mean = mean * deviation
-                scale = torch.exp2((scale + torch.log2(deviation / step)).clamp(LEAST_SCALE, MOST_SCALE))
-                offset = (y[:, first:last] - mean) / step
-                whole = offset + (offset.round() - offset).detach()
-                each = _bits(whole if shift is None else offset + shift[:, first:last], scale)
-                bits = bits + (each * mask).sum(dim=(1, 2, 3))
-                known = torch.cat(
-                    [known[:, :first], known[:, first:last] + mask * (mean + step * whole), known[:, last:]], dim=1
-                )
+        for p in self.passes:
+            part = y[:, p.first : p.last, :: p.spacing, :: p.spacing]
+            mask = places(p.where, *part.shape[2:], y.device)
+            if not mask.any():
+                continue
+            steps = deviation[p.first : p.last] / step  # in a deviation
+            mean, scale = self.predict(p, known, dial).float().chunk(2, dim=1)
+            scale = torch.exp2((scale + torch.log2(steps)).clamp(LEAST_SCALE, MOST_SCALE))
+            offset = (part - mean) * steps
+            with torch.no_grad():
+                symbols = chosen(offset, scale)
+            spread = None if noise is None else (torch.rand(part.shape, generator=noise) - 0.5).to(y.device)
+            each = _bits(symbols if spread is None else offset + spread, scale)
+            bits = bits + (each * mask).sum(dim=(1, 2, 3))
+            whole = part + (mean + symbols / steps - part).detach()
+            known = known.clone()
+            place = known[:, p.first : p.last, :: p.spacing, :: p.spacing]
+            place.copy_(torch.where(mask, whole, place))
+        known = known * deviation
         return (known[:, :, 0, 0] if flat else known), bits
 
-    def predict(self, number: int, inputs: torch.Tensor) -> torch.Tensor:
-        """What network `number` says: `(N, 2 n, h, w)`, mean and scale of the n channels of its pass."""
-        network = self.networks[number]
+    def predict(self, p: Pass, known: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+        """What the network of a pass says of `known` `(N, K, h, w)` in deviations: `(N, 2 n, h, w)`, means in
+        deviations and the binary logarithms of scales in deviations."""
+        seen = known[:, : p.seen, :: p.spacing, :: p.spacing].clamp(-REACH, REACH)
+        planes = [dial.view(-1, 1, 1, 1).expand(-1, 1, *seen.shape[2:])]
         if self.spatial:
-            return network(inputs)  # type: ignore[no-any-return]
-        x = inputs[:, :, 0, 0]  # as plain products, which are several times faster
-        for layer in network:  # type: ignore[attr-defined]
-            x = functional.linear(x, layer.weight[:, :, 0, 0], layer.bias) if hasattr(layer, "weight") else layer(x)
-        return x[:, :, None, None]
-
-    def masks(self, y: torch.Tensor) -> list[torch.Tensor]:
-        """Which positions each round of passes codes: `(1, 1, h, w)` of 0 and 1."""
-        if not self.spatial:
-            return [torch.ones_like(y[:1, :1])]
-        rows, columns = (torch.arange(n, device=y.device) for n in y.shape[2:])
-        odd = ((rows[:, None] + columns) % 2).to(y.dtype)[None, None]
-        return [1 - odd, odd]
+            planes.append(torch.full_like(planes[0], math.log2(p.spacing) / COARSEST))
+        return self.networks[p.number](torch.cat([*planes, seen], dim=1))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def start(self, optimum: LinearOptimum) -> None:
@@ -126,14 +154,29 @@ class Prior(nn.Module):
             self.steps[end] = low
 
 
+def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Whole numbers for `offset` in steps: the nearest, or the next towards 0 where that costs less in all."""
+    near = offset.round()
+    less = near - near.sign()
+    saved = _bits(near, scale) - _bits(less, scale)
+    return torch.where((offset - less).square() - (offset - near).square() < WEIGHT * saved, less, near)
+
+
 def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Bits of an interval of length 1 around `offset` under a Gaussian of this deviation."""
     inside = torch.special.ndtr((0.5 - offset.abs()) / scale) - torch.special.ndtr((-0.5 - offset.abs()) / scale)
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _edges(code: int) -> list[int]:
-    """Where the groups of channels begin and end: the first is small, each of the others about twice the last."""
-    count = max(1, min(6, math.ceil(math.log2(max(2, code) / 4))))
-    inner = [max(i, round(code * 2.0 ** -(count - i) * 1.0)) for i in range(1, count)]
-    return [0, *inner, code]
+def _network(p: Pass, width: int, side: int) -> nn.Sequential:
+    out = nn.Conv2d(width, 2 * (p.last - p.first), 1)
+    nn.init.zeros_(out.weight)
+    nn.init.zeros_(out.bias)  # type: ignore[arg-type]
+    planes = 2 if side > 1 else 1
+    return nn.Sequential(
+        nn.Conv2d(planes + p.seen, width, side, padding=side // 2),
+        nn.ReLU(),
+        Added(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)),
+        nn.ReLU(),
+        out,
+    )
