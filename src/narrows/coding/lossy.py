@@ -33,8 +33,6 @@ from narrows.networks.build import build
 VERSION = 1
 DIGEST_BYTES = 8
 CALIBRATION = 128  # samples that decide the ranges of the exact networks
-LARGE = 4096  # weights of a tensor from which each is stored to a share of their deviation
-SHARE = 1 / 128
 Shape = tuple[int, ...]
 
 
@@ -59,18 +57,6 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     scales = np.array([scale for _, scale in weights], np.int64)
     head = [np.array([VERSION, len(weights)]), np.frombuffer(text, np.uint8), scales]
     return pack_arrays([*head, *(array for array, _ in weights), *codec.to_arrays()])
-
-
-def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
-    """A tensor as whole numbers of at most 16 bits and the power of 2 that they count."""
-    values = tensor.detach().cpu().double().numpy()
-    largest = float(np.abs(values).max(initial=0))
-    if not largest:
-        return np.zeros(values.shape, np.int64), 0
-    scale = math.ceil(math.log2(largest / (2**15 - 1)))
-    if values.size >= LARGE:
-        scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * SHARE)))
-    return np.rint(values * 2.0**-scale).astype(np.int64), scale
 
 
 class LossyCodec:

@@ -17,11 +17,13 @@ from typing import Literal
 import torch
 from torch import nn
 
-from narrows.networks.parts import Added
+from narrows.networks.parts import Added, silence
 from narrows.networks.start import LinearOptimum
 
 LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
 SMALLEST, LARGEST = 20.0, 43.0  # dB that a linear code would reach at the dial's ends
+SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
+LEAST_DEVIATION = 2.0**-16
 REACH = 4.0  # deviations to which numbers are clipped before a network sees them
 COARSEST = 4  # the first blocks are 2**4 apart
 WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
@@ -89,7 +91,7 @@ class Prior(nn.Module):
         self.passes = passes(code, spatial)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
-        networks = {p.number: _network(p, width, 3 if spatial else 1) for p in self.passes}
+        networks = {p.number: _network(p, width, spatial) for p in self.passes}
         self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
 
     def step(self, dial: torch.Tensor) -> torch.Tensor:
@@ -136,16 +138,21 @@ class Prior(nn.Module):
         planes = [dial.view(-1, 1, 1, 1).expand(-1, 1, *seen.shape[2:])]
         if self.spatial:
             planes.append(torch.full_like(planes[0], math.log2(p.spacing) / COARSEST))
-        return self.networks[p.number](torch.cat([*planes, seen], dim=1))  # type: ignore[no-any-return]
+        inputs = torch.cat([*planes, seen], dim=1)
+        if self.spatial:
+            return self.networks[p.number](inputs)  # type: ignore[no-any-return]
+        return self.networks[p.number](inputs.flatten(1))[:, :, None, None]  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def start(self, optimum: LinearOptimum) -> None:
         """Take scales from the linear optimum, and steps such that a linear code would reach the PSNRs above."""
         variances = torch.from_numpy(optimum.variances).double()
         values = len(optimum.mean)
-        self.deviation.copy_(variances.sqrt().clamp_min(float(variances.sum()) ** 0.5 / 256))
+        total = float(variances.sum())
+        self.deviation.copy_(variances.sqrt().clamp_min(max(total**0.5 / 256, LEAST_DEVIATION)))
         for end, decibels in enumerate((SMALLEST, LARGEST)):
-            wanted = values * 10 ** (-decibels / 10)
+            # Samples that vary by far less than their range are meant to keep that little.
+            wanted = 10 ** (-decibels / 10) * min(values, total * 10 ** (SMALL / 10))
             low, high = -20.0, 8.0
             for _ in range(50):
                 middle = (low + high) / 2
@@ -168,15 +175,17 @@ def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _network(p: Pass, width: int, side: int) -> nn.Sequential:
-    out = nn.Conv2d(width, 2 * (p.last - p.first), 1)
-    nn.init.zeros_(out.weight)
-    nn.init.zeros_(out.bias)  # type: ignore[arg-type]
-    planes = 2 if side > 1 else 1
+def _network(p: Pass, width: int, spatial: bool) -> nn.Sequential:
+    def layer(into: int, out: int, side: int = 1) -> nn.Conv2d | nn.Linear:
+        # Linear layers are several times faster than convolutions of a single place.
+        return nn.Conv2d(into, out, side, padding=side // 2) if spatial else nn.Linear(into, out)
+
+    last = layer(width, 2 * (p.last - p.first))
+    silence(last)
     return nn.Sequential(
-        nn.Conv2d(planes + p.seen, width, side, padding=side // 2),
+        layer(1 + spatial + p.seen, width, 3),
         nn.ReLU(),
-        Added(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)),
+        Added(layer(width, width), nn.ReLU(), layer(width, width)),
         nn.ReLU(),
-        out,
+        last,
     )
