@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.data.batches import Batches, chunks, split
+from narrows.data.batches import Batches, split
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError, TrainingError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import NETWORKS
-from narrows.networks.start import linear_optimum, thinned
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
+from narrows.training.begin import start_network, values_each
 from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
@@ -31,7 +30,6 @@ from narrows.training.settings import Plan, Settings, decide, validation_interva
 from narrows.version import __version__
 
 YIELD_SECONDS = 0.2
-START_SAMPLES = 4096  # that decide shifts and scales of the start
 VALIDATION_BYTES = 256 << 20  # of floats
 
 
@@ -100,7 +98,7 @@ def _train(
     batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device)
     watched = held if len(held) else training[: plan.batch_size]
     validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device)
-    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * _values(model, plan.crop))))
+    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * values_each(model, plan.crop))))
     validation_x = validation.draw(0)
 
     state = State()
@@ -200,30 +198,6 @@ def _train(
     model.provenance["notes"] = notes
     last = progress(finished=True, notes=tuple(notes))
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
-
-
-def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
-    """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
-    density of pixels or levels has no use for it."""
-    if model.pixels is not None or model.prior is not None:
-        return
-    block = model.config.block
-    row = NETWORKS[model.config.network]
-    if block or not model.description.varied:
-        values = _values(model, plan.crop)
-        count = model.config.code if block else int(np.prod(model.code_shape))
-        rows = max(1, values // (block**2 * model.description.channels)) if block else 1
-        chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
-        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    if plan.start == "pca" and row.start is not None and model.optimum is not None:
-        few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
-        x = next(chunks(samples, few, plan.crop))
-        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
-        model.to(plan.device)
-
-
-def _values(model: Autoencoder, crop: int) -> int:
-    return crop * crop * model.description.channels if crop else model.description.values
 
 
 def _autocast(plan: Plan) -> torch.autocast:
