@@ -74,6 +74,7 @@ class LossyCodec:
             scales = next(arrays)
             weights = [next(arrays) for _ in range(count)]
             config, self.description = Config(**card["config"]), Description.from_json(card["description"])
+            _check(config, self.description, scales)
             with torch.device("meta"):
                 model = build(
                     self.description, config.network, config.code, config.width or None, purpose=config.purpose
@@ -139,6 +140,14 @@ class LossyCodec:
                 y = self.decoder(x, dials()[quality - 1].expand(len(x)))
                 samples += list(from_tensor(y, replace(self.description, shape=stack.shape[1:])))
         return samples
+
+
+def _check(config: Config, description: Description, scales: Integers) -> None:
+    """Raise ValueError or TypeError for what no model that codes levels has."""
+    if config.purpose != "compress" or description.kind != "images" or np.abs(scales).max(initial=0) > 64:
+        raise ValueError
+    if np.dtype(description.dtype).kind not in "uif" or not float(description.low) < float(description.high):
+        raise ValueError
 
 
 def _digest(levels: Sequence[Integers]) -> bytes:

@@ -133,6 +133,21 @@ def objective(model: Autoencoder, plan: Plan) -> Objective:
     return Distortion() if model.prior is None else RateDistortion(plan.seed)
 
 
+@torch.no_grad()
+def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
+    """What an objective finds on samples `x` in 0..1, in pieces of bounded memory."""
+    model.eval()
+    rows = max(1, (1 << 24) // max(1, x[0].numel()))
+    parts = [x[start : start + rows].to(model.device) for start in range(0, len(x), rows)]
+    found = [aim.measure(model, part) for part in parts]
+    shares = [len(part) / len(x) for part in parts]
+    bits = [m.bits * share for m, share in zip(found, shares, strict=True) if m.bits is not None]
+    score, mse = (
+        sum(getattr(m, name) * share for m, share in zip(found, shares, strict=True)) for name in ("score", "mse")
+    )
+    return Measure(score, mse, sum(bits) if bits else None)
+
+
 def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean squared error per value, both in 0..1 and of one shape."""
     return (x_hat - x).square().mean()
