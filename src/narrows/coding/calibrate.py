@@ -6,6 +6,7 @@ Next door: `latents` codes with the result; `quantise` does the networks.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -48,9 +49,9 @@ class _Counter(Encoder):
 
 
 @torch.no_grad()
-def latents_codec(prior: Prior, code: torch.Tensor) -> LatentsCodec:
-    """Put a trained density into whole numbers; codes `(N, K)` or `(N, K, h, w)` of samples decide the ranges and
-    correct the tables."""
+def latents_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> LatentsCodec:
+    """Put a trained density into whole numbers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
+    gives for their dials, decide the ranges and correct the tables."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
     def note(network: nn.Module, inputs: Any) -> None:
@@ -58,7 +59,8 @@ def latents_codec(prior: Prior, code: torch.Tensor) -> LatentsCodec:
 
     hooks = [network.register_forward_pre_hook(note) for network in prior.networks]
     try:
-        prior(code, torch.linspace(-1, 1, len(code)))
+        spread = torch.linspace(-1, 1, count)
+        prior(analysed(spread), spread)
     finally:
         for hook in hooks:
             hook.remove()
@@ -85,7 +87,13 @@ def latents_codec(prior: Prior, code: torch.Tensor) -> LatentsCodec:
         np.concatenate(halves),
         tuple(networks),
     )
-    return _fitted(codec, (code if prior.spatial else code[:, :, None, None]).permute(0, 2, 3, 1).double().numpy())
+    counter = _Counter(codec.tables)
+    for quality in FITTED:
+        code = analysed(dials[quality - 1].expand(count))
+        code = code if prior.spatial else code[:, :, None, None]
+        codes = code.permute(0, 2, 3, 1).double().numpy()
+        codec.walk(counter, codes, codes.shape, quality)
+    return _fitted(codec, counter.counts)
 
 
 def _gaussians() -> list[Integers]:
@@ -104,22 +112,21 @@ def _half(weights: Doubles | Integers) -> Integers:
     return half
 
 
-def _fitted(codec: LatentsCodec, codes: Doubles) -> LatentsCodec:
+def _fitted(codec: LatentsCodec, seen: list[Integers]) -> LatentsCodec:
     """The tables corrected by how often each number really comes: what a network believes to be a Gaussian is not
     quite one, all the more as symbols are chosen for their bits."""
-    counter = _Counter(codec.tables)
-    for quality in FITTED:
-        codec.walk(counter, codes, codes.shape, quality)
     halves = []
-    for parts, lowest, counts in zip(codec.tables.parts, codec.tables.lowest, counter.counts, strict=False):
-        weights = parts[-lowest:] * (BELIEF / TOTAL)
+    for parts, lowest, counts in zip(codec.tables.parts, codec.tables.lowest, seen, strict=False):
+        weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
         weights[:-1] += np.append(counts[0], counts[1:] / 2)
         halves.append(_half(weights))
     return replace(codec, lengths=np.array([len(h) for h in halves]), halves=np.concatenate(halves))
 
 
 def _inputs(network: nn.Sequential) -> int:
-    return int(network[0].weight.shape[1])  # type: ignore[union-attr]
+    first = network[0]
+    assert isinstance(first, (nn.Conv2d, nn.Linear))
+    return first.weight.shape[1]
 
 
 def _convolutions(network: nn.Sequential) -> nn.Sequential:

@@ -1,7 +1,7 @@
 """Codes of transforms to bytes and back: the walk over `networks.prior` in exact integers.
 
 A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks say where its mean
-lies and how far it strays; what is coded is how many steps it is from the mean, with one of a family of stored tables.
+lies and how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family.
 The mean, the table and the size of a step are computed from whole numbers alone.
 Next door: `transforms` makes samples of codes; `exact` evaluates the networks.
 """
@@ -80,7 +80,9 @@ class LatentsCodec:
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         wrong |= (steps < 1).any() or (steps >= 1 << 30).any()
-        wrong |= (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 60
+        wrong |= (
+            (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 60
+        )
         wrong |= (lengths < 3).any() or (lengths > 1 << 15).any() or lengths.sum() != len(halves)
         wrong |= (halves < 1).any() or (halves > TOTAL).any()
         if wrong:
@@ -120,15 +122,14 @@ class LatentsCodec:
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
-        return np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)
+        ratios: Integers = np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)
+        return ratios
 
     def values(self, code: Integers) -> Doubles:
         """A walked code `(N, h, w, K)` in the units of samples."""
         return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
 
-    def walk(
-        self, coder: Encoder | Decoder, codes: Doubles | None, shape: tuple[int, ...], quality: int
-    ) -> Integers:
+    def walk(self, coder: Encoder | Decoder, codes: Doubles | None, shape: tuple[int, ...], quality: int) -> Integers:
         """Code numbers `(N, h, w, K)` in the units of samples (None when decoding); returns what became of them, in
         2**-18 of each channel's deviation."""
         known = np.zeros(shape, np.int64)

@@ -28,9 +28,11 @@ def from_arrays(module: nn.Module, arrays: Iterator[Integers]) -> nn.Module:
     """Give a network, of any weights or none, those of `to_arrays`. Raises ValueError, StopIteration or RuntimeError
     where they do not fit."""
     scales = next(arrays)
+    if np.abs(scales).max(initial=0) > 64:
+        raise ValueError("a weight out of all range")
     names = sorted(module.state_dict())
     floats = {
-        name: torch.from_numpy((next(arrays) * 2.0 ** int(scale)).astype(np.float32))
+        name: torch.from_numpy(np.asarray(next(arrays) * 2.0 ** int(scale), np.float32))
         for name, scale in zip(names, scales, strict=True)
     }
     module.load_state_dict(floats, strict=True, assign=True)
@@ -47,3 +49,19 @@ def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
     if values.size >= LARGE:
         scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * SHARE)))
     return np.rint(values * 2.0**-scale).astype(np.int64), scale
+
+
+_BOTH = b"nrw+"  # no packed arrays begin so
+
+
+def joined(decoding: bytes, encoding: bytes) -> bytes:
+    """A compact model with what only encoding needs beside it, as a model file keeps both."""
+    return _BOTH + len(decoding).to_bytes(8, "little") + decoding + encoding
+
+
+def parted(packed: bytes) -> tuple[bytes, bytes]:
+    """The inverse: what decoding needs, which is what archives carry and name, and what only encoding needs."""
+    if not packed.startswith(_BOTH):
+        return packed, b""
+    end = 12 + int.from_bytes(packed[4:12], "little")
+    return packed[12:end], packed[end:]

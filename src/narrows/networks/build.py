@@ -208,7 +208,9 @@ def _levels(
     """A model for lossy coding."""
     channels = description.channels
     if network != LEVELS or code not in (None, channels):
-        raise SettingsError(f"network {network!r}, code {code} were given; what compresses is {LEVELS} or {TRANSFORM}")
+        raise SettingsError(
+            f"network {network!r}, code {code} were given; what compresses is {LEVELS} or {TRANSFORM}"
+        )
     if description.kind != "images":
         raise SettingsError(f"network {LEVELS} needs images, not {description}; choose {TRANSFORM}")
     width = LEVELS_WIDTH if width is None else width

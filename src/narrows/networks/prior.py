@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -21,7 +22,7 @@ from narrows.networks.parts import Added, silence
 from narrows.networks.start import LinearOptimum
 
 LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
-SMALLEST, LARGEST = 20.0, 43.0  # dB that a linear code would reach at the dial's ends
+ENDS = {True: (20.0, 43.0), False: (20.0, 60.0)}  # dB that a linear code would reach with the dial there; of images?
 SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
 LEAST_DEVIATION = 2.0**-16
 REACH = 4.0  # deviations to which numbers are clipped before a network sees them
@@ -47,12 +48,12 @@ def passes(code: int, spatial: bool) -> tuple[Pass, ...]:
     """The passes of a code of so many channels, in order."""
     edges = _edges(code, spatial)
     if not spatial:
-        return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False)))
+        return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
     first = edges[1]
     found = [Pass(0, 0, first, 0, 1 << COARSEST, "all")]
     for level in reversed(range(COARSEST)):
         found += [Pass(1, 0, first, first, 1 << level, "centres"), Pass(2, 0, first, first, 1 << level, "sides")]
-    for a, b in zip(edges[1:], edges[2:], strict=False):
+    for a, b in pairwise(edges[1:]):
         number = found[-1].number + 1
         found += [Pass(number, a, b, a, 1, "white"), Pass(number + 1, a, b, b, 1, "black")]
     return tuple(found)
@@ -112,7 +113,7 @@ class Prior(nn.Module):
         bits = torch.zeros(len(y), device=y.device)
         for p in self.passes:
             part = y[:, p.first : p.last, :: p.spacing, :: p.spacing]
-            mask = places(p.where, *part.shape[2:], y.device)
+            mask = places(p.where, part.shape[2], part.shape[3], y.device)
             if not mask.any():
                 continue
             steps = deviation[p.first : p.last] / step  # in a deviation
@@ -150,7 +151,7 @@ class Prior(nn.Module):
         values = len(optimum.mean)
         total = float(variances.sum())
         self.deviation.copy_(variances.sqrt().clamp_min(max(total**0.5 / 256, LEAST_DEVIATION)))
-        for end, decibels in enumerate((SMALLEST, LARGEST)):
+        for end, decibels in enumerate(ENDS[self.spatial]):
             # Samples that vary by far less than their range are meant to keep that little.
             wanted = 10 ** (-decibels / 10) * min(values, total * 10 ** (SMALL / 10))
             low, high = -20.0, 8.0
