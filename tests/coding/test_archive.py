@@ -91,7 +91,9 @@ def test_whatever_goes_in_comes_out_as_promised(make: Make, case: tuple[Any, Pro
     assert everything == b"".join(archive[name].tobytes() for name in archive)
 
 
-def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(make: Make, with_mere_bytes: Callable[[Promise, bytes], BlockCodec]) -> None:
+def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(
+    make: Make, with_mere_bytes: Callable[[Promise, bytes], BlockCodec]
+) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (130, 140, 3), np.uint8)
     entry = Entry("photo.png", "image", photo.shape, "uint8")
     for promise in (Promise(0), Promise(2), Promise(None, 75)):
