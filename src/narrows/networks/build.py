@@ -14,10 +14,10 @@ from torch import nn
 
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson, levels
+from narrows.networks import conv, dense, lesson
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
+from narrows.networks.levels import Levels, levels
 from narrows.networks.pixels import Pixels
-from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
@@ -52,20 +52,6 @@ class Network:
     offset: int = 0
     start: Start | None = None
     start_work: float = WORK_LIMIT
-    dialled: Dialled | None = None
-
-
-@dataclass(frozen=True)
-class Dialled:
-    """What a network is when it compresses: as in `Network`, but with a dial and a code that is a rotation."""
-
-    build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
-    recipe: Recipe
-    code: int
-    start: Start
-    prior: Callable[[int, int], Prior | levels.Levels] = lambda code, width: Prior(code, False)
-    step: Callable[[tuple[int, ...]], int] = lambda shape: 0
-    width: Callable[[int], int] | None = None
 
 
 NETWORKS: dict[str, Network] = {
@@ -100,7 +86,6 @@ NETWORKS: dict[str, Network] = {
         code=32,
         width=lambda values: min(1000, max(256, 4 * values)),
         start=dense.start,
-        dialled=Dialled(dense.dialled, Recipe(1500, 3e-3, 40, muon=4e-2, shift=1), 784, dense.start_dialled),
     ),
     "conv": Network(
         conv.conv,
@@ -109,15 +94,6 @@ NETWORKS: dict[str, Network] = {
         width=lambda values: 64,
         step=conv.step,
         start=conv.start,
-        dialled=Dialled(
-            levels.levels,
-            Recipe(64, 2e-3, 10, muon=1e-2),
-            code=4,
-            start=levels.start,
-            prior=lambda code, width: levels.Levels(code, width),
-            step=lambda shape: 1,
-            width=lambda values: 48,
-        ),
     ),
 }
 
@@ -125,14 +101,16 @@ NETWORKS: dict[str, Network] = {
 PIXELS = "pixels"
 PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2)
 PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
+LEVELS = "levels"
+LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
+LEVELS_WIDTH = 48
 
 
 def recipe_of(config: Config) -> Recipe:
     """How a network is trained for its purpose."""
     if config.purpose == "exact":
         return PIXELS_RECIPE
-    row = NETWORKS[config.network]
-    return row.dialled.recipe if config.purpose == "compress" and row.dialled is not None else row.recipe
+    return LEVELS_RECIPE if config.purpose == "compress" else NETWORKS[config.network].recipe
 
 
 def build(
@@ -147,40 +125,34 @@ def build(
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
-    With the `purpose` "compress" the code is quantised, for `dense` and `conv` only; "exact" gives the network
-    `pixels`, the density of images of 8 bits, which has no code.
+    The `purpose` "compress" gives the network `levels`, whose code is quantised, for images; "exact" gives the
+    network `pixels`, the density of images of 8 bits, which has no code.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
+    if purpose == "compress":
+        return _levels(description, network, code, width, seed)
+    if purpose != "reconstruct":
+        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
     if network is None:
-        small = 0 < description.values <= PRIMAL_LIMIT
-        if purpose == "compress":  # images are cheapest where they are
-            small = description.kind == "vectors"
-        network = "dense" if small else "conv"
+        network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
     if network not in NETWORKS:
         raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
     row = NETWORKS[network]
-    if purpose not in ("reconstruct", "compress"):
-        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
-    compress = row.dialled if purpose == "compress" else None
-    if purpose == "compress" and compress is None:
-        able = ", ".join(name for name, other in NETWORKS.items() if other.dialled)
-        raise SettingsError(f"network {network} does not compress; choose one of: {able}")
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
-    stepping = (compress or row).step
-    step = stepping(shape) if len(shape) == 3 else 0
-    spatial = stepping((1, 64, 64)) > 0
+    step = row.step(shape) if len(shape) == 3 else 0
+    spatial = row.step((1, 64, 64)) > 0
     if spatial and len(shape) != 3:
         raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
     if not spatial and description.varied:
         raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
     most = shape[0] * step**2 if step else description.values
     if code is None:
-        code = min(compress.code if compress else row.code, most) or max(1, most // 8)
+        code = min(row.code, most) or max(1, most // 8)
     if not 1 <= code <= most:
         what = f"channels for each {step}x{step} block" if step else "numbers"
         raise SettingsError(
@@ -188,15 +160,12 @@ def build(
         )
     if width is not None and not 4 <= width <= 65536:
         raise SettingsError(f"a width of {width} was given; allowed are 4 to 65536")
-    if width is None:
-        width = ((compress and compress.width) or row.width)(description.values)
+    width = row.width(description.values) if width is None else width
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
-        encoder, decoder = (compress or row).build(shape, code, width)
-        prior = compress.prior(code, width) if compress else None
+        encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
-    config = Config(network, code, width, step, row.offset, block, purpose)
-    return Autoencoder(encoder, decoder, config, description, prior)
+    return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
 
 
 def _pixels(
@@ -214,3 +183,22 @@ def _pixels(
         torch.manual_seed(seed)
         pixels = Pixels(description.channels, width, blocks=2 if width <= PIXELS_WIDTH else 3)
     return Autoencoder(None, None, Config(PIXELS, 0, width, 1, 0, 0, "exact"), description, pixels=pixels)
+
+
+def _levels(
+    description: Description, network: str | None, code: int | None, width: int | None, seed: int
+) -> Autoencoder:
+    """A model for lossy coding."""
+    channels = description.channels
+    if network not in (None, LEVELS) or code not in (None, channels):
+        raise SettingsError(f"network {network!r}, code {code} were given for lossy coding, which has {LEVELS} only")
+    if description.kind != "images":
+        raise SettingsError(f"lossy coding learns images, not {description}; compress these within an error")
+    width = LEVELS_WIDTH if width is None else width
+    if not 16 <= width <= 512:
+        raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder, decoder = levels(channels, width)
+        prior = Levels(channels, width)
+    return Autoencoder(encoder, decoder, Config(LEVELS, channels, width, 1, 0, 0, "compress"), description, prior)

@@ -21,8 +21,8 @@ START_SAMPLES = 4096  # that decide shifts and scales of the start
 
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
     """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
-    density of pixels has no use for it."""
-    if model.pixels is not None:
+    density of pixels or levels has no use for it."""
+    if model.pixels is not None or model.prior is not None:
         return
     block = model.config.block
     row = NETWORKS[model.config.network]
@@ -32,13 +32,10 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         rows = max(1, values // (block**2 * model.description.channels)) if block else 1
         chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
         model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    begin = row.dialled.start if row.dialled is not None and model.prior is not None else row.start
-    if model.prior is not None and model.optimum is not None:
-        model.prior.start(model.optimum)
-    if plan.start == "pca" and begin is not None and model.optimum is not None:
+    if plan.start == "pca" and row.start is not None and model.optimum is not None:
         few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
         x = next(chunks(samples, few, plan.crop))
-        begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
+        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
 
 

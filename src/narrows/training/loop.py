@@ -24,7 +24,7 @@ from narrows.training import device as devices
 from narrows.training import health
 from narrows.training.begin import start_network, values_each
 from narrows.training.checkpoint import State
-from narrows.training.objective import Distortion, Measure, Objective, objective
+from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 from narrows.version import __version__
@@ -231,21 +231,6 @@ def _with_steps(plan: Plan, model: Autoencoder, aim: Objective, batches: Batches
     steps = max(1, int(0.95 * (60 * minutes - seconds) / (seconds / (count - 1))))
     every = validation_interval(steps, plan.validation, plan.batch_size)
     return replace(plan, steps=steps, validate_every=every)
-
-
-@torch.no_grad()
-def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
-    """What an objective finds on samples `x` in 0..1, in pieces of bounded memory."""
-    model.eval()
-    rows = max(1, (1 << 24) // max(1, x[0].numel()))
-    parts = [x[start : start + rows].to(model.device) for start in range(0, len(x), rows)]
-    found = [aim.measure(model, part) for part in parts]
-    shares = [len(part) / len(x) for part in parts]
-    bits = [m.bits * share for m, share in zip(found, shares, strict=True) if m.bits is not None]
-    score, mse = (
-        sum(getattr(m, name) * share for m, share in zip(found, shares, strict=True)) for name in ("score", "mse")
-    )
-    return Measure(score, mse, sum(bits) if bits else None)
 
 
 def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:
