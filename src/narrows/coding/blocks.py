@@ -129,7 +129,7 @@ class BlockCodec:
 
     def _encode(self, samples: Sequence[Array], error: int) -> bytes:
         learned = None
-        if self.pixels is not None and self._fits([s.shape for s in samples], samples[0].dtype):
+        if self._fits([s.shape for s in samples], samples[0].dtype) and self.pixels is not None:
             learned = bytes([PIXELS]) + self.pixels.encode(samples, error)
         steps = _stepped(samples, error) if error else None
         rest = samples if steps is None else steps
@@ -141,8 +141,9 @@ class BlockCodec:
 
     def _fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         """Whether the model is one of such samples."""
-        channels = self.pixels.channels if self.pixels is not None else 0
-        return dtype == np.uint8 and all(len(shape) == 3 and shape[2] == channels for shape in shapes)
+        if dtype != np.uint8 or any(len(shape) != 3 for shape in shapes) or self.pixels is None:
+            return False
+        return all(shape[2] == self.pixels.channels for shape in shapes)
 
     def _coming_back(self, samples: Sequence[Array], payload: bytes) -> list[Array]:
         """What a payload decodes to, known without decoding it."""

@@ -30,7 +30,8 @@ class Recipe:
 
     Small sets get batches of a tenth of the set at most, and a least number of steps. `muon` is the rate of the
     orthogonalised steps that train hidden matrices, 0 to train all by Adam at `learning_rate`. `shift` moves
-    small images by up to so many pixels.
+    small images by up to so many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of
+    them a batch (0: as many as samples).
     """
 
     batch_size: int
@@ -38,6 +39,8 @@ class Recipe:
     epochs: float
     muon: float = 0.0
     shift: int = 0
+    crop: int = 128
+    crops: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ NETWORKS: dict[str, Network] = {
 
 
 PIXELS = "pixels"
-PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2)
+PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2, crop=64, crops=12)
 PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
 LEVELS = "levels"
 LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
