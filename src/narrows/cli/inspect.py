@@ -27,8 +27,9 @@ def command(path: Path, as_json: bool) -> None:
         return
     for name, value in values.items():
         if name != "history":
-            click.echo(f"{name.replace('_', ' '):<18}{_plain(value)}")
-    click.echo(f"\n{model}")
+            words = show.shape(model.code_shape) if name == "code" else _plain(value)
+            show.result(f"{name.replace('_', ' '):<18}{words}")
+    show.result(f"\n{model}")
 
 
 def _plain(value: object) -> str:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,17 +56,30 @@ def command(data: str, output: Path, **options: Any) -> None:
     leaves a usable model and a checkpoint; the same command with --resume goes on to the same result.
     Progress is also written beside the model, as JSON lines.
     """
+    from narrows.data.checks import real
     from narrows.data.files import check_writable
-    from narrows.data.sources import open_samples
-    from narrows.networks.build import build
-    from narrows.training.settings import Settings
+    from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.networks.build import build, named
+    from narrows.training import checkpoint as checkpoints
+    from narrows.training import device
+    from narrows.training.settings import Settings, check_crop
 
     as_json, resume, every = options.pop("as_json"), options.pop("resume"), options.pop("checkpoint_every")
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
     shape = {name: options.pop(name) for name in ("network", "code", "width")}
     settings = Settings(**options)
-    checkpoint = output.with_name(output.name + ".checkpoint")
+    # What can be refused before the data are read, is.
+    real("checkpoint every", every, 0, 1e9)
     check_writable(output)
+    refuse_overwriting(output, data)
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    if resume:
+        checkpoints.check(checkpoint)
+    if shape["network"] is not None:
+        named(shape["network"])
+        check_crop(shape["network"], settings.crop)
+    device.choose(settings.device)
+    writer = None if board is None else _tensorboard_writer()
     with show.reporting() as report:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
@@ -74,12 +87,14 @@ def command(data: str, output: Path, **options: Any) -> None:
     model = build(samples.description, **shape, seed=settings.seed)
     show.say(f"data: {samples.source}: {samples.description}")
     show.say(
-        f"network: {model.config.network}, code {'x'.join(str(n or '?') for n in model.code_shape)}, "
-        f"{model.parameter_count} parameters"
+        f"network: {model.config.network}, code {show.shape(model.code_shape)}, {model.parameter_count} parameters"
     )
+    if model.holds_everything:
+        show.say("note: the code has as many numbers as the sample, so nothing is made smaller; lower --code")
     if checkpoint.exists() and not resume:
         show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
-    outcome = _train(model, samples, settings, output, checkpoint, every, resume, board)
+    board_writer = nullcontext() if writer is None else writer(str(board))
+    outcome = _train(model, samples, settings, output, checkpoint, every, resume, board_writer)
     checkpoint.unlink(missing_ok=True)
     values = {
         "model": str(output),
@@ -102,34 +117,31 @@ def _train(
     checkpoint: Path,
     every: float,
     resume: bool,
-    board: Path | None,
+    board: Any,
 ) -> Any:
     """Run the loop, draw it, and save; leaves a model and a checkpoint when a signal ends it early."""
     from narrows.evaluation.metrics import psnr_db
     from narrows.training.loop import fit
 
     last = None
-    with (
-        _stopping() as stopped,
-        _log(output, resume) as log,
-        _tensorboard(board) as write_board,
-        show.bar() as draw,
-    ):
+    with _stopping() as stopped, board as writer, _Log(output, resume) as log, show.bar() as draw:
         iteration = fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=every, resume=resume)
         for progress in _saving_what_is_left(iteration, model, output):
             if last is None:
                 plan = progress.plan
                 show.say(f"plan: {plan}")
                 show.say(f"split: {plan.training} to train, {plan.validation} to validate, by seed {plan.seed}")
+                seen = "validation" if plan.validation else "on training samples"
             if last is None or progress.validation_mse != last.validation_mse or progress.finished:
-                write_board(progress)
+                _write_board(writer, progress)
             last = progress
-            _write_line(log, progress)
+            log.write(progress)
             if progress.finished:
                 break
             words = (
-                f"loss {progress.loss:.5f} validation {progress.validation_mse:.5f} "
-                f"({psnr_db(progress.validation_mse):.2f} dB) {progress.samples_per_second:.0f} samples/s"
+                f"loss {progress.loss:.4g}, {seen} {progress.validation_mse:.4g} "
+                f"(PSNR of this mean {psnr_db(progress.validation_mse):.2f} dB), "
+                f"{progress.samples_per_second:.0f} samples/s"
             )
             draw("training", progress.step, progress.steps, words)
             if stopped:
@@ -138,16 +150,17 @@ def _train(
     assert last is not None
     model.save(output)
     if not last.finished:
-        show.say(
-            f"stopped at step {last.step} of {last.steps}; {output} holds the best so far; "
-            "the same command with --resume goes on"
-        )
+        on = "; the same command with --resume goes on" if checkpoint.exists() else ""
+        show.say(f"stopped at step {last.step} of {last.steps}; {output} holds the best so far{on}")
+        for note in model.provenance["notes"]:
+            show.say(f"warning: {note}")
         sys.exit(128 + stopped[0])
     metrics = model.provenance["metrics"]
-    pca = f", PCA {metrics['pca_mse']:.5f}" if metrics["pca_mse"] is not None else ""
+    pca = f", PCA {metrics['pca_mse']:.4g}" if metrics["pca_mse"] is not None else ""
+    held = metrics["validation_mse"]
+    validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
     show.say(
-        f"done: {output}: MSE {metrics['train_mse']:.5f} on training, {metrics['validation_mse']:.5f} on "
-        f"validation samples{pca}; {last.seconds:.1f} seconds"
+        f"done: {output}: MSE {metrics['train_mse']:.4g} on training {validation}{pca}; {last.seconds:.1f} seconds"
     )
     for note in last.notes:
         show.say(f"warning: {note}")
@@ -185,52 +198,58 @@ def _stopping() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _log(output: Path, resume: bool) -> Iterator[IO[str]]:
-    """The JSON-lines log beside the model."""
-    from narrows.errors import OutputError
+class _Log:
+    """The JSON-lines log beside the model; opened when there is something to write, so that a command that fails
+    before leaves that of an earlier model alone."""
 
-    path = output.with_name(output.name + ".log.jsonl")
-    try:
-        file = path.open("a" if resume else "w", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another place") from None
-    with file:
-        yield file
+    def __init__(self, output: Path, resume: bool) -> None:
+        self.path = output.with_name(output.name + ".log.jsonl")
+        self.mode = "a" if resume else "w"
+        self.file: IO[str] | None = None
+        self.failed = False
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def write(self, progress: Any) -> None:
+        """A line; where it cannot be written that is said once, for a model is worth more than its log."""
+        if self.failed:
+            return
+        names = ("step", "steps", "epoch", "seconds", "loss", "validation_mse", "samples_per_second")
+        values = {name: getattr(progress, name) for name in names}
+        # JSON has no NaN; what is not measured yet is null.
+        values = {k: None if v != v else v for k, v in values.items()} | {"time": round(time.time(), 3)}
+        try:
+            if self.file is None:
+                self.file = self.path.open(self.mode, encoding="utf-8")
+            self.file.write(json.dumps(values) + "\n")
+            self.file.flush()
+        except OSError as error:
+            self.failed = True
+            self._close()
+            show.say(f"warning: {self.path}: the log cannot be written: {error.strerror}; training goes on without")
+
+    def _close(self) -> None:
+        if self.file is not None:
+            with suppress(OSError):  # what could not be written is tried again
+                self.file.close()
 
 
-def _write_line(log: IO[str], progress: Any) -> None:
-    from narrows.errors import OutputError
-
-    names = ("step", "steps", "epoch", "seconds", "loss", "validation_mse", "samples_per_second")
-    values = {name: getattr(progress, name) for name in names}
-    # JSON has no NaN; what is not measured yet is null.
-    values = {k: None if v != v else v for k, v in values.items()} | {"time": round(time.time(), 3)}
-    try:
-        log.write(json.dumps(values) + "\n")
-        log.flush()
-    except OSError as error:
-        raise OutputError(
-            f"{log.name}: cannot be written: {error.strerror}; free some space and go on with --resume"
-        ) from None
-
-
-@contextmanager
-def _tensorboard(folder: Path | None) -> Iterator[Any]:
-    """A function that writes progress to TensorBoard, or nothing without a folder."""
-    if folder is None:
-        yield lambda progress: None
-        return
+def _tensorboard_writer() -> Any:
+    """The class that writes TensorBoard logs; raises `MissingExtraError`."""
     from narrows.errors import MissingExtraError
 
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise MissingExtraError("--tensorboard needs a package: pip install 'narrows[tensorboard]'") from None
-    with SummaryWriter(str(folder)) as writer:
+    return SummaryWriter
 
-        def write(progress: Any) -> None:
-            for name in ("loss", "validation_mse", "samples_per_second"):
-                writer.add_scalar(name, getattr(progress, name), progress.step)
 
-        yield write
+def _write_board(writer: Any, progress: Any) -> None:
+    if writer is not None:
+        for name in ("loss", "validation_mse", "samples_per_second"):
+            writer.add_scalar(name, getattr(progress, name), progress.step)

@@ -49,8 +49,7 @@ def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.T
 
 def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor], dict[str, Any]]:
     """The state, the tensors and the stored plan. Raises where the file is damaged or of another run."""
-    if not Path(path).exists():
-        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
+    check(path)
     every, metadata = unseal(*read_limited(path)[::-1])
     if "run" not in metadata:
         raise ModelError(f"{path}: a model, not a checkpoint")
@@ -67,6 +66,12 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
     tensors = {k.removeprefix("now."): v for k, v in every.items() if k.startswith("now.")}
     best = {k.removeprefix("best."): v for k, v in every.items() if k.startswith("best.")}
     return State(**numbers, best=best), tensors, stored["plan"]
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raise `SettingsError` where there is no checkpoint."""
+    if not Path(path).exists():
+        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
 
 
 def _brief(stored: Any, given: Any) -> str:
