@@ -19,23 +19,9 @@ import torch
 from PIL import Image
 
 import narrows
-from narrows.cli.main import run
 from narrows.data.samples import Samples
 
 QUICK = ["--steps", "8", "--network", "lesson-linear", "--code", "4"]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]):
-    """Run the command line in this process: its exit code, stdout and stderr."""
-
-    def calling(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            run([str(a) for a in arguments])
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return calling
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from narrows.coding.archive import Archive
 from narrows.coding.entries import unpack_extras
-from narrows.coding.index import CRC_BYTES, HEAD, Index, crc, seal, stored_length
+from narrows.coding.index import CRC_BYTES, HASH_BYTES, HEAD, Index, crc, seal, stored_length
 from narrows.coding.names import checked_name
 from narrows.coding.varints import Integers, pack
 from narrows.errors import ArchiveError
@@ -90,9 +90,17 @@ def test_a_block_of_several_samples_and_more_bytes_than_allowed_is_refused(
 
 
 def test_more_pieces_than_the_index_has_bytes_for_are_refused(small: bytes, forge: Forge, index_of: IndexOf) -> None:
-    for number in (100, 1 << 40):
+    for number in (100, 1 << 22, 1 << 40):
         pieces = _changed(index_of(small).pieces, PIECES, 0, number)
         _refused(forge(small, pieces=pieces), "pieces")
+
+
+def test_more_runs_or_names_than_allowed_are_refused(small: bytes, forge: Forge, index_of: IndexOf) -> None:
+    body = index_of(small).to_bytes()
+    at = 3 + 1 + HASH_BYTES
+    for runs in ([1 << 22, 1], [1, 1 << 23], [1 << 40, 1]):
+        _refused(_with_end(small, body[:at] + pack(runs) + body[at + 2 :], 0), "runs are claimed")
+    _refused(forge(small, entries=_changed(index_of(small).entries, NUMBER, 0, 1 << 22)), "names are claimed")
 
 
 def test_blocks_that_overlap_or_lie_outside_the_file_are_refused(
@@ -181,7 +189,7 @@ def test_a_name_that_is_not_safe_everywhere_is_refused_in_reading_and_in_writing
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
     names = index_of(small).names.split(b"\n")
-    _refused(forge(small, names=b"\n".join([*names[:3], name.encode()])), r"the name|different names")
+    _refused(forge(small, names=b"\n".join([*names[:3], name.encode()])), r"the name|different names|names are given")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a b/c d.png", ".hidden", "..x", "é/ü.png", "a/12:30:00.png", "x" * 255])
@@ -214,7 +222,7 @@ def test_a_name_that_is_a_folder_of_another_is_refused(small: bytes, forge: Forg
 def test_too_few_or_too_many_names_are_refused(small: bytes, forge: Forge, index_of: IndexOf) -> None:
     names = index_of(small).names.split(b"\n")
     for wrong in (names[:-1], [*names, b"more"], []):
-        _refused(forge(small, names=b"\n".join(wrong)), "different names|empty")
+        _refused(forge(small, names=b"\n".join(wrong)), "names are given")
 
 
 def test_an_unknown_dtype_or_promise_is_refused(small: bytes, forge: Forge, index_of: IndexOf) -> None:

@@ -39,7 +39,7 @@ def test_weights_cost_little_more_than_their_entropy() -> None:
 def test_every_truncation_is_refused() -> None:
     data = pack_arrays([np.arange(-20, 20), np.zeros((3, 2), np.int64)])
     for length in range(len(data)):
-        with pytest.raises(ArchiveError, match="damaged"):
+        with pytest.raises(ArchiveError):
             unpack_arrays(data[:length])
 
 

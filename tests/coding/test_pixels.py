@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from narrows.coding import pixels
 from narrows.coding.blocks import PIXELS, BlockCodec, Promise
-from narrows.coding.pixels import PixelCodec, exact_codec
+from narrows.coding.pixels import PixelCodec
+from narrows.coding.quantise import exact_codec
 from narrows.errors import ArchiveError, ModelError
 from narrows.networks.pixels import Pixels, passes
 

@@ -99,3 +99,12 @@ def test_discretised_gaussians_cost_what_their_entropy_says(scale: float) -> Non
     edges = np.stack([values - 0.5, values + 0.5]) / scale
     exact = np.array([0.5 * (math.erf(b / 2**0.5) - math.erf(a / 2**0.5)) for a, b in edges.T])
     assert bits <= -np.log2(np.maximum(exact, 2.0**-30)).mean() * 1.005 + 0.01
+
+
+@given(st.integers(2, 300), st.integers(0, 2**32), st.sampled_from([1, 100, 3000, 10_000]))
+def test_tables_of_logits_are_those_of_their_weights_in_integers(size: int, seed: int, spread: int) -> None:
+    logits = np.random.default_rng(seed).integers(-spread, spread, (20, size))
+    below = np.minimum(logits.max(axis=1, keepdims=True) - logits, 20 * 256)
+    weights = tables._POWERS[below % 256] >> below // 256
+    np.testing.assert_array_equal(from_logits(logits), from_weights(weights))
+    np.testing.assert_array_equal(from_logits(logits.astype(np.float32)), from_logits(logits))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,16 +14,27 @@ from narrows.cli import show
 @click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write pictures and evaluation.json there.")
+@click.option("--against", metavar="LIST", help="Compare bytes at equal PSNR; of jpeg,webp,avif,jxl,png.")
 @click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(model_path: Path, data: str, output: Path | None, skip_bad: bool, device: str, as_json: bool) -> None:
+def command(
+    model_path: Path,
+    data: str,
+    output: Path | None,
+    against: str | None,
+    skip_bad: bool,
+    device: str,
+    as_json: bool,
+) -> None:
     """Measure MODEL on DATA, beside PCA with as many numbers as the model's code; draw pictures.
 
-    Of a named set, its own test part is used. Errors count values scaled to 0..1.
+    Of a named set, its own test part is used. Errors count values scaled to 0..1. --against sets the archives of a
+    model trained with --for compress beside general image formats, every byte counted.
 
     \b
     narrows evaluate mnist.safetensors mnist -o pictures/
+    narrows evaluate m.safetensors photos/ --against webp,avif -o pictures/
     """
     import json
 
@@ -36,13 +48,22 @@ def command(model_path: Path, data: str, output: Path | None, skip_bad: bool, de
         check_folder(output)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
+    contest = None
+    if against is not None:
+        from narrows.evaluation.against import enter
+
+        contest = enter(model, str(model_path), against)
     with show.reporting() as reading:
         samples = open_samples(data, "test", skip_bad, reading)
     for note in samples.notes:
         show.say(f"note: {note}")
+    if contest is not None:
+        contest = contest.over(samples)
+        for note in contest.notes:
+            show.say(f"note: {note}")
     with show.reporting() as measuring:
         evaluation = report.evaluate(model, samples, measuring)
-    values = {
+    values: dict[str, Any] = {
         "samples": evaluation.samples,
         "mse": evaluation.mse,
         "squared_error": evaluation.squared_error,
@@ -55,16 +76,29 @@ def command(model_path: Path, data: str, output: Path | None, skip_bad: bool, de
         "pca": evaluation.pca,
         "lesson_loss": evaluation.lesson_loss,
     }
+    comparison = None
+    if contest is not None:
+        with show.reporting() as measuring:
+            comparison = contest.compare(measuring)
+        values["against"] = comparison.to_json()
     if as_json:
         show.result_json(values)
     else:
         _print(model_path, samples.source, model, evaluation)
+        if comparison is not None:
+            columns, rows = comparison.table()
+            title = f"the same {comparison.images} images in bytes; last: encoding and decoding all, in seconds"
+            show.result_table(title, rows, columns)
     if output is not None:
         from narrows.evaluation import pictures
 
         make_folder(output)
         write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())
-        for path in pictures.draw(model, samples, evaluation, output):
+        written = pictures.draw(model, samples, evaluation, output)
+        if contest is not None and comparison is not None:
+            with show.reporting() as drawing:
+                written += contest.draw(comparison, output, drawing)
+        for path in written:
             show.say(f"wrote {path}")
 
 

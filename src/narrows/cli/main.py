@@ -23,7 +23,10 @@ COMMANDS = {
     "demo": "The whole story offline, on small digits, with pictures.",
     "train": "Learn an autoencoder from data.",
     "evaluate": "Measure a model on data, beside PCA; draw pictures.",
-    "inspect": "Tell what a model is, how it was trained and how good it is.",
+    "inspect": "Tell what a model or an archive is, and where its bytes go.",
+    "compress": "Put images and arrays into one archive.",
+    "decompress": "Get them back, all or some.",
+    "verify": "Check everything in an archive.",
     "embed": "Write the code of every sample as a row of numbers.",
 }
 INTERNAL_ERROR = 70

@@ -66,12 +66,14 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        last = time.monotonic()
+        started = last = time.monotonic()
 
         def plain(what: str, done: int, total: int | None, words: str) -> None:
             nonlocal last
             if time.monotonic() - last >= PLAIN_SECONDS or (done == total and words):
                 last = time.monotonic()
+                left = (last - started) / done * (total - done) if total and 0 < done < total else 0.0
+                words += f", about {left:.0f} s left" if left >= 1 else ""
                 say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip())
 
         yield plain

@@ -19,6 +19,14 @@ from narrows.cli import show
 @click.command("train")
 @click.argument("data")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The model file to write.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["reconstruct", "compress"]),
+    default="reconstruct",
+    show_default=True,
+    help="What the model is to do; compress adds what 'narrows compress' needs.",
+)
 @click.option("--network", help="lesson-linear, lesson-conv, lesson-upsample, lesson-denoise, dense or conv.")
 @click.option("--code", type=int, help="Numbers in the code; channels for networks that keep an image's plane.")
 @click.option("--width", type=int, help="Size dial of dense and conv.")
@@ -49,6 +57,7 @@ def command(data: str, output: Path, **options: Any) -> None:
     \b
     narrows train mnist -o mnist.safetensors
     narrows train photos/ -o photos.safetensors --minutes 10
+    narrows train mnist -o small.safetensors --for compress
     narrows train mnist -o lesson.safetensors --network lesson-linear \\
         --batch-size 20 --learning-rate 0.001 --start random --epochs 20
 
@@ -66,7 +75,7 @@ def command(data: str, output: Path, **options: Any) -> None:
 
     as_json, resume, every = options.pop("as_json"), options.pop("resume"), options.pop("checkpoint_every")
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
-    shape = {name: options.pop(name) for name in ("network", "code", "width")}
+    shape = {name: options.pop(name) for name in ("network", "code", "width", "purpose")}
     settings = Settings(**options)
     # What can be refused before the data are read, is.
     real("checkpoint every", every, 0, 1e9)
@@ -148,6 +157,11 @@ def _train(
                 iteration.close()
                 break
     assert last is not None
+    if model.config.purpose == "compress":
+        from narrows.coding.lossy import pack
+
+        show.say("putting the model into whole numbers")
+        model.packed["lossy"] = pack(model, samples)
     model.save(output)
     if not last.finished:
         on = "; the same command with --resume goes on" if checkpoint.exists() else ""

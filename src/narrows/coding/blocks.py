@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.coding import plain
+from narrows.coding.lossy import LossyCodec
 from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, SettingsError
 
 DIGEST_BYTES = 8
-PIXELS = 16  # the way of `pixels`; those below are `plain`'s
+PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
 SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
 
@@ -77,6 +78,7 @@ class BlockCodec:
         self.promise = promise
         self.packed = packed
         self.pixels = PixelCodec.from_bytes(packed) if packed and promise.quality is None else None
+        self.lossy = LossyCodec(packed) if packed and promise.quality is not None else None
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes.
@@ -85,6 +87,9 @@ class BlockCodec:
         """
         samples = [np.asarray(s).astype(s.dtype.newbyteorder("="), copy=False) for s in samples]
         error = self.promise.max_error or 0
+        block = self._encode_lossy(samples, verify)
+        if block is not None:
+            return block
         payload = self._encode(samples, error)
         if not verify:
             return Block(payload, digest_of(self._coming_back(samples, payload)))
@@ -93,6 +98,18 @@ class BlockCodec:
             if not _within(sample, back, error):
                 raise ArchiveError("internal error: a block does not decode to what was promised; please report it")
         return Block(payload, digest)
+
+    def _encode_lossy(self, samples: Sequence[Array], verify: bool) -> Block | None:
+        """A block at the promised quality; None where no model fits, or exact storage takes no more bytes."""
+        shapes, quality = [s.shape for s in samples], self.promise.quality
+        if self.lossy is None or quality is None or not self.lossy.fits(shapes, samples[0].dtype):
+            return None
+        data, digest = self.lossy.encode(samples, quality)
+        if len(data) >= SURE * plain.quick_size(samples) and len(data) >= len(plain.encode(samples)[1]):
+            return None
+        if verify and self.lossy.decode(data, shapes, quality)[1] != digest:
+            raise ArchiveError("internal error: a block does not decode to what was coded; please report it")
+        return Block(bytes([LOSSY]) + data, digest)
 
     def _encode(self, samples: Sequence[Array], error: int) -> bytes:
         learned = None
@@ -135,6 +152,12 @@ class BlockCodec:
         if not payload:
             raise ArchiveError("a damaged block: it is empty")
         way, error = payload[0], self.promise.max_error or 0
+        if way == LOSSY:
+            quality = self.promise.quality
+            if self.lossy is None or quality is None or not self.lossy.fits(shapes, dtype):
+                raise ArchiveError("a damaged block: it needs a model of other samples")
+            found, digest = self.lossy.decode(payload[1:], shapes, quality)
+            return digest, found
         if way == PIXELS:
             if self.pixels is None or not self._fits(shapes, dtype):
                 raise ArchiveError("a damaged block: it needs a model of other samples")

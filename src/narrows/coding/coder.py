@@ -15,7 +15,7 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from narrows.coding.tables import PRECISION, TOTAL, Integers, Tables, check
+from narrows.coding.tables import PRECISION, TOTAL, Integers, Tables
 from narrows.errors import ArchiveError
 
 DIGIT_BITS = 12  # of an escaped integer, a digit
@@ -61,8 +61,8 @@ class _Coder:
         return result
 
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
-        """Code symbols `(N,)` in 0..S-1 (None when decoding), each with a table of its own, `(N, S)`."""
-        check(parts)
+        """Code symbols `(N,)` in 0..S-1 (None when decoding), each with a table of its own, `(N, S)`, as the
+        functions of `tables` make them."""
         return self._each(symbols, parts) if len(parts) else np.empty(0, np.int64)
 
     def _escaped(self, values: Integers | None, count: int) -> Integers:

@@ -18,7 +18,8 @@ VERSION = HEAD[-1]
 CRC_BYTES = 4
 HASH_BYTES = 16  # of the model's SHA-256, its first half
 TAIL_BYTES = 5 + CRC_BYTES  # at most
-INDEX_BYTES = MODEL_BYTES = 1 << 28  # at most; what a reader may be made to hold
+MODEL_BYTES, INDEX_BYTES = 1 << 28, 1 << 27  # at most; what a reader may be made to hold
+ENTRIES, PIECES = 1 << 21, 1 << 22  # at most, for the same reason: a reader keeps some columns of each
 DAMAGED = "damaged or truncated; copy or download it again"
 
 
@@ -69,11 +70,13 @@ class Index:
             raise ArchiveError(f"a model of {model - 1} bytes is claimed where {MODEL_BYTES} are allowed")
         model_hash, at = _take(body, at, HASH_BYTES if model else 0)
         (runs, piece_runs), at = unpack(body, at, 2)
+        if runs > ENTRIES or piece_runs > PIECES:
+            raise ArchiveError(f"{runs} and {piece_runs} runs are claimed where {ENTRIES} and {PIECES} are allowed")
         entries, at = unpack(body, at, 5 * int(runs))
         columns, at = unpack(body, at, 3 * int(piece_runs))
         pieces = columns.reshape(3, -1)
-        if (pieces[0] > len(body)).any():  # before sums, which could leave 64 bits
-            raise ArchiveError("more pieces than the index has bytes are claimed")
+        if (pieces[0] > PIECES).any() or pieces[0].sum() > PIECES:
+            raise ArchiveError(f"more pieces are claimed than the {PIECES} that are allowed")
         total, blocks = (int(pieces[0, which].sum()) for which in (slice(None), pieces[1] > 0))
         if CRC_BYTES * total + DIGEST_BYTES * blocks > len(body) - at:
             raise ArchiveError(f"{total} pieces are claimed where {len(body) - at} bytes are left")

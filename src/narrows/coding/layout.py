@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.coding.entries import CHANNELS, DTYPES, NUMBER, SAMPLE_BYTES, VALUES, Shape
-from narrows.coding.index import Index
+from narrows.coding.index import ENTRIES, Index
 from narrows.coding.varints import Integers
 from narrows.errors import ArchiveError
 
@@ -44,6 +44,8 @@ class Layout:
         self._entry_starts = _starts(np.where(images, self.number, 1))
         self._sample_starts = _starts(self.number)
         self.entries, self.samples = int(self._entry_starts[-1]), int(self._sample_starts[-1])
+        if self.entries > ENTRIES:
+            raise ArchiveError(f"{self.entries} names are claimed where {ENTRIES} are allowed")
         self._check_blocks(sizes)
         if int(self.extras.max(initial=0)) > len(self.records):
             raise ArchiveError("an entry names extras that are not there")

@@ -1,7 +1,7 @@
 """Arrays of whole numbers as few bytes: how the weights of networks travel with an archive.
 
 A number is its length in bits, coded with a table of its array, and then those bits themselves.
-Next door: `exact` and `pixels` hold what is packed; `fields` has the bytes.
+Next door: `exact` and `pixels` hold what is packed; `varints` has the numbers.
 """
 
 from __future__ import annotations
@@ -11,61 +11,68 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from narrows.coding import varints
 from narrows.coding.coder import Decoder, Encoder
-from narrows.coding.fields import Reader, varint
 from narrows.coding.tables import Integers, Tables, from_weights
 from narrows.errors import ArchiveError
 
 MOST_BITS = 48  # of a number, its sign aside
-MOST_ARRAYS = 1 << 16
 MOST_SIDES = 8
 LIMIT = 1 << 28  # numbers in all arrays: a gibibyte of float32
 
 
 def pack_arrays(arrays: Sequence[Integers]) -> bytes:
     """Arrays of integers below 2**48 in size, of any shapes, as bytes. Raises ValueError for larger ones."""
-    head = bytearray(varint(len(arrays)))
-    for array in arrays:
-        head += varint(array.ndim) + b"".join(varint(side) for side in array.shape)
     flat = np.concatenate([np.empty(0, np.int64), *(np.asarray(a, np.int64).reshape(-1) for a in arrays)])
     lengths = _bit_lengths(flat)
     if lengths.max(initial=0) > MOST_BITS:
         raise ValueError(f"a number of more than {MOST_BITS} bits")
-    which = _owners([a.size for a in arrays])
     weights = []
-    for part in np.split(lengths, np.cumsum([a.size for a in arrays])[:-1]) if arrays else []:
+    for part in _parted(lengths, np.array([a.size for a in arrays], np.int64)):
         counts = np.bincount(part, minlength=1)
         # Eight bits a weight are enough: finer ones would cost more than they save.
         weights.append(np.maximum(counts * 255 // max(1, int(counts.max())), counts > 0))
-        head += bytes([len(counts)]) + weights[-1].astype(np.uint8).tobytes()
     encoder = Encoder()
-    encoder.by_table(lengths, which, _tables(weights))
+    encoder.by_table(lengths, _owners([a.size for a in arrays]), _tables(weights))
     coded = encoder.finish()
-    return bytes(head) + varint(len(coded)) + coded + _mantissas(flat, lengths)
+    sides = [side for a in arrays for side in a.shape]
+    head = [len(arrays), *(a.ndim for a in arrays), *sides, *map(len, weights), *(w for row in weights for w in row)]
+    return varints.pack([*map(int, head), len(coded)]) + coded + _mantissas(flat, lengths)
 
 
 def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
     """The inverse of `pack_arrays`. Raises `ArchiveError` for other bytes, or more than `limit` numbers in all."""
-    reader = Reader(data, "a packed model")
-    shapes = [
-        tuple(reader.varint(limit) for _ in range(reader.varint(MOST_SIDES)))
-        for _ in range(reader.varint(MOST_ARRAYS))
-    ]
+    (count,), at = varints.unpack(data, 0, 1)
+    ranks, at = varints.unpack(data, at, int(count))
+    if (ranks > MOST_SIDES).any():
+        raise ArchiveError("a packed model is damaged: an array of too many sides")
+    sides, at = varints.unpack(data, at, int(ranks.sum()))
+    shapes = [tuple(part.tolist()) for part in _parted(sides, ranks)]
     sizes = [math.prod(shape) for shape in shapes]
     if sum(sizes) > limit:
         raise ArchiveError(f"a packed model is damaged: {sum(sizes)} numbers, at most {limit} are allowed")
-    weights = []
-    for _ in shapes:
-        counts = np.frombuffer(reader.take(reader.varint(MOST_BITS + 1)), np.uint8).astype(np.int64)
-        weights.append(counts if counts.any() else np.ones(1, np.int64))
-    decoder = Decoder(reader.take(reader.varint(len(data))))
-    lengths = decoder.by_table(None, _owners(sizes), _tables(weights))
+    widths, at = varints.unpack(data, at, int(count))
+    if (widths > MOST_BITS + 1).any():
+        raise ArchiveError("a packed model is damaged: a table that is too long")
+    flat_weights, at = varints.unpack(data, at, int(widths.sum()))
+    if (flat_weights > 255).any():
+        raise ArchiveError("a packed model is damaged: a weight that is too large")
+    (length,), at = varints.unpack(data, at, 1)
+    if length > len(data) - at:
+        raise ArchiveError("a packed model is damaged: it ends early")
+    decoder = Decoder(data[at : at + int(length)])
+    lengths = decoder.by_table(None, _owners(sizes), _tables(_parted(flat_weights, widths)))
     decoder.finish()
     if ((lengths < 0) | (lengths > MOST_BITS)).any():
         raise ArchiveError("a packed model is damaged: a number that is too long")
-    flat = _from_mantissas(reader.rest(), lengths)
-    parts = np.split(flat, np.cumsum(sizes)[:-1]) if shapes else []
+    flat = _from_mantissas(data[at + int(length) :], lengths)
+    parts = _parted(flat, np.array(sizes, np.int64))
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _parted(flat: Integers, sizes: Integers) -> list[Integers]:
+    """An array cut into pieces of these sizes."""
+    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []
 
 
 def _owners(sizes: Sequence[int]) -> Integers:

@@ -1,12 +1,11 @@
 """Images to integers' bytes and back exactly, each value under the distribution that a model in exact integers gives.
 
 Encoder and decoder take one walk: from the coarsest pixels to the finest, pass by pass as `networks.pixels` has them.
-Next door: `exact` evaluates the networks, `coder` spends the bits, `blocks` stores the result.
+Next door: `quantise` makes the model, `exact` evaluates it, `coder` spends the bits, `blocks` stores the result.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.exact import Exact, from_arrays, to_arrays
 from narrows.coding.pack import pack_arrays, unpack_arrays
-from narrows.coding.quantise import quantised
 from narrows.coding.tables import LOGIT_BITS, PRECISION, Integers, Tables, from_logits, from_weights
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, ModelError
-from narrows.networks.pixels import DIGITS, LEVELS, Pass, Pixels, one_hot, passes
+from narrows.networks.pixels import DIGITS, LEVELS, Pass, passes
 
 VALUES = 256
 VALUE_BITS = 8  # a value of 256 is 1.0 for the networks
@@ -140,8 +137,8 @@ class PixelCodec:
         count, high, wide, channels = known.shape
         planes = np.zeros((count, high, wide, 4 * channels), np.int64)
         planes[..., ::4] = known
-        wanted = None if true is None else _cells(true)
-        inside = _cells(np.ones((1, *size, 1), np.int64))[0] > 0  # (h, w, 4)
+        wanted = None if true is None else cells_of(true)
+        inside = cells_of(np.ones((1, *size, 1), np.int64))[0] > 0  # (h, w, 4)
         for step, p in zip(self.levels[level], passes(channels), strict=True):
             targets = list(p.targets)
             within = inside[..., [t % 4 for t in targets]]  # (h, w, T)
@@ -203,7 +200,7 @@ def _within_error(
 def _parts(network: Exact, x: torch.Tensor, within: Mask) -> Integers:
     """The tables of the digits inside the image, `(N M, 16)`."""
     logits = network(x).view(len(x), *within.shape, DIGITS).numpy()[:, within]
-    return from_logits(logits.reshape(-1, DIGITS).astype(np.int64))
+    return from_logits(logits.reshape(-1, DIGITS))
 
 
 def _with_marks(step: ExactStep, features: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
@@ -227,7 +224,7 @@ def tiles(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     ]
 
 
-def _cells(images: Integers) -> Integers:
+def cells_of(images: Integers) -> Integers:
     """`networks.pixels.cells` for `(N, H, W, C)`: planes `(N, h, w, 4 C)` of 2x2 cells, 0 beyond the image."""
     count, height, width, channels = images.shape
     padded = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
@@ -256,40 +253,3 @@ def _check(step: ExactStep, p: Pass) -> None:
         raise ModelError("a compact model whose networks do not fit together; make the model again")
     if any(n.bits_in != step.features.bits_out or n.bits_out != LOGIT_BITS for n in (step.high, step.low)):
         raise ModelError("a compact model whose networks differ in scale; make the model again")
-
-
-@torch.no_grad()
-def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
-    """Put a trained network into whole numbers; images `(N, C, H, W)` in 0..1 decide the ranges. Made once."""
-    x = (images * 255).round()
-    found: list[ExactStep] = []
-    for step, known, targets, _ in network.pieces(x):
-        known = known / VALUES
-        features = quantised(step.features, known, VALUE_BITS, np.full(known.shape[1], VALUES - 1))
-        seen = step.features(known)
-        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
-        bits, most = features.bits_out, features.layers[-1].high
-        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
-        found.append(
-            ExactStep(
-                features,
-                quantised(_base_two(step.high), seen, bits, most, LOGIT_BITS),
-                quantised(_base_two(step.low), given, bits, most_given, LOGIT_BITS),
-            )
-        )
-    count = len(passes(network.channels))
-    levels = tuple(tuple(found[i : i + count]) for i in range(0, len(found), count))
-    start = 1 << LEVELS
-    corner = x[..., ::start, ::start].transpose(0, 1).flatten(1).long().numpy()
-    # As if every value had come once more than it did, so that none is refused or dear.
-    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
-    return PixelCodec(network.channels, base, levels)
-
-
-def _base_two(network: nn.Module) -> nn.Sequential:
-    """The same network with logits to the base 2 in place of e."""
-    scaled = copy.deepcopy(network)
-    assert isinstance(scaled, nn.Sequential)
-    for parameter in scaled[-1].parameters():
-        parameter.mul_(math.log2(math.e))
-    return scaled

@@ -1,10 +1,11 @@
 """From float networks to exact ones: the scales and ranges are chosen here, once, when a model is finished.
 
-Next door: `exact` evaluates what is made here.
+Next door: `exact` evaluates such networks, `pixels` codes with them.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -13,10 +14,18 @@ import torch
 from torch import nn
 
 from narrows.coding.exact import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, Doubles, Exact, Layer, Longs
+from narrows.coding.pixels import VALUE_BITS, VALUES, ExactStep, PixelCodec
+from narrows.coding.tables import LOGIT_BITS
+from narrows.data.batches import chunks
+from narrows.data.samples import Samples
+from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.parts import Added
+from narrows.networks.pixels import DIGITS, LEVELS, Pixels, one_hot, passes
 
 BITS = 10  # of an activation, for the largest seen when the layer was made
 HEADROOM = 1  # bits above that before an activation is clipped
+RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide the ranges of activations
+RANGE_VALUES = 1 << 22  # of all of them
 
 
 def quantised(
@@ -101,3 +110,49 @@ def _room(weight: Doubles, bias: Doubles, reach: Longs, signed: bool) -> Longs:
 def _bits(y: torch.Tensor) -> int:
     """The scale at which the largest activation takes `BITS` bits."""
     return BITS - math.ceil(math.log2(max(float(y.abs().max()), 2.0**-BITS)))
+
+
+@torch.no_grad()
+def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
+    """Put a trained network into whole numbers; images `(N, C, H, W)` in 0..1 decide the ranges. Made once."""
+    x = (images * 255).round()
+    found: list[ExactStep] = []
+    for step, known, targets, _ in network.pieces(x):
+        known = known / VALUES
+        features = quantised(step.features, known, VALUE_BITS, np.full(known.shape[1], VALUES - 1))
+        seen = step.features(known)
+        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
+        bits, most = features.bits_out, features.layers[-1].high
+        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
+        found.append(
+            ExactStep(
+                features,
+                quantised(_base_two(step.high), seen, bits, most, LOGIT_BITS),
+                quantised(_base_two(step.low), given, bits, most_given, LOGIT_BITS),
+            )
+        )
+    count = len(passes(network.channels))
+    levels = tuple(tuple(found[i : i + count]) for i in range(0, len(found), count))
+    start = 1 << LEVELS
+    corner = x[..., ::start, ::start].transpose(0, 1).flatten(1).long().numpy()
+    # As if every value had come once more than it did, so that none is refused or dear.
+    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
+    return PixelCodec(network.channels, base, levels)
+
+
+def _base_two(network: nn.Module) -> nn.Sequential:
+    """The same network with logits to the base 2 in place of e."""
+    scaled = copy.deepcopy(network)
+    assert isinstance(scaled, nn.Sequential)
+    for parameter in scaled[-1].parameters():
+        parameter.mul_(math.log2(math.e))
+    return scaled
+
+
+def pack(model: Autoencoder, samples: Samples) -> bytes:
+    """The compact model of a trained density of pixels; a few of the samples decide the ranges."""
+    assert model.pixels is not None
+    few = np.linspace(0, len(samples) - 1, min(RANGE_SAMPLES, len(samples))).astype(np.int64)
+    crop = RANGE_CROP if samples.description.varied or max(samples.description.shape[:2]) > RANGE_CROP else 0
+    x = torch.cat(list(chunks(samples, few, crop)))
+    return exact_codec(model.pixels.cpu(), x[: max(1, RANGE_VALUES // x[0].numel())]).to_bytes()

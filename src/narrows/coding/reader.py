@@ -75,13 +75,16 @@ class Reader:
         if start > size - length:
             raise ArchiveError(f"a model of {model} bytes is claimed where {size - length - len(HEAD)} are left")
         self.layout = Layout(self.index, start, size - length)
+        claimed = self.index.names.count(b"\n") + bool(self.index.names)
+        if claimed != self.layout.entries:
+            raise ArchiveError(f"{claimed} names are given for {self.layout.entries} entries")
         try:
-            names = checked_names(self.index.names.decode()) if self.index.names or self.layout.entries else []
+            names = checked_names(self.index.names.decode()) if claimed else []
         except UnicodeDecodeError:
             raise ArchiveError("names that are not UTF-8 are claimed") from None
         self.numbers = {name: number for number, name in enumerate(names)}
-        if not len(self.numbers) == len(names) == self.layout.entries:
-            raise ArchiveError(f"{self.layout.entries} entries have {len(self.numbers)} different names")
+        if len(self.numbers) != len(names):
+            raise ArchiveError(f"{len(names)} entries have {len(self.numbers)} different names")
         check_tree(self.numbers)
         self.names = names
         self.sizes = Sizes(len(HEAD), model, length, size - length - start)
@@ -98,7 +101,7 @@ class Reader:
         if kept == block:
             return samples
         dtype, shapes = self.layout.shapes(block)
-        payload = self._piece(int(self.layout.blocks[block]), name)
+        payload = self.payload(block, name)
         if self._codec is None:
             self._codec = BlockCodec(self.index.promise, self.packed())
         digest = self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
@@ -113,6 +116,10 @@ class Reader:
                 self._kept = {}
             self._kept[which] = (block, samples)
         return samples
+
+    def payload(self, block: int, name: str) -> bytes:
+        """The bytes of a block as they stand in the file, which match their checksum."""
+        return self._piece(int(self.layout.blocks[block]), name)
 
     def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
         """Form and extras of a run of entries."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,15 +82,30 @@ def from_weights(weights: Integers) -> Integers:
     return parts
 
 
-def from_logits(logits: Integers) -> Integers:
-    """Tables `(..., S)` from integer logits in units of 1/256 of a factor of 2; integers throughout.
+def from_logits(logits: npt.NDArray[Any]) -> Integers:
+    """Tables `(..., S)` from whole logits in units of 1/256 of a factor of 2; the results are `from_weights`' of
+    the weights 2**20 times 2 to the power of (logit - largest) / 256, rounded as `_powers` has it, cut to integers.
 
-    The weight of a symbol is 2**20 times 2 to the power of (logit - largest) / 256, rounded as `_POWERS` has it.
+    It runs for every symbol, so it computes in float64, which is exact here: all numbers and sums are whole and below
+    2**45. A quotient is at most 2**44 / W for a sum of weights W, so IEEE 754 rounds it by at most 2**-9 / W; what is
+    not whole is at least 1 / W from the next whole number, so the floor is right.
     """
-    below = logits.max(axis=-1, keepdims=True) - logits
-    below = np.minimum(below, _REACH)
-    fine = (1 << LOGIT_BITS) - 1
-    return from_weights(_POWERS[below & fine] >> (below >> LOGIT_BITS))
+    size = logits.shape[-1]
+    if not 2 <= size <= 1 << 16:
+        raise ValueError(f"a table of {size} symbols; 2 to {MOST_SYMBOLS} are allowed")
+    largest = logits.max(axis=-1, keepdims=True)
+    weights = _WEIGHTS.take(np.minimum(largest - logits, _REACH).astype(np.intp, copy=False))
+    ones = np.ones(size)
+    parts = weights * float(TOTAL - size)
+    parts /= (weights @ ones)[..., None]
+    np.floor(parts, out=parts)
+    parts += 1
+    # What is missing goes to the first of the largest.
+    first = logits.argmax(axis=-1)[..., None]
+    missing = TOTAL - (parts @ ones)[..., None]
+    np.put_along_axis(parts, first, np.take_along_axis(parts, first, -1) + missing, -1)
+    whole: Integers = parts.astype(np.int64)
+    return whole
 
 
 def from_probabilities(probabilities: Doubles) -> Integers:
@@ -133,3 +149,4 @@ def _powers() -> Integers:
 
 
 _POWERS = _powers()
+_WEIGHTS = np.array([int(_POWERS[d & 255]) >> (d >> LOGIT_BITS) for d in range(_REACH + 1)], np.float64)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from narrows.errors import ArchiveError
 
 Integers = npt.NDArray[np.int64]
-MOST_BYTES = 7  # of one number: below 2**49, so that millions of them still sum within 64 bits
+MOST_BYTES = 7  # of one number: below 2**49, more than any field may hold, and far from what int64 holds
 
 
 def pack(numbers: Iterable[int] | Integers) -> bytes:

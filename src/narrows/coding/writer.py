@@ -15,7 +15,7 @@ import numpy as np
 
 from narrows.coding.blocks import BlockCodec
 from narrows.coding.entries import DTYPES, Entry, check_entry, pack_extras
-from narrows.coding.index import HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, Index, crc, seal
+from narrows.coding.index import ENTRIES, HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, crc, seal
 from narrows.coding.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.coding.names import check_tree
 from narrows.coding.varints import Integers
@@ -52,7 +52,8 @@ class _Open:
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
-    `block_bytes` of raw samples and `block_samples` close a block; a larger sample is a block of its own.
+    `block_bytes` of raw samples and `block_samples` close a block; a larger sample is a block of its own. With
+    `verify`, every block is decoded again and compared before it is written.
     `raw_bytes` and `data_bytes` tell how far it is. After an error the file is no archive: throw it away (write
     inside `data.files.replacing`).
     """
@@ -65,6 +66,7 @@ class Writer:
         embed_model: bool = True,
         block_bytes: int = 1 << 16,
         block_samples: int | None = None,
+        verify: bool = True,
     ) -> None:
         most = BLOCK_SAMPLES if block_samples is None else block_samples
         if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
@@ -74,7 +76,7 @@ class Writer:
             )
         if len(codec.packed) > MODEL_BYTES:
             raise ArchiveError(f"a model of {len(codec.packed)} bytes was given; at most {MODEL_BYTES} are allowed")
-        self._file, self._codec = file, codec
+        self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._block_samples = block_bytes, most
         self._model = codec.packed if embed_model else b""
         self._runs = [array("q") for _ in range(5)]
@@ -94,6 +96,8 @@ class Writer:
         check_entry(entry)
         if entry.name in self._names:
             raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
+        if len(self._names) >= ENTRIES:
+            raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
         self._names[entry.name] = len(self._names)
         channels = entry.shape[2] if len(entry.shape) == 3 else 0
         alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
@@ -165,7 +169,7 @@ class Writer:
 
     def _flush(self, which: int) -> None:
         block = self._open.pop(which)
-        coded = self._codec.encode(block.samples)
+        coded = self._codec.encode(block.samples, self._verify)
         self._piece(coded.payload, which, len(block.samples))
         self._digests += coded.digest
         self.raw_bytes += block.bytes
@@ -184,6 +188,8 @@ class Writer:
         return self._records[key]
 
     def _piece(self, content: bytes, which: int, samples: int) -> None:
+        if len(self._lengths) >= PIECES:
+            raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
         pieces, classes, counts = self._pieces
         if pieces and (classes[-1], counts[-1]) == (which, samples):
             pieces[-1] += 1

@@ -47,7 +47,7 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """Size and mode of an image file. Raises `DataError` naming the file."""
-    with _opened(path) as image:
+    with opened(path) as image:
         return _header(image)
 
 
@@ -65,7 +65,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
     `mode` ("L", "LA", "RGB", "RGBA") and `wide` force channels and depth. Raises `DataError` naming the file.
     """
     path = Path(path)
-    with _opened(path) as image:
+    with opened(path) as image:
         header = _header(image)
         mode = mode or _MODES[header.content]
         clear = image.info.get("transparency")
@@ -93,7 +93,7 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError` in one line."""
     try:
         # Pillow maps files that it opens by name, and scrambles uncompressed TIFFs that are to be turned.
@@ -136,12 +136,17 @@ def list_images(folder: Path) -> list[Path]:
 
     Raises `DataError` when there is none, or when a folder cannot be read.
     """
-    found = sorted(_walk(folder, {os.path.realpath(folder)}))
+    found = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
     if not found:
         raise DataError(
             f"{folder}: no image in this folder; files ending in {', '.join(sorted(SUFFIXES))} are looked for"
         )
     return found
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Every file below a folder, whatever it holds, else as `list_images`."""
+    return sorted(_walk(folder, {os.path.realpath(folder)}))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
@@ -157,7 +162,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
                     seen.add(real)
                     yield from _walk(path, seen)
             # A dangling link counts, so that it is named rather than passed over.
-            elif path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists()):
+            elif path.is_file() or not path.exists():
                 yield path
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read ({error.strerror}); change its permissions") from None

@@ -18,6 +18,7 @@ from torch.nn import functional
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples, from_arrays
 from narrows.errors import ModelError
+from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
@@ -71,7 +72,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module | None,
         config: Config,
         description: Description,
-        prior: Prior | None = None,
+        prior: Prior | Levels | None = None,
         pixels: Pixels | None = None,
     ) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from torch import nn
 from narrows.data.checks import brief, whole
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson
+from narrows.networks import conv, dense, lesson, levels
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
@@ -69,6 +69,9 @@ class Dialled:
     recipe: Recipe
     code: int
     start: Start
+    prior: Callable[[int, int], Prior | levels.Levels] = lambda code, width: Prior(code, False)
+    step: Callable[[tuple[int, ...]], int] = lambda shape: 0
+    width: Callable[[int], int] | None = None
 
 
 NETWORKS: dict[str, Network] = {
@@ -112,6 +115,15 @@ NETWORKS: dict[str, Network] = {
         width=lambda values: 64,
         step=conv.step,
         start=conv.start,
+        dialled=Dialled(
+            levels.levels,
+            Recipe(64, 2e-3, 10, muon=1e-2),
+            code=4,
+            start=levels.start,
+            prior=lambda code, width: levels.Levels(code, width),
+            step=lambda shape: 1,
+            width=lambda values: 48,
+        ),
     ),
 }
 
@@ -154,7 +166,10 @@ def build(
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if network is None:
-        network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
+        small = 0 < description.values <= PRIMAL_LIMIT
+        if purpose == "compress":  # images are cheapest where they are
+            small = description.kind == "vectors"
+        network = "dense" if small else "conv"
     row = named(network)
     if purpose not in ("reconstruct", "compress"):
         raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
@@ -165,8 +180,9 @@ def build(
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
-    step = row.step(shape) if len(shape) == 3 else 0
-    spatial = row.spatial
+    stepping = (compress or row).step
+    step = stepping(shape) if len(shape) == 3 else 0
+    spatial = stepping((1, 64, 64)) > 0
     if spatial and len(shape) != 3:
         raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
     if not spatial and description.varied:
@@ -180,11 +196,12 @@ def build(
     code = whole(where, code, 1, most)
     if width is not None and not row.width(1):
         raise SettingsError(f"width {brief(width)} was given, but {network} has none; leave it out, or choose dense")
-    width = row.width(description.values) if width is None else whole("width", width, 4, 65536)
+    usual_width = ((compress and compress.width) or row.width)(description.values)
+    width = usual_width if width is None else whole("width", width, 4, 65536)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
         encoder, decoder = (compress or row).build(shape, code, width)
-        prior = Prior(code, spatial) if compress else None
+        prior = compress.prior(code, width) if compress else None
     block = step if not row.offset else 0
     config = Config(network, code, width, step, row.offset, block, purpose)
     return Autoencoder(encoder, decoder, config, description, prior)

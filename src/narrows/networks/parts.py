@@ -41,6 +41,7 @@ class Sum(nn.Module):
         super().__init__()
         self.linear = linear
         self.branch = branch
+        self.dialled = isinstance(branch, Dialled)
 
     def forward(self, x: torch.Tensor, *dial: torch.Tensor) -> torch.Tensor:
         return self.linear(x) + self.branch(x, *dial)  # type: ignore[no-any-return]
@@ -53,6 +54,7 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.dialled = dialled
         if dialled:
             self.dial = Modulate(channels)
         silence(self.second)
@@ -64,6 +66,8 @@ class Residual(nn.Module):
 
 class Modulate(nn.Module):
     """Scale and shift each channel by a quadratic function of the dial `(N,)` in -1..1; at first neither."""
+
+    dialled = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -77,13 +81,15 @@ class Modulate(nn.Module):
 
 
 class Dialled(nn.Sequential):
-    """Layers in a row that hand a dial `(N,)` in -1..1 to those among them that take one."""
+    """Layers in a row that hand a dial `(N,)` in -1..1 to those that are `dialled`."""
+
+    dialled = True
 
     def forward(self, x: torch.Tensor, dial: torch.Tensor | None = None) -> torch.Tensor:
         if dial is None:
             dial = torch.full((len(x),), DIAL, device=x.device)
         for layer in self:
-            x = layer(x, dial) if isinstance(layer, (Dialled, Modulate, Residual, Sum)) else layer(x)
+            x = layer(x, dial) if getattr(layer, "dialled", False) else layer(x)
         return x
 
 

@@ -137,7 +137,9 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoe
         packed = {key: tensors.pop(key) for key in list(tensors) if key.startswith("packed.")}
         model.packed = {key.removeprefix("packed."): bytes(value.numpy()) for key, value in packed.items()}
         for half in ("encoder", "decoder", "prior", "pixels"):
-            if not any(key.startswith(f"{half}.") for key in tensors):
+            # A half without weights of its own is never missing.
+            wanted = any(key.startswith(f"{half}.") for key in model.state_dict())
+            if wanted and not any(key.startswith(f"{half}.") for key in tensors):
                 setattr(model, half, None)
         model.load_state_dict(tensors, strict=True, assign=True)
         model.arrange()

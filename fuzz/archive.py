@@ -1,0 +1,81 @@
+"""Fuzz the reading of archives: `python fuzz/archive.py file|index|block [CORPUS] [libFuzzer's options]`.
+
+An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all three.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import atheris
+import numpy as np
+
+with atheris.instrument_imports(include=["narrows"]):
+    from narrows.coding.archive import Archive
+    from narrows.coding.blocks import DIGEST_BYTES, BlockCodec, Promise
+    from narrows.coding.entries import DTYPES
+    from narrows.coding.index import HEAD, crc
+    from narrows.coding.varints import pack
+    from narrows.errors import ArchiveError
+
+DATA = bytes(range(200))  # what the pieces of a forged index consist of
+
+
+def read(content: bytes) -> None:
+    """Open an archive and read what it has, up to a hundred names and parts."""
+    try:
+        archive = Archive(io.BytesIO(content))
+    except ArchiveError as error:
+        check(error)
+        return
+    for _, name in zip(range(100), archive, strict=False):
+        try:
+            archive.entry(name)
+            for _, (_, _, part) in zip(range(10), archive.parts(name), strict=False):
+                if isinstance(part, ArchiveError):
+                    check(part)
+        except ArchiveError as error:
+            check(error)
+
+
+def check(error: ArchiveError) -> None:
+    """A message has one line of a length that can be read."""
+    if "\n" in str(error) or len(str(error)) > 1000:
+        raise ValueError("a message of more than a line")
+
+
+def file(data: bytes) -> None:
+    """Any bytes as an archive; most are refused by their checksum."""
+    read(data)
+
+
+def index(data: bytes) -> None:
+    """Any bytes as an index, stored or deflated, whose checksum is right."""
+    stored, form = data[1:], data[0] & 1 if data else 0
+    end = stored + pack([2 * len(stored) + form])[::-1]
+    read(HEAD + DATA + end + crc(HEAD + end))
+
+
+def block(data: bytes) -> None:
+    """Any bytes as a payload; shapes, dtype and promise are decided by the first eight."""
+    if len(data) < 8:
+        return
+    channels = data[0] % 6
+    shape = (1 + data[1] % 64, 1 + data[2] % 64, channels) if channels else (1 + data[1],)
+    shapes = [shape] * (1 + data[3] % 9)
+    if channels and data[6] & 1:
+        shapes.append((1 + data[7] % 64, *shape[1:]))
+    dtype = np.dtype(DTYPES[data[4] % len(DTYPES)])
+    try:
+        BlockCodec(Promise(data[5])).decode(data[8:], shapes, dtype, bytes(DIGEST_BYTES))
+    except ArchiveError as error:
+        check(error)
+        return
+    raise ValueError("bytes that nobody wrote have the digest 0")
+
+
+if __name__ == "__main__":
+    target = {"file": file, "index": index, "block": block}[sys.argv.pop(1)]
+    atheris.Setup(sys.argv, target)
+    atheris.Fuzz()

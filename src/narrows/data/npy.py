@@ -1,0 +1,73 @@
+"""Arrays in `.npy` files as samples, read without loading them, and written sample by sample.
+
+Next door: `pictures` does the same for image files; `sources` reads arrays to train on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from narrows.data.samples import Array, check_numeric
+from narrows.errors import DataError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is taken as `count` samples.
+
+    `shape` is that of one sample as it is coded: `(H, W, C)` or `(D,)`; `form` its shape in the array, where that
+    differs. A `whole` array is one sample: it has no first axis that counts samples.
+    """
+
+    count: int
+    shape: tuple[int, ...]
+    form: tuple[int, ...] | None = None
+    whole: bool = False
+
+
+def layout(array: Array) -> Layout:
+    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors.
+    An array of one axis or none is one sample."""
+    if array.ndim < 2:
+        return Layout(1, (array.size,), array.shape if array.ndim == 0 else None, whole=True)
+    count, form = array.shape[0], array.shape[1:]
+    if array.dtype.name in ("uint8", "uint16"):
+        if len(form) == 2:
+            return Layout(count, (*form, 1), form)
+        if len(form) == 3 and 1 <= form[2] <= 4:
+            return Layout(count, form)
+    return Layout(count, (int(np.prod(form)),), form if len(form) > 1 else None)
+
+
+def open_npy(path: str | os.PathLike[str]) -> Array:
+    """The array of an `.npy` file as a memory map; raises `DataError` naming the file. No pickle is opened."""
+    path = Path(path)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # NumPy raises every kind on damaged files
+        why = "it holds pickled objects" if "Python objects" in str(error) else "damaged or not NumPy's format"
+        raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path}: an archive of arrays; save each array of its own with numpy.save")
+    check_numeric(array.dtype, str(path))
+    if array.size == 0:
+        raise DataError(f"{path}: an array of shape {array.shape} was given; at least one value is needed")
+    return array
+
+
+def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:
+    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order."""
+    native = np.dtype(dtype)
+    fields = {"descr": np.lib.format.dtype_to_descr(native), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    for sample in samples:
+        file.write(np.ascontiguousarray(sample, native).data.cast("B"))

@@ -1,0 +1,227 @@
+"""Rate-distortion curves: what a codec's bytes buy at a ladder of qualities, and one curve against another.
+
+Next door: `rivals` holds the general formats, `against` sets a model beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+from narrows.data.samples import Array, Description
+from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
+
+BATCH_VALUES = 1 << 22
+SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than all codecs but ours; so many tell enough
+MS_SSIM_SIDE = 176  # an 11-pixel window at the fifth scale; fewer scales would be another measure
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a codec made of a set of images: bytes on disk, the images that came back, and seconds taken.
+
+    `data_bytes` counts everything that is stored, headers too, but the model; that is `model_bytes`.
+    """
+
+    data_bytes: int
+    images: list[Array]
+    encode_seconds: float
+    decode_seconds: float
+    model_bytes: int = 0
+
+
+Coder = Callable[[Sequence[Array], int], Coded]
+"""Images `(H, W, C)`, uint8, through bytes and back at one quality."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One quality of one codec over a set; bytes and seconds are of the whole set, the rest means over images.
+
+    `how` is the way in which the codec was used, such as "one file each". `ssim` and `ms_ssim` are None where an
+    image is too small for them (5 and 176 pixels a side).
+    """
+
+    how: str
+    quality: int
+    data_bytes: int
+    model_bytes: int
+    bits_per_pixel: float
+    bits_per_pixel_with_model: float
+    psnr_db: float
+    ssim: float | None
+    ms_ssim: float | None
+    encode_seconds: float
+    decode_seconds: float
+
+    def rate(self, with_model: bool) -> float:
+        """Bits per pixel."""
+        return self.bits_per_pixel_with_model if with_model else self.bits_per_pixel
+
+
+@dataclass(frozen=True)
+class Curve:
+    """All points of a codec; `name` is short (`avif`), `title` is for people (`AVIF`)."""
+
+    name: str
+    title: str
+    points: tuple[Point, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is one quality only, as in PNG: no curve but a point, which gives back everything."""
+        return len({point.quality for point in self.points}) == 1
+
+    def front(self) -> tuple[Point, ...]:
+        """The points that no other one beats in both bytes and PSNR, from few bytes to many.
+
+        This is the codec at its best: at each rate, whichever way of using it is better.
+        """
+        best: list[Point] = []
+        for point in sorted(self.points, key=lambda p: (p.bits_per_pixel, -p.psnr_db)):
+            if not best or point.psnr_db > best[-1].psnr_db:
+                best.append(point)
+        return tuple(best)
+
+    def used(self, way: str) -> Curve:
+        """The curve of the points whose `how` begins with `way`."""
+        return Curve(self.name, self.title, tuple(p for p in self.points if p.how.startswith(way)))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """BD-rate: how many per cent more (above 0) or fewer (below 0) bytes at equal PSNR, between two PSNRs.
+
+    All three are None where the curves share no PSNR; `words` says so, or says it all in one line.
+    """
+
+    percent: float | None
+    low_db: float | None
+    high_db: float | None
+    words: str
+
+
+def measure(
+    coder: Coder, images: Sequence[Array], quality: int, how: str = "", reference: Sequence[Array] | None = None
+) -> Point:
+    """Code `images` and compare what comes back with `reference`, or with `images` where that is None.
+
+    Both sides are compared as they look on white, see `on_white`; PSNR is that of each image's 8-bit values,
+    averaged over images.
+    """
+    coded = coder(images, quality)
+    reference = on_white(images) if reference is None else reference
+    back = on_white(coded.images)
+    description = Description("images", (0, 0, reference[0].shape[2]), "uint8", 0.0, 255.0, len(reference))
+    errors = [
+        squared_errors(a, b, description) / a[0].size for a, b in zip(_runs(reference), _runs(back), strict=True)
+    ]
+    pixels = sum(image.shape[0] * image.shape[1] for image in reference)
+    chosen = spread(reference, SIMILARITY_PIXELS)
+    some = [[images[i] for i in chosen] for images in (reference, back)]
+    similarities = [ssim(a, b, description) for a, b in zip(*map(_runs, some), strict=True)]
+    multiscale = [_ms_ssim(a, b) for a, b in zip(*map(_runs, some), strict=True)]
+    return Point(
+        how=how,
+        quality=quality,
+        data_bytes=coded.data_bytes,
+        model_bytes=coded.model_bytes,
+        bits_per_pixel=8 * coded.data_bytes / pixels,
+        bits_per_pixel_with_model=8 * (coded.data_bytes + coded.model_bytes) / pixels,
+        psnr_db=float(psnr_db(np.concatenate(errors)).mean()),
+        ssim=_mean(similarities),
+        ms_ssim=_mean(multiscale),
+        encode_seconds=coded.encode_seconds,
+        decode_seconds=coded.decode_seconds,
+    )
+
+
+def bd_rate(ours: Curve, theirs: Curve, with_model: bool = False) -> Difference:
+    """Bytes of `ours` against `theirs` at equal PSNR, averaged over the PSNRs both reach.
+
+    By the `bjontegaard` package with piecewise cubic Hermite interpolation of the logarithm of the rate.
+    """
+    from bjontegaard import bd_rate as bjontegaard  # here because it loads pyplot
+
+    fronts = [curve.front() for curve in (theirs, ours)]
+    for curve, front in zip((theirs, ours), fronts, strict=True):
+        if len(front) < 2:
+            return Difference(None, None, None, f"{curve.title} has {'a single point' if front else 'no point'}")
+    low = max(front[0].psnr_db for front in fronts)
+    high = min(front[-1].psnr_db for front in fronts)
+    if low >= high:
+        ranges = (f"{f[0].psnr_db:.1f} to {f[-1].psnr_db:.1f} dB" for f in fronts)
+        return Difference(None, None, None, "no PSNR in common: {} against {}".format(*ranges))
+    rates = [np.array([p.rate(with_model) for p in front]) for front in fronts]
+    qualities = [np.array([p.psnr_db for p in front]) for front in fronts]
+    percent = float(
+        bjontegaard(
+            *(rates[0], qualities[0], rates[1], qualities[1]),
+            method="pchip",
+            require_matching_points=False,
+            min_overlap=0,
+        )
+    )
+    words = f"{percent:+.1f} % bytes at equal PSNR, {low:.1f} to {high:.1f} dB"
+    return Difference(percent, low, high, words)
+
+
+def rate_at(curve: Curve, psnr: float, with_model: bool = False) -> float | None:
+    """Bits per pixel at this PSNR, between the curve's points as BD-rate has it; None outside them."""
+    from scipy.interpolate import PchipInterpolator
+
+    front = curve.front()
+    if len(front) < 2 or not front[0].psnr_db <= psnr <= front[-1].psnr_db:
+        return None
+    logs = np.log([p.rate(with_model) for p in front])
+    return float(np.exp(PchipInterpolator([p.psnr_db for p in front], logs)(psnr)))
+
+
+def on_white(images: Sequence[Array]) -> list[Array]:
+    """Images as they look on white paper: grey `(H, W, 1)` and RGB as they are, LA and RGBA without their alpha.
+
+    Formats that know no alpha can then be compared with those that do.
+    """
+    flat = []
+    for image in images:
+        if image.shape[2] % 2 == 0:
+            colour, alpha = image[..., :-1].astype(np.uint32), image[..., -1:].astype(np.uint32)
+            image = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        flat.append(image)
+    return flat
+
+
+def spread(images: Sequence[Array], pixels: int) -> list[int]:
+    """Numbers of images, evenly picked, that hold about `pixels` pixels together, at least one."""
+    total = sum(image.shape[0] * image.shape[1] for image in images)
+    count = max(1, min(len(images), len(images) * pixels // max(1, total)))
+    return [int(i) for i in np.linspace(0, len(images) - 1, count)]
+
+
+def _runs(images: Sequence[Array]) -> Iterator[Array]:
+    """Images in order, those of one size together as `(n, H, W, C)`, of bounded memory."""
+    start = 0
+    for end in range(1, len(images) + 1):
+        full = (end - start) * images[start].size >= BATCH_VALUES
+        if end == len(images) or full or images[end].shape != images[start].shape:
+            yield np.stack(images[start:end])
+            start = end
+
+
+def _ms_ssim(originals: Array, reconstructions: Array) -> Floats | None:
+    """Multi-scale structural similarity of images `(n, H, W, C)` of at least 176 pixels a side, by torchmetrics."""
+    if min(originals.shape[1:3]) < MS_SSIM_SIDE:
+        return None
+    x_hat, x = (torch.from_numpy(a).permute(0, 3, 1, 2).float() / 255 for a in (reconstructions, originals))
+    value = multiscale_structural_similarity_index_measure(x_hat, x, data_range=1.0, reduction="none")
+    assert isinstance(value, torch.Tensor)
+    return value.reshape(-1).double().numpy()
+
+
+def _mean(values: list[Floats | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.concatenate(known).mean()) if known and len(known) == len(values) else None
