@@ -74,7 +74,7 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
                 last = time.monotonic()
                 left = (last - started) / done * (total - done) if total and 0 < done < total else 0.0
                 words += f", about {left:.0f} s left" if left >= 1 else ""
-                say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip())
+                say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip().replace(" , ", ", "))
 
         yield plain
         return

@@ -78,7 +78,7 @@ def command(data: str, output: Path, **options: Any) -> None:
     shape = {name: options.pop(name) for name in ("network", "code", "width", "purpose")}
     settings = Settings(**options)
     # What can be refused before the data are read, is.
-    real("checkpoint every", every, 0, 1e9)
+    real("checkpoint every", every, 0)
     check_writable(output)
     refuse_overwriting(output, data)
     checkpoint = output.with_name(output.name + ".checkpoint")

@@ -19,13 +19,14 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
-def real(name: str, value: Any, low: float, high: float, *, above: bool = False) -> float:
-    """`value` as a float from `low` (or only `above` it) to `high`; raises `SettingsError`, for NaN too."""
+def real(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> float:
+    """`value` as a finite float from `low` (or only `above` it) to `high`; raises `SettingsError`."""
     number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not low <= number <= high or (above and number == low):
-        span = f"above {low:g}, at most {high:g}" if above else f"from {low:g} to {high:g}"
-        raise SettingsError(f"{name} {brief(value)} was given; allowed is a number {span}")
-    return float(value)
+    if not low <= number <= high or number == math.inf or (above and number == low):
+        end = "" if high == math.inf else f" up to {high:g}"
+        span = f"above {low:g}" if above else f"from {low:g}"
+        raise SettingsError(f"{name} {brief(value)} was given; allowed is a finite number {span}{end}")
+    return float(number)
 
 
 def brief(value: Any) -> str:

@@ -28,8 +28,7 @@ from narrows.training import health
 from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, objective
 from narrows.training.optimiser import Optimiser
-from narrows.training.settings import LARGEST, Plan, Settings, decide, validation_interval
-from narrows.version import __version__
+from narrows.training.settings import Plan, Settings, decide, validation_interval
 
 YIELD_SECONDS = 0.2
 START_SAMPLES = 4096  # that decide shifts and scales of the start
@@ -75,7 +74,7 @@ def fit(
     when the loss is no longer a number.
     """
     settings = settings or Settings()
-    real("checkpoint seconds", checkpoint_seconds, 0, LARGEST)
+    real("checkpoint seconds", checkpoint_seconds, 0)
     samples = model.fitting(samples)
     plan = decide(model, samples, settings)
     run = {
@@ -195,7 +194,7 @@ def _train(
             model.load_state_dict(state.best)
         model.eval()
         notes = trouble + health.overfitting(state, last_score, plan.validation > 0)
-        model.provenance = _provenance(samples, plan, state, time.perf_counter() - began) | {"notes": notes}
+        model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
     train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
     metrics = {
         "train_mse": measured(model, aim, train_x).mse,
@@ -312,20 +311,3 @@ def _diverged(state: State) -> TrainingError:
         f"the loss is no longer a number after step {state.step}{kept}; "
         "lower the learning rate or use --precision float32"
     )
-
-
-def _provenance(samples: Samples, plan: Plan, state: State, seconds: float) -> dict[str, Any]:
-    best = state.best_mse if np.isfinite(state.best_mse) else None
-    return {
-        "narrows": __version__,
-        "torch": torch.__version__,
-        "source": samples.source,
-        "samples": len(samples),
-        "plan": plan.to_json(),
-        "steps_done": state.step,
-        "seconds": round(seconds, 2),
-        "metrics": {"validation_mse": best if plan.validation else None, "step": state.best_step}
-        | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
-        "history": state.history,
-        "notes": [],
-    }

@@ -23,7 +23,6 @@ CROP = 128  # side of the random crops that larger images are trained on
 VALIDATION_MOST = 2048  # samples
 SHIFT_SIDE = 16  # pixels; of smaller images one pixel is too large a part to shift by
 LEAST_STEPS = 1000  # of a run whose budget nobody set
-LARGEST = 1e9  # of numbers that need some bound
 Schedule = Literal["one-cycle", "constant"]
 _WHOLE = (
     ("steps", 1, 10**12),
@@ -66,8 +65,8 @@ class Settings:
             raise SettingsError("more than one of epochs, steps and minutes was given; choose one")
         for name, low, high in _WHOLE:
             self._hold(name, whole, low, high)
-        for name in ("epochs", "minutes", "learning_rate"):
-            self._hold(name, partial(real, above=True), 0, LARGEST)
+        for name, most in (("epochs", 1e12), ("minutes", 1e12), ("learning_rate", math.inf)):
+            self._hold(name, partial(real, above=True), 0, most)
         self._hold("validation", real, 0, 0.9)
         for name, allowed in (
             ("schedule", (None, "one-cycle", "constant")),
