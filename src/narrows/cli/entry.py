@@ -22,6 +22,9 @@ def run() -> None:
     except KeyboardInterrupt as error:
         os.write(2, b"narrows: interrupted\n")
         sys.exit(128 + (error.args or (signal.SIGINT,))[0])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # what ends already need not be ended again
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -64,17 +64,17 @@ def narrows() -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted, one line on stderr when not 0."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _call(sys.argv[1:] if arguments is None else arguments)
+        code = _call(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk can still be told
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "narrows"
-        code = _complain(f"{error.format_message()} See '{path} --help'.", 2)
+        name = next((f" {word}" for word in arguments if word in COMMANDS), "")
+        code = _complain(f"{error.format_message()} See 'narrows{name} --help'.", 2)
     except NarrowsError as error:
         code = _complain(str(error), 2)
     except (click.Abort, KeyboardInterrupt) as error:

@@ -55,7 +55,10 @@ def result_table(title: str, rows: list[tuple[str, ...]], columns: tuple[str, ..
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
         table.add_row(*row)
-    Console(width=None if _stdout().isatty() else 120).print(table)
+    console = Console(width=None if _stdout().isatty() else 120)
+    with console.capture() as text:  # rich itself would end the program on a broken pipe
+        console.print(table)
+    result(text.get().rstrip("\n"))
 
 
 @contextmanager

@@ -47,7 +47,9 @@ def loss_curve(
     if validation.size:
         best, final = int(validation[1].argmin()), float(validation[1, -1])
         whose = "unseen" if held_out else "training"
-        title = f"How training went: the error on {whose} samples reaches {panels.number(validation[1, best])}"
+        start = validation.shape[1] > 1 and validation[0, best] == 0
+        title = f"How training went: {'not better than its start, whose error' if start else 'the error'} on {whose} "
+        title += f"samples {'is' if start else 'reaches'} {panels.number(validation[1, best])}"
         if pca:
             title += f", {_beside(validation[1, best] / pca[0])} PCA"
     plot = Box(0.75, 0.1, 5.6, 3.6)
