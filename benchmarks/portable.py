@@ -24,6 +24,7 @@ from narrows.coding.archive import Archive, Entry, Writer
 from narrows.coding.blocks import BlockCodec, Promise
 from narrows.coding.codec import prepare
 from narrows.data.samples import Array
+from narrows.networks.autoencoder import Purpose
 
 COUNT = 300  # images
 
@@ -74,7 +75,7 @@ WAYS: dict[str, Callable[[], object]] = {
     "products of few rows (batch 1)": lambda: mock.patch.object(exact, "STRIP", 1),
     "products of 7 times as many": lambda: mock.patch.object(exact, "STRIP", 7 << 10),
     "products of 256 times as many": lambda: mock.patch.object(exact, "STRIP", 256 << 10),
-    "without oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),  # type: ignore[no-untyped-call]
+    "without oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
     "inside bfloat16 autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "with 'medium' products allowed": shortcuts,
     "NumPy integers": lambda: mock.patch.object(exact.Exact, "__call__", numpy_network),
@@ -90,8 +91,9 @@ def main() -> None:
     training, test = narrows.open_samples("mnist"), narrows.open_samples("mnist", "test")
     images = np.asarray(test.values)[: 40 if arguments.quick else COUNT]
     packed = {}
-    for purpose, key in (("exact", "exact"), ("compress", "lossy")):
-        model = narrows.build(training.description, purpose=purpose)  # type: ignore[arg-type]
+    purposes: tuple[tuple[Purpose, str], ...] = (("exact", "exact"), ("compress", "lossy"))
+    for purpose, key in purposes:
+        model = narrows.build(training.description, purpose=purpose)
         for _ in narrows.fit(model, training, narrows.Settings(steps=steps)):
             pass
         prepare(model, training)

@@ -44,6 +44,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together")
     arguments = parser.parse_args()
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     seconds = max(1, int(arguments.minutes * 60 / len(TARGETS)))
     crashes = HERE / "crashes"
     crashes.mkdir(exist_ok=True)
@@ -63,8 +65,6 @@ def main() -> None:
             rows.append((target, count, seconds, "none" if not done.returncode else "yes, see fuzz/crashes/"))
             print(f"{target}: {count} inputs in {seconds} seconds, crashes: {rows[-1][3]}")
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     total = sum(row[1] for row in rows)
     lines = [
         "# Broken archives thrown at the reader\n",

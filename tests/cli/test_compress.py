@@ -85,7 +85,7 @@ def test_a_tree_goes_into_an_archive_and_comes_back(call, photos: Path, tmp_path
     code, out, err = call("decompress", path, "-o", back, "--json")
     assert code == 0, err
     assert json.loads(out)["samples"] == 309
-    assert "1 files hold PNG or TIFF data under another ending" in err
+    assert "under another ending, to lose nothing: 1 file;" in err
     assert tree(back) == tree(photos)
     assert all(same(photos / name, back / name) for name in tree(photos))
     assert not list(tmp_path.glob(".*"))
@@ -97,6 +97,14 @@ def test_every_value_comes_back_within_the_error_asked_for(call, photos: Path, t
     for number in range(3):
         difference = np.array(Image.open(tmp_path / "back" / f"{number}.png")).astype(int) - waves(number)
         assert 0 < abs(difference).max() <= 3
+
+
+def test_an_array_of_no_samples_comes_back(call, tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.zeros((0, 28, 28), np.uint8))
+    assert call("compress", tmp_path / "none.npy", "-o", tmp_path / "p.nrw")[0] == 0
+    assert call("verify", tmp_path / "p.nrw")[0] == 0
+    assert call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")[0] == 0
+    assert same(tmp_path / "none.npy", tmp_path / "back" / "none.npy")
 
 
 def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_path: Path) -> None:
@@ -176,7 +184,7 @@ def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path
     path.write_bytes(content)
     code, out, err = call("verify", path)
     assert (code, out) == (1, "0.png\n")
-    assert "1 names are damaged" in err
+    assert "damaged: 1 file" in err
     assert json.loads(call("verify", path, "--json")[1])["damaged"] == ["0.png"]
     code, _, err = call("decompress", path, "-o", back)
     assert code == 2
@@ -306,7 +314,7 @@ def test_skip_bad_goes_on_and_says_how_many(call, tmp_path: Path) -> None:
     _bad(tmp_path)
     code, _, err = call("compress", tmp_path / "bad", "-o", tmp_path / "p.nrw", "--skip-bad")
     assert code == 0, err
-    assert "1 files were left out as unreadable" in err
+    assert "left out as unreadable: 1 file," in err
     assert call("inspect", tmp_path / "p.nrw", "--names")[1] == "b.png\n"
 
 

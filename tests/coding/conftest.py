@@ -21,12 +21,25 @@ Forge = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
-def make() -> Make:
+def with_mere_bytes() -> Callable[[Promise, bytes], BlockCodec]:
+    """A codec that stores these bytes as its model and never looks at them."""
+
+    def made(promise: Promise, packed: bytes) -> BlockCodec:
+        codec = BlockCodec(promise)
+        assert codec.pixels is codec.lossy is None  # remembered
+        codec.packed = packed
+        return codec
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def make(with_mere_bytes: Callable[[Promise, bytes], BlockCodec]) -> Make:
     """Archives in memory: `make(content, promise, packed, **how)`."""
 
     def made(content: Content, promise: Promise | None = None, packed: bytes = b"", **how: Any) -> bytes:
         file = io.BytesIO()
-        writer = Writer(file, BlockCodec(promise or Promise(), packed), **how)
+        writer = Writer(file, with_mere_bytes(promise or Promise(), packed), **how)
         for entry, samples in content:
             writer.add(entry, samples)
         sizes = writer.close()

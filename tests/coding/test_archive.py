@@ -91,11 +91,13 @@ def test_whatever_goes_in_comes_out_as_promised(make: Make, case: tuple[Any, Pro
     assert everything == b"".join(archive[name].tobytes() for name in archive)
 
 
-def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(make: Make) -> None:
+def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(
+    make: Make, with_mere_bytes: Callable[[Promise, bytes], BlockCodec]
+) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (130, 140, 3), np.uint8)
     entry = Entry("photo.png", "image", photo.shape, "uint8")
     for promise in (Promise(0), Promise(2), Promise(None, 75)):
-        codec = BlockCodec(promise, b"m" * 5000)
+        codec = with_mere_bytes(promise, b"m" * 5000)
         payload = codec.encode([photo]).payload
         assert len(make([(entry, [photo])], promise, codec.packed, embed_model=False)) <= len(payload) + 64
 
@@ -268,3 +270,42 @@ with replacing(sys.argv[1]) as file:
     assert process.returncode == -signal.SIGKILL
     assert not target.exists()
     assert len(list(tmp_path.iterdir())) == 1  # the part, under a name that says so
+
+
+def test_extras_that_many_images_share_are_stored_once(make: Make) -> None:
+    image = np.zeros((2, 2, 1), np.uint8)
+    profile = np.random.default_rng(0).bytes(3000)
+    entries = [Entry(f"{i}", "image", (2, 2, 1), "uint8", extras={"icc": profile}) for i in range(50)]
+    archive = make([(entry, [image]) for entry in entries])
+    assert len(archive) < 3500
+    assert list(Archive(io.BytesIO(archive)).entries()) == entries
+
+
+def test_more_names_or_blocks_than_a_reader_takes_are_not_written(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = [(Entry(f"{i}", "image", (2, 2, 1), "uint8"), [np.zeros((2, 2, 1), np.uint8)]) for i in range(4)]
+    for limit in ("ENTRIES", "PIECES", "INDEX_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"narrows.coding.writer.{limit}", 3)
+            with pytest.raises(ArchiveError, match="write several archives"):
+                make(content, block_samples=1)
+
+
+def test_names_that_cannot_stand_together_are_not_written(make: Make) -> None:
+    image = np.zeros((2, 2, 1), np.uint8)
+    for names, words in ((["a", "a"], "twice"), (["a/b", "a"], "folder of another"), (["../a"], "dots")):
+        with pytest.raises(ArchiveError, match=words):
+            make([(Entry(name, "image", (2, 2, 1), "uint8"), [image]) for name in names])
+
+
+def test_a_file_that_cannot_be_sought_is_refused_in_reading_and_written_all_the_same(small: bytes) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source, os.fdopen(writer, "wb") as target:
+        out = Writer(target, BlockCodec(Promise()))
+        out.add(Entry("a", "image", (1, 1, 1), "uint8"), [np.ones((1, 1, 1), np.uint8)])
+        out.close()
+        target.close()
+        with pytest.raises(ArchiveError, match="cannot be read"):
+            Archive(source)
+        assert Archive(io.BytesIO(source.read()))["a"] == 1

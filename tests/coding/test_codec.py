@@ -69,7 +69,7 @@ def test_every_value_is_within_the_error_that_was_promised() -> None:
 
 
 def test_a_model_left_out_is_the_codec_s_own(tmp_path: Path) -> None:
-    samples = RNG.integers(0, 256, (5, 8, 8), np.uint8)
+    samples = RNG.integers(0, 256, (5, 8, 8), np.uint16)
     codec = Codec(b"a compact model")
     short = codec.compress(samples, embed_model=False)
     assert len(codec.compress(samples)) == len(short) + len(b"a compact model")

@@ -14,10 +14,11 @@ from narrows.coding.blocks import LOSSY, BlockCodec, Promise
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.levels import LevelsCodec
 from narrows.coding.lossy import LossyCodec, pack
+from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.tables import PRECISION, Integers
 from narrows.data.batches import to_tensor
 from narrows.data.samples import Samples, from_arrays
-from narrows.errors import ArchiveError, ModelError
+from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import build
 from narrows.networks.store import load
@@ -150,6 +151,15 @@ def test_a_damaged_compact_model_is_refused(trained: Autoencoder) -> None:
     for cut in (0, 1, 10, len(packed) // 2, len(packed) - 1):
         with pytest.raises((ModelError, ArchiveError)):
             LossyCodec(packed[:cut])
+    arrays = unpack_arrays(packed)
+    for place, text in ((1, b"{}"), (1, b"[1]"), (1, b"\xff"), (2, None)):
+        other = list(arrays)
+        other[place] = other[place] + 200 if text is None else np.frombuffer(text, np.uint8).astype(np.int64)
+        with pytest.raises(ModelError):
+            LossyCodec(pack_arrays(other))
+    for count in (0, 1, 2, 3, 12, len(arrays) - 1):
+        with pytest.raises(ModelError):
+            LossyCodec(pack_arrays(arrays[:count]))
     codec = LossyCodec(packed)
     for wrong in (replace(codec.levels, counts=codec.levels.counts + 20), replace(codec.levels, channels=2)):
         with pytest.raises(ModelError):
@@ -166,7 +176,9 @@ def test_pictures_of_differing_sizes_are_learned_and_packed(pictures: Samples) -
     assert back.shape == sample.shape
 
 
-def test_vectors_are_not_packed_yet(trained: Autoencoder) -> None:
+def test_vectors_have_no_lossy_model() -> None:
     samples = from_arrays(np.random.default_rng(0).random((40, 12), np.float32))
-    with pytest.raises(ModelError, match="images"):
+    with pytest.raises(SettingsError, match="images"):
+        build(samples.description, purpose="compress")
+    with pytest.raises(ModelError, match="lossy"):
         pack(build(samples.description, "dense", 4), samples)

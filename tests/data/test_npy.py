@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from narrows.data.npy import Layout, layout, open_npy, write_npy
+from narrows.data.npy import Layout, layout, open_npy, read_samples, write_npy
 from narrows.errors import DataError
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i4", ">i8", "<u8", "<f2", ">f4", "<f8"]
@@ -43,20 +43,28 @@ def test_any_array_of_numbers_comes_back_bit_for_bit(data: st.DataObject, tmp_pa
     np.save(tmp_path / "a.npy", array)
     found = open_npy(tmp_path / "a.npy")
     plan = layout(found)
-    rows = found.reshape(plan.count, *plan.shape)
+    samples = list(read_samples(tmp_path / "a.npy", plan))
+    assert [sample.shape for sample in samples] == [plan.shape] * plan.count
     buffer = io.BytesIO()
-    write_npy(buffer, found.dtype.name, found.shape, list(rows))
+    write_npy(buffer, found.dtype.name, found.shape, samples)
     back = np.load(io.BytesIO(buffer.getvalue()))
     native = array.astype(dtype.newbyteorder("="))
     assert (back.dtype, back.shape) == (native.dtype, array.shape)
     assert back.tobytes() == native.tobytes()  # NaN and -0.0 included
 
 
+def test_samples_are_read_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("narrows.data.npy.PART_BYTES", 100)
+    array = np.arange(7 * 5 * 6, dtype=np.uint8).reshape(7, 5, 6)
+    np.save(tmp_path / "a.npy", array)
+    assert np.array_equal(np.stack(list(read_samples(tmp_path / "a.npy", layout(array))))[..., 0], array)
+
+
 def test_what_is_no_array_of_numbers_is_refused_by_name(tmp_path: Path) -> None:
     np.save(tmp_path / "object.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     np.save(tmp_path / "complex.npy", np.zeros((2, 2), complex))
     np.save(tmp_path / "text.npy", np.array(["a"]))
-    np.save(tmp_path / "none.npy", np.zeros((0, 3)))
+    np.save(tmp_path / "none.npy", np.zeros((3, 0)))
     np.save(tmp_path / "whole.npy", np.zeros((4, 3)))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-1])
     np.savez(tmp_path / "several.npy", a=np.zeros(3))
@@ -66,7 +74,7 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(tmp_path: Path) -> None:
         "object": "pickled",
         "complex": "complex128",
         "text": "<U1",
-        "none": r"shape \(0, 3\)",
+        "none": r"shape \(3, 0\)",
         "cut": "damaged",
         "several": "archive of arrays",
         "other": "NumPy's format",

@@ -56,6 +56,8 @@ def test_the_front_takes_the_better_way_at_each_rate() -> None:
     sheet = [point(0.5, 28, "on one sheet"), point(1.0, 29, "on one sheet"), point(2.5, 35, "on one sheet")]
     both = Curve("webp", "WebP", (*each, *sheet))
     assert [(p.bits_per_pixel, p.psnr_db) for p in both.front()] == [(0.5, 28), (1.0, 30), (2.0, 36)]
+    between = point(1.4, 30.5, "on one sheet")  # a file each would have 33 dB there
+    assert Curve("webp", "WebP", (*both.points, between)).front() == both.front()
     assert both.used("one file each").front() == tuple(each)
 
 

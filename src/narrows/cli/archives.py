@@ -126,6 +126,11 @@ def size(count: float) -> str:
     return f"{count:.3g} {unit}"
 
 
+def files(count: int) -> str:
+    """1 file, 2 files."""
+    return f"{count} file{'s' * (count != 1)}"
+
+
 def ratio(raw: int, small: int) -> str:
     """How many times smaller, as `4.12 : 1`."""
     return f"{raw / max(1, small):.3g} : 1"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from narrows.cli import archives, show
 
 if TYPE_CHECKING:
     from narrows.coding.archive import Writer
-    from narrows.coding.blocks import BlockCodec
+    from narrows.coding.blocks import BlockCodec, Promise
     from narrows.coding.inputs import Source
     from narrows.data.samples import Array
     from narrows.evaluation.lossless import Rivals
 
+MOST_TRIED = 64  # of the samples, for a target
 MOST_IMAGES = 50  # that rivals are tried on
 
 
@@ -34,9 +36,13 @@ MOST_IMAGES = 50  # that rivals are tried on
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The archive, OUT.nrw.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Lossy; 75 when nothing is said and the model can.")
 @click.option("--max-error", type=click.IntRange(0, 65535), help="Every value within so much; 0: exactly.")
+@click.option(
+    "--target-bpp", type=click.FloatRange(0, min_open=True), help="The quality that takes so many bits a pixel."
+)
+@click.option("--target-psnr", type=click.FloatRange(0, min_open=True), help="The quality that reaches so many dB.")
 @click.option("--block-samples", type=click.IntRange(1), help="Samples in a block; follows their size.")
 @click.option("--no-model", is_flag=True, help="Leave the model out of the archive; reading it then needs -m.")
-@click.option("--no-verify", is_flag=True, help="Do not read the finished archive again.")
+@click.option("--no-verify", is_flag=True, help="Write without decoding and comparing first.")
 @click.option("--strip", is_flag=True, help="Drop ICC profiles and EXIF, with it the orientation.")
 @click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 @click.option("--force", is_flag=True, help="Replace an archive that exists.")
@@ -48,8 +54,9 @@ def command(inputs: tuple[str, ...], output: Path, as_json: bool, **options: Any
     narrows compress photos/ -m photos.safetensors -o photos.nrw
     narrows compress scans/ notes.npy -o exact.nrw --max-error 0
 
-    Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB,
-    CMYK stays CMYK. Every block is decoded and compared before it is written, and OUT.nrw appears when it is whole.
+    Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB, CMYK
+    stays CMYK. Bytes and quality rise together: 75 is good for most, 95 for what is looked at closely. Every block is
+    decoded and compared before it is written, and OUT.nrw appears when it is whole.
     """
     from narrows.data.files import check_writable
     from narrows.errors import OutputError
@@ -99,6 +106,8 @@ def _compress(
     model_path: Path | None,
     quality: int | None,
     max_error: int | None,
+    target_bpp: float | None,
+    target_psnr: float | None,
     block_samples: int | None,
     no_model: bool,
     no_verify: bool,
@@ -115,20 +124,27 @@ def _compress(
 
     sources, left_out = find(paths)
     if left_out:
-        show.say(f"note: {len(left_out)} files that are no images or .npy were left out, the first: {left_out[0]}")
+        show.say(f"note: left out as no images or .npy: {archives.files(len(left_out))}, the first: {left_out[0]}")
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
     models = archives.compact_models(model_path)
+    given = [value for value in (quality, max_error, target_bpp, target_psnr) if value is not None]
+    if len(given) > 1:
+        raise SettingsError("of --quality, --max-error, --target-bpp and --target-psnr, choose one")
     promise = archives.choose_promise(quality, max_error, models, model_path)
+    if target_bpp or target_psnr:
+        promise = _meeting(sources, models, target_bpp, target_psnr, model_path)
     packed = models.get(archives.part_of(promise), b"")
     total = sum(source.size for source in sources)
-    show.say(f"{len(sources)} files, {archives.size(total)}; {archives.words(promise)}")
+    show.say(f"{archives.files(len(sources))}, {archives.size(total)}; {archives.words(promise)}")
     if not packed:
         why = "no model was given" if model_path is None else f"{model_path} holds nothing to compress with"
         show.say(f"note: {why}; blocks are stored by general ways; 'narrows train --for compress' makes a model")
     result = _Result(BlockCodec(promise, packed), Rivals())
     with replacing(output) as file:
-        writer = Writer(file, result.codec, embed_model=not no_model, block_samples=block_samples)
+        writer = Writer(
+            file, result.codec, embed_model=not no_model, block_samples=block_samples, verify=not no_verify
+        )
         with show.bar(" kB") as draw:
             for index, source in enumerate(sources):
 
@@ -152,6 +168,24 @@ def _compress(
         if not no_verify:
             _check(file, packed)
     return result
+
+
+def _meeting(
+    sources: list[Source], models: dict[str, bytes], bpp: float | None, psnr: float | None, model: Path | None
+) -> Promise:
+    """The quality that meets a target on some of the samples, and about so on all."""
+    from narrows.coding.blocks import Promise
+    from narrows.coding.inputs import read
+    from narrows.coding.target import quality_for
+
+    archives.choose_promise(1, None, models, model)  # refuses a model without a lossy part
+    tried: list[Array] = []
+    for source in sources[:: -(-len(sources) // MOST_TRIED)]:
+        content = read(source)
+        tried += islice(content.samples, 0, None, -(-content.entry.count // MOST_TRIED))
+    quality = quality_for(models["lossy"], tried, bpp, psnr)
+    show.say(f"quality {quality} meets the target on {len(tried)} samples that were tried")
+    return Promise(None, quality)
 
 
 def _add(
@@ -215,14 +249,17 @@ def _tell(result: _Result, output: Path, seconds: float) -> None:
         f"({archives.ratio(raw, packed)}{model}); {archives.words(result.codec.promise)}; {seconds:.1f} seconds"
     )
     if result.bad:
-        show.say(f"note: {len(result.bad)} files were left out as unreadable, the first: {result.bad[0]}")
+        show.say(f"note: left out as unreadable: {archives.files(len(result.bad))}, the first: {result.bad[0]}")
     if result.codec.packed and not result.model_bytes:
         show.say("note: the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
-        show.say(
-            f"note: the files themselves are smaller, {archives.size(result.input_bytes)}, as photos in JPEG are "
-            "when every pixel is kept; keep them, or try --quality"
-        )
+        if result.input_bytes >= packed - result.model_bytes:
+            advice = "the model alone makes the difference, and more files in one archive would share it"
+        elif result.codec.promise.quality is None:
+            advice = "as photos in JPEG are when every pixel is kept; keep them, or try --quality"
+        else:
+            advice = "keep them, or try a lower --quality"
+        show.say(f"note: the files themselves are smaller, {archives.size(result.input_bytes)}: {advice}")
     best = result.rivals.best(raw) if result.images else None
     if result.codec.promise.quality is None and best is not None and best[1] < packed:
         name, size = best

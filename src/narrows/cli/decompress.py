@@ -54,7 +54,7 @@ def command(
         names = _chosen(archive, (*only, *more), path)
         written, lost = _write(archive, names, output, force, keep_going)
     seconds = time.monotonic() - started
-    show.say(f"{output}: {len(names) - len(lost)} files, {written} samples; {seconds:.1f} seconds")
+    show.say(f"{output}: {archives.files(len(names) - len(lost))}, {written} samples; {seconds:.1f} seconds")
     if as_json:
         show.result_json({"samples": written, "seconds": round(seconds, 3), "lost": lost})
     if lost:
@@ -108,7 +108,9 @@ def _write(archive: Archive, names: list[str], output: Path, force: bool, keep_g
                 renamed += restored.other_ending
             draw("decompressing", number, len(names), "")
     if renamed:
-        show.say(f"note: {renamed} files hold PNG or TIFF data under another ending, to lose nothing; readers see it")
+        show.say(
+            f"note: PNG or TIFF data under another ending, to lose nothing: {archives.files(renamed)}; readers see it"
+        )
     if lost:
-        show.say(f"{len(lost)} of {len(names)} files were lost")
+        show.say(f"lost: {len(lost)} of {archives.files(len(names))}")
     return samples, lost

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import glob
 import signal
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from narrows.cli import show
+from narrows.cli.log import Log
 
 
 @click.command("train")
@@ -26,6 +27,11 @@ from narrows.cli import show
     default="reconstruct",
     show_default=True,
     help="What the model is to do; compress adds what 'narrows compress' needs.",
+)
+@click.option(
+    "--promise",
+    type=click.Choice(["both", "quality", "max-error"]),
+    help="With --for compress: what 'narrows compress' is to promise; both learns two models into one file.",
 )
 @click.option("--network", help="lesson-linear, lesson-conv, lesson-upsample, lesson-denoise, dense or conv.")
 @click.option("--code", type=int, help="Numbers in the code; channels for networks that keep an image's plane.")
@@ -75,16 +81,16 @@ def command(data: str, output: Path, **options: Any) -> None:
 
     as_json, resume, every = options.pop("as_json"), options.pop("resume"), options.pop("checkpoint_every")
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
-    shape = {name: options.pop(name) for name in ("network", "code", "width", "purpose")}
+    shape = {name: options.pop(name) for name in ("network", "code", "width")}
+    purpose, promise = options.pop("purpose"), options.pop("promise")
     settings = Settings(**options)
     # What can be refused before the data are read, is.
     real("checkpoint every", every, 0)
     check_writable(output)
     refuse_overwriting(output, data)
-    checkpoint = output.with_name(output.name + ".checkpoint")
     if resume:
-        checkpoints.check(checkpoint)
-    if shape["network"] is not None:
+        checkpoints.check(output.with_name(output.name + ".checkpoint"))
+    if shape["network"] is not None and purpose == "reconstruct":
         named(shape["network"])
         check_crop(shape["network"], settings.crop)
     device.choose(settings.device)
@@ -93,18 +99,21 @@ def command(data: str, output: Path, **options: Any) -> None:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
         show.say(f"note: {note}")
-    model = build(samples.description, **shape, seed=settings.seed)
     show.say(f"data: {samples.source}: {samples.description}")
-    show.say(
-        f"network: {model.config.network}, code {show.shape(model.code_shape)}, {model.parameter_count} parameters"
-    )
-    if model.holds_everything:
-        show.say("note: the code has as many numbers as the sample, so nothing is made smaller; lower --code")
-    if checkpoint.exists() and not resume:
-        show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
-    board_writer = nullcontext() if writer is None else writer(str(board))
-    outcome = _train(model, samples, settings, output, checkpoint, every, resume, board_writer)
-    checkpoint.unlink(missing_ok=True)
+    purposes = _purposes(purpose, promise, samples.description)
+    if settings.minutes:
+        settings = replace(settings, minutes=settings.minutes / len(purposes))
+    made: list[Any] = []
+    for number, wanted in enumerate(purposes):
+        given = shape if number == 0 else {}
+        made.append(build(samples.description, **given, seed=settings.seed, purpose=wanted))
+        checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
+        goes_on = resume and (checkpoint.exists() or number == 0)
+        logs = nullcontext() if writer is None else writer(str(board))
+        outcome = _train(made, samples, settings, output, checkpoint, every, goes_on, logs)
+    model = made[0]
+    for checkpoint in output.parent.glob(f"{glob.escape(output.name)}*.checkpoint"):
+        checkpoint.unlink()
     values = {
         "model": str(output),
         "samples": len(samples),
@@ -118,8 +127,35 @@ def command(data: str, output: Path, **options: Any) -> None:
         show.result_json(values)
 
 
+def _purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
+    """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
+    from narrows.errors import SettingsError
+
+    if purpose == "reconstruct":
+        if promise:
+            raise SettingsError(f"--promise {promise} was given without --for compress; add it, or leave it out")
+        return ["reconstruct"]
+    if promise is None and (description.kind, description.dtype) != ("images", "uint8"):
+        show.say("note: only images of 8 bits are learned for --max-error; general ways will store these exactly")
+        promise = "quality"
+    return {"quality": ["compress"], "max-error": ["exact"]}.get(promise or "both", ["compress", "exact"])
+
+
+def _keep(made: list[Any], samples: Any, output: Path) -> None:
+    """Write the first model, with what the second has for exact coding."""
+    from narrows.coding.codec import prepare
+
+    if made[-1].config.purpose != "reconstruct":
+        show.say("putting the model into whole numbers")
+        prepare(made[-1], samples)
+    if len(made) > 1:
+        made[0].packed |= made[1].packed
+        made[0].provenance["exact"] = made[1].provenance
+    made[0].save(output)
+
+
 def _train(
-    model: Any,
+    made: list[Any],
     samples: Any,
     settings: Any,
     output: Path,
@@ -128,41 +164,53 @@ def _train(
     resume: bool,
     board: Any,
 ) -> Any:
-    """Run the loop, draw it, and save; leaves a model and a checkpoint when a signal ends it early."""
+    """Run the loop on the last model, draw it, and save; leaves a model and a checkpoint when a signal ends it."""
     from narrows.evaluation.metrics import psnr_db
     from narrows.training.loop import fit
 
+    model = made[-1]
+    exact = model.config.purpose == "exact"
+    show.say(
+        f"network: {model.config.network}, "
+        + f"code {show.shape(model.code_shape)}, " * (not exact)
+        + f"{model.parameter_count} parameters"
+    )
+    if model.holds_everything:
+        show.say("note: the code has as many numbers as the sample, so nothing is made smaller; lower --code")
+    if checkpoint.exists() and not resume:
+        show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
     last = None
-    with _stopping() as stopped, board as writer, _Log(output, resume) as log, show.bar() as draw:
+    with (
+        _stopping() as stopped,
+        board as writer,
+        Log(output, resume or len(made) > 1) as log,
+        show.bar() as draw,
+    ):
         iteration = fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=every, resume=resume)
-        for progress in _saving_what_is_left(iteration, model, output):
+        for progress in _saving_what_is_left(iteration, made, samples, output):
             if last is None:
                 plan = progress.plan
                 show.say(f"plan: {plan}")
                 show.say(f"split: {plan.training} to train, {plan.validation} to validate, by seed {plan.seed}")
-                seen = "validation" if plan.validation else "on training samples"
+                watched = "validation" if plan.validation else "on training samples"
             if last is None or progress.validation_mse != last.validation_mse or progress.finished:
                 _write_board(writer, progress)
             last = progress
             log.write(progress)
             if progress.finished:
                 break
-            words = (
-                f"loss {progress.loss:.4g}, {seen} {progress.validation_mse:.4g} "
-                f"(PSNR of this mean {psnr_db(progress.validation_mse):.2f} dB), "
-                f"{progress.samples_per_second:.0f} samples/s"
+            psnr = f"PSNR of this mean {psnr_db(progress.validation_mse):.2f} dB"
+            words = f"loss {progress.loss:.4g}, {watched} " + ", ".join(
+                [f"{progress.validation_mse:.4g} ({psnr})"] * (not exact)
+                + [f"{progress.validation_bits or 0:.1f} bits a sample"] * (progress.validation_bits is not None)
+                + [f"{progress.samples_per_second:.0f} samples/s"]
             )
             draw("training", progress.step, progress.steps, words)
             if stopped:
                 iteration.close()
                 break
     assert last is not None
-    if model.config.purpose == "compress":
-        from narrows.coding.lossy import pack
-
-        show.say("putting the model into whole numbers")
-        model.packed["lossy"] = pack(model, samples)
-    model.save(output)
+    _keep(made, samples, output)
     if not last.finished:
         on = "; the same command with --resume goes on" if checkpoint.exists() else ""
         show.say(f"stopped at step {last.step} of {last.steps}; {output} holds the best so far{on}")
@@ -173,22 +221,24 @@ def _train(
     pca = f", PCA {metrics['pca_mse']:.4g}" if metrics["pca_mse"] is not None else ""
     held = metrics["validation_mse"]
     validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
-    show.say(
-        f"done: {output}: MSE {metrics['train_mse']:.4g} on training {validation}{pca}; {last.seconds:.1f} seconds"
-    )
+    errors = f"MSE {metrics['train_mse']:.4g} on training {validation}{pca}"
+    whose = "training" if held is None else "validation"
+    bits = "" if last.validation_bits is None else f"{last.validation_bits:.1f} bits a {whose} sample"
+    told = ", ".join(part for part in ("" if exact else errors, bits) if part)
+    show.say(f"done: {output}: {told}; {last.seconds:.1f} seconds")
     for note in last.notes:
         show.say(f"warning: {note}")
     return last
 
 
-def _saving_what_is_left(iteration: Any, model: Any, output: Path) -> Iterator[Any]:
+def _saving_what_is_left(iteration: Any, made: list[Any], samples: Any, output: Path) -> Iterator[Any]:
     """The iteration; when training goes wrong on its way, the best weights are saved before that is said."""
     from narrows.errors import TrainingError
 
     try:
         yield from iteration
     except TrainingError:
-        model.save(output)
+        _keep(made, samples, output)
         show.say(f"{output} holds the best weights so far")
         raise
 
@@ -210,46 +260,6 @@ def _stopping() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Log:
-    """The JSON-lines log beside the model; opened when there is something to write, so that a command that fails
-    before leaves that of an earlier model alone."""
-
-    def __init__(self, output: Path, resume: bool) -> None:
-        self.path = output.with_name(output.name + ".log.jsonl")
-        self.mode = "a" if resume else "w"
-        self.file: IO[str] | None = None
-        self.failed = False
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._close()
-
-    def write(self, progress: Any) -> None:
-        """A line; where it cannot be written that is said once, for a model is worth more than its log."""
-        if self.failed:
-            return
-        names = ("step", "steps", "epoch", "seconds", "loss", "validation_mse", "samples_per_second")
-        values = {name: getattr(progress, name) for name in names}
-        # JSON has no NaN; what is not measured yet is null.
-        values = {k: None if v != v else v for k, v in values.items()} | {"time": round(time.time(), 3)}
-        try:
-            if self.file is None:
-                self.file = self.path.open(self.mode, encoding="utf-8")
-            self.file.write(json.dumps(values) + "\n")
-            self.file.flush()
-        except OSError as error:
-            self.failed = True
-            self._close()
-            show.say(f"warning: {self.path}: the log cannot be written: {error.strerror}; training goes on without")
-
-    def _close(self) -> None:
-        if self.file is not None:
-            with suppress(OSError):  # what could not be written is tried again
-                self.file.close()
 
 
 def _tensorboard_writer() -> Any:

@@ -36,7 +36,7 @@ def command(path: Path, model_path: Path | None, as_json: bool) -> None:
             raise
         show.say(f"narrows: {error}")
     else:
-        show.say(f"{path}: {f'all {samples} samples are well' if ok else f'{len(damaged)} names are damaged'}")
+        show.say(f"{path}: {f'all {samples} samples are well' if ok else f'damaged: {archives.files(len(damaged))}'}")
     if as_json:
         show.result_json({"ok": ok, "samples": samples, "damaged": damaged})
     else:

@@ -5,11 +5,13 @@ Next door: `reader` fetches blocks; `writer` writes; `FORMAT.md` has every byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
 
+from narrows.coding.ahead import in_order
 from narrows.coding.entries import Entry
 from narrows.coding.reader import Given, Reader
 from narrows.coding.writer import Sizes, Writer
@@ -87,16 +89,23 @@ class Archive(Mapping[str, Array]):
         """
         layout = self._reader.layout
         _, position, count = layout.entry(self._reader.numbers[name])
-        done = 0
-        while done < count:
-            block = layout.block(position + done)
-            first, end = layout.span(block)
-            skipped, stop = position + done - first, min(end - position, count)
+
+        def part(done: int, stop: int, block: int, skipped: int) -> tuple[int, int, Array | ArchiveError]:
             try:
-                yield done, stop, np.stack(self._reader.block(block, name)[skipped : skipped + stop - done])
+                return done, stop, np.stack(self._reader.block(block, name)[skipped : skipped + stop - done])
             except ArchiveError as error:
-                yield done, stop, error
-            done = stop
+                return done, stop, error
+
+        def calls() -> Iterator[Callable[[], tuple[int, int, Array | ArchiveError]]]:
+            done = 0
+            while done < count:
+                block = layout.block(position + done)
+                first, end = layout.span(block)
+                stop = min(end - position, count)
+                yield partial(part, done, stop, block, position + done - first)
+                done = stop
+
+        return in_order(calls())
 
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
         """Entries and what they hold, all or those named, going on behind damaged ones, which come with the error.
@@ -129,12 +138,18 @@ class Archive(Mapping[str, Array]):
                 self.entry(names[span.start])
             except ArchiveError:
                 lost[span.start : span.stop] = True
-        for block in range(len(layout.blocks)):
+        read = self._reader.block if decode else self._reader.payload
+
+        def damaged(block: int) -> bool:
             try:
-                (self._reader.block if decode else self._reader.payload)(block, "a block")
+                read(block, "a block")
             except ArchiveError:
-                for span in layout.entries_of(block):
-                    lost[span.start : span.stop] = True
+                return True
+            return False
+
+        for block, bad in enumerate(in_order(partial(damaged, block) for block in range(len(layout.blocks)))):
+            for span in layout.entries_of(block) if bad else ():
+                lost[span.start : span.stop] = True
         return (names[number] for number in np.flatnonzero(lost))
 
     def packed(self) -> bytes:

@@ -5,9 +5,11 @@ Next door: `pixels` codes what a model fits, `plain` the rest; `archive` puts bl
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,9 +18,10 @@ from narrows.coding.lossy import LossyCodec
 from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
 from narrows.data.samples import Array
-from narrows.errors import ArchiveError, SettingsError
+from narrows.errors import ArchiveError, ModelError, SettingsError
 
 DIGEST_BYTES = 8
+T = TypeVar("T")
 PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
 SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
@@ -77,8 +80,17 @@ class BlockCodec:
     def __init__(self, promise: Promise, packed: bytes = b"") -> None:
         self.promise = promise
         self.packed = packed
-        self.pixels = PixelCodec.from_bytes(packed) if packed and promise.quality is None else None
-        self.lossy = LossyCodec(packed) if packed and promise.quality is not None else None
+
+    # Unpacked when first needed: blocks that need no model are read without it.
+    @functools.cached_property
+    def pixels(self) -> PixelCodec | None:
+        """The model for promises of an error."""
+        return _unpacked(PixelCodec.from_bytes, self.packed) if self.promise.quality is None else None
+
+    @functools.cached_property
+    def lossy(self) -> LossyCodec | None:
+        """The model for promises of a quality."""
+        return None if self.promise.quality is None else _unpacked(LossyCodec, self.packed)
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes.
@@ -113,7 +125,7 @@ class BlockCodec:
 
     def _encode(self, samples: Sequence[Array], error: int) -> bytes:
         learned = None
-        if self.pixels is not None and self._fits([s.shape for s in samples], samples[0].dtype):
+        if self._fits([s.shape for s in samples], samples[0].dtype) and self.pixels is not None:
             learned = bytes([PIXELS]) + self.pixels.encode(samples, error)
         steps = _stepped(samples, error) if error else None
         rest = samples if steps is None else steps
@@ -125,8 +137,9 @@ class BlockCodec:
 
     def _fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         """Whether the model is one of such samples."""
-        channels = self.pixels.channels if self.pixels is not None else 0
-        return dtype == np.uint8 and all(len(shape) == 3 and shape[2] == channels for shape in shapes)
+        if dtype != np.uint8 or any(len(shape) != 3 for shape in shapes) or self.pixels is None:
+            return False
+        return all(shape[2] == self.pixels.channels for shape in shapes)
 
     def _coming_back(self, samples: Sequence[Array], payload: bytes) -> list[Array]:
         """What a payload decodes to, known without decoding it."""
@@ -163,10 +176,21 @@ class BlockCodec:
                 raise ArchiveError("a damaged block: it needs a model of other samples")
             samples: list[Array] = [s.astype(np.uint8) for s in self.pixels.decode(payload[1:], shapes, error)]
         else:
+            if way & _STEPPED and not error:
+                raise ArchiveError("a damaged block: it has steps where every bit was promised")
             samples = plain.decode(way & ~_STEPPED, payload[1:], shapes, dtype)
             if way & _STEPPED:
                 samples = _unstepped(samples, error)
         return digest_of(samples), samples
+
+
+def _unpacked(unpack: Callable[[bytes], T], packed: bytes) -> T | None:
+    if not packed:
+        return None
+    try:
+        return unpack(packed)
+    except ModelError as error:
+        raise ArchiveError(f"its model cannot be used: {error}") from None
 
 
 def digest_of(samples: Sequence[Array]) -> bytes:

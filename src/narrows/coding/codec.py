@@ -112,3 +112,16 @@ def _packed(model: Any, key: str) -> bytes:
             "'narrows train --for compress'"
         )
     return bytes(packed)
+
+
+def prepare(model: Autoencoder, samples: Samples) -> None:
+    """Put a model trained for "compress" or "exact" into whole numbers, in `model.packed`, once and for all.
+
+    Some of the samples it was trained on decide the ranges. Raises `ModelError` for a model that does not compress.
+    """
+    from narrows.coding import lossy, quantise  # load PyTorch
+
+    if model.pixels is not None:
+        model.packed["exact"] = quantise.pack(model, samples)
+    else:
+        model.packed["lossy"] = lossy.pack(model, samples)

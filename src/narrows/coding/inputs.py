@@ -9,12 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from narrows.coding.entries import Entry, check_entry
 from narrows.coding.names import check_tree, checked_name
 from narrows.data.images import SUFFIXES, list_files
-from narrows.data.npy import layout, open_npy
+from narrows.data.npy import layout, open_npy, read_samples
 from narrows.data.pictures import read_picture
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, DataError
@@ -87,8 +85,7 @@ def read(source: Source, strip: bool = False) -> Content:
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
         entry = Entry(source.name, "array", plan.shape, array.dtype.name, plan.count, plan.form, extras)
-        rows = np.asarray(array)[None] if plan.whole else np.asarray(array)  # slices of a memmap object are slow
-        return Content(_checked(entry, source), (row.reshape(plan.shape) for row in rows))
+        return Content(_checked(entry, source), read_samples(source.path, plan))
     picture = read_picture(source.path, strip)
     pixels = picture.pixels
     entry = Entry(source.name, "image", pixels.shape, pixels.dtype.name, extras=picture.extras)

@@ -60,14 +60,14 @@ class LevelsCodec:
         """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
         try:
             (channels,) = next(arrays).tolist()
-            counts, places, worth = (next(arrays) for _ in range(3))
+            counts, places, worth = [next(arrays) for _ in range(3)]
         except (StopIteration, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         if not 1 <= channels <= 4 or any(a.shape != (QUALITIES,) for a in (counts, places, worth)):
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
         limits = (counts < 2).any() or (counts > MOST).any() or (places < 0).any() or (places >> VALUE_BITS + 1).any()
         steps = list(_walk(channels))
-        networks = tuple(from_arrays(arrays) for _ in steps)
+        networks = tuple([from_arrays(arrays) for _ in steps])
         for network, (_, p) in zip(networks, steps, strict=True):
             known, targets = (0, channels) if p is None else (len(p.known), len(p.targets))
             ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)

@@ -29,7 +29,6 @@ from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError
 from narrows.networks.autoencoder import Autoencoder, Config
 from narrows.networks.build import build
-from narrows.networks.levels import Levels
 
 VERSION = 1
 DIGEST_BYTES = 8
@@ -45,16 +44,15 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     Made once, when training has ended, and stored with the model: other machines might round otherwise. Raises
     `ModelError` for a model that does not compress in this way.
     """
-    prior = model.prior
-    if not isinstance(prior, Levels):
-        raise ModelError("this model has no lossy code; train one with --for compress on images")
+    if model.prior is None:
+        raise ModelError("this model has no lossy code; train one with --for compress")
     model.eval()
     chosen = np.linspace(0, len(samples) - 1, min(CALIBRATION, len(samples))).astype(np.int64)
     crops = [np.asarray(samples.values[int(i)]) for i in chosen]
     high, wide = (min(256, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
     fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
     x = to_tensor(np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))]), model.description)
-    codec = levels_codec(prior.cpu(), x)
+    codec = levels_codec(model.prior.cpu(), x)
     card = {"config": model.config.to_json(), "description": model.description.to_json()}
     text = json.dumps(card, separators=(",", ":"), sort_keys=True).encode()
     weights = [_whole(tensor) for _, tensor in sorted(model.part("decoder").state_dict().items())]
@@ -90,6 +88,7 @@ class LossyCodec:
             scales = next(arrays)
             weights = [next(arrays) for _ in range(count)]
             config, self.description = Config(**card["config"]), Description.from_json(card["description"])
+            _check(config, self.description, scales)
             with torch.device("meta"):
                 model = build(
                     self.description, config.network, config.code, config.width or None, purpose=config.purpose
@@ -155,6 +154,14 @@ class LossyCodec:
                 y = self.decoder(x, dials()[quality - 1].expand(len(x)))
                 samples += list(from_tensor(y, replace(self.description, shape=stack.shape[1:])))
         return samples
+
+
+def _check(config: Config, description: Description, scales: Integers) -> None:
+    """Raise ValueError or TypeError for what no model that codes levels has."""
+    if config.purpose != "compress" or description.kind != "images" or np.abs(scales).max(initial=0) > 64:
+        raise ValueError
+    if np.dtype(description.dtype).kind not in "uif" or not float(description.low) < float(description.high):
+        raise ValueError
 
 
 def _digest(levels: Sequence[Integers]) -> bytes:

@@ -48,7 +48,7 @@ def unpack(data: bytes, at: int, count: int) -> tuple[Integers, int]:
     if lengths.max() > MOST_BYTES or ((lengths > 1) & (window[ends] == 0)).any():
         raise ArchiveError("a number takes more bytes than it needs or may")
     values = np.zeros(count, np.int64)
-    for i in range(MOST_BYTES):
+    for i in range(int(lengths.max())):
         has = lengths > i
         values[has] |= (window[starts[has] + i] & 127).astype(np.int64) << 7 * i
     return values, at + int(ends[-1]) + 1

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
 import numpy as np
 
+from narrows.coding.ahead import Ahead
 from narrows.coding.blocks import BlockCodec
 from narrows.coding.entries import DTYPES, Entry, check_entry, pack_extras
 from narrows.coding.index import ENTRIES, HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, crc, seal
@@ -47,6 +48,17 @@ class _Open:
 
     samples: list[Array] = field(default_factory=list)
     bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What is written next: a block, or a record of extras, which has no digest."""
+
+    content: bytes
+    which: int
+    samples: int
+    digest: bytes = b""
+    raw_bytes: int = 0
 
 
 class Writer:
@@ -87,6 +99,7 @@ class Writer:
         self._open: dict[int, _Open] = {}
         self._records: dict[bytes, int] = {}
         self._record_count = 0
+        self._ahead: Ahead[_Piece] = Ahead()
         self.raw_bytes = self.data_bytes = 0
         file.write(HEAD + self._model)
 
@@ -128,6 +141,8 @@ class Writer:
         """Write what waits, the index and the tail; the file itself stays open."""
         for which in list(self._open):
             self._flush(which)
+        for piece in self._ahead.finish():
+            self._write(piece)
         check_tree(self._names)
         length = (len(self._model) if self._model else 0) if self._codec.packed else None
         index = Index(
@@ -161,18 +176,20 @@ class Writer:
                 self._flush(next(iter(self._open)))
             block = self._open[which] = _Open()
         full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
-        # What waits is copied: the caller may use its array again.
-        block.samples.append(sample if full else sample.copy())
+        # Copied, since it waits: the caller may use its array again.
+        block.samples.append(sample.copy())
         block.bytes += sample.nbytes
         if full:
             self._flush(which)
 
     def _flush(self, which: int) -> None:
         block = self._open.pop(which)
-        coded = self._codec.encode(block.samples, self._verify)
-        self._piece(coded.payload, which, len(block.samples))
-        self._digests += coded.digest
-        self.raw_bytes += block.bytes
+
+        def encoded() -> _Piece:
+            coded = self._codec.encode(block.samples, self._verify)
+            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes)
+
+        self._queue(encoded)
 
     def _extras(self, record: bytes) -> int:
         """The number of a record, which is written where it is new."""
@@ -180,26 +197,32 @@ class Writer:
             return 0
         key = hashlib.sha256(record).digest()
         if key not in self._records:
-            self._piece(record, 0, 1)
+            self._queue(lambda: _Piece(record, 0, 1))
             self._record_count += 1
             if len(self._records) >= KNOWN_RECORDS:
                 self._records.clear()
             self._records[key] = self._record_count
         return self._records[key]
 
-    def _piece(self, content: bytes, which: int, samples: int) -> None:
+    def _queue(self, call: Callable[[], _Piece]) -> None:
+        for piece in self._ahead.put(call):
+            self._write(piece)
+
+    def _write(self, piece: _Piece) -> None:
         if len(self._lengths) >= PIECES:
             raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
         pieces, classes, counts = self._pieces
-        if pieces and (classes[-1], counts[-1]) == (which, samples):
+        if pieces and (classes[-1], counts[-1]) == (piece.which, piece.samples):
             pieces[-1] += 1
         else:
-            for column, value in zip(self._pieces, (1, which, samples), strict=True):
+            for column, value in zip(self._pieces, (1, piece.which, piece.samples), strict=True):
                 column.append(value)
-        self._lengths.append(len(content))
-        self._crcs += crc(content)
-        self.data_bytes += len(content)
-        self._file.write(content)
+        self._lengths.append(len(piece.content))
+        self._crcs += crc(piece.content)
+        self._digests += piece.digest
+        self.data_bytes += len(piece.content)
+        self.raw_bytes += piece.raw_bytes
+        self._file.write(piece.content)
 
 
 def _columns(columns: list[array[int]]) -> Integers:

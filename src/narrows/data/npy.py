@@ -6,7 +6,7 @@ Next door: `pictures` does the same for image files; `sources` reads arrays to t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,8 @@ import numpy as np
 
 from narrows.data.samples import Array, check_numeric
 from narrows.errors import DataError
+
+PART_BYTES = 16 << 20  # of a file that are mapped into memory at a time
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,24 @@ def open_npy(path: str | os.PathLike[str]) -> Array:
         array.close()
         raise DataError(f"{path}: an archive of arrays; save each array of its own with numpy.save")
     check_numeric(array.dtype, str(path))
-    if array.size == 0:
-        raise DataError(f"{path}: an array of shape {array.shape} was given; at least one value is needed")
+    if 0 in (array.shape[1:] if array.ndim > 1 else array.shape):
+        raise DataError(f"{path}: an array of shape {array.shape} was given; a sample has at least one value")
     return array
+
+
+def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
+    """The samples of an `.npy` file, shaped as the plan of its `layout` says."""
+    if plan.whole:
+        yield np.asarray(open_npy(path)).reshape(plan.shape)
+        return
+    start = 0
+    while start < plan.count:
+        # Mapped anew for each part, since what was read of a map counts as this process's memory until it is closed.
+        array = np.asarray(open_npy(path))
+        stop = start + max(1, PART_BYTES // array[0].nbytes)
+        for row in array[start:stop]:
+            yield row.reshape(plan.shape)
+        start = stop
 
 
 def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:

@@ -123,9 +123,9 @@ def _headline(comparison: Comparison) -> tuple[str, str]:
     known = {name: gain for name, gain in gains.items() if gain is not None}
     if known:
         name, gain = max(known.items(), key=lambda item: item[1])
-        title = (
-            f"At equal quality narrows needs {abs(gain):.0f} % {'fewer' if gain < 0 else 'more'} bytes than {name}"
-        )
+        amount = f"{abs(gain):.0f} % {'fewer' if gain < 0 else 'more'} bytes than"
+        amount = f"{1 + gain / 100:.1f} times the bytes of" if gain > 100 else amount
+        title = f"At equal PSNR narrows needs {amount} {name}"
         title += ", the best of the others" if len(known) > 1 else ""
     note = f"Mean over {comparison.images:,} images; bytes are those of whole files, headers counted. "
     note += "Up and to the left is better. Each format is used in the way that is best for it at each rate"

@@ -5,7 +5,8 @@ Next door: `rivals` holds the general formats, `against` sets a model beside the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,15 +78,15 @@ class Curve:
         return len({point.quality for point in self.points}) == 1
 
     def front(self) -> tuple[Point, ...]:
-        """The points that no other one beats in both bytes and PSNR, from few bytes to many.
+        """The codec at its best, from few bytes to many: the points that no other way of using it beats.
 
-        This is the codec at its best: at each rate, whichever way of using it is better.
+        A way beats a point where its own curve, between two of its qualities, has the same PSNR in fewer bytes.
         """
-        best: list[Point] = []
-        for point in sorted(self.points, key=lambda p: (p.bits_per_pixel, -p.psnr_db)):
-            if not best or point.psnr_db > best[-1].psnr_db:
-                best.append(point)
-        return tuple(best)
+        ways = [_rising(p for p in self.points if p.how == how) for how in {p.how for p in self.points}]
+        kept = [
+            p for way in ways for p in way if all(_rate_between(other, p.psnr_db) >= p.rate(False) for other in ways)
+        ]
+        return tuple(_rising(kept))
 
     def used(self, way: str) -> Curve:
         """The curve of the points whose `how` begins with `way`."""
@@ -200,6 +201,24 @@ def spread(images: Sequence[Array], pixels: int) -> list[int]:
     total = sum(image.shape[0] * image.shape[1] for image in images)
     count = max(1, min(len(images), len(images) * pixels // max(1, total)))
     return [int(i) for i in np.linspace(0, len(images) - 1, count)]
+
+
+def _rising(points: Iterable[Point]) -> list[Point]:
+    """Points that no other one beats in both bytes and PSNR, by bytes."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.bits_per_pixel, -p.psnr_db)):
+        if not best or point.psnr_db > best[-1].psnr_db:
+            best.append(point)
+    return best
+
+
+def _rate_between(way: Sequence[Point], psnr: float) -> float:
+    """Bits per pixel at a PSNR between two neighbours of one way; infinite outside, the point's own at a point."""
+    for point in way:
+        if point.psnr_db == psnr:
+            return point.bits_per_pixel
+    logs = [math.log(p.bits_per_pixel) for p in way]
+    return math.exp(np.interp(psnr, [p.psnr_db for p in way], logs, left=math.inf, right=math.inf))
 
 
 def _runs(images: Sequence[Array]) -> Iterator[Array]:

@@ -15,10 +15,10 @@ from torch import nn
 from narrows.data.checks import brief, whole
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson, levels
+from narrows.networks import conv, dense, lesson
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
+from narrows.networks.levels import Levels, levels
 from narrows.networks.pixels import Pixels
-from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
@@ -53,25 +53,11 @@ class Network:
     offset: int = 0
     start: Start | None = None
     start_work: float = WORK_LIMIT
-    dialled: Dialled | None = None
 
     @property
     def spatial(self) -> bool:
         """Whether it keeps an image's plane, and so takes images of any size."""
         return self.step((1, 64, 64)) > 0
-
-
-@dataclass(frozen=True)
-class Dialled:
-    """What a network is when it compresses: as in `Network`, but with a dial and a code that is a rotation."""
-
-    build: Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
-    recipe: Recipe
-    code: int
-    start: Start
-    prior: Callable[[int, int], Prior | levels.Levels] = lambda code, width: Prior(code, False)
-    step: Callable[[tuple[int, ...]], int] = lambda shape: 0
-    width: Callable[[int], int] | None = None
 
 
 NETWORKS: dict[str, Network] = {
@@ -106,7 +92,6 @@ NETWORKS: dict[str, Network] = {
         code=32,
         width=lambda values: min(1000, max(256, 4 * values)),
         start=dense.start,
-        dialled=Dialled(dense.dialled, Recipe(1500, 3e-3, 40, muon=4e-2, shift=1), 784, dense.start_dialled),
     ),
     "conv": Network(
         conv.conv,
@@ -115,15 +100,6 @@ NETWORKS: dict[str, Network] = {
         width=lambda values: 64,
         step=conv.step,
         start=conv.start,
-        dialled=Dialled(
-            levels.levels,
-            Recipe(64, 2e-3, 10, muon=1e-2),
-            code=4,
-            start=levels.start,
-            prior=lambda code, width: levels.Levels(code, width),
-            step=lambda shape: 1,
-            width=lambda values: 48,
-        ),
     ),
 }
 
@@ -131,14 +107,16 @@ NETWORKS: dict[str, Network] = {
 PIXELS = "pixels"
 PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2)
 PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
+LEVELS = "levels"
+LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
+LEVELS_WIDTH = 48
 
 
 def recipe_of(config: Config) -> Recipe:
     """How a network is trained for its purpose."""
     if config.purpose == "exact":
         return PIXELS_RECIPE
-    row = NETWORKS[config.network]
-    return row.dialled.recipe if config.purpose == "compress" and row.dialled is not None else row.recipe
+    return LEVELS_RECIPE if config.purpose == "compress" else NETWORKS[config.network].recipe
 
 
 def build(
@@ -153,8 +131,8 @@ def build(
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
-    With the `purpose` "compress" the code is quantised, for `dense` and `conv` only; "exact" gives the network
-    `pixels`, the density of images of 8 bits, which has no code.
+    The `purpose` "compress" gives the network `levels`, whose code is quantised, for images; "exact" gives the
+    network `pixels`, the density of images of 8 bits, which has no code.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -165,46 +143,35 @@ def build(
     seed = whole("seed", seed, 0, 2**63 - 1)
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
-    if network is None:
-        small = 0 < description.values <= PRIMAL_LIMIT
-        if purpose == "compress":  # images are cheapest where they are
-            small = description.kind == "vectors"
-        network = "dense" if small else "conv"
-    row = named(network)
-    if purpose not in ("reconstruct", "compress"):
+    if purpose == "compress":
+        return _levels(description, network, code, width, seed)
+    if purpose != "reconstruct":
         raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
-    compress = row.dialled if purpose == "compress" else None
-    if purpose == "compress" and compress is None:
-        able = ", ".join(name for name, other in NETWORKS.items() if other.dialled)
-        raise SettingsError(f"network {network} does not compress; choose one of: {able}")
+    if network is None:
+        network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
+    row = named(network)
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
-    stepping = (compress or row).step
-    step = stepping(shape) if len(shape) == 3 else 0
-    spatial = stepping((1, 64, 64)) > 0
-    if spatial and len(shape) != 3:
+    step = row.step(shape) if len(shape) == 3 else 0
+    if row.spatial and len(shape) != 3:
         raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
-    if not spatial and description.varied:
+    if not row.spatial and description.varied:
         raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
     most = shape[0] * step**2 if step else description.values
     if code is None:
         # A code as long as the sample would make nothing smaller.
-        usual = min(compress.code, most) if compress else min(row.code, max(1, most // 2))
-        code = usual or max(1, most // 8)
+        code = min(row.code, max(1, most // 2)) or max(1, most // 8)
     where = f"channels of code for the {most} values of each {step}x{step} block:" if step else "numbers of code:"
     code = whole(where, code, 1, most)
     if width is not None and not row.width(1):
         raise SettingsError(f"width {brief(width)} was given, but {network} has none; leave it out, or choose dense")
-    usual_width = ((compress and compress.width) or row.width)(description.values)
-    width = usual_width if width is None else whole("width", width, 4, 65536)
+    width = row.width(description.values) if width is None else whole("width", width, 4, 65536)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
-        encoder, decoder = (compress or row).build(shape, code, width)
-        prior = compress.prior(code, width) if compress else None
+        encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
-    config = Config(network, code, width, step, row.offset, block, purpose)
-    return Autoencoder(encoder, decoder, config, description, prior)
+    return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
 
 
 def named(network: str) -> Network:
@@ -227,3 +194,20 @@ def _pixels(
         torch.manual_seed(seed)
         pixels = Pixels(description.channels, width, blocks=2 if width <= PIXELS_WIDTH else 3)
     return Autoencoder(None, None, Config(PIXELS, 0, width, 1, 0, 0, "exact"), description, pixels=pixels)
+
+
+def _levels(
+    description: Description, network: str | None, code: int | None, width: int | None, seed: int
+) -> Autoencoder:
+    """A model for lossy coding."""
+    channels = description.channels
+    if network not in (None, LEVELS) or code not in (None, channels):
+        raise SettingsError(f"network {network!r}, code {code} were given for lossy coding, which has {LEVELS} only")
+    if description.kind != "images":
+        raise SettingsError(f"lossy coding learns images, not {description}; compress these within an error")
+    width = whole("width for lossy coding", LEVELS_WIDTH if width is None else width, 16, 512)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder, decoder = levels(channels, width)
+        prior = Levels(channels, width)
+    return Autoencoder(encoder, decoder, Config(LEVELS, channels, width, 1, 0, 0, "compress"), description, prior)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from narrows.networks.parts import Clamp, Dialled, Modulate, Standardise, Sum, silence
+from narrows.networks.parts import Clamp, Standardise, Sum, silence
 from narrows.networks.start import LinearOptimum, code_deviation
 
 
@@ -28,10 +28,10 @@ class Scale(nn.Module):
         return x * self.by
 
 
-def _layers(sizes: list[int], dial: bool = False) -> list[nn.Module]:
+def _layers(sizes: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for into, out in pairwise(sizes[:-1]):
-        layers += [nn.Linear(into, out), *([Modulate(out)] if dial else []), nn.GELU()]
+        layers += [nn.Linear(into, out), nn.GELU()]
     last = nn.Linear(sizes[-2], sizes[-1])
     silence(last)
     return [*layers, last]
@@ -51,56 +51,6 @@ def dense(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.
         nn.Unflatten(1, shape),
     )
     return encoder, decoder
-
-
-class Spread(nn.Module):
-    """Divide each channel by its own deviation, measured on the training samples."""
-
-    deviation: torch.Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("deviation", torch.ones(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x / self.deviation
-
-
-def dialled(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """The same for a code that is quantised: a plain rotation of the samples, with a dial for the step."""
-    values = int(torch.Size(shape).numel())
-    hidden = [max(width, 4), max(width // 2, 4), max(width // 4, 4)]
-    inner, outer = [values, *hidden, code], [code, *hidden[::-1], values]
-    encoder = Dialled(
-        nn.Flatten(),
-        Sum(nn.Linear(values, code), Dialled(Standardise(), *_layers(inner, True), Scale())),
-        Modulate(code),
-    )
-    decoder = Dialled(
-        Modulate(code),
-        Sum(nn.Linear(code, values), Dialled(Spread(code), *_layers(outer, True), Scale())),
-        Clamp(),
-        nn.Unflatten(1, shape),
-    )
-    return encoder, decoder
-
-
-@torch.no_grad()
-def start_dialled(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
-    """Put PCA into the linear paths, as a rotation."""
-    into, back = encoder[1], decoder[1]  # type: ignore[index]
-    mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
-    into.linear.weight.copy_(components)
-    into.linear.bias.copy_(-components @ mean)
-    back.linear.weight.copy_(components.T)
-    back.linear.bias.copy_(mean)
-    standardise, spread = into.branch[0], back.branch[0]
-    standardise.mean.copy_(x.mean())
-    standardise.deviation.copy_(x.std().clamp_min(1e-3))
-    deviation = torch.from_numpy(optimum.variances).sqrt()
-    spread.deviation.copy_(deviation.clamp_min(float(deviation.square().sum().sqrt()) / 64))
-    into.branch[-1].by.copy_(deviation.square().mean().sqrt())
-    back.branch[-1].by.copy_(standardise.deviation)
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ Where much of an image is flat, nothing is cheaper than to leave it where it is:
 16 levels, the levels are coded in passes from coarse to fine, each knowing the passes before, and a network gives
 back what the rounding took. Which level a value takes is decided as it is coded, by the bits that each would cost
 and the error it would leave.
-Next door: `pixels` has the passes and the same for exact values; `prior` is the density of codes by transforms.
+Next door: `pixels` has the passes, and the same for exact values; `training.objective` spends the bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from narrows.networks.parts import Added, Clamp, Dialled, Modulate, Residual, silence
 from narrows.networks.pixels import LEVELS, Pass, cells, passes, widths
-from narrows.networks.start import LinearOptimum
 
 MOST = 16  # levels
 COARSEST, FINEST = 2.0, 1 / 15  # steps of the dial's ends; what is beyond 1 means two levels, chosen for fewer bits
@@ -49,9 +48,7 @@ class Levels(nn.Module):
         """How many levels there are at dials `(N,)`: 2 to 16."""
         return (1 / self.step(dial)).round().clamp(1, MOST - 1) + 1
 
-    def forward(
-        self, code: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, code: torch.Tensor, dial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`."""
         most = (self.counts(dial) - 1).view(-1, 1, 1, 1)
         allowed = torch.arange(MOST, device=code.device) <= most  # (N, 1, 1, 16)
@@ -86,9 +83,6 @@ class Levels(nn.Module):
             assert isinstance(row, nn.ModuleList)
             for network, p in zip(row, self.passes, strict=True):
                 yield network, 1 << level, p
-
-    def start(self, optimum: LinearOptimum) -> None:
-        """Nothing linear is known about levels."""
 
 
 def _network(p: Pass, width: int) -> nn.Sequential:
@@ -130,10 +124,7 @@ class Smooth(nn.Module):
         return x + y[..., : x.shape[2], : x.shape[3]]
 
 
-def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
-    """Nothing: the halves already begin where nothing is lost but by rounding."""
-
-
-def levels(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Halves for images `(C, H, W)` (0 where sizes differ): the samples as they are, and `Smooth`."""
-    return Dialled(nn.Identity()), Dialled(Smooth(shape[0], width), Clamp())
+def levels(channels: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Halves for images `(C, H, W)` of any size: the samples as they are, and `Smooth`, which at first adds nothing:
+    they begin where nothing is lost but by rounding."""
+    return Dialled(nn.Identity()), Dialled(Smooth(channels, width), Clamp())

@@ -15,23 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.data.batches import Batches, chunks, split
+from narrows.data.batches import Batches, split
 from narrows.data.checks import real
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import NETWORKS
-from narrows.networks.start import linear_optimum, thinned
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
+from narrows.training.begin import start_network, values_each
 from narrows.training.checkpoint import State
-from narrows.training.objective import Distortion, Measure, Objective, objective
+from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 
 YIELD_SECONDS = 0.2
-START_SAMPLES = 4096  # that decide shifts and scales of the start
 VALIDATION_BYTES = 256 << 20  # of floats
 
 
@@ -101,7 +99,7 @@ def _train(
     batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device)
     watched = held if len(held) else training[: plan.batch_size]
     validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device)
-    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * _values(model, plan.crop))))
+    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * values_each(model, plan.crop))))
     validation_x = validation.draw(0)
 
     state = State()
@@ -207,33 +205,6 @@ def _train(
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
 
-def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
-    """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
-    density of pixels has no use for it."""
-    if model.pixels is not None:
-        return
-    block = model.config.block
-    row = NETWORKS[model.config.network]
-    if block or not model.description.varied:
-        values = _values(model, plan.crop)
-        count = model.config.code if block else int(np.prod(model.code_shape))
-        rows = max(1, values // (block**2 * model.description.channels)) if block else 1
-        chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
-        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    begin = row.dialled.start if row.dialled is not None and model.prior is not None else row.start
-    if model.prior is not None and model.optimum is not None:
-        model.prior.start(model.optimum)
-    if plan.start == "pca" and begin is not None and model.optimum is not None:
-        few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
-        x = next(chunks(samples, few, plan.crop))
-        begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
-        model.to(plan.device)
-
-
-def _values(model: Autoencoder, crop: int) -> int:
-    return crop * crop * model.description.channels if crop else model.description.values
-
-
 def _autocast(plan: Plan) -> torch.autocast:
     kind = plan.device.partition(":")[0]
     return torch.autocast(kind, torch.bfloat16, enabled=plan.precision == "bfloat16")
@@ -265,21 +236,6 @@ def _with_steps(plan: Plan, model: Autoencoder, aim: Objective, batches: Batches
     steps = max(1, int(0.95 * (60 * minutes - seconds) / (seconds / (count - 1))))
     every = validation_interval(steps, plan.validation, plan.batch_size)
     return replace(plan, steps=steps, validate_every=every)
-
-
-@torch.no_grad()
-def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
-    """What an objective finds on samples `x` in 0..1, in pieces of bounded memory."""
-    model.eval()
-    rows = max(1, (1 << 24) // max(1, x[0].numel()))
-    parts = [x[start : start + rows].to(model.device) for start in range(0, len(x), rows)]
-    found = [aim.measure(model, part) for part in parts]
-    shares = [len(part) / len(x) for part in parts]
-    bits = [m.bits * share for m, share in zip(found, shares, strict=True) if m.bits is not None]
-    score, mse = (
-        sum(getattr(m, name) * share for m, share in zip(found, shares, strict=True)) for name in ("score", "mse")
-    )
-    return Measure(score, mse, sum(bits) if bits else None)
 
 
 def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:

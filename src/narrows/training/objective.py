@@ -17,7 +17,6 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
-from narrows.networks.prior import Prior
 from narrows.training.settings import Plan
 
 WEIGHT = 0.15  # of a bit, in squared steps: fine steps alone would make it 0.1155, coarse ones gain by more
@@ -77,7 +76,7 @@ class Distortion:
 class RateDistortion:
     """Bits plus squared error over `WEIGHT` squared steps, per value, each sample at a random dial of its own.
 
-    Measured so, in bits, all qualities count alike. `seed` decides the dials and the noise.
+    Measured so, in bits, all qualities count alike. `seed` decides the dials.
     """
 
     seed: int
@@ -92,7 +91,7 @@ class RateDistortion:
         generator = torch.Generator().manual_seed(int(words[0] >> 1))
         prior = _prior(model)
         dial = (2 * torch.rand(len(x), generator=generator) - 1).to(x.device)
-        x_hat, bits = model.quantised(x, dial, generator)
+        x_hat, bits = model.quantised(x, dial)
         return self._cost(prior, x_hat, x, bits, dial).mean()
 
     def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
@@ -106,7 +105,7 @@ class RateDistortion:
 
     @staticmethod
     def _cost(
-        prior: Prior | Levels, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
+        prior: Levels, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
     ) -> torch.Tensor:
         squares = (x_hat.float() - x).square().flatten(1)
         return (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
@@ -134,6 +133,21 @@ def objective(model: Autoencoder, plan: Plan) -> Objective:
     return Distortion() if model.prior is None else RateDistortion(plan.seed)
 
 
+@torch.no_grad()
+def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
+    """What an objective finds on samples `x` in 0..1, in pieces of bounded memory."""
+    model.eval()
+    rows = max(1, (1 << 24) // max(1, x[0].numel()))
+    parts = [x[start : start + rows].to(model.device) for start in range(0, len(x), rows)]
+    found = [aim.measure(model, part) for part in parts]
+    shares = [len(part) / len(x) for part in parts]
+    bits = [m.bits * share for m, share in zip(found, shares, strict=True) if m.bits is not None]
+    score, mse = (
+        sum(getattr(m, name) * share for m, share in zip(found, shares, strict=True)) for name in ("score", "mse")
+    )
+    return Measure(score, mse, sum(bits) if bits else None)
+
+
 def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean squared error per value, both in 0..1 and of one shape."""
     return (x_hat - x).square().mean()
@@ -144,6 +158,6 @@ def _pixels(model: Autoencoder) -> Pixels:
     return model.pixels
 
 
-def _prior(model: Autoencoder) -> Prior | Levels:
+def _prior(model: Autoencoder) -> Levels:
     assert model.prior is not None
     return model.prior

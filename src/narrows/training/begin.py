@@ -1,0 +1,44 @@
+"""Where a network begins: the linear optimum of its training samples, put into it before the first step.
+
+Next door: `networks.start` finds the optimum, `loop` goes on from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from narrows.data.batches import chunks
+from narrows.data.samples import Samples
+from narrows.networks.autoencoder import Autoencoder
+from narrows.networks.build import NETWORKS
+from narrows.networks.start import linear_optimum, thinned
+from narrows.training.settings import Plan
+
+START_SAMPLES = 4096  # that decide shifts and scales of the start
+
+
+def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
+    """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
+    density of pixels or levels has no use for it."""
+    if model.pixels is not None or model.prior is not None:
+        return
+    block = model.config.block
+    row = NETWORKS[model.config.network]
+    if block or not model.description.varied:
+        values = values_each(model, plan.crop)
+        count = model.config.code if block else int(np.prod(model.code_shape))
+        rows = max(1, values // (block**2 * model.description.channels)) if block else 1
+        chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
+        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
+    if plan.start == "pca" and row.start is not None and model.optimum is not None:
+        few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
+        x = next(chunks(samples, few, plan.crop))
+        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
+        model.to(plan.device)
+
+
+def values_each(model: Autoencoder, crop: int) -> int:
+    """Numbers in one sample, or in a crop of it."""
+    return crop * crop * model.description.channels if crop else model.description.values
