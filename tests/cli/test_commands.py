@@ -164,8 +164,8 @@ def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
         "zero length": ([tmp_path / "none.npy", *out], "at least one sample"),
         "object": ([tmp_path / "object.npy", *out], "pickled"),
         "pickle": ([tmp_path / "old.pt", *out], "pickle"),
-        "code too large": (["digits", *out, "--code", 65], "64 values"),
-        "no epochs": (["digits", *out, "--epochs", 0], "must be above 0"),
+        "code too large": (["digits", *out, "--code", 65], "from 1 to 64"),
+        "no epochs": (["digits", *out, "--epochs", 0], "above 0"),
         "unwritable": (["digits", "-o", tmp_path / "no" / "m"], "cannot be written"),
         "a folder": (["digits", "-o", tmp_path], "cannot be written"),
         "network": (["digits", *out, "--network", "deep"], "there are lesson-linear"),
@@ -234,7 +234,7 @@ def test_samples_that_do_not_fit_the_model_are_refused(call, model: Path, tmp_pa
     np.save(tmp_path / "x.npy", np.zeros((3, 9, 9), np.uint8))
     code, _, err = call("evaluate", model, tmp_path / "x.npy")
     assert code == 2
-    assert "does not fit this model" in err
+    assert "do not fit this model" in err
 
 
 def command(path: Path, *more: str) -> list[str]:

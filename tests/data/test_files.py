@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from narrows.data.files import check_writable, make_folder, replacing, write_file
+from narrows.data.files import check_folder, check_writable, make_folder, replacing, write_file
 from narrows.errors import OutputError
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -229,3 +229,10 @@ def test_folders_are_made_with_those_above_and_may_exist(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     assert "File exists" in refusal(make_folder, tmp_path / "file")
     assert "Not a directory" in refusal(make_folder, tmp_path / "file" / "folder")
+
+
+def test_a_folder_for_later_is_checked_and_not_made(tmp_path):
+    check_folder(tmp_path / "one" / "two")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    assert "cannot be made a folder" in refusal(check_folder, tmp_path / "file" / "folder")

@@ -702,3 +702,21 @@ def test_without_a_home_the_line_says_what_to_set(folder, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert "no home folder" in cache_refusal(save(folder / "one.png", noise(9, 9, 1)))
+
+
+@pytest.mark.parametrize("channels", [5, 6])
+def test_a_tiff_of_more_channels_than_would_be_read_is_refused(folder: Path, channels: int) -> None:
+    tags = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, channels, 200), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 300)]
+    tags += [(277, 3, 1, channels), (278, 3, 1, 2), (279, 4, 1, 4 * channels), (338, 3, channels - 3, 250)]
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, kind, count, value in tags:
+        content += struct.pack("<HHI", tag, kind, count) + struct.pack(
+            "<HH" if kind == 3 and count == 1 else "<I",
+            *((value, 0) if kind == 3 and count == 1 else (value if count != 2 or kind != 3 else 0,)),
+        )
+    content = content.ljust(200, b"\0") + struct.pack(f"<{channels}H", *[8] * channels)
+    content = content.ljust(250, b"\0") + bytes(2 * (channels - 3))
+    content = content.ljust(300, b"\0") + bytes(range(4 * channels))
+    (folder / "many.tif").write_bytes(content)
+    with pytest.raises(DataError, match=f"many.tif: {channels} channels, of which 3 would be read as RGB"):
+        read_image(folder / "many.tif")

@@ -299,3 +299,9 @@ def test_taking_some_images_of_differing_sizes_leaves_them_ragged(indices):
     assert len(some) == some.description.count == len(indices)
     for one, index in zip(some.values, indices, strict=True):
         np.testing.assert_array_equal(one, images[index])
+
+
+def test_bool_is_noted_for_it_becomes_something_else() -> None:
+    (note,) = from_arrays(np.eye(3, dtype=bool)).notes
+    assert "bool values were read as uint8" in note
+    assert from_arrays(np.eye(3)).notes == ()

@@ -314,7 +314,7 @@ def test_an_npz_without_a_clear_choice_is_refused_with_what_it_holds(at, names):
 @pytest.mark.parametrize("labels", [np.arange(5), np.arange(7), np.zeros((6, 2)), np.array(1)])
 def test_labels_that_are_not_one_a_sample_are_refused(at, labels):
     np.savez(at / "set.npz", samples=np.zeros((6, 4)), labels=labels)
-    assert "labels for 6 samples" in refusal("set.npz")
+    assert f"labels of shape {labels.shape} were given for 6 samples" in refusal("set.npz")
 
 
 def test_pickled_labels_are_refused_and_never_opened(at):

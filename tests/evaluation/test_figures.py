@@ -18,8 +18,6 @@ from matplotlib.text import Text
 from narrows.errors import DataError, OutputError
 from narrows.evaluation import figures
 
-COLOUR_BAR = 1
-
 
 def samples(*shape: int, dtype: str = "uint8") -> np.ndarray:
     generator = np.random.default_rng(0)
@@ -75,6 +73,8 @@ def many_pictures() -> dict[str, Figure]:
         "drawings": figures.reconstructions(drawings, damaged(drawings), errors(30), names=long_names),
         "vectors": figures.reconstructions(rows, rows[::-1], errors(30)),
         "one": figures.reconstructions(digits[:1], digits[1:2], [0.1]),
+        "tiny": figures.reconstructions(rows[:9], rows[:9] + 1e-9 * rows[9:18], errors(9)),
+        "few": figures.reconstructions(digits[:3], digits[1:4], [1e-5, 2e-5, 3e-5]),
         "two": figures.reconstructions(digits[:2], digits[1:3], [0.1, 0.2]),
         "loss": figures.loss_curve(steps, losses, steps[::50], losses[::50], pca_mse=0.02),
         "close loss": figures.loss_curve([1, 2], [0.011, 0.01], [1, 2], [0.0101, 0.0101], pca_mse=0.01),
@@ -110,11 +110,11 @@ def test_reconstructions_show_the_worst_the_median_and_the_best_in_three_rows() 
     originals = samples(20, 8, 8, 1)
     error = np.random.default_rng(1).permutation(errors(20))
     figure = figures.reconstructions(originals, damaged(originals), error)
-    assert len(images(figure)) == 3 * 12 + COLOUR_BAR
+    assert len(images(figure)) == 3 * 12
     assert {"worst", "median", "best", "original", "reconstruction", "difference"} <= set(words(figure))
     assert f"sample {error.argmax()}" in words(figure)
     assert f"sample {error.argmin()}" in words(figure)
-    assert "MSE 0.0900" in words(figure)
+    assert {"MSE", "0.0900"} <= set(words(figure))
     assert "12 of 20" in title(figure)
 
 
@@ -122,7 +122,7 @@ def test_reconstructions_show_the_worst_the_median_and_the_best_in_three_rows() 
 def test_fewer_samples_make_fewer_columns_and_none_appears_twice(count: int, columns: int) -> None:
     originals = samples(count, 8, 8, 3)
     figure = figures.reconstructions(originals, damaged(originals), errors(count))
-    assert len(images(figure)) == 3 * columns + COLOUR_BAR
+    assert len(images(figure)) == 3 * columns
     named = [text for text in words(figure) if text.startswith("sample ")]
     assert len(named) == len(set(named)) == columns
 
@@ -140,7 +140,7 @@ def test_images_of_different_sizes_stand_side_by_side() -> None:
     originals = [samples(8 + 3 * i, 20 - i, 3) for i in range(5)]
     copies = [255 - image for image in originals]
     figure = figures.reconstructions(originals, copies, errors(5), names=[f"$file_{i}$.png" for i in range(5)])
-    assert len(images(figure)) == 3 * 3 + COLOUR_BAR
+    assert len(images(figure)) == 3 * 3
     assert images(figure)[0].shape == (8, 20, 3)
     assert "$file_0$.png" in words(figure)
 
@@ -191,7 +191,27 @@ def test_the_difference_is_the_mean_over_the_channels_around_zero() -> None:
     difference = figure.findobj(AxesImage)[2]
     np.testing.assert_allclose(difference.get_array(), 10)
     assert difference.get_clim() == (-10, 10)
-    assert "≥ 10.0" in words(figure)
+    assert "colours to ±10.0" in words(figure)
+
+
+def test_each_group_has_differences_on_its_own_scale() -> None:
+    originals = np.full((3, 4, 4, 1), 100, np.uint8)
+    copies = originals + np.array([40, 4, 1], np.uint8)[:, None, None, None]
+    figure = figures.reconstructions(originals, copies, [0.3, 0.2, 0.1])
+    scales = [text for text in words(figure) if "±" in text]
+    assert scales == ["colours to ±40.0", "colours to ±4.00", "colours to ±1.00"]
+
+
+def test_a_mean_over_images_of_differing_sizes_says_how_they_count() -> None:
+    originals = [samples(8 + i, 8, 1) for i in range(3)]
+    assert "all sizes counting alike" in note(figures.reconstructions(originals, originals, errors(3)))
+    assert "counting alike" not in note(figures.reconstructions(originals[:1] * 3, originals[:1] * 3, errors(3)))
+
+
+def test_long_names_are_broken_into_lines_and_stay_whole() -> None:
+    name = "pants-bd9d7a70-eaa4-4bc8-ad2c-15da61aae61f.jpg"
+    figure = figures.reconstructions(samples(1, 8, 8, 1), samples(1, 8, 8, 1), [0.1], names=[name])
+    assert name in [text.replace("\n", "") for text in words(figure)]
 
 
 def test_equal_images_give_an_empty_difference() -> None:
@@ -245,8 +265,28 @@ def test_the_loss_curve_has_a_log_axis_with_units_and_labels_its_lines() -> None
     assert "0.00800, 50% below PCA" in title(figure)
     labels = " ".join(words(figure))
     assert "training loss" in labels
-    assert "lowest 0.00800 at step 200" in labels
+    assert "kept: 0.00800 of step 200" in labels
     assert "PCA 0.0160" in labels
+
+
+def test_a_start_that_was_kept_is_on_the_curve_and_in_the_title() -> None:
+    figure = figures.loss_curve([0, 5], [np.nan, 0.3], [0, 5], [0.1, 0.2], pca_mse=0.1)
+    assert "not better than its start, whose error on unseen samples is 0.100, level with PCA" in title(figure)
+    assert figure.axes[0].get_xlim() == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("pca", "ending"), [(0.02, "50% below PCA"), (0.001, "10 times that of PCA"), (1e-14, "0.0100")]
+)
+def test_shares_of_pca_stay_in_words_that_mean_something(pca: float, ending: str) -> None:
+    figure = figures.loss_curve([1, 2], [0.1, 0.1], [1, 2], [0.02, 0.01], pca_mse=pca)
+    assert title(figure).endswith(ending)
+
+
+def test_samples_that_were_trained_on_are_not_called_unseen() -> None:
+    figure = figures.loss_curve([1, 2], [0.1, 0.1], [1, 2], [0.02, 0.01], held_out=False)
+    assert "on training samples" in title(figure)
+    assert "validation" not in " ".join(words(figure))
 
 
 def test_losses_that_a_log_axis_cannot_show_are_left_out() -> None:
@@ -283,8 +323,14 @@ def test_two_numbers_are_mapped_as_they_are() -> None:
 def test_of_very_many_codes_five_thousand_are_drawn_and_it_says_so() -> None:
     figure = figures.code_map(samples(12000, 2, dtype="float32"))
     assert len(figure.findobj(PathCollection)[0].get_offsets()) == 5000
-    assert "12,000" in title(figure)
-    assert "5,000 samples are drawn" in note(figure)
+    assert "5,000 of 12,000 samples" in title(figure)
+
+
+def test_a_map_of_some_codes_says_of_how_many_they_are() -> None:
+    figure = figures.code_map(samples(30, 2, dtype="float32"), total=90, which="A point is a mean. ")
+    assert "30 of 90 samples" in title(figure)
+    assert "evenly picked" in note(figure)
+    assert "A point is a mean." in note(figure)
 
 
 def test_many_labels_become_a_scale_if_numbers_and_a_remark_if_words() -> None:

@@ -138,10 +138,23 @@ def test_building_leaves_the_callers_random_numbers_alone() -> None:
     ("arguments", "words"),
     [
         ({"network": "deep"}, "network 'deep' was given; there are lesson-linear"),
-        ({"network": "dense", "code": 785}, "785 numbers was given; the sample has 784"),
-        ({"network": "conv", "code": 17}, "17 channels for each 4x4 block was given"),
-        ({"code": 0}, "1 to 784 are allowed"),
-        ({"width": 1}, "allowed are 4 to 65536"),
+        (
+            {"network": "dense", "code": 785},
+            "numbers of code: 785 was given; allowed is a whole number from 1 to 784",
+        ),
+        (
+            {"network": "conv", "code": 17},
+            "for the 16 values of each 4x4 block: 17 was given; allowed is a whole number from 1 to 16",
+        ),
+        ({"code": 0}, "from 1 to 784"),
+        ({"width": 1}, "width 1 was given; allowed is a whole number from 4 to 65536"),
+        ({"network": "lesson-linear", "width": 12}, "lesson-linear has none"),
+        ({"code": 8.5}, "8.5 was given; allowed is a whole number"),
+        ({"code": "8"}, "'8' was given"),
+        ({"code": True}, "True was given"),
+        ({"seed": 2**80}, "seed 1208925819614629174706176 was given"),
+        ({"seed": None}, "seed None"),
+        ({"network": ["dense"]}, "network ['dense'] was given"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused_in_one_line(arguments: dict, words: str) -> None:
@@ -160,9 +173,38 @@ def test_networks_that_cannot_take_the_samples_say_which_can(pictures: Samples) 
 
 def test_samples_and_codes_that_do_not_fit_are_refused() -> None:
     model = build(MNIST_LIKE, "dense", 8)
-    with pytest.raises(ModelError, match="does not fit this model"):
+    with pytest.raises(ModelError, match="do not fit this model"):
         model.encode(np.zeros((2, 27, 28, 1), np.uint8))
-    with pytest.raises(ModelError, match="does not fit this model"):
+    with pytest.raises(ModelError, match="do not fit this model"):
         model.encode(np.zeros((2, 28, 28, 1), np.float32))
     with pytest.raises(ModelError, match=r"this model decodes \(N, 8\)"):
         model.decode(np.zeros((2, 9), np.float32))
+    with pytest.raises(ModelError, match="must be finite"):
+        model.decode(np.full((2, 8), np.nan, np.float32))
+    with pytest.raises(ModelError, match="must be finite"):
+        model.decode([["a"] * 8])
+
+
+def test_channels_that_differ_are_told_by_their_names() -> None:
+    model = build(from_arrays(np.zeros((2, 8, 8, 4), np.uint8)).description, "conv", 4)
+    with pytest.raises(ModelError, match=r"images 8x8, RGB, uint8 were given, it is made for images 8x8, RGBA"):
+        model.encode(np.zeros((2, 8, 8, 3), np.uint8))
+
+
+def test_samples_in_place_of_their_description_are_refused_with_what_is_needed() -> None:
+    with pytest.raises(SettingsError, match=r"from_arrays\(data\)\.description"):
+        build(np.zeros((2, 9)))
+
+
+@pytest.mark.parametrize(("columns", "code"), [(1, 1), (2, 1), (16, 8), (63, 31), (64, 32), (784, 32)])
+def test_a_code_that_nobody_sets_is_at_most_half_as_long_as_the_sample(columns: int, code: int) -> None:
+    model = build(from_arrays(np.zeros((2, columns))).description)
+    assert model.config.code == code
+    assert model.holds_everything == (columns == 1)
+
+
+def test_a_code_as_long_as_the_sample_holds_everything() -> None:
+    flat, image = from_arrays(np.zeros((2, 16))).description, from_arrays(np.zeros((2, 8, 8))).description
+    assert build(flat, code=16).holds_everything
+    assert not build(flat, code=15).holds_everything
+    assert build(image, "conv", 16).holds_everything

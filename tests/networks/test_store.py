@@ -145,6 +145,14 @@ def test_a_checkpoint_or_tensors_that_do_not_fit_are_refused(trained: narrows.Au
         narrows.load(io.BytesIO(store.seal(tensors, {"sha256": "0" * 64, "format_version": 1})))
 
 
+@pytest.mark.parametrize("path", [None, 5, b"m"])
+def test_what_is_no_path_and_no_file_is_refused(trained: narrows.Autoencoder, path: object) -> None:
+    with pytest.raises(SettingsError, match="give a path or a binary file"):
+        trained.save(path)
+    with pytest.raises(ModelError, match="give a path or a binary file"):
+        narrows.load(path)
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.safetensors", tmp_path):
         with pytest.raises(ModelError, match="cannot be read"):

@@ -13,7 +13,8 @@ import narrows
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import SettingsError, TrainingError
 from narrows.networks.build import NETWORKS, build
-from narrows.training import loop
+from narrows.training import health, loop
+from narrows.training.checkpoint import State
 from narrows.training.settings import Settings, decide
 
 
@@ -162,6 +163,52 @@ def test_overfitting_is_said_and_the_best_weights_are_kept(digits: Samples) -> N
     assert last.validation_mse == min(h["validation_mse"] for h in history) < history[-1]["validation_mse"]
 
 
+def test_a_rise_of_validation_is_told_from_one_percent_on_and_in_digits_that_differ() -> None:
+    state = State(best_score=0.000434, best_mse=0.000434, best_step=7)
+    assert health.overfitting(state, 0.000437, True) == []
+    (note,) = health.overfitting(state, 0.000441, True)
+    assert "overfitting: the validation error rose from 0.000434 at step 7 to 0.000441" in note
+    (note,) = health.overfitting(state, 0.0005, False)
+    assert "validation" not in note
+    assert "the error on training samples rose" in note
+
+
+def test_where_nothing_is_held_out_no_validation_error_is_told(digits: Samples) -> None:
+    for samples, settings in ((digits, {"validation": 0.0}), (digits.take(np.arange(1)), {})):
+        model, last = train(samples, "dense", 4, steps=3, **settings)
+        assert model.provenance["metrics"]["validation_mse"] is None
+        assert np.isfinite(last.validation_mse)
+        assert not any("validation" in note for note in last.notes)
+
+
+def test_the_history_begins_with_the_start(digits: Samples) -> None:
+    model, _ = train(digits, "dense", 8, steps=3)
+    start, end = model.provenance["history"]
+    assert (start["step"], end["step"]) == (0, 3)
+    assert start["validation_mse"] == pytest.approx(model.provenance["metrics"]["pca_mse"], rel=1e-2)
+    assert "loss" not in start
+
+
+def test_a_code_that_keeps_everything_gets_no_warnings() -> None:
+    table = from_arrays(np.random.default_rng(0).random((200, 6)).astype(np.float32))
+    assert train(table, "dense", 6, steps=30)[1].notes == ()
+
+
+@pytest.mark.parametrize("every", [0, 1000])
+def test_a_checkpoint_that_cannot_be_written_costs_a_word_and_not_the_training(
+    every: float, digits: Samples, tmp_path: Path
+) -> None:
+    models = []
+    for checkpoint in (None, tmp_path / "no folder" / "checkpoint"):
+        model = build(digits.description, "lesson-linear", 4)
+        run = narrows.fit(model, digits, Settings(steps=5), checkpoint=checkpoint, checkpoint_seconds=every)
+        models.append((model, list(run)[-1].notes))
+    assert same_bits(models[0][0], models[1][0])
+    assert not any("checkpoint" in note for note in models[0][1])
+    assert "cannot be written" in models[1][1][0]
+    assert models[1][0].provenance["notes"] == list(models[1][1])
+
+
 def test_one_sample_alone_can_be_learned() -> None:
     for data in (np.full((1, 8, 8), 9, np.uint8), np.ones((1, 3), np.float32)):
         model, last = train(from_arrays(data), "dense", 2, steps=4)
@@ -172,15 +219,27 @@ def test_one_sample_alone_can_be_learned() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"epochs": 0}, "epochs 0 was given; it must be above 0"),
+        ({"epochs": 0}, "epochs 0 was given; allowed is a finite number above 0"),
         ({"epochs": 1, "steps": 2}, "choose one"),
         ({"minutes": -1}, "minutes -1"),
         ({"batch_size": 0}, "batch size 0"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
-        ({"validation": 1.0}, "a share from 0 to 0.9"),
-        ({"crop": 4}, "at least 8"),
+        ({"validation": 1.0}, "from 0 up to 0.9"),
+        ({"crop": 4}, "from 8"),
         ({"shift": 99}, "0 to 8"),
-        ({"seed": -1}, "must not be negative"),
+        ({"seed": -1}, "from 0"),
+        ({"seed": 10**30}, "seed 10000"),
+        ({"seed": 1.5}, "seed 1.5 was given; allowed is a whole number"),
+        ({"steps": 1.5}, "steps 1.5"),
+        ({"steps": True}, "steps True"),
+        ({"epochs": "a"}, "epochs 'a'"),
+        ({"epochs": float("inf")}, "allowed is a finite number"),
+        ({"batch_size": "3"}, "batch size '3'"),
+        ({"learning_rate": "x"}, "learning rate 'x'"),
+        ({"validation": "x"}, "validation 'x'"),
+        ({"validation": None}, "validation None"),
+        ({"threads": 1.5}, "threads 1.5"),
+        ({"threads": 100_000}, "threads 100000 was given; allowed is a whole number from 1 to"),
         ({"start": "kmeans"}, "allowed are pca, random"),
         ({"precision": "int4"}, "allowed are float32, bfloat16"),
     ],
@@ -192,8 +251,20 @@ def test_settings_out_of_range_are_refused_in_one_line(settings: dict[str, objec
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_of_numpy_count_and_are_kept_as_plain_ones() -> None:
+    settings = Settings(steps=np.int64(3), learning_rate=np.float32(0.5), seed=np.uint8(2))
+    assert [type(v) for v in (settings.steps, settings.learning_rate, settings.seed)] == [int, float, int]
+
+
+def test_a_time_between_checkpoints_that_makes_no_sense_is_refused(digits: Samples) -> None:
+    for seconds in (-1, float("nan"), "x", True):
+        run = narrows.fit(build(digits.description), digits, Settings(steps=1), checkpoint_seconds=seconds)
+        with pytest.raises(SettingsError, match="checkpoint seconds"):
+            next(run)
+
+
 def test_an_unknown_device_is_refused(digits: Samples) -> None:
-    for device in ("warp", "cuda:99", "xpu"):
+    for device in ("warp", "cuda:99", "xpu", 1.5):
         with pytest.raises(SettingsError, match="cannot be used"):
             train(digits, "dense", steps=2, device=device)
 

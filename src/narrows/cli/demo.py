@@ -62,6 +62,6 @@ def command(output: Path, as_json: bool) -> None:
         show.result_json({"runs": results, "pictures": [str(p) for p in written]})
         return
     show.result_table("Error on digits that no network has seen", rows, ("", "MSE a value", "PSNR dB", "seconds"))
-    click.echo(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
-    click.echo(f"Next: narrows inspect {path}")
-    click.echo("      narrows train YOUR-PICTURES/ -o yours.safetensors")
+    show.result(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
+    show.result(f"Next: narrows inspect {path}")
+    show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")

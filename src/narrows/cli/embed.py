@@ -32,7 +32,7 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
     narrows embed photos/ -m photos.safetensors -o features.npy
     """
     from narrows.data.files import check_writable
-    from narrows.data.sources import open_samples
+    from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.errors import SettingsError
     from narrows.evaluation.features import features
     from narrows.networks.store import load
@@ -41,6 +41,7 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
     if output.suffix not in (".npy", ".parquet"):
         raise SettingsError(f"{output}: files ending in .npy or .parquet can be written; choose one of them")
     check_writable(output)
+    refuse_overwriting(output, data, model_path)
     model = load(model_path, choose(device))
     model.part("encoder")
     with show.reporting() as report:
@@ -66,8 +67,11 @@ def _write_npy(output: Path, rows: object, samples: object) -> None:
     if samples.names is not None:
         names = "".join(f"{name}\n" for name in samples.names)
         write_file(output.with_suffix(".names.txt"), names.encode("utf-8", "surrogateescape"))
+    array = np.ascontiguousarray(rows)
     with replacing(output) as file:
-        np.save(file, np.asarray(rows))
+        # In the format of numpy.save, which hides the reason when a disk is full.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 def _write_parquet(output: Path, rows: object, samples: object) -> None:

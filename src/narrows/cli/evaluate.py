@@ -38,12 +38,15 @@ def command(
     """
     import json
 
-    from narrows.data.files import make_folder, write_file
-    from narrows.data.sources import open_samples
+    from narrows.data.files import check_folder, make_folder, write_file
+    from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.evaluation import report
     from narrows.networks.store import load
     from narrows.training.device import choose
 
+    if output is not None:
+        check_folder(output)
+        refuse_overwriting(output, data)
     model = load(model_path, choose(device))
     contest = None
     if against is not None:
@@ -58,9 +61,8 @@ def command(
         contest = contest.over(samples)
         for note in contest.notes:
             show.say(f"note: {note}")
-    if output is not None:
-        make_folder(output)
-    evaluation = report.evaluate(model, samples)
+    with show.reporting() as measuring:
+        evaluation = report.evaluate(model, samples, measuring)
     values: dict[str, Any] = {
         "samples": evaluation.samples,
         "mse": evaluation.mse,
@@ -70,6 +72,7 @@ def command(
         "pca_mse": evaluation.pca_mse,
         "pca_clipped_mse": evaluation.pca_clipped_mse,
         "pca_psnr_db": evaluation.pca_psnr_db,
+        "pca_clipped_psnr_db": evaluation.pca_clipped_psnr_db,
         "pca": evaluation.pca,
         "lesson_loss": evaluation.lesson_loss,
     }
@@ -89,6 +92,7 @@ def command(
     if output is not None:
         from narrows.evaluation import pictures
 
+        make_folder(output)
         write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())
         written = pictures.draw(model, samples, evaluation, output)
         if contest is not None and comparison is not None:
@@ -117,9 +121,9 @@ def _print(path: Path, source: str, model: object, evaluation: object) -> None:
 
     rows = [row(f"{path.name} ({model.config.network})", evaluation.mse, evaluation.psnr_db, evaluation.ssim)]
     if evaluation.pca_mse is not None:
-        rows.append(row(evaluation.pca, evaluation.pca_mse, None, None))
-        rows.append(row("the same, clipped", evaluation.pca_clipped_mse, evaluation.pca_psnr_db, None))
-    columns = ("", "MSE a value", "squared error a sample", "PSNR dB", "SSIM")
+        rows.append(row(evaluation.pca, evaluation.pca_mse, evaluation.pca_psnr_db, None))
+        rows.append(row("the same, clipped", evaluation.pca_clipped_mse, evaluation.pca_clipped_psnr_db, None))
+    columns = ("", "MSE a value", "squared error a sample", "PSNR dB, mean of samples", "SSIM")
     show.result_table(f"{evaluation.samples} samples of {source}", rows, columns)
     if evaluation.lesson_loss is not None:
-        click.echo(f"as the lesson prints it (MSE x 20): {evaluation.lesson_loss:.4f}")
+        show.result(f"as the lesson prints it (MSE x 20): {evaluation.lesson_loss:.4f}")

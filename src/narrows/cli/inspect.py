@@ -30,12 +30,14 @@ def command(path: Path, names: bool, as_json: bool) -> None:
     if as_json:
         show.result_json(values)
     elif names:
-        click.echo("\n".join(values["names"]))
+        show.result("\n".join(values["names"]))
     else:
         for name, value in values.items():
             if name != "history":
-                click.echo(f"{name.replace('_', ' '):<18}{_plain(value)}")
-        click.echo(further, nl=bool(further))
+                words = show.shape(value) if name == "code" else _plain(value)
+                show.result(f"{name.replace('_', ' '):<18}{words}")
+        if further:
+            show.result(further)
 
 
 def _model(path: Path) -> tuple[dict[str, Any], str]:

@@ -5,10 +5,14 @@ Each command lives in a module of its own that is loaded when it is called, so t
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -34,9 +38,11 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name not in COMMANDS:
-            return None
+            close = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise click.UsageError(f"{name!r} is no command; {hint}There are {', '.join(COMMANDS)}.", ctx)
         command: click.Command = importlib.import_module(f"narrows.cli.{name}").command
         return command
 
@@ -58,28 +64,55 @@ def narrows() -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted, one line on stderr when not 0."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = narrows.main(arguments, standalone_mode=False)
+        code = _call(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk can still be told
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
     except click.ClickException as error:
-        code = _complain(f"{error.format_message()} See 'narrows --help'.", 2)
+        name = next((f" {word}" for word in arguments if word in COMMANDS), "")
+        code = _complain(f"{error.format_message()} See 'narrows{name} --help'.", 2)
     except NarrowsError as error:
         code = _complain(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
-        code = _complain("interrupted", 130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        code = _complain("interrupted", 128 + (error.args or (signal.SIGINT,))[0])
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         code = 0
     except MemoryError:
         code = _complain("not enough memory for this; use smaller batches, a smaller network or fewer samples", 2)
     except Exception as error:
         if os.environ.get("NARROWS_DEBUG"):
             traceback.print_exc()
-        brief = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        code = _complain(f"internal error, please report it: {brief} (NARROWS_DEBUG=1 shows where)", INTERNAL_ERROR)
-    sys.exit(code if isinstance(code, int) else 0)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            _leave_stdout()
+            where = error.filename or "standard output"
+            code = _complain(f"{where}: cannot be written: {error.strerror}; free some space", 2)
+        else:
+            brief = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            code = _complain(
+                f"internal error, please report it: {brief} (NARROWS_DEBUG=1 shows where)", INTERNAL_ERROR
+            )
+    sys.exit(code)
+
+
+def _call(arguments: list[str]) -> int:
+    """What click's own `main` does, but every error reaches `run`; click would end by itself on a broken pipe."""
+    try:
+        with narrows.make_context("narrows", list(arguments)) as context:
+            narrows.invoke(context)
+    except click.exceptions.Exit as asked:  # --help and --version
+        return asked.exit_code
+    return 0
+
+
+def _leave_stdout() -> None:
+    """Whatever is still to be written there goes nowhere, so that Python does not complain when it ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, code: int) -> int:
@@ -88,4 +121,6 @@ def _complain(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    run()
+    from narrows.cli import entry
+
+    entry.run()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from narrows.data.images import Report
+from narrows.errors import OutputError
 
 PLAIN_SECONDS = 5.0  # between two lines where stderr is no terminal
 
@@ -24,9 +25,27 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def result(line: str) -> None:
+    """A line of the result, on stdout. Raises `OutputError` where that is closed."""
+    _stdout()
+    click.echo(line)
+
+
+def _stdout() -> TextIO:
+    # None where the shell closed it with >&-.
+    if sys.stdout is None:
+        raise OutputError("standard output is closed, so the result cannot be printed; leave out >&-")
+    return sys.stdout
+
+
 def result_json(values: dict[str, Any]) -> None:
     """One JSON object and nothing else on stdout."""
-    click.echo(json.dumps(values, allow_nan=False))
+    result(json.dumps(values, allow_nan=False))
+
+
+def shape(code: Sequence[int]) -> str:
+    """The shape of a code in the words that all commands use: `32`, or `24x?x?` where images differ in size."""
+    return "x".join(str(n or "?") for n in code)
 
 
 def result_table(title: str, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> None:
@@ -36,7 +55,10 @@ def result_table(title: str, rows: list[tuple[str, ...]], columns: tuple[str, ..
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if _stdout().isatty() else 120)
+    with console.capture() as text:  # rich itself would end the program on a broken pipe
+        console.print(table)
+    result(text.get().rstrip("\n"))
 
 
 @contextmanager
@@ -55,7 +77,7 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
                 last = time.monotonic()
                 left = (last - started) / done * (total - done) if total and 0 < done < total else 0.0
                 words += f", about {left:.0f} s left" if left >= 1 else ""
-                say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip())
+                say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip().replace(" , ", ", "))
 
         yield plain
         return

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import glob
-import json
 import signal
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from narrows.cli import show
+from narrows.cli.log import Log
 
 
 @click.command("train")
@@ -72,17 +71,30 @@ def command(data: str, output: Path, **options: Any) -> None:
     leaves a usable model and a checkpoint; the same command with --resume goes on to the same result.
     Progress is also written beside the model, as JSON lines.
     """
+    from narrows.data.checks import real
     from narrows.data.files import check_writable
-    from narrows.data.sources import open_samples
-    from narrows.networks.build import build
-    from narrows.training.settings import Settings
+    from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.networks.build import build, named
+    from narrows.training import checkpoint as checkpoints
+    from narrows.training import device
+    from narrows.training.settings import Settings, check_crop
 
     as_json, resume, every = options.pop("as_json"), options.pop("resume"), options.pop("checkpoint_every")
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
     shape = {name: options.pop(name) for name in ("network", "code", "width")}
     purpose, promise = options.pop("purpose"), options.pop("promise")
     settings = Settings(**options)
+    # What can be refused before the data are read, is.
+    real("checkpoint every", every, 0)
     check_writable(output)
+    refuse_overwriting(output, data)
+    if resume:
+        checkpoints.check(output.with_name(output.name + ".checkpoint"))
+    if shape["network"] is not None and purpose == "reconstruct":
+        named(shape["network"])
+        check_crop(shape["network"], settings.crop)
+    device.choose(settings.device)
+    writer = None if board is None else _tensorboard_writer()
     with show.reporting() as report:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
@@ -97,7 +109,8 @@ def command(data: str, output: Path, **options: Any) -> None:
         made.append(build(samples.description, **given, seed=settings.seed, purpose=wanted))
         checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
         goes_on = resume and (checkpoint.exists() or number == 0)
-        outcome = _train(made, samples, settings, output, checkpoint, every, goes_on, board)
+        logs = nullcontext() if writer is None else writer(str(board))
+        outcome = _train(made, samples, settings, output, checkpoint, every, goes_on, logs)
     model = made[0]
     for checkpoint in output.parent.glob(f"{glob.escape(output.name)}*.checkpoint"):
         checkpoint.unlink()
@@ -149,7 +162,7 @@ def _train(
     checkpoint: Path,
     every: float,
     resume: bool,
-    board: Path | None,
+    board: Any,
 ) -> Any:
     """Run the loop on the last model, draw it, and save; leaves a model and a checkpoint when a signal ends it."""
     from narrows.evaluation.metrics import psnr_db
@@ -159,16 +172,18 @@ def _train(
     exact = model.config.purpose == "exact"
     show.say(
         f"network: {model.config.network}, "
-        + f"code {'x'.join(str(n or '?') for n in model.code_shape)}, " * (model.config.purpose != "exact")
+        + f"code {show.shape(model.code_shape)}, " * (not exact)
         + f"{model.parameter_count} parameters"
     )
+    if model.holds_everything:
+        show.say("note: the code has as many numbers as the sample, so nothing is made smaller; lower --code")
     if checkpoint.exists() and not resume:
         show.say(f"note: the checkpoint {checkpoint} of an earlier run is replaced; --resume would have gone on")
     last = None
     with (
         _stopping() as stopped,
-        _log(output, resume or len(made) > 1) as log,
-        _tensorboard(board) as write_board,
+        board as writer,
+        Log(output, resume or len(made) > 1) as log,
         show.bar() as draw,
     ):
         iteration = fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=every, resume=resume)
@@ -177,14 +192,16 @@ def _train(
                 plan = progress.plan
                 show.say(f"plan: {plan}")
                 show.say(f"split: {plan.training} to train, {plan.validation} to validate, by seed {plan.seed}")
+                watched = "validation" if plan.validation else "on training samples"
             if last is None or progress.validation_mse != last.validation_mse or progress.finished:
-                write_board(progress)
+                _write_board(writer, progress)
             last = progress
-            _write_line(log, progress)
+            log.write(progress)
             if progress.finished:
                 break
-            words = f"loss {progress.loss:.5f} validation " + " ".join(
-                [f"{progress.validation_mse:.5f} ({psnr_db(progress.validation_mse):.2f} dB)"] * (not exact)
+            psnr = f"PSNR of this mean {psnr_db(progress.validation_mse):.2f} dB"
+            words = f"loss {progress.loss:.4g}, {watched} " + ", ".join(
+                [f"{progress.validation_mse:.4g} ({psnr})"] * (not exact)
                 + [f"{progress.validation_bits or 0:.1f} bits a sample"] * (progress.validation_bits is not None)
                 + [f"{progress.samples_per_second:.0f} samples/s"]
             )
@@ -195,15 +212,18 @@ def _train(
     assert last is not None
     _keep(made, samples, output)
     if not last.finished:
-        show.say(
-            f"stopped at step {last.step} of {last.steps}; {output} holds the best so far; "
-            "the same command with --resume goes on"
-        )
+        on = "; the same command with --resume goes on" if checkpoint.exists() else ""
+        show.say(f"stopped at step {last.step} of {last.steps}; {output} holds the best so far{on}")
+        for note in model.provenance["notes"]:
+            show.say(f"warning: {note}")
         sys.exit(128 + stopped[0])
     metrics = model.provenance["metrics"]
-    pca = f", PCA {metrics['pca_mse']:.5f}" if metrics["pca_mse"] is not None else ""
-    errors = f"MSE {metrics['train_mse']:.5f} on training, {metrics['validation_mse']:.5f} on validation samples{pca}"
-    bits = "" if last.validation_bits is None else f"{last.validation_bits:.1f} bits a validation sample"
+    pca = f", PCA {metrics['pca_mse']:.4g}" if metrics["pca_mse"] is not None else ""
+    held = metrics["validation_mse"]
+    validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
+    errors = f"MSE {metrics['train_mse']:.4g} on training {validation}{pca}"
+    whose = "training" if held is None else "validation"
+    bits = "" if last.validation_bits is None else f"{last.validation_bits:.1f} bits a {whose} sample"
     told = ", ".join(part for part in ("" if exact else errors, bits) if part)
     show.say(f"done: {output}: {told}; {last.seconds:.1f} seconds")
     for note in last.notes:
@@ -242,52 +262,18 @@ def _stopping() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _log(output: Path, resume: bool) -> Iterator[IO[str]]:
-    """The JSON-lines log beside the model."""
-    from narrows.errors import OutputError
-
-    path = output.with_name(output.name + ".log.jsonl")
-    try:
-        file = path.open("a" if resume else "w", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another place") from None
-    with file:
-        yield file
-
-
-def _write_line(log: IO[str], progress: Any) -> None:
-    from narrows.errors import OutputError
-
-    names = ("step", "steps", "epoch", "seconds", "loss", "validation_mse", "samples_per_second")
-    values = {name: getattr(progress, name) for name in names}
-    # JSON has no NaN; what is not measured yet is null.
-    values = {k: None if v != v else v for k, v in values.items()} | {"time": round(time.time(), 3)}
-    try:
-        log.write(json.dumps(values) + "\n")
-        log.flush()
-    except OSError as error:
-        raise OutputError(
-            f"{log.name}: cannot be written: {error.strerror}; free some space and go on with --resume"
-        ) from None
-
-
-@contextmanager
-def _tensorboard(folder: Path | None) -> Iterator[Any]:
-    """A function that writes progress to TensorBoard, or nothing without a folder."""
-    if folder is None:
-        yield lambda progress: None
-        return
+def _tensorboard_writer() -> Any:
+    """The class that writes TensorBoard logs; raises `MissingExtraError`."""
     from narrows.errors import MissingExtraError
 
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise MissingExtraError("--tensorboard needs a package: pip install 'narrows[tensorboard]'") from None
-    with SummaryWriter(str(folder)) as writer:
+    return SummaryWriter
 
-        def write(progress: Any) -> None:
-            for name in ("loss", "validation_mse", "samples_per_second"):
-                writer.add_scalar(name, getattr(progress, name), progress.step)
 
-        yield write
+def _write_board(writer: Any, progress: Any) -> None:
+    if writer is not None:
+        for name in ("loss", "validation_mse", "samples_per_second"):
+            writer.add_scalar(name, getattr(progress, name), progress.step)

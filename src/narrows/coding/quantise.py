@@ -39,8 +39,8 @@ def quantised(
     """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
     The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
-    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`, if
-    given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
+    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
+    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
     stored: the choices here use floats. Raises ValueError for other layers.
     """
     made: list[Layer] = []

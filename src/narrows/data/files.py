@@ -73,6 +73,18 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from None
 
 
+def check_folder(path: Path) -> None:
+    """Raise `OutputError` now if files could not be written into a folder that may have to be made later."""
+    nearest = next((p for p in (path, *path.parents) if p.exists()), path)
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be made a folder of results: {error.strerror or error}; choose another place"
+        ) from None
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it; raises `OutputError` with one line."""
     try:

@@ -27,6 +27,7 @@ from narrows.errors import DataError, OutputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MEMORY_SHARE = 0.25  # of RAM: a larger set is memory-mapped from a cache file
+SAMPLES_PER_PIXEL = 277  # a TIFF tag
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _GREY, _ALPHA, _COLOUR = 1, 2, 4  # bits of what an image's mode holds
 _MODES = {_GREY: "L", _GREY | _ALPHA: "LA", _COLOUR: "RGB", _COLOUR | _ALPHA: "RGBA"}
@@ -102,6 +103,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
             if image.mode == "F":
                 raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
+            # Pillow reads TIFFs of more channels as RGB and says nothing.
+            channels = getattr(image, "tag_v2", {}).get(SAMPLES_PER_PIXEL, 1)
+            if channels > (most := len(image.getbands())):
+                raise DataError(
+                    f"{path}: {channels} channels, of which {most} would be read as {image.mode}; allowed are grey, "
+                    "grey + alpha, RGB and RGBA; save those that matter"
+                )
             yield image
     except DataError:
         raise
@@ -212,6 +220,8 @@ def _load(
         if report is not None:
             report("reading images", len(kept), len(headers))
     if not kept:
+        if len(paths) == 1:
+            raise DataError(bad[0])
         raise DataError(f"none of the {len(paths)} files could be read; the first: {bad[0]}")
     notes = [f"{len(bad)} of {len(paths)} files were left out as unreadable, the first: {bad[0]}"] if bad else []
     if narrowed := sum(headers[i].narrowed for i in kept):

@@ -48,14 +48,17 @@ class Description:
         """Numbers in one sample; 0 where the sizes differ."""
         return int(np.prod(self.shape))
 
-    def __str__(self) -> str:
+    @property
+    def form(self) -> str:
+        """Kind, size and channels in words."""
         if self.kind == "vectors":
-            what = f"vectors of {self.shape[0]} values"
-        else:
-            colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
-            size = "of differing sizes" if self.varied else f"{self.shape[1]}x{self.shape[0]}"
-            what = f"images {size}, {colour}"
-        return f"{self.count} {what}, {self.dtype}, {self.low:g} to {self.high:g}"
+            return f"vectors of {self.shape[0]} values"
+        colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
+        size = "of differing sizes" if self.varied else f"{self.shape[1]}x{self.shape[0]}"
+        return f"images {size}, {colour}"
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.form}, {self.dtype}, {self.low:g} to {self.high:g}"
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -151,7 +154,9 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
             f"{source}: an array of shape {array.shape} was given; allowed are (N, D) for vectors and "
             "(N, H, W) or (N, H, W, C) for images; reshape it"
         )
-    return Samples(array, describe(array, source), source)
+    truths = str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
+    notes = ("bool values were read as uint8: false as 0, true as 255",) if truths else ()
+    return Samples(array, describe(array, source), source, notes=notes)
 
 
 def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:

@@ -6,6 +6,7 @@ Next door: `named` fetches the named sets, `images` decodes files, `samples` des
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from narrows.data.idx import read_idx
 from narrows.data.images import SUFFIXES, Report, list_images, load_images
 from narrows.data.named import NAMES, load_named
 from narrows.data.samples import Array, Samples, from_arrays
-from narrows.errors import DataError
+from narrows.errors import DataError, OutputError
 
 Split = Literal["train", "test"]
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
@@ -56,6 +57,21 @@ def open_samples(
     return _file(path, report)
 
 
+def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` where `output` is one of the inputs, or an image in a folder of them.
+
+    Inputs are as `open_samples` takes them, or paths of models.
+    """
+    output = Path(output)
+    for given in map(Path, (i for i in inputs if not (isinstance(i, str) and i.partition(":")[0] in NAMES))):
+        image = output.suffix.lower() in SUFFIXES and Path(os.path.realpath(given)) in output.resolve().parents
+        same = False
+        with suppress(OSError):  # what cannot be looked at is not there, or refused when it is read
+            same = output.samefile(given) or (image and output.exists())
+        if same:
+            raise OutputError(f"{output}: the output is also the input; choose another place for it")
+
+
 def _file(path: Path, report: Report | None) -> Samples:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
@@ -64,8 +80,10 @@ def _file(path: Path, report: Report | None) -> Samples:
         values, labels_ = _numpy(path)
         samples = replace(from_arrays(values, str(path)), labels=labels_)
         if labels_ is not None and labels_.shape != (len(samples),):
-            given = "x".join(map(str, labels_.shape)) or "no list of"
-            raise DataError(f"{path}: {given} labels for {len(samples)} samples; there must be one each")
+            raise DataError(
+                f"{path}: labels of shape {labels_.shape} were given for {len(samples)} samples; one each is needed, "
+                f"shape ({len(samples)},)"
+            )
         return samples
     if path.name.lower().removesuffix(".gz").endswith("-ubyte"):
         return from_arrays(read_idx(path), str(path))

@@ -16,6 +16,7 @@ from narrows.evaluation._panels import ACCENT, INK, Box
 
 MOST_POINTS = 5000
 MOST_CLASSES = 20
+EXACT = 1e-12  # an error of PCA below this is rounding: it kept everything, and shares of it mean nothing
 
 
 def loss_curve(
@@ -25,29 +26,37 @@ def loss_curve(
     validation_mse: ArrayLike,
     *,
     pca_mse: float | None = None,
+    held_out: bool = True,
+    in_bits: bool = False,
 ) -> Figure:
     """Training loss and validation error against the training step, on a logarithmic axis.
 
     Errors are mean squared errors per value, the values' range scaled to 0..1. ``losses`` belong to
     ``steps`` and ``validation_mse`` to ``validation_steps``; either pair may be empty. ``pca_mse`` is the
-    error of PCA with as many numbers as the code has.
+    error of PCA with as many numbers as the code has; with ``in_bits``, errors are what a code costs, in bits per
+    value, the error it leaves counted in bits too. ``held_out`` says whether validation samples were kept
+    out of training.
     """
     training, validation = _positive(steps, losses), _positive(validation_steps, validation_mse)
     curves = [curve for curve in (training, validation) if curve.size]
-    pca = [pca_mse] if pca_mse is not None and 0 < pca_mse < np.inf else []
+    pca = [pca_mse] if pca_mse is not None and EXACT < pca_mse < np.inf else []
     if not curves:
         raise DataError("no loss to draw: there is no step with a loss above 0")
     note = "Mean squared error per value (0 to 1 being the values' full range); lower is better."
+    if in_bits:
+        note = "Bits of the code per value, the error that it leaves counted in bits too; lower is better."
+    error = "cost" if in_bits else "error"
     title = "How training went"
     if training.shape[1] > 200:
         note += " Pale: the loss of each step; bold: its running median."
     if validation.size:
         best, final = int(validation[1].argmin()), float(validation[1, -1])
-        title = f"How training went: the error on unseen samples reaches {panels.number(validation[1, best])}"
+        whose = "unseen" if held_out else "training"
+        start = validation.shape[1] > 1 and validation[0, best] == 0
+        title = f"How training went: {'not better than its start, whose' if start else 'the'} {error} on {whose} "
+        title += f"samples {'is' if start else 'reaches'} {panels.number(validation[1, best])}"
         if pca:
-            gain = 1 - validation[1, best] / pca[0]
-            level = abs(gain) < 0.005
-            title += ", level with PCA" if level else f", {abs(gain):.0%} {'below' if gain > 0 else 'above'} PCA"
+            title += f", {_beside(validation[1, best] / pca[0])} PCA"
     plot = Box(0.75, 0.1, 5.6, 3.6)
     figure, axes = panels.open_plot(8.4, 4.2, plot, title, note)
     all_steps, all_errors = np.hstack(curves)
@@ -57,7 +66,7 @@ def loss_curve(
     axes.set(ylim=(low, high), xlim=(all_steps.min() - alone, all_steps.max() + alone))
     _plain_ticks(axes, np.log10(high / low))
     axes.set_xlabel("training step (batches seen)", size=9)
-    axes.set_ylabel("mean squared error per value (log scale)", size=9)
+    axes.set_ylabel(f"{'bits' if in_bits else 'mean squared error'} per value (log scale)", size=9)
     axes.grid(color="0.9", lw=0.6)
 
     ends: list[tuple[float, str, str]] = []
@@ -68,9 +77,9 @@ def loss_curve(
         ends.append((bold[1, -1], f"training loss {panels.number(bold[1, -1])}", INK))
     if validation.size:
         axes.plot(*validation, color=ACCENT, lw=1.6, marker="o", ms=4, markevery=[best], clip_on=False)
-        words = f"validation {panels.number(final)}"
+        words = f"{'validation' if held_out else 'on training samples'} {panels.number(final)}"
         if best < validation.shape[1] - 1:
-            words += f"\n(lowest {panels.number(validation[1, best])} at step {validation[0, best]:,.0f})"
+            words += f"\n(kept: {panels.number(validation[1, best])} of step {validation[0, best]:,.0f})"
         ends.append((final, words, ACCENT))
     for value in pca:
         axes.axhline(value, color="0.35", lw=1.2, ls="--")
@@ -79,12 +88,15 @@ def loss_curve(
     return figure
 
 
-def code_map(codes: ArrayLike, labels: ArrayLike | None = None) -> Figure:
+def code_map(
+    codes: ArrayLike, labels: ArrayLike | None = None, *, total: int | None = None, which: str = ""
+) -> Figure:
     """The code of each sample as a point on a plane, coloured by its label where there is one.
 
     ``codes`` (N, K) or (N, K, h, w); with K > 2 the plane is that of the two directions in which the codes
     vary most (PCA). ``labels`` (N,) are classes, or numbers where there are more than 20 different ones.
-    Of more than 5000 samples 5000 are drawn, evenly picked.
+    Of more than 5000 samples 5000 are drawn, evenly picked; ``total`` says of how many the codes given are some,
+    ``which`` what their numbers are.
     """
     every = np.asarray(codes, dtype=float)
     count = len(every)
@@ -98,9 +110,12 @@ def code_map(codes: ArrayLike, labels: ArrayLike | None = None) -> Figure:
     label = None if label is None else label[picked]
 
     size = every[0].size
-    title = f"The code of {count:,} samples, one point each" if count > 1 else "The code of a single sample"
-    if count > MOST_POINTS:
-        note += f"{MOST_POINTS:,} samples are drawn, evenly picked. "
+    total = count if total is None else total
+    title = f"The code of {total:,} samples, one point each" if total > 1 else "The code of a single sample"
+    if total > len(points):
+        title = f"The code of {len(points):,} of {total:,} samples, one point each"
+        note += "The samples are evenly picked. "
+    note += which
     classes = np.unique(label) if label is not None else np.zeros(0)
     numeric = np.issubdtype(classes.dtype, np.number)
     if len(classes) > MOST_CLASSES and not numeric:
@@ -129,6 +144,15 @@ def code_map(codes: ArrayLike, labels: ArrayLike | None = None) -> Figure:
     else:
         axes.scatter(points[:, 0], points[:, 1], color=INK, **dots)
     return figure
+
+
+def _beside(ratio: float) -> str:
+    """An error over another in words that end in the other's name."""
+    if abs(ratio - 1) < 0.005:
+        return "level with"
+    if ratio > 2:
+        return f"{ratio:.3g} times that of"
+    return f"{abs(1 - ratio):.0%} {'below' if ratio < 1 else 'above'}"
 
 
 def _label_ends(axes: Axes, height: float, ends: list[tuple[float, str, str]]) -> None:

@@ -82,6 +82,14 @@ def shorten(name: str, width: float) -> str:
     return name if len(name) <= room else f"{name[: room // 3 - 1]}…{name[-(room - room // 3) :]}"
 
 
+def broken(name: str, width: float) -> str:
+    """``name`` in up to four lines of ``width`` inches at size 7, so that the file can be found by it."""
+    room = max(int(width * 17), 6)
+    if len(name) > 4 * room:
+        name = f"{name[: room - 1]}…{name[-3 * room :]}"
+    return "\n".join(name[start : start + room] for start in range(0, len(name), room))
+
+
 def number(value: float) -> str:
     """``value`` to three digits, those at its end kept so that numbers below each other line up."""
     if value == 0:
@@ -223,15 +231,6 @@ def _plot(axes: Axes, box: Box, values: NDArray[np.float64], limits: Range, colo
             axes.plot(across, line, lw=0.7, color=(INK, ACCENT, "0.4")[channel % 3])
     axes.plot([box.x, box.x + box.width], [zero, zero], color="0.5", lw=0.5)
     frame(axes, box)
-
-
-def draw_colour_bar(axes: Axes, box: Box, bound: float) -> None:
-    """What the colours of :func:`draw_difference` stand for, with numbers at its right."""
-    ramp = np.linspace(bound, -bound, 101)[:, None]
-    axes.imshow(ramp, extent=(box.x, box.x + box.width, box.y + box.height, box.y), aspect="auto", cmap="RdBu_r")
-    frame(axes, box)
-    for words, share in ((f"≥ {number(bound)}", 0.04), ("0", 0.5), (f"≤ {number(-bound)}", 0.96)):
-        write(axes, box.x + box.width + 0.05, box.y + share * box.height, words, 7, ha="left", va="center")
 
 
 def write_limits(axes: Axes, box: Box, limits: Range) -> None:

@@ -45,8 +45,9 @@ def reconstructions(
     """Originals over reconstructions over differences for the worst, the median and the best samples.
 
     ``errors`` (N,) decides which is which; four of each are shown, fewer where N < 12. The difference is
-    reconstruction minus original, for images the mean over the channels (opacity counts as one), on one
-    scale around 0 for the whole picture. ``names`` (N) replace "sample 17" below the columns.
+    reconstruction minus original, for images the mean over the channels (opacity counts as one), on a scale
+    around 0 for each group, so that the small differences of the best are seen too. ``names`` (N) replace
+    "sample 17" below the columns.
     """
     error = np.asarray(errors, dtype=float)
     count = len(error)
@@ -64,34 +65,39 @@ def reconstructions(
     changes = [_difference(a, b) for a, b in zip(before, after, strict=True)]
     images = panels.is_image(before[0])
     limits = panels.limits_of([*before, *after], value_range)
-    bound = _bound(changes, images)
-    if images:
-        how = f"The colour bar is in the samples' own values, here {limits[0]:g} to {limits[1]:g}."
+    how += " Differences have a scale of their own in each group, written above them"
+    how += f" in the samples' own values, {limits[0]:g} to {limits[1]:g}." if images else "."
     if before[0].ndim > 1 and before[0].shape[-1] > 1:
         how += " The difference is the mean over the channels."
 
     wide, tall = panels.panel_size(before, min(max(11 / len(chosen), 0.95), 1.5))
     left, top, between = 1.2 if images else 1.55, 0.32, 0.2
-    rows = [top + row * (tall + GAP) for row in range(3)]
+    rows = [top, top + tall + GAP, top + 2 * tall + 2 * GAP + 0.16]
     captions = rows[2] + tall + 0.06
+    called = [panels.broken(f"sample {i}" if names is None else names[i], wide) for i in chosen]
+    lines = max(name.count("\n") + 1 for name in called)
     right = left + len(chosen) * (wide + GAP) + (len(groups) - 1) * between
-    title, note = "What comes back of a single sample", f"Below it its {error_name} (lower is better). "
+    title, note = "What comes back of a single sample", f"Below it its {error_name} (lower is better)."
     if count > 1:
         title = f"What comes back: {len(chosen)} of {count:,} samples, from worst to best reconstructed"
+        alike = ", samples of all sizes counting alike," if len({sample.shape for sample in before}) > 1 else ""
         note = f"Each column is one sample, with its {error_name} (lower is better) and its name below. "
-        note += f"The mean {error_name} of all {count:,} is {panels.number(error.mean())}. "
-    figure, axes = panels.open_sheet(right + (0.7 if images else 0.1), captions + 0.34, title, note + how)
+        note += f"The mean {error_name} of all {count:,}{alike} is {panels.number(error.mean())}."
+    height = captions + 0.2 + 0.14 * lines
+    figure, axes = panels.open_sheet(right + 0.1, height, title, f"{note} {how.strip()}")
 
     x, column = left, 0
     for heading, members in groups.items():
         start = x
+        bound = _bound(changes[column : column + len(members)], images)
+        scale = f"{'colours' if images else 'scale'} to ±{panels.number(bound)}"
+        write(axes, start, rows[2] - 0.04, scale, 7, ha="left", va="bottom")
         for i in members:
             panels.draw_sample(axes, Box(x, rows[0], wide, tall), before[column], limits)
             panels.draw_sample(axes, Box(x, rows[1], wide, tall), after[column], limits)
             panels.draw_difference(axes, Box(x, rows[2], wide, tall), changes[column], bound)
-            name = f"sample {i}" if names is None else names[i]
-            write(axes, x + wide / 2, captions, f"{error_name} {panels.number(error[i])}", 7.5, weight="bold")
-            write(axes, x + wide / 2, captions + 0.16, panels.shorten(name, wide), 7)
+            write(axes, x + wide / 2, captions, panels.number(error[i]), 7.5, weight="bold")
+            write(axes, x + wide / 2, captions + 0.16, called[column], 7)
             x, column = x + wide + GAP, column + 1
         axes.plot([start, x - GAP], [0.25, 0.25], color=ACCENT, lw=1.5)
         write(axes, (start + x - GAP) / 2, 0.05, heading, 9, color=ACCENT, weight="bold")
@@ -100,12 +106,11 @@ def reconstructions(
     label = left - (0.1 if images else 0.47)
     for words, y in zip(("original", "reconstruction", "difference"), rows, strict=True):
         write(axes, label, y + tall / 2, words, 9, ha="right", va="bottom")
-        if not images:
-            panels.write_limits(axes, Box(left, y, wide, tall), limits if y < rows[2] else (-bound, bound))
+        if not images and y < rows[2]:
+            panels.write_limits(axes, Box(left, y, wide, tall), limits)
     high, low = ("bright", "dark") if images and before[0].shape[2] % 2 else ("high", "low")
     write(axes, label, rows[2] + tall / 2 + 0.04, f"red: too {high}\nblue: too {low}", 7.5, ha="right")
-    if images:
-        panels.draw_colour_bar(axes, Box(right - GAP + 0.12, rows[2], 0.12, tall), bound)
+    write(axes, label, captions, error_name, 7.5, ha="right", weight="bold")
     return figure
 
 
@@ -115,13 +120,17 @@ def code_effects(
     *,
     numbers: Sequence[int] | None = None,
     total: int | None = None,
+    called: str = "number",
+    which: str = "",
     value_range: Range | None = None,
 ) -> Figure:
     """What each number of the code does: one row a number, decoded from low values to high ones.
 
     ``varied`` (K, S, H, W, C) or (K, S, D) is decoded from the mean code with one number at a time set to
     ``values`` (K, S), which rise; of an odd S the middle one is the mean. Row k is number ``numbers[k]`` of
-    a code of ``total`` numbers (k and K where None). The first 32 rows are drawn.
+    a code of ``total`` numbers (k and K where None), which are
+    ``called`` so; ``which`` says how they were chosen. The first 32 rows are
+    drawn.
     """
     value = np.asarray(values, dtype=float)
     if value.ndim != 2 or not value.size or value.shape != varied.shape[:2]:
@@ -140,9 +149,9 @@ def code_effects(
     height = -(-rows // blocks)
     middle = columns // 2 if columns % 2 else None
     of = len(value) if total is None else total
-    title = f"What each number of the code does: {rows} of {of:,} numbers"
-    note = "Each row sets one number of the code to the values beside it, low to high, keeps all others at "
-    note += f"their mean and decodes. {'' if middle is None else 'Framed: the mean code. '}{how}"
+    title = f"What each {called} of the code does: {rows} of {of:,} {called}s"
+    note = f"Each row sets one {called} of the code to the values beside it, low to high, keeps all others at "
+    note += f"their mean and decodes. {'' if middle is None else 'Framed: the mean code. '}{which}{how}"
     figure, axes = panels.open_sheet(blocks * across, top + height * down, title, note)
     for row in range(rows):
         x, y = left + row // height * across, top + row % height * down
@@ -168,11 +177,13 @@ def walk(
     first: NDArray[Any] | None = None,
     last: NDArray[Any] | None = None,
     *,
+    which: str = "",
     value_range: Range | None = None,
 ) -> Figure:
     """Samples (S, ...) decoded from points on a straight line in the code, evenly from one sample to another.
 
-    ``first`` and ``last`` are those two samples as they were; they stand framed at the ends.
+    ``first`` and ``last`` are those two samples as they were; they stand framed at the ends. ``which``
+    says what part of them is shown.
     """
     count = len(outputs)
     steps = [(f"{i / max(count - 1, 1):.2g}", sample) for i, sample in enumerate(outputs)]
@@ -183,7 +194,7 @@ def walk(
     wide, tall = panels.panel_size(shown, min(max(11 / columns, 0.95), 1.5))
     title = "A walk through the code from one sample to another"
     note = "Each panel is decoded from a point on the straight line between two codes; below it the share of "
-    note += f"the way. {'' if len(shown) == count else 'Framed: the original samples. '}{how}"
+    note += f"the way. {'' if len(shown) == count else 'Framed: the original samples. '}{which}{how}"
     figure, axes = panels.open_sheet(0.2 + columns * (wide + GAP), lines * (tall + 0.27), title, note)
     for i, ((words, _), sample) in enumerate(zip(steps, shown, strict=True)):
         box = Box(0.1 + i % columns * (wide + GAP), i // columns * (tall + 0.27), wide, tall)
@@ -231,7 +242,7 @@ def _bound(changes: Sequence[NDArray[np.float64]], images: bool) -> float:
     sizes = np.abs(np.concatenate([change[np.isfinite(change)] for change in changes]))
     if not sizes.any():
         return 1.0
-    return float(images and np.percentile(sizes, 99.7)) or float(sizes.max())
+    return float(images and np.percentile(sizes, 99)) or float(sizes.max())
 
 
 def _on_one_scale(samples: Samples, value_range: Range | None) -> tuple[list[NDArray[Any]], Range, str]:

@@ -22,6 +22,7 @@ from narrows.networks.autoencoder import Autoencoder
 MAP_SAMPLES = 5000
 EFFECT_ROWS = 12
 EFFECT_STEPS = 7
+PLANE = 9  # places a side of a code that is decoded to see what one of them does
 WALK_STEPS = 11
 LARGE = 160  # pixels a side beyond which code pictures show the middle of a sample
 
@@ -38,6 +39,8 @@ def draw(model: Autoencoder, samples: Samples, evaluation: Evaluation, folder: P
         "code-effects.png": lambda: code_effects(model, samples),
         "walk.png": lambda: walk(model, samples),
     }
+    if model.prior is not None:  # a code that is coded has no numbers to look at one by one
+        pictures = {name: pictures[name] for name in ("reconstructions.png", "loss.png")}
     make_folder(folder)
     written = []
     for name, make in pictures.items():
@@ -81,17 +84,21 @@ def reconstructions(model: Autoencoder, samples: Samples, evaluation: Evaluation
 
 
 def loss(model: Autoencoder) -> Figure | None:
-    """Training loss and validation error over the steps, from what the model remembers."""
+    """Training loss and validation error over the steps, from what the model remembers; of a model that compresses,
+    what codes cost."""
     history = model.provenance.get("history", [])
     if not history:
         return None
     steps = [h["step"] for h in history]
+    in_bits = any("bits" in h for h in history)
     return figures.loss_curve(
         steps,
-        [h["loss"] for h in history],
+        [h.get("loss", np.nan) for h in history],  # there is none at the start
         steps,
-        [h["validation_mse"] for h in history],
-        pca_mse=model.provenance.get("metrics", {}).get("pca_mse"),
+        [h["score" if in_bits else "validation_mse"] for h in history],
+        pca_mse=None if in_bits else model.provenance.get("metrics", {}).get("pca_mse"),
+        in_bits=in_bits,
+        held_out=model.provenance.get("plan", {}).get("validation") != 0,
     )
 
 
@@ -100,33 +107,53 @@ def code_map(model: Autoencoder, samples: Samples) -> Figure | None:
     if len(samples) < 3:
         return None
     some = _spread(samples, MAP_SAMPLES)
-    return figures.code_map(features(model, some), some.labels)
+    codes = features(model, some)
+    which = ""
+    if model.config.step and codes.shape[1] == model.config.code:
+        which = f"The code has {codes.shape[1]} channels over the plane of an image; a point is the mean of each. "
+    return figures.code_map(codes, some.labels, total=len(samples), which=which)
 
 
 def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
-    """What the code numbers with the largest effect do to the output, all else at the mean code."""
+    """What the code numbers with the largest effect do to the output, all else at the mean code.
+
+    Of a code with a plane, a channel does alike at all places, so the middle one of a small plane is shown.
+    """
     codes = _codes(model, samples)
     if len(codes) < 2:
         return None
-    mean, deviation = codes.mean(axis=0), codes.std(axis=0)
-    # Of a spatial code the numbers in the middle of the picture stand for all others.
-    middle = tuple(n // 2 for n in mean.shape[1:])
-    spread = np.linspace(-2, 2, EFFECT_STEPS)
-    varied, values = [], []
-    for number in range(len(mean)):
-        at = (number, *middle)
-        trial = np.repeat(mean[None], EFFECT_STEPS, axis=0)
-        trial[(slice(None), *at)] = mean[at] + spread * deviation[at]
-        varied.append(_decoded(model, trial, samples))
-        values.append(trial[(slice(None), *at)])
+    spatial = codes.ndim == 4
+    count = codes.shape[1]
+    columns = codes.swapaxes(0, 1).reshape(count, -1)  # (K, samples and places)
+    mean, deviation = columns.mean(axis=1), columns.std(axis=1)
+    plane: tuple[int, ...] = (PLANE, PLANE) if spatial else ()
+    place = tuple(n // 2 for n in plane)
+    values = mean[:, None] + np.linspace(-1, 1, EFFECT_STEPS) * (3 if spatial else 2) * deviation[:, None]  # (K, S)
+    varied = []
+    for number in range(count):
+        trial = np.broadcast_to(mean.reshape(-1, *[1] * len(plane)), (EFFECT_STEPS, count, *plane)).copy()
+        at: tuple[Any, ...] = (slice(None), number, *place)
+        trial[at] = values[number]
+        size = (PLANE * model.config.step + model.config.offset,) * 2 if spatial else _size(samples)
+        varied.append(_decoded(model, trial, size))
     # The ends of each row, as far apart as this number moves the output.
     effect = [np.square(row[-1].astype(float) - row[0]).sum() for row in varied]
-    chosen = sorted(np.argsort(effect)[::-1][:EFFECT_ROWS].tolist())
+    chosen = np.argsort(effect)[::-1][:EFFECT_ROWS].tolist()
+    rows = np.stack([varied[i] for i in chosen])
+    which = "Those that change the output most come first. "
+    if spatial:
+        side = 3 * model.config.step
+        middle = (rows.shape[2] - side) // 2
+        rows = rows[:, :, middle : middle + side, middle : middle + side]
+        which += f"A channel is set at one place of the image only; shown are the {side}x{side} pixels around it, "
+        which += "much enlarged. "
     return figures.code_effects(
-        np.stack([varied[i] for i in chosen]),
-        np.stack([values[i] for i in chosen]),
+        rows,
+        values[chosen],
         numbers=chosen,
-        total=len(mean),
+        total=count,
+        called="channel" if spatial else "number",
+        which=which,
         value_range=_range(model),
     )
 
@@ -140,8 +167,13 @@ def walk(model: Autoencoder, samples: Samples) -> Figure | None:
     far = int(np.argsort(distance)[len(codes) * 3 // 4])
     shares = np.linspace(0, 1, WALK_STEPS).reshape(-1, *[1] * (codes.ndim - 1))
     line = ((1 - shares) * codes[0] + shares * codes[far]).astype(np.float32)
-    some = _views(_spread(samples, 200))
-    return figures.walk(_decoded(model, line, samples), first=some[0], last=some[far], value_range=_range(model))
+    some = _spread(samples, 200)
+    views, names = _views(some), some.names
+    which = "" if names is None else f"From {names[0]} to {names[far]}. "
+    if _cut(samples):
+        which += f"Only the middle {LARGE}x{LARGE} pixels of each image are shown. "
+    outputs = _decoded(model, line, _size(samples))
+    return figures.walk(outputs, first=views[0], last=views[far], which=which, value_range=_range(model))
 
 
 def _range(model: Autoencoder) -> tuple[float, float]:
@@ -153,10 +185,22 @@ def _spread(samples: Samples, most: int) -> Samples:
     return samples.take(chosen)
 
 
+def _cut(samples: Samples) -> bool:
+    """Whether pictures show only the middle of images, for they are large or differ in size."""
+    description = samples.description
+    return description.kind == "images" and (description.varied or max(description.shape[:2]) > LARGE)
+
+
+def _size(samples: Samples) -> tuple[int, int] | None:
+    """The `(H, W)` in which images are shown."""
+    if samples.description.kind != "images":
+        return None
+    return (LARGE, LARGE) if _cut(samples) else (samples.description.shape[0], samples.description.shape[1])
+
+
 def _views(samples: Samples) -> Array:
     """The samples in one size: whole, or the middle of those that are large or differ in size."""
-    shape = samples.description.shape
-    if len(shape) == 3 and (samples.description.varied or max(shape[:2]) > LARGE):
+    if _cut(samples):
         return np.stack([centre_crop(np.asarray(image), LARGE) for image in samples.values])
     return np.asarray(samples.values)
 
@@ -167,11 +211,7 @@ def _codes(model: Autoencoder, samples: Samples) -> npt.NDArray[np.float32]:
     return codes
 
 
-def _decoded(model: Autoencoder, codes: Array, samples: Samples) -> Array:
-    shape = samples.description.shape
-    size = None
-    if len(shape) == 3:
-        size = (LARGE, LARGE) if samples.description.varied or max(shape[:2]) > LARGE else (shape[0], shape[1])
+def _decoded(model: Autoencoder, codes: Array, size: tuple[int, int] | None) -> Array:
     outputs = model.decode(codes, size)
     if not isinstance(outputs, np.ndarray):
         raise ModelError("codes of one size decode to samples of one size")

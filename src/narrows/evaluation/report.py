@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from narrows.data.batches import to_tensor
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.images import Report
 from narrows.data.samples import Array, Ragged, Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
 from narrows.networks.autoencoder import Autoencoder
@@ -25,9 +26,10 @@ LESSON_BATCH = 20  # the lesson prints the MSE times its batch size
 class Evaluation:
     """What a model does to a set of samples; errors with values scaled to 0..1.
 
-    `squared_error` is summed over a sample and averaged over samples, `psnr_db` and `ssim` are averaged over
+    `squared_error` is summed over a sample and averaged over samples, the PSNRs and `ssim` are averaged over
     samples. `pca_mse` is that of the linear optimum found in training, `pca_clipped_mse` the same with its
-    output clipped to the range; None where a model has none. `errors` is the MSE of each sample, `(N,)`.
+    output clipped to the range; None where a model has none. `errors` is the MSE of each sample, `(N,)`; where
+    samples differ in size its mean is not `mse`, in which large ones count more.
     """
 
     samples: int
@@ -39,12 +41,13 @@ class Evaluation:
     pca_mse: float | None
     pca_clipped_mse: float | None
     pca_psnr_db: float | None
+    pca_clipped_psnr_db: float | None
     pca: str
     errors: Floats
 
 
-def evaluate(model: Autoencoder, samples: Samples | Array | list[Array]) -> Evaluation:
-    """Encode and decode every sample and measure what came back, in bounded memory.
+def evaluate(model: Autoencoder, samples: Samples | Array | list[Array], report: Report | None = None) -> Evaluation:
+    """Encode and decode every sample and measure what came back, in bounded memory; `report` is told of progress.
 
     Raises `ModelError` where the samples do not fit the model.
     """
@@ -53,6 +56,7 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array]) -> Eval
     description = model.description
     sums, sizes, similarities = [], [], []
     linear, clipped = [], []
+    done = 0
     for batch in batches(checked):
         restored = reconstruct(model, batch)
         sums.append(squared_errors(batch, restored, description))
@@ -64,11 +68,14 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array]) -> Eval
             y = model.optimum.reconstruct(x)
             linear.append(_error(y, x))
             clipped.append(_error(y.clamp(0, 1), x))
+        done += len(batch)
+        if report is not None:
+            report("evaluating", done, len(checked))
     total, values = np.concatenate(sums), np.concatenate(sizes)
     errors = total / values
     known = [s for s in similarities if s is not None]
     mse = float(total.sum() / values.sum())
-    pca = np.concatenate(clipped) / values if clipped else None
+    pca, pca_clipped = (np.concatenate(sums) / values if sums else None for sums in (linear, clipped))
     return Evaluation(
         samples=len(checked),
         mse=mse,
@@ -79,6 +86,7 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array]) -> Eval
         pca_mse=float(np.concatenate(linear).sum() / values.sum()) if linear else None,
         pca_clipped_mse=float(np.concatenate(clipped).sum() / values.sum()) if clipped else None,
         pca_psnr_db=None if pca is None else float(psnr_db(pca).mean()),
+        pca_clipped_psnr_db=None if pca_clipped is None else float(psnr_db(pca_clipped).mean()),
         pca=pca_name(model),
         errors=errors,
     )
@@ -97,7 +105,11 @@ def _error(y: torch.Tensor, x: torch.Tensor) -> Floats:
 
 
 def reconstruct(model: Autoencoder, batch: Array) -> Array:
-    """Samples `(N, ...)` of one size through code and back, in their own size and dtype."""
+    """Samples `(N, ...)` of one size through code and back, in their own size and dtype; of a model that compresses,
+    through the rounded code of about quality 75."""
+    if model.prior is not None:
+        with torch.no_grad():
+            return from_tensor(model(to_tensor(batch, model.description, model.device)), model.description)
     size = (batch.shape[1], batch.shape[2]) if batch.ndim == 4 else None
     restored = model.decode(model.encode(batch), size)
     assert isinstance(restored, np.ndarray)

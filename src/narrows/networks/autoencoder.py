@@ -140,6 +140,12 @@ class Autoencoder(nn.Module):
         return (config.code, *sides)
 
     @property
+    def holds_everything(self) -> bool:
+        """Whether the code has as many numbers as the sample, so that nothing is made smaller."""
+        block = self.config.step**2 * self.description.channels if self.config.step else self.description.values
+        return self.pixels is None and self.config.purpose == "reconstruct" and self.config.code >= block
+
+    @property
     def _sides(self) -> tuple[int, ...]:
         return self.description.shape[:2] if self.description.kind == "images" else ()
 
@@ -181,7 +187,8 @@ class Autoencoder(nn.Module):
         """Samples of codes: the inverse of `encode`, in the dtype and range that the model was trained on.
 
         `size` `(H, W)` cuts images to their own size; without it they have the training images' size where
-        the code fits that, else the padded size of the code. Raises `ModelError` for codes of a wrong shape.
+        the code fits that, else the padded size of the code. Raises `ModelError` for codes of a wrong shape, and
+        for arrays with NaN or infinity.
         """
         decoder = self.part("decoder").eval()
         if isinstance(codes, torch.Tensor):
@@ -191,6 +198,8 @@ class Autoencoder(nn.Module):
             return [self.decode(np.asarray(code)[None], size)[0] for code in codes]
         codes = np.asarray(codes)
         self._check_code(codes.shape)
+        if codes.dtype.kind not in "buif" or not np.isfinite(codes).all():
+            raise ModelError("a code that is NaN, infinite or no number was given; every value must be finite")
         values = int(np.prod(codes.shape[1:])) * max(1, self.config.step) ** 2 + self.description.values
         parts = [
             from_tensor(self._cut(decoder(_float(codes[start:stop], self.device)), size), self.description)
@@ -224,8 +233,8 @@ class Autoencoder(nn.Module):
         )
         if not same or given.dtype != own.dtype:
             raise ModelError(
-                f"{checked.source}: {given.shape} {given.dtype} does not fit this model, made for "
-                f"{own.shape} {own.dtype} (0 stands for any size); convert the samples or train a model on them"
+                f"{checked.source}: the samples do not fit this model: {given.form}, {given.dtype} were given, it is "
+                f"made for {own.form}, {own.dtype}; convert the samples or train a model on them"
             )
         return checked
 

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from narrows.data.checks import brief, whole
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
 from narrows.networks import conv, dense, lesson, transform
@@ -56,6 +57,11 @@ class Network:
     offset: int = 0
     start: Start | None = None
     start_work: float = WORK_LIMIT
+
+    @property
+    def spatial(self) -> bool:
+        """Whether it keeps an image's plane, and so takes images of any size."""
+        return self.step((1, 64, 64)) > 0
 
 
 NETWORKS: dict[str, Network] = {
@@ -109,7 +115,7 @@ LEVELS = "levels"
 LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
 LEVELS_WIDTH = 48
 TRANSFORM = "transform"
-TRANSFORM_RECIPE = {True: Recipe(16, 1e-3, 20, muon=5e-3), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
+TRANSFORM_RECIPE = {True: Recipe(8, 1.5e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
 TRANSFORM_WIDTH, PRIOR_WIDTH = 96, 64
 TRANSFORM_CODE = 784  # numbers of a vector
 
@@ -147,6 +153,11 @@ def build(
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
+    if not isinstance(description, Description):
+        raise SettingsError(
+            f"{brief(description)} was given; what is needed is a description: narrows.from_arrays(data).description"
+        )
+    seed = whole("seed", seed, 0, 2**63 - 1)
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if purpose == "compress":
@@ -158,34 +169,36 @@ def build(
         raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
     if network is None:
         network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
-    if network not in NETWORKS:
-        raise SettingsError(f"network {network!r} was given; there are {', '.join(NETWORKS)}")
-    row = NETWORKS[network]
+    row = named(network)
     shape = description.shape
     if description.kind == "images":
         shape = (shape[2], shape[0], shape[1])
     step = row.step(shape) if len(shape) == 3 else 0
-    spatial = row.step((1, 64, 64)) > 0
-    if spatial and len(shape) != 3:
+    if row.spatial and len(shape) != 3:
         raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
-    if not spatial and description.varied:
+    if not row.spatial and description.varied:
         raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
     most = shape[0] * step**2 if step else description.values
     if code is None:
-        code = min(row.code, most) or max(1, most // 8)
-    if not 1 <= code <= most:
-        what = f"channels for each {step}x{step} block" if step else "numbers"
-        raise SettingsError(
-            f"a code of {code} {what} was given; the sample has {most} values there, so 1 to {most} are allowed"
-        )
-    if width is not None and not 4 <= width <= 65536:
-        raise SettingsError(f"a width of {width} was given; allowed are 4 to 65536")
-    width = row.width(description.values) if width is None else width
+        # A code as long as the sample would make nothing smaller.
+        code = min(row.code, max(1, most // 2)) or max(1, most // 8)
+    where = f"channels of code for the {most} values of each {step}x{step} block:" if step else "numbers of code:"
+    code = whole(where, code, 1, most)
+    if width is not None and not row.width(1):
+        raise SettingsError(f"width {brief(width)} was given, but {network} has none; leave it out, or choose dense")
+    width = row.width(description.values) if width is None else whole("width", width, 4, 65536)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(seed)
         encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
     return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
+
+
+def named(network: str) -> Network:
+    """The row of the table; raises `SettingsError` for names that are not in it."""
+    if not isinstance(network, str) or network not in NETWORKS:
+        raise SettingsError(f"network {brief(network)} was given; there are {', '.join(NETWORKS)}")
+    return NETWORKS[network]
 
 
 def _pixels(
@@ -196,9 +209,7 @@ def _pixels(
         raise SettingsError(f"network {network!r}, code {code} were given for exact coding, which has {PIXELS} only")
     if description.kind != "images" or description.dtype != "uint8":
         raise SettingsError(f"exact coding learns images of 8 bits, not {description}; general ways store others")
-    width = PIXELS_WIDTH if width is None else width
-    if not 16 <= width <= 512:
-        raise SettingsError(f"a width of {width} was given; for exact coding 16 to 512 are allowed")
+    width = whole("width for exact coding", PIXELS_WIDTH if width is None else width, 16, 512)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pixels = Pixels(description.channels, width, blocks=2 if width <= PIXELS_WIDTH else 3)
@@ -216,9 +227,7 @@ def _levels(
         )
     if description.kind != "images":
         raise SettingsError(f"network {LEVELS} needs images, not {description}; choose {TRANSFORM}")
-    width = LEVELS_WIDTH if width is None else width
-    if not 16 <= width <= 512:
-        raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
+    width = whole("width for lossy coding", LEVELS_WIDTH if width is None else width, 16, 512)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = levels(channels, width)

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from narrows.data.checks import brief
 from narrows.data.files import write_file
 from narrows.data.samples import Description
 from narrows.errors import ModelError, SettingsError
@@ -42,6 +43,8 @@ def save(model: Autoencoder, path: str | os.PathLike[str] | IO[bytes], half: Hal
         raise SettingsError(f"half {half!r} was given; allowed are encoder and decoder")
     if half is not None:
         model.part(half)
+    if not isinstance(path, (str, os.PathLike)) and not hasattr(path, "write"):
+        raise SettingsError(f"{brief(path)} was given to save to; give a path or a binary file")
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -154,6 +157,8 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoe
 def read_limited(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, bytes]:
     """Name and content of a model file; what cannot be one is refused before it is read whole."""
     if not isinstance(path, (str, os.PathLike)):
+        if not hasattr(path, "read"):
+            raise ModelError(f"{brief(path)} was given as a model; give a path or a binary file")
         return str(getattr(path, "name", "model")), path.read()
     path = Path(path)
     try:

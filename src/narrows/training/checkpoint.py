@@ -18,6 +18,8 @@ from narrows.data.files import write_file
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.store import FORMAT_VERSION, read_limited, seal, unseal
+from narrows.training.settings import Plan
+from narrows.version import __version__
 
 
 @dataclass
@@ -49,8 +51,7 @@ def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.T
 
 def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor], dict[str, Any]]:
     """The state, the tensors and the stored plan. Raises where the file is damaged or of another run."""
-    if not Path(path).exists():
-        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
+    check(path)
     every, metadata = unseal(*read_limited(path)[::-1])
     if "run" not in metadata:
         raise ModelError(f"{path}: a model, not a checkpoint")
@@ -69,6 +70,12 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
     return State(**numbers, best=best), tensors, stored["plan"]
 
 
+def check(path: str | os.PathLike[str]) -> None:
+    """Raise `SettingsError` where there is no checkpoint."""
+    if not Path(path).exists():
+        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
+
+
 def _brief(stored: Any, given: Any) -> str:
     if isinstance(stored, dict) and isinstance(given, dict):
         names = [k for k in given if stored.get(k) != given[k]]
@@ -82,3 +89,21 @@ def fingerprint(samples: Samples) -> str:
     for index in np.linspace(0, len(samples) - 1, min(64, len(samples))).astype(int):
         digest.update(np.ascontiguousarray(samples.values[int(index)]).tobytes())
     return digest.hexdigest()
+
+
+def provenance(samples: Samples, plan: Plan, state: State, seconds: float, notes: list[str]) -> dict[str, Any]:
+    """How a model came about, as JSON values that are stored with it."""
+    best = state.best_mse if np.isfinite(state.best_mse) else None
+    return {
+        "narrows": __version__,
+        "torch": torch.__version__,
+        "source": samples.source,
+        "samples": len(samples),
+        "plan": plan.to_json(),
+        "steps_done": state.step,
+        "seconds": round(seconds, 2),
+        "metrics": {"validation_mse": best if plan.validation else None, "step": state.best_step}
+        | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
+        "history": state.history,
+        "notes": notes,
+    }

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from narrows.data.checks import brief
 from narrows.errors import SettingsError
 from narrows.networks.autoencoder import Autoencoder
 
@@ -27,10 +28,8 @@ def choose(wanted: str | None) -> str:
     try:
         device = torch.device(wanted)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SettingsError(
-            f"device {wanted!r} cannot be used ({str(error).splitlines()[0][:100]}); allowed here: {available()}"
-        ) from None
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
+        raise SettingsError(f"device {brief(wanted)} cannot be used; allowed here: {available()}") from None
     return str(device)
 
 

@@ -7,6 +7,8 @@ import torch
 from narrows.networks.autoencoder import Autoencoder
 from narrows.training.checkpoint import State
 
+RISE = 0.01  # of the least validation error, below which a rise is not worth a word
+EXACT = 1e-12  # an MSE below this is rounding
 DEAD_DEVIATION = 1e-6  # a code number that varies less than this over the samples says nothing
 
 
@@ -35,25 +37,31 @@ def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
     flat = (x - x.mean(dim=0)).square().mean().item() if len(x) > 1 else float("inf")
     if mse >= 0.99 * flat and model.prior is None:
         notes.append(
-            f"no better than the mean sample (MSE {mse:.5f} against {flat:.5f}): the network learned nothing; "
+            f"no better than the mean sample (MSE {mse:.4g} against {flat:.4g}): the network learned nothing; "
             "train longer, with --start pca or a lower learning rate"
         )
-    elif model.prior is None and (pca := pca_mse(model, x)) is not None and mse >= pca:
+    elif (
+        model.prior is None
+        and not model.holds_everything
+        and (pca := pca_mse(model, x)) is not None
+        and mse > 1.001 * pca
+    ):
         notes.append(
-            f"no better than PCA with as many numbers (MSE {mse:.5f} against {pca:.5f}); "
+            f"no better than PCA with as many numbers (MSE {mse:.4g} against {pca:.4g}); "
             "train longer, or use dense or conv with --start pca"
         )
     return notes
 
 
-def overfitting(state: State, score: float) -> list[str]:
+def overfitting(state: State, score: float, held_out: bool) -> list[str]:
     """A note where validation has risen since its best; the best weights are the ones that are kept, those of
     the start included, so that training never ends worse than PCA."""
-    if state.best_score >= 0.999 * score:
+    if score <= (1 + RISE) * state.best_score or state.best_mse < EXACT:
         return []
     if state.best_step == 0:
         return ["training did not improve on its start, which was kept; train longer or with a lower learning rate"]
+    what = "overfitting: the validation error" if held_out else "unsteady: the error on training samples"
     return [
-        f"overfitting: the validation error rose from {state.best_score:.5f} at step {state.best_step} to "
-        f"{score:.5f}; the weights of step {state.best_step} were kept"
+        f"{what} rose from {state.best_score:.4g} at step {state.best_step} to {score:.4g}; "
+        f"the weights of step {state.best_step} were kept"
     ]

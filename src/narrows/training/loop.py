@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from narrows.data.batches import Batches, split
+from narrows.data.checks import real
 from narrows.data.samples import Samples
-from narrows.errors import SettingsError, TrainingError
+from narrows.errors import OutputError, SettingsError, TrainingError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
@@ -27,7 +28,6 @@ from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
-from narrows.version import __version__
 
 YIELD_SECONDS = 0.2
 VALIDATION_BYTES = 256 << 20  # of floats
@@ -36,8 +36,8 @@ VALIDATION_BYTES = 256 << 20  # of floats
 @dataclass(frozen=True)
 class Progress:
     """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
-    one measured, `validation_bits` the bits a sample where they are counted; `notes` of the final progress say what
-    went wrong, if anything did."""
+    one measured (on training samples where none are held out), `validation_bits` the bits a sample where they are
+    counted; `notes` of the final progress say what went wrong, if anything did."""
 
     step: int
     steps: int
@@ -64,14 +64,15 @@ def fit(
     """Train `model` in place on samples (see `open_samples` and `from_arrays`), yielding progress.
 
     With `checkpoint`, the whole state is written there every `checkpoint_seconds`, when the iteration is closed
-    early, and after the last step, so that nothing is lost if the model cannot be saved; `resume` goes on from
-    it. When the iteration ends, in whatever way, the model holds the best weights that validation saw and its
-    `provenance` how they came about.
+    early, and after the last step, so that nothing is lost if the model cannot be saved (where it cannot be written,
+    the final notes say so); `resume` goes on from it. When the iteration ends, in whatever way, the model holds the
+    best weights that validation saw and its `provenance` how they came about.
 
     Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError`
     when the loss is no longer a number.
     """
     settings = settings or Settings()
+    real("checkpoint seconds", checkpoint_seconds, 0)
     samples = model.fitting(samples)
     plan = decide(model, samples, settings)
     run = {
@@ -144,10 +145,14 @@ def _train(
             now = {f"model.{k}": v for k, v in model.state_dict().items()}
             for number, optimiser in enumerate(optimisers):
                 now |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state().items()}
-            checkpoints.write(checkpoint, state, now, run)
+            try:
+                checkpoints.write(checkpoint, state, now, run)
+            except OutputError as error:  # a full disk: worth a word, not the training
+                trouble[:] = [f"{error}; an interrupted run could not go on from here"]
 
+    trouble: list[str] = []
     if state.step == 0:
-        _keep_if_best(model, measured(model, aim, validation_x), state)
+        _validate(model, aim, validation_x, state)
     # Doubles, so that the sum does not depend on how often it is looked at.
     running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()
@@ -187,8 +192,8 @@ def _train(
         if state.best:
             model.load_state_dict(state.best)
         model.eval()
-        notes = health.overfitting(state, last_score)
-        model.provenance = _provenance(samples, plan, state, time.perf_counter() - began)
+        notes = trouble + health.overfitting(state, last_score, plan.validation > 0)
+        model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
     train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
     metrics = {
         "train_mse": measured(model, aim, train_x).mse,
@@ -243,7 +248,8 @@ def _validate(model: Autoencoder, aim: Objective, x: torch.Tensor, state: State)
     found = measured(model, aim, x)
     if not np.isfinite(found.score):
         raise _diverged(state)
-    said = {"loss": state.loss_sum / state.loss_steps, "validation_mse": found.mse, "score": found.score}
+    said = {"loss": state.loss_sum / state.loss_steps} if state.loss_steps else {}  # of the start none
+    said |= {"validation_mse": found.mse, "score": found.score}
     state.history.append({"step": state.step, **said} | ({} if found.bits is None else {"bits": found.bits}))
     state.loss_sum, state.loss_steps = 0.0, 0
     _keep_if_best(model, found, state)
@@ -262,20 +268,3 @@ def _diverged(state: State) -> TrainingError:
         f"the loss is no longer a number after step {state.step}{kept}; "
         "lower the learning rate or use --precision float32"
     )
-
-
-def _provenance(samples: Samples, plan: Plan, state: State, seconds: float) -> dict[str, Any]:
-    best = state.best_mse if np.isfinite(state.best_mse) else None
-    return {
-        "narrows": __version__,
-        "torch": torch.__version__,
-        "source": samples.source,
-        "samples": len(samples),
-        "plan": plan.to_json(),
-        "steps_done": state.step,
-        "seconds": round(seconds, 2),
-        "metrics": {"validation_mse": best, "step": state.best_step}
-        | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
-        "history": state.history,
-        "notes": [],
-    }

@@ -6,19 +6,31 @@ Next door: `device` knows processors, `loop` carries the plan out.
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
+from narrows.data.checks import brief, real, whole
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import recipe_of
+from narrows.networks.build import NETWORKS, recipe_of
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
 SHIFT_SIDE = 16  # pixels; of smaller images one pixel is too large a part to shift by
 LEAST_STEPS = 1000  # of a run whose budget nobody set
 Schedule = Literal["one-cycle", "constant"]
+_WHOLE = (
+    ("steps", 1, 10**12),
+    ("batch_size", 1, 10**9),
+    ("crop", 8, 1 << 16),
+    ("shift", 0, 8),
+    ("seed", 0, 2**63 - 1),
+    ("threads", 1, max(64, os.cpu_count() or 1)),
+)
 
 
 @dataclass(frozen=True)
@@ -50,12 +62,11 @@ class Settings:
         budgets = [b for b in (self.epochs, self.steps, self.minutes) if b is not None]
         if len(budgets) > 1:
             raise SettingsError("more than one of epochs, steps and minutes was given; choose one")
-        for name in ("epochs", "steps", "minutes", "batch_size", "learning_rate", "threads"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise SettingsError(f"{name.replace('_', ' ')} {value:g} was given; it must be above 0")
-        if not 0 <= self.validation <= 0.9:
-            raise SettingsError(f"validation {self.validation:g} was given; a share from 0 to 0.9 is allowed")
+        for name, low, high in _WHOLE:
+            self._hold(name, whole, low, high)
+        for name, most in (("epochs", 1e12), ("minutes", 1e12), ("learning_rate", math.inf)):
+            self._hold(name, partial(real, above=True), 0, most)
+        self._hold("validation", real, 0, 0.9)
         for name, allowed in (
             ("schedule", (None, "one-cycle", "constant")),
             ("start", ("pca", "random")),
@@ -63,13 +74,13 @@ class Settings:
         ):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(str(a) for a in allowed if a)
-                raise SettingsError(f"{name} {getattr(self, name)!r} was given; allowed are {choices}")
-        if self.crop is not None and self.crop < 8:
-            raise SettingsError(f"crop {self.crop} was given; at least 8 pixels are needed")
-        if self.shift is not None and not 0 <= self.shift <= 8:
-            raise SettingsError(f"shift {self.shift} was given; 0 to 8 pixels are allowed")
-        if self.seed < 0:
-            raise SettingsError(f"seed {self.seed} was given; it must not be negative")
+                raise SettingsError(f"{name} {brief(getattr(self, name))} was given; allowed are {choices}")
+
+    def _hold(self, name: str, checked: Callable[[str, Any, Any, Any], float], low: float, high: float) -> None:
+        """Keep a number as a plain int or float, which files can hold; None only where it is the default."""
+        value = getattr(self, name)
+        if value is not None or getattr(Settings, name) is not None:
+            object.__setattr__(self, name, checked(name.replace("_", " "), value, low, high))
 
 
 @dataclass(frozen=True)
@@ -163,12 +174,16 @@ def validation_interval(steps: int, held: int, batch_size: int) -> int:
 
 def _crop(model: Autoencoder, samples: Samples, wanted: int | None, usual: int) -> int:
     """The side of training crops; 0 trains on whole samples."""
-    step = model.config.step
-    if not step:
-        if wanted:
-            raise SettingsError(f"crops were asked for, but {model.config.network} takes whole samples only")
+    if not model.config.step:
+        check_crop(model.config.network, wanted)
         return 0
     shape = samples.description.shape
     if wanted is None and not samples.description.varied and max(shape[:2]) <= usual:
         return 0
     return model.config.padded(wanted or usual)
+
+
+def check_crop(network: str, wanted: int | None) -> None:
+    """Raise `SettingsError` where crops are asked for and the network of this name takes whole samples only."""
+    if wanted and network in NETWORKS and not NETWORKS[network].spatial:
+        raise SettingsError(f"crops were asked for, but {network} takes whole samples only; leave out the crop")

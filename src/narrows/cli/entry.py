@@ -1,0 +1,35 @@
+"""Where the program begins: signals are met quietly before anything slow is imported.
+
+Next door: `main` has the commands.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+_seen: list[int] = []
+
+
+def run() -> None:
+    """Run the command line; Ctrl-C and SIGTERM end it with one line at any time, a second one at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        from narrows.cli import main  # takes a tenth of a second, in which people do press Ctrl-C
+
+        main.run()
+    except KeyboardInterrupt as error:
+        os.write(2, b"narrows: interrupted\n")
+        sys.exit(128 + (error.args or (signal.SIGINT,))[0])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # what ends already need not be ended again
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, frame: Any) -> None:
+    if _seen:
+        os.write(2, b"narrows: interrupted again, ended at once\n")
+        os._exit(128 + number)
+    _seen.append(number)
+    raise KeyboardInterrupt(number)
