@@ -40,7 +40,8 @@ def train(domain: str, folder: Path, minutes: float, place: Path) -> Path:
     if domain == "emoji":
         data = place / "emoji.npy"
         np.save(data, np.stack(images(folder)))
-    arguments = ["train", str(data), "-o", str(model), "--for", "compress", "--minutes", str(minutes)]
+    arguments = ["train", str(data), "-o", str(model), "--for", "compress", "--promise", "quality"]
+    arguments += ["--minutes", str(minutes)]
     subprocess.run([sys.executable, "-c", "from narrows.cli.main import run; run()", *arguments], check=True)
     return model
 
