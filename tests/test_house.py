@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import narrows
+from narrows.cli.main import COMMANDS
 
 ROOT = Path(narrows.__file__).parent
 ROOMS = ["errors", "version", "data", "networks", "training", "coding", "evaluation", "cli"]
@@ -59,7 +60,7 @@ def test_importing_the_package_or_asking_for_help_does_not_load_torch() -> None:
 
 
 def test_asking_a_command_for_help_does_not_load_torch() -> None:
-    for name in ("demo", "train", "evaluate", "inspect", "embed"):
+    for name in COMMANDS:
         code = (
             "import sys, narrows.cli.main as m\n"
             f"try:\n    m.run([{name!r}, '--help'])\nexcept SystemExit as e:\n    assert not e.code\n"

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import narrows
+from narrows.cli import main
 from narrows.cli.main import run
 
 README = (Path(narrows.__file__).parents[2] / "README.md").read_text()
@@ -47,11 +48,12 @@ def test_every_command_of_the_readme_runs(line: str, place: Path, monkeypatch: p
 
 def test_the_readme_shows_every_command() -> None:
     shown = {line.split()[1] for line in COMMANDS}
-    assert shown == {"demo", "train", "evaluate", "inspect", "embed"}
+    assert shown == set(main.COMMANDS)
 
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
 def test_every_python_example_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert narrows.load(tmp_path / "digits.safetensors").config.code == 8
+    if "model.save" in code:
+        assert narrows.load(tmp_path / "digits.safetensors").config.code == 8

@@ -32,8 +32,12 @@ class Ahead(Generic[T]):
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "narrows", _one_thread)
         self._waiting.append(self._pool.submit(call))
-        while len(self._waiting) > 2 * self._threads:
-            yield self._waiting.popleft().result()
+        try:
+            while len(self._waiting) > 2 * self._threads:
+                yield self._waiting.popleft().result()
+        except BaseException:
+            self.stop()
+            raise
 
     def finish(self) -> Iterator[T]:
         """The results of all calls that are left."""

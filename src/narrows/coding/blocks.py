@@ -14,9 +14,11 @@ from typing import TypeVar
 import numpy as np
 
 from narrows.coding import plain
-from narrows.coding.lossy import LossyCodec
+from narrows.coding.lossy import LossyCodec, open_codec
 from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
+from narrows.coding.transforms import TransformCodec
+from narrows.coding.weights import parted
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, ModelError, SettingsError
 
@@ -79,7 +81,7 @@ class BlockCodec:
 
     def __init__(self, promise: Promise, packed: bytes = b"") -> None:
         self.promise = promise
-        self.packed = packed
+        self.packed, self._encoder = parted(packed)
 
     # Unpacked when first needed: blocks that need no model are read without it.
     @functools.cached_property
@@ -88,9 +90,11 @@ class BlockCodec:
         return _unpacked(PixelCodec.from_bytes, self.packed) if self.promise.quality is None else None
 
     @functools.cached_property
-    def lossy(self) -> LossyCodec | None:
+    def lossy(self) -> LossyCodec | TransformCodec | None:
         """The model for promises of a quality."""
-        return None if self.promise.quality is None else _unpacked(LossyCodec, self.packed)
+        if self.promise.quality is None:
+            return None
+        return _unpacked(lambda packed: open_codec(packed, self._encoder), self.packed)
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes.

@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
+from narrows.coding import weights
+from narrows.coding.calibrate import latents_codec
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.exact import plain_products
+from narrows.coding.latents import LatentsCodec
 from narrows.coding.levels import LevelsCodec, dials, levels_codec
 from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Integers
+from narrows.coding.transforms import TransformCodec
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Array, Description, Samples
-from narrows.errors import ModelError
+from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.build import build
+from narrows.networks.build import LEVELS, build
+from narrows.networks.levels import Levels
 
 VERSION = 1
 DIGEST_BYTES = 8
-CALIBRATION = 128  # samples that decide the ranges of the exact networks
-LARGE = 4096  # weights of a tensor from which each is stored to a share of their deviation
-SHARE = 1 / 128
+VECTORS = 2048  # that decide the ranges of the exact networks
+MOST_VALUES = 1 << 40  # of a sample of one size
+DAMAGE = (StopIteration, ValueError, TypeError, KeyError, RuntimeError, OverflowError, SettingsError)
 Shape = tuple[int, ...]
 
 
@@ -47,30 +50,76 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     if model.prior is None:
         raise ModelError("this model has no lossy code; train one with --for compress")
     model.eval()
-    chosen = np.linspace(0, len(samples) - 1, min(CALIBRATION, len(samples))).astype(np.int64)
-    crops = [np.asarray(samples.values[int(i)]) for i in chosen]
-    high, wide = (min(256, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
-    fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
-    x = to_tensor(np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))]), model.description)
-    codec = levels_codec(model.prior.cpu(), x)
     card = {"config": model.config.to_json(), "description": model.description.to_json()}
     text = json.dumps(card, separators=(",", ":"), sort_keys=True).encode()
-    weights = [_whole(tensor) for _, tensor in sorted(model.part("decoder").state_dict().items())]
-    scales = np.array([scale for _, scale in weights], np.int64)
-    head = [np.array([VERSION, len(weights)]), np.frombuffer(text, np.uint8), scales]
-    return pack_arrays([*head, *(array for array, _ in weights), *codec.to_arrays()])
+    decoder = weights.to_arrays(model.part("decoder").cpu())
+    head = [np.array([VERSION, len(decoder) - 1]), np.frombuffer(text, np.uint8), *decoder]
+    if isinstance(model.prior, Levels):
+        return pack_arrays([*head, *levels_codec(model.prior.cpu(), _few(model, samples, 128, 256)).to_arrays()])
+    encoder, x = model.part("encoder").cpu(), model.pad(_few(model, samples, 64, 128))
+    latents = latents_codec(model.prior.cpu(), lambda dial: _coded(encoder, x, dial), len(x))
+    decoding = pack_arrays([*head, *latents.to_arrays()])
+    return weights.joined(decoding, pack_arrays(weights.to_arrays(encoder)))
 
 
-def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
-    """A tensor as whole numbers of at most 16 bits and the power of 2 that they count."""
-    values = tensor.detach().cpu().double().numpy()
-    largest = float(np.abs(values).max(initial=0))
-    if not largest:
-        return np.zeros(values.shape, np.int64), 0
-    scale = math.ceil(math.log2(largest / (2**15 - 1)))
-    if values.size >= LARGE:
-        scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * SHARE)))
-    return np.rint(values * 2.0**-scale).astype(np.int64), scale
+def _few(model: Autoencoder, samples: Samples, count: int, side: int) -> torch.Tensor:
+    """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side."""
+    if model.description.kind != "images":
+        chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
+        return to_tensor(np.asarray(samples.values[chosen]), model.description)
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
+    crops = [np.asarray(samples.values[int(i)]) for i in chosen]
+    high, wide = (min(side, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
+    fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
+    stack = np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))])
+    return to_tensor(stack, model.description)
+
+
+@torch.no_grad()
+def _coded(encoder: torch.nn.Module, x: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+    parts = zip(torch.split(x, 16), torch.split(dial, 16), strict=True)  # in pieces of bounded memory
+    return torch.cat([encoder(part, own) for part, own in parts])
+
+
+def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCodec:
+    """What codes with a compact model; by transforms, only with the `encoder` too. Raises `ModelError` or
+    `ArchiveError` for other bytes."""
+    model, arrays = _read(packed)
+    if model.config.network == LEVELS:
+        return LossyCodec(packed)
+    latents = LatentsCodec.from_arrays(arrays)
+    if next(arrays, None) is not None:
+        raise ModelError("a compact model with more in it than it should have; make the model again")
+    half = None
+    if encoder:
+        try:
+            rest = iter(unpack_arrays(encoder))
+            half = weights.from_arrays(model.part("encoder"), rest)
+        except DAMAGE:
+            raise ModelError("a model whose encoder is damaged; make the model again") from None
+    return TransformCodec(model.config, model.description, model.part("decoder"), latents, half)
+
+
+def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
+    """A model with its decoder's weights, and the arrays that follow them."""
+    arrays = iter(unpack_arrays(packed))
+    try:
+        version, count = next(arrays).tolist()
+        if version != VERSION:
+            raise ModelError(f"a compact model of version {version}; update narrows")
+        card = json.loads(next(arrays).astype(np.uint8).tobytes())
+        config, description = Config(**card["config"]), Description.from_json(card["description"])
+        _check(config, description)
+        with torch.device("meta"):
+            model = build(description, config.network, config.code, config.width or None, purpose=config.purpose)
+        if len(model.part("decoder").state_dict()) != count or model.config != config:
+            raise ValueError
+        weights.from_arrays(model.part("decoder"), arrays)
+        return model, arrays
+    except ModelError:
+        raise
+    except DAMAGE:
+        raise ModelError("a compact model that is damaged; make the model again") from None
 
 
 class LossyCodec:
@@ -79,31 +128,8 @@ class LossyCodec:
 
     def __init__(self, packed: bytes) -> None:
         """Raises `ModelError` or `ArchiveError` for other bytes."""
-        arrays = iter(unpack_arrays(packed))
-        try:
-            version, count = next(arrays).tolist()
-            if version != VERSION:
-                raise ModelError(f"a compact model of version {version}; update narrows")
-            card = json.loads(next(arrays).astype(np.uint8).tobytes())
-            scales = next(arrays)
-            weights = [next(arrays) for _ in range(count)]
-            config, self.description = Config(**card["config"]), Description.from_json(card["description"])
-            _check(config, self.description, scales)
-            with torch.device("meta"):
-                model = build(
-                    self.description, config.network, config.code, config.width or None, purpose=config.purpose
-                )
-            names = sorted(model.part("decoder").state_dict())
-            floats = {
-                name: torch.from_numpy((array * 2.0 ** int(scale)).astype(np.float32))
-                for name, array, scale in zip(names, weights, scales, strict=True)
-            }
-            self.decoder: nn.Module = model.part("decoder").eval()
-            self.decoder.load_state_dict(floats, strict=True, assign=True)
-        except ModelError:
-            raise
-        except (StopIteration, ValueError, TypeError, KeyError, RuntimeError, OverflowError):
-            raise ModelError("a compact model that is damaged; make the model again") from None
+        model, arrays = _read(packed)
+        self.description, self.decoder = model.description, model.part("decoder")
         self.levels = LevelsCodec.from_arrays(arrays)
         if next(arrays, None) is not None:
             raise ModelError("a compact model with more in it than it should have; make the model again")
@@ -156,9 +182,9 @@ class LossyCodec:
         return samples
 
 
-def _check(config: Config, description: Description, scales: Integers) -> None:
-    """Raise ValueError or TypeError for what no model that codes levels has."""
-    if config.purpose != "compress" or description.kind != "images" or np.abs(scales).max(initial=0) > 64:
+def _check(config: Config, description: Description) -> None:
+    """Raise ValueError or TypeError for what no model that codes at a quality has."""
+    if config.purpose != "compress" or description.values > MOST_VALUES:
         raise ValueError
     if np.dtype(description.dtype).kind not in "uif" or not float(description.low) < float(description.high):
         raise ValueError

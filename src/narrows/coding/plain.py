@@ -22,7 +22,8 @@ RAW, PNG, PLANES, DIFFERENCES = range(4)
 Shape = tuple[int, ...]
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 # Raw LZMA2 has no header: the dictionary, 8 MiB, bounds what a reader needs.
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 23}]
+DICTIONARY = 1 << 23
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY}]
 PNG_SIDE = 1 << 16  # of one PNG, so that no reader meets a picture too high for it
 
 
@@ -83,7 +84,11 @@ def _planes(samples: Sequence[Array], differences: bool) -> bytes:
     if differences:
         bits = np.diff(bits, prepend=bits.dtype.type(0))
     planes = bits.view(np.uint8).reshape(len(bits), flat.itemsize).T
-    return lzma.compress(np.ascontiguousarray(planes).tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)
+    data = np.ascontiguousarray(planes).tobytes()
+    # No larger than the data, which saves most of the time for small blocks; readers need not know.
+    size = min(DICTIONARY, max(1 << 12, 1 << (len(data) - 1).bit_length()))
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": size}]
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
 
 
 def _fits_png(shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:

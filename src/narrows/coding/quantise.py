@@ -29,17 +29,22 @@ RANGE_VALUES = 1 << 22  # of all of them
 
 
 def quantised(
-    network: nn.Sequential, samples: torch.Tensor, bits_in: int, high_in: Longs, bits_out: int | None = None
+    network: nn.Sequential,
+    samples: torch.Tensor,
+    bits_in: int,
+    high_in: Longs,
+    bits_out: int | None = None,
+    low_in: Longs | None = None,
 ) -> Exact:
     """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
     The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
-    whole numbers from 0 to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`, if given, is the scale
-    of the output. Weights get as many bits as keep every sum within float32. Made once and stored: the choices
-    here use floats. Raises ValueError for other layers.
+    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
+    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
+    stored: the choices here use floats. Raises ValueError for other layers.
     """
     made: list[Layer] = []
-    bits, low, high = bits_in, np.zeros_like(high_in), high_in
+    bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
     x = samples.float()
 
     def convolution(conv: nn.Conv2d, relu: bool, span: int, y: torch.Tensor, scale: int | None) -> None:

@@ -26,6 +26,7 @@ from narrows.coding.index import (
 )
 from narrows.coding.layout import Layout, Run
 from narrows.coding.names import check_tree, checked_names
+from narrows.coding.weights import parted
 from narrows.coding.writer import Sizes
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError
@@ -43,7 +44,7 @@ class Reader:
 
     def __init__(self, file: Given, packed: bytes | None) -> None:
         self._lock = threading.Lock()
-        self._given = packed
+        self._given = packed and parted(packed)[0]
         self._own = isinstance(file, (str, os.PathLike))
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:

@@ -27,12 +27,14 @@ def loss_curve(
     *,
     pca_mse: float | None = None,
     held_out: bool = True,
+    in_bits: bool = False,
 ) -> Figure:
     """Training loss and validation error against the training step, on a logarithmic axis.
 
     Errors are mean squared errors per value, the values' range scaled to 0..1. ``losses`` belong to
     ``steps`` and ``validation_mse`` to ``validation_steps``; either pair may be empty. ``pca_mse`` is the
-    error of PCA with as many numbers as the code has. ``held_out`` says whether validation samples were kept
+    error of PCA with as many numbers as the code has; with ``in_bits``, errors are what a code costs, in bits per
+    value, the error it leaves counted in bits too. ``held_out`` says whether validation samples were kept
     out of training.
     """
     training, validation = _positive(steps, losses), _positive(validation_steps, validation_mse)
@@ -41,6 +43,9 @@ def loss_curve(
     if not curves:
         raise DataError("no loss to draw: there is no step with a loss above 0")
     note = "Mean squared error per value (0 to 1 being the values' full range); lower is better."
+    if in_bits:
+        note = "Bits of the code per value, the error that it leaves counted in bits too; lower is better."
+    error = "cost" if in_bits else "error"
     title = "How training went"
     if training.shape[1] > 200:
         note += " Pale: the loss of each step; bold: its running median."
@@ -48,7 +53,7 @@ def loss_curve(
         best, final = int(validation[1].argmin()), float(validation[1, -1])
         whose = "unseen" if held_out else "training"
         start = validation.shape[1] > 1 and validation[0, best] == 0
-        title = f"How training went: {'not better than its start, whose error' if start else 'the error'} on {whose} "
+        title = f"How training went: {'not better than its start, whose' if start else 'the'} {error} on {whose} "
         title += f"samples {'is' if start else 'reaches'} {panels.number(validation[1, best])}"
         if pca:
             title += f", {_beside(validation[1, best] / pca[0])} PCA"
@@ -61,7 +66,7 @@ def loss_curve(
     axes.set(ylim=(low, high), xlim=(all_steps.min() - alone, all_steps.max() + alone))
     _plain_ticks(axes, np.log10(high / low))
     axes.set_xlabel("training step (batches seen)", size=9)
-    axes.set_ylabel("mean squared error per value (log scale)", size=9)
+    axes.set_ylabel(f"{'bits' if in_bits else 'mean squared error'} per value (log scale)", size=9)
     axes.grid(color="0.9", lw=0.6)
 
     ends: list[tuple[float, str, str]] = []

@@ -39,6 +39,8 @@ def draw(model: Autoencoder, samples: Samples, evaluation: Evaluation, folder: P
         "code-effects.png": lambda: code_effects(model, samples),
         "walk.png": lambda: walk(model, samples),
     }
+    if model.prior is not None:  # a code that is coded has no numbers to look at one by one
+        pictures = {name: pictures[name] for name in ("reconstructions.png", "loss.png")}
     make_folder(folder)
     written = []
     for name, make in pictures.items():
@@ -82,17 +84,20 @@ def reconstructions(model: Autoencoder, samples: Samples, evaluation: Evaluation
 
 
 def loss(model: Autoencoder) -> Figure | None:
-    """Training loss and validation error over the steps, from what the model remembers."""
+    """Training loss and validation error over the steps, from what the model remembers; of a model that compresses,
+    what codes cost."""
     history = model.provenance.get("history", [])
     if not history:
         return None
     steps = [h["step"] for h in history]
+    in_bits = any("bits" in h for h in history)
     return figures.loss_curve(
         steps,
         [h.get("loss", np.nan) for h in history],  # there is none at the start
         steps,
-        [h["validation_mse"] for h in history],
-        pca_mse=model.provenance.get("metrics", {}).get("pca_mse"),
+        [h["score" if in_bits else "validation_mse"] for h in history],
+        pca_mse=None if in_bits else model.provenance.get("metrics", {}).get("pca_mse"),
+        in_bits=in_bits,
         held_out=model.provenance.get("plan", {}).get("validation") != 0,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from narrows.data.batches import to_tensor
+from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.images import Report
 from narrows.data.samples import Array, Ragged, Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
@@ -105,7 +105,11 @@ def _error(y: torch.Tensor, x: torch.Tensor) -> Floats:
 
 
 def reconstruct(model: Autoencoder, batch: Array) -> Array:
-    """Samples `(N, ...)` of one size through code and back, in their own size and dtype."""
+    """Samples `(N, ...)` of one size through code and back, in their own size and dtype; of a model that compresses,
+    through the rounded code of about quality 75."""
+    if model.prior is not None:
+        with torch.no_grad():
+            return from_tensor(model(to_tensor(batch, model.description, model.device)), model.description)
     size = (batch.shape[1], batch.shape[2]) if batch.ndim == 4 else None
     restored = model.decode(model.encode(batch), size)
     assert isinstance(restored, np.ndarray)

@@ -21,6 +21,7 @@ from narrows.errors import ModelError
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
+from narrows.networks.prior import Prior
 from narrows.networks.start import LinearOptimum
 
 Purpose = Literal["reconstruct", "compress", "exact"]
@@ -71,7 +72,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module | None,
         config: Config,
         description: Description,
-        prior: Levels | None = None,
+        prior: Levels | Prior | None = None,
         pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
@@ -93,11 +94,14 @@ class Autoencoder(nn.Module):
         y: torch.Tensor = self.part("decoder")(self.part("encoder")(self.pad(x)))
         return _sized(y, x)
 
-    def quantised(self, x: torch.Tensor, dial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`."""
+    def quantised(
+        self, x: torch.Tensor, dial: torch.Tensor, *noise: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`, with
+        `noise` those that training makes small (see `Prior`)."""
         if self.prior is None:
             raise ModelError("this model does not compress; train one with --for compress")
-        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial)
+        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial, *noise)
         y: torch.Tensor = self.part("decoder")(code, dial)
         return _sized(y, x), bits
 

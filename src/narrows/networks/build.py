@@ -15,10 +15,11 @@ from torch import nn
 from narrows.data.checks import brief, whole
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson
+from narrows.networks import conv, dense, lesson, transform
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
 from narrows.networks.levels import Levels, levels
 from narrows.networks.pixels import Pixels
+from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
@@ -30,7 +31,8 @@ class Recipe:
 
     Small sets get batches of a tenth of the set at most, and a least number of steps. `muon` is the rate of the
     orthogonalised steps that train hidden matrices, 0 to train all by Adam at `learning_rate`. `shift` moves
-    small images by up to so many pixels.
+    small images by up to so many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of
+    them a batch (0: as many as samples).
     """
 
     batch_size: int
@@ -38,6 +40,8 @@ class Recipe:
     epochs: float
     muon: float = 0.0
     shift: int = 0
+    crop: int = 128
+    crops: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,18 +109,31 @@ NETWORKS: dict[str, Network] = {
 
 
 PIXELS = "pixels"
-PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2)
+PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2, crop=64, crops=12)
 PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
 LEVELS = "levels"
 LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
 LEVELS_WIDTH = 48
+TRANSFORM = "transform"
+TRANSFORM_RECIPE = {True: Recipe(16, 1e-3, 20, muon=5e-3), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
+TRANSFORM_WIDTH, PRIOR_WIDTH = 96, 64
+TRANSFORM_CODE = 784  # numbers of a vector
 
 
 def recipe_of(config: Config) -> Recipe:
     """How a network is trained for its purpose."""
     if config.purpose == "exact":
         return PIXELS_RECIPE
-    return LEVELS_RECIPE if config.purpose == "compress" else NETWORKS[config.network].recipe
+    if config.purpose == "compress":
+        return LEVELS_RECIPE if config.network == LEVELS else TRANSFORM_RECIPE[bool(config.step)]
+    return NETWORKS[config.network].recipe
+
+
+def start_of(config: Config) -> tuple[Start | None, float]:
+    """How the linear optimum is put into a network, and the multiplications spent on finding it."""
+    if config.network in NETWORKS:
+        return NETWORKS[config.network].start, NETWORKS[config.network].start_work
+    return (transform.start if config.network == TRANSFORM else None), WORK_LIMIT
 
 
 def build(
@@ -131,8 +148,8 @@ def build(
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
-    The `purpose` "compress" gives the network `levels`, whose code is quantised, for images; "exact" gives the
-    network `pixels`, the density of images of 8 bits, which has no code.
+    The `purpose` "compress" gives a network whose code is quantised: `levels` for images of up to 4096 values, else
+    `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -144,7 +161,10 @@ def build(
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if purpose == "compress":
-        return _levels(description, network, code, width, seed)
+        if network is None:
+            network = LEVELS if description.kind == "images" and 0 < description.values <= PRIMAL_LIMIT else TRANSFORM
+        compressing = _transform if network == TRANSFORM else _levels
+        return compressing(description, network, code, width, seed)
     if purpose != "reconstruct":
         raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
     if network is None:
@@ -201,13 +221,37 @@ def _levels(
 ) -> Autoencoder:
     """A model for lossy coding."""
     channels = description.channels
-    if network not in (None, LEVELS) or code not in (None, channels):
-        raise SettingsError(f"network {network!r}, code {code} were given for lossy coding, which has {LEVELS} only")
+    if network != LEVELS or code not in (None, channels):
+        raise SettingsError(
+            f"network {network!r}, code {code} were given; what compresses is {LEVELS} or {TRANSFORM}"
+        )
     if description.kind != "images":
-        raise SettingsError(f"lossy coding learns images, not {description}; compress these within an error")
+        raise SettingsError(f"network {LEVELS} needs images, not {description}; choose {TRANSFORM}")
     width = whole("width for lossy coding", LEVELS_WIDTH if width is None else width, 16, 512)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = levels(channels, width)
         prior = Levels(channels, width)
     return Autoencoder(encoder, decoder, Config(LEVELS, channels, width, 1, 0, 0, "compress"), description, prior)
+
+
+def _transform(
+    description: Description, network: str | None, code: int | None, width: int | None, seed: int
+) -> Autoencoder:
+    """A model for lossy coding of photos, drawings and vectors."""
+    spatial = description.kind == "images"
+    shape = (description.channels, *description.shape[:2]) if spatial else description.shape
+    step = transform.FOLD if spatial else 0
+    most = description.channels * step**2 if spatial else min(description.values, TRANSFORM_CODE)
+    if code is not None and not 1 <= code <= most:
+        raise SettingsError(f"a code of {code} numbers was given; here 1 to {most} are allowed")
+    width = TRANSFORM_WIDTH if width is None else width
+    if not 16 <= width <= 512:
+        raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
+    code = most if code is None else code
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder, decoder = transform.transform(shape, code, width)
+        prior = Prior(code, spatial, min(width, PRIOR_WIDTH))
+    config = Config(TRANSFORM, code, width, step, 0, step, "compress")
+    return Autoencoder(encoder, decoder, config, description, prior)

@@ -174,14 +174,15 @@ def read_limited(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, bytes]:
 
 def card(model: Autoencoder) -> dict[str, Any]:
     """What a model is, how it was trained and how good it was, as JSON values for `inspect`."""
-    halves = [name for name in ("encoder", "decoder") if getattr(model, name) is not None]
+    parts = ("encoder", "decoder", "prior", "pixels")
+    halves = [name for name in parts if getattr(model, name) is not None]
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return {
         "network": model.config.network,
         "halves": " and ".join(halves),
-        "code": list(model.code_shape),
+        "code": list(model.code_shape) if model.pixels is None else [],
         "width": model.config.width,
         "parameters": model.parameter_count,
         "data": str(model.description),

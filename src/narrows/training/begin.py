@@ -12,7 +12,8 @@ import numpy as np
 from narrows.data.batches import chunks
 from narrows.data.samples import Samples
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import NETWORKS
+from narrows.networks.build import start_of
+from narrows.networks.prior import Prior
 from narrows.networks.start import linear_optimum, thinned
 from narrows.training.settings import Plan
 
@@ -22,20 +23,22 @@ START_SAMPLES = 4096  # that decide shifts and scales of the start
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
     """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
     density of pixels or levels has no use for it."""
-    if model.pixels is not None or model.prior is not None:
+    begin, work = start_of(model.config)
+    if begin is None:
         return
     block = model.config.block
-    row = NETWORKS[model.config.network]
     if block or not model.description.varied:
         values = values_each(model, plan.crop)
         count = model.config.code if block else int(np.prod(model.code_shape))
         rows = max(1, values // (block**2 * model.description.channels)) if block else 1
-        chosen = training[thinned(len(training), rows, values // rows, row.start_work)]
+        chosen = training[thinned(len(training), rows, values // rows, work)]
         model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
-    if plan.start == "pca" and row.start is not None and model.optimum is not None:
+    if isinstance(model.prior, Prior) and model.optimum is not None:
+        model.prior.start(model.optimum)
+    if plan.start == "pca" and model.optimum is not None:
         few = training[np.linspace(0, len(training) - 1, min(START_SAMPLES, len(training))).astype(np.int64)]
         x = next(chunks(samples, few, plan.crop))
-        row.start(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
+        begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
 
 

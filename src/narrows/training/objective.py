@@ -17,9 +17,9 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
+from narrows.networks.prior import WEIGHT, Prior
 from narrows.training.settings import Plan
 
-WEIGHT = 0.15  # of a bit, in squared steps: fine steps alone would make it 0.1155, coarse ones gain by more
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
 
@@ -76,7 +76,7 @@ class Distortion:
 class RateDistortion:
     """Bits plus squared error over `WEIGHT` squared steps, per value, each sample at a random dial of its own.
 
-    Measured so, in bits, all qualities count alike. `seed` decides the dials.
+    Measured so, in bits, all qualities count alike. `seed` decides the dials and the noise.
     """
 
     seed: int
@@ -91,7 +91,7 @@ class RateDistortion:
         generator = torch.Generator().manual_seed(int(words[0] >> 1))
         prior = _prior(model)
         dial = (2 * torch.rand(len(x), generator=generator) - 1).to(x.device)
-        x_hat, bits = model.quantised(x, dial)
+        x_hat, bits = model.quantised(x, dial, *(generator,) * isinstance(prior, Prior))
         return self._cost(prior, x_hat, x, bits, dial).mean()
 
     def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
@@ -105,7 +105,7 @@ class RateDistortion:
 
     @staticmethod
     def _cost(
-        prior: Levels, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
+        prior: Levels | Prior, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
     ) -> torch.Tensor:
         squares = (x_hat.float() - x).square().flatten(1)
         return (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
@@ -158,6 +158,6 @@ def _pixels(model: Autoencoder) -> Pixels:
     return model.pixels
 
 
-def _prior(model: Autoencoder) -> Levels:
+def _prior(model: Autoencoder) -> Levels | Prior:
     assert model.prior is not None
     return model.prior

@@ -19,7 +19,6 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import NETWORKS, recipe_of
 from narrows.training import device as devices
 
-CROP = 128  # side of the random crops that larger images are trained on
 VALIDATION_MOST = 2048  # samples
 SHIFT_SIDE = 16  # pixels; of smaller images one pixel is too large a part to shift by
 LEAST_STEPS = 1000  # of a run whose budget nobody set
@@ -137,12 +136,13 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
     description = samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held
-    batch_size = min(settings.batch_size or min(recipe.batch_size, max(16, training // 10)), training)
-    crop = _crop(model, samples, settings.crop)
+    crop = _crop(model, samples, settings.crop, recipe.crop)
+    usual = recipe.crops if crop and recipe.crops else recipe.batch_size
+    batch_size = min(settings.batch_size or min(usual, max(16, training // 10)), training)
     epochs = settings.epochs or recipe.epochs
     steps = settings.steps or max(math.ceil(epochs * training / batch_size), 0 if settings.epochs else LEAST_STEPS)
     # Smaller batches are noisier; the root keeps what the steps of an epoch add up to.
-    noise = min(1.0, batch_size / recipe.batch_size) ** 0.5
+    noise = min(1.0, batch_size / usual) ** 0.5
     rate = settings.learning_rate or recipe.learning_rate * noise
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
     shiftable = description.kind == "images" and not crop and min(description.shape[:2]) >= SHIFT_SIDE
@@ -172,15 +172,15 @@ def validation_interval(steps: int, held: int, batch_size: int) -> int:
     return max(1, steps // 20, 10 * math.ceil(held / batch_size / 3))
 
 
-def _crop(model: Autoencoder, samples: Samples, wanted: int | None) -> int:
+def _crop(model: Autoencoder, samples: Samples, wanted: int | None, usual: int) -> int:
     """The side of training crops; 0 trains on whole samples."""
     if not model.config.step:
         check_crop(model.config.network, wanted)
         return 0
     shape = samples.description.shape
-    if wanted is None and not samples.description.varied and max(shape[:2]) <= CROP:
+    if wanted is None and not samples.description.varied and max(shape[:2]) <= usual:
         return 0
-    return model.config.padded(wanted or CROP)
+    return model.config.padded(wanted or usual)
 
 
 def check_crop(network: str, wanted: int | None) -> None:

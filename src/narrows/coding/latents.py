@@ -1,0 +1,197 @@
+"""Codes of transforms to bytes and back: the walk over `networks.prior` in exact integers.
+
+A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks say where its mean
+lies and how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family.
+The mean, the table and the size of a step are computed from whole numbers alone.
+Next door: `transforms` makes samples of codes; `exact` evaluates the networks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.exact import Exact, from_arrays, to_arrays
+from narrows.coding.tables import PRECISION, TOTAL, Doubles, Integers, Tables, from_weights
+from narrows.errors import ArchiveError, ModelError
+from narrows.networks.prior import COARSEST, LEAST_SCALE, MOST_SCALE, REACH, WEIGHT, Pass, passes, places
+
+QUALITIES = 100
+VALUE_BITS = 7  # of a deviation, as the networks see it
+OUT_BITS = 10  # of a deviation, or of a factor of 2, as they say it
+FRACTION = 8  # bits that a number of the code has beyond those
+RATIO_SHIFT = 22  # 2**20 over the deviation times 2**20 of the step to 2**18 of a deviation
+OCTAVE = 8  # tables to a factor of 2 in scale
+WIDEST = 5  # of a scale that has a table, as a power of 2; of wider ones the last bits are coded alone
+GAUSSIANS = int(WIDEST - LEAST_SCALE) * OCTAVE + 1
+SCALES = int(MOST_SCALE - LEAST_SCALE) * OCTAVE + 1
+LOW_BITS = -(-(SCALES - GAUSSIANS) // OCTAVE)
+MOST = 1 << 23  # steps from a mean
+MOST_CHANNELS = 1 << 14
+
+
+@dataclass(frozen=True)
+class LatentsCodec:
+    """The density of codes of `channels` numbers (a block of an image, or a vector) in whole numbers.
+
+    For each quality, `(100,)`: `dials` for the networks, `steps` in 2**-20, `logs` of the steps in 2**-10 of a
+    factor of 2. For each channel, `(K,)`: `inverses` of the deviation in 2**-20, and `widths`, its logarithm.
+    `halves` has the tables of whole numbers from 0 up, side by side: each table is the same on both sides of 0, and
+    the last is the escape; `lengths` `(73,)` says how long each is.
+    """
+
+    spatial: bool
+    dials: Integers
+    steps: Integers
+    logs: Integers
+    inverses: Integers
+    widths: Integers
+    lengths: Integers
+    halves: Integers
+    networks: tuple[Exact, ...]
+
+    @property
+    def channels(self) -> int:
+        """Numbers of the code at one place."""
+        return len(self.inverses)
+
+    def to_arrays(self) -> list[Integers]:
+        """Everything that it is, as arrays of integers."""
+        head = [np.array([int(self.spatial)]), self.dials, self.steps, self.logs, self.inverses, self.widths]
+        parts = [array for network in self.networks for array in to_arrays(network)]
+        return [*head, self.lengths, self.halves, *parts]
+
+    @classmethod
+    def from_arrays(cls, arrays: Iterator[Integers]) -> LatentsCodec:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
+        try:
+            (spatial,) = next(arrays).tolist()
+            dials, steps, logs, inverses, widths, lengths, halves = (next(arrays) for _ in range(7))
+        except (StopIteration, ValueError):
+            raise ModelError("a compact model that is damaged; make the model again") from None
+        known = spatial in (0, 1) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
+        if not known or lengths.shape != (GAUSSIANS,) or halves.ndim != 1:
+            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
+        wrong |= (steps < 1).any() or (steps >= 1 << 30).any()
+        wrong |= (
+            (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 60
+        )
+        wrong |= (lengths < 3).any() or (lengths > 1 << 15).any() or lengths.sum() != len(halves)
+        wrong |= (halves < 1).any() or (halves > TOTAL).any()
+        if wrong:
+            raise ModelError("a compact model whose numbers are out of their limits; make the model again")
+        walk = passes(len(inverses), bool(spatial))
+        networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
+        for p in walk:
+            network = networks[p.number]
+            ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
+            wrong |= ends != (1 + spatial + p.seen, 2 * (p.last - p.first))
+            wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
+        if wrong:
+            raise ModelError("a compact model whose parts do not fit together; make the model again")
+        codec = cls(bool(spatial), dials, steps, logs, inverses, widths, lengths, halves, networks)
+        try:
+            _ = codec.tables
+        except ValueError:
+            raise ModelError("a compact model whose tables are none; make the model again") from None
+        return codec
+
+    @functools.cached_property
+    def tables(self) -> Tables:
+        """The Gaussians, then even tables for 1, 2, ... last bits."""
+        parts: list[Integers] = []
+        for half in np.split(self.halves, np.cumsum(self.lengths)[:-1]):
+            parts.append(np.concatenate([half[-2:0:-1], half]))
+        lowest = [1 - len(part) // 2 for part in parts]
+        even = [from_weights(np.append(np.ones(1 << bits, np.int64), 0)) for bits in range(1, LOW_BITS + 1)]
+        return Tables((*parts, *even), (*lowest, *(0 for _ in even)))
+
+    @functools.cached_property
+    def _costs(self) -> tuple[Doubles, Integers]:
+        """Bits of every symbol of every Gaussian, side by side, and where each one's 0 is."""
+        parts = self.tables.parts[:GAUSSIANS]
+        starts = np.cumsum([0, *(len(p) for p in parts)])[:-1]
+        return PRECISION - np.log2(np.concatenate(parts)), starts - np.array(self.tables.lowest[:GAUSSIANS])
+
+    def ratios(self, quality: int) -> Integers:
+        """Steps `(K,)` in 2**-18 of a deviation."""
+        ratios: Integers = np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)
+        return ratios
+
+    def values(self, code: Integers) -> Doubles:
+        """A walked code `(N, h, w, K)` in the units of samples."""
+        return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
+
+    def walk(self, coder: Encoder | Decoder, codes: Doubles | None, shape: tuple[int, ...], quality: int) -> Integers:
+        """Code numbers `(N, h, w, K)` in the units of samples (None when decoding); returns what became of them, in
+        2**-18 of each channel's deviation."""
+        known = np.zeros(shape, np.int64)
+        wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
+        ratios = self.ratios(quality)
+        for p in passes(self.channels, self.spatial):
+            plane = known[:, :: p.spacing, :: p.spacing]
+            at = places(p.where, *plane.shape[1:3]).numpy()
+            if not at.any():
+                continue
+            own = slice(p.first, p.last)
+            mean, scale = self._predict(p, plane, quality)[:, at].reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
+            index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
+            index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
+            bits = np.maximum(0, -((GAUSSIANS - 1 - index) // OCTAVE))  # coded evenly, below those of the table
+            mean <<= FRACTION
+            symbols = None
+            if wanted is not None:
+                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(mean.shape)
+                symbols = self._choice((offsets - mean) / ratios[own], index)
+            found = self._code(coder, symbols, index - OCTAVE * bits, bits)
+            plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
+        return known
+
+    def _predict(self, p: Pass, plane: Integers, quality: int) -> Integers:
+        """What the network of a pass says, `(N, h, w, 2 n)`."""
+        shift = OUT_BITS + FRACTION - VALUE_BITS
+        limit = int(REACH) << VALUE_BITS
+        seen = np.clip(plane[..., : p.seen] + (1 << shift - 1) >> shift, -limit, limit)
+        heads = [int(self.dials[quality - 1])]
+        if self.spatial:
+            heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // COARSEST)
+        inputs = np.empty((*plane.shape[:3], len(heads) + p.seen), np.float32)
+        inputs[..., : len(heads)] = heads
+        inputs[..., len(heads) :] = seen
+        out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
+        return out
+
+    def _code(self, coder: Encoder | Decoder, symbols: Integers | None, which: Integers, bits: Integers) -> Integers:
+        """Code symbols `(M, n)` with the tables `which`, their last `bits` evenly."""
+        high = None if symbols is None else (symbols >> bits).reshape(-1)
+        found = coder.by_table(high, which.reshape(-1), self.tables).reshape(which.shape)
+        if (np.abs(found) > MOST).any():
+            raise ArchiveError("a damaged block: a number far outside its range")
+        found <<= bits
+        some = bits > 0
+        if some.any():
+            low = None if symbols is None else (symbols & (1 << bits) - 1)[some]
+            found[some] |= coder.by_table(low, GAUSSIANS - 1 + bits[some], self.tables)
+        return found
+
+    def _choice(self, offsets: Doubles, index: Integers) -> Integers:
+        """The symbol of each offset `(M, n)` in steps: the nearest, or the next towards 0 where it costs less."""
+        limit = (MOST >> LOW_BITS) - 1
+        near = np.clip(np.rint(offsets), -limit, limit).astype(np.int64)
+        some = (near != 0) & (index < GAUSSIANS)
+        near_, offset, table = near[some], offsets[some], index[some]
+        less = near_ - np.sign(near_)
+        costs, zeros = self._costs
+        reach = -np.array(self.tables.lowest[:GAUSSIANS])[table]
+        inside = np.abs(near_) <= reach
+        saved = np.where(inside, costs[zeros[table] + np.clip(near_, -reach, reach)], costs.max())
+        saved -= costs[zeros[table] + np.clip(less, -reach, reach)]
+        near[some] = np.where((offset - less) ** 2 - (offset - near_) ** 2 < WEIGHT * saved, less, near_)
+        return near

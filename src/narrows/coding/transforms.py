@@ -1,0 +1,138 @@
+"""Photos, drawings and vectors to bytes and back at a quality: their transform, in whole steps, coded exactly.
+
+Images whose sides are longer than 2048 pixels are coded in pieces of that size, each alone, so that memory is
+bounded. Both halves run in float32: another machine may choose other numbers when it encodes, but what was chosen is
+decoded to the same numbers everywhere; samples made of them may differ by 1 in a last place.
+Next door: `latents` has the walk, `lossy` the compact model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.exact import plain_products
+from narrows.coding.latents import QUALITIES, LatentsCodec
+from narrows.coding.pixels import batches
+from narrows.coding.tables import Doubles, Integers
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.samples import Array, Description
+from narrows.errors import ModelError
+from narrows.networks.autoencoder import Config
+
+DIGEST_BYTES = 8
+SIDE = 2048  # pixels of a piece
+Shape = tuple[int, ...]
+Piece = tuple[slice, ...]
+
+
+class TransformCodec:
+    """What decodes at any quality, and encodes where it has the `encoder`."""
+
+    def __init__(
+        self,
+        config: Config,
+        description: Description,
+        decoder: nn.Module,
+        latents: LatentsCodec,
+        encoder: nn.Module | None = None,
+    ) -> None:
+        """Raises `ModelError` where the parts do not fit together."""
+        self.config, self.description = config, description
+        self.decoder, self.latents, self.encoder = decoder, latents, encoder
+        if latents.channels != config.code or latents.spatial != bool(config.step):
+            raise ModelError("a compact model whose parts do not fit together; make the model again")
+
+    def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
+        """Whether the model is one of such samples."""
+        own = self.description
+        if not self.config.step:
+            return dtype == np.dtype(own.dtype) and all(s == own.shape for s in shapes)
+        return dtype == np.dtype(own.dtype) and all(len(s) == 3 and s[2] == own.channels for s in shapes)
+
+    def encode(self, samples: Sequence[Array], quality: int) -> tuple[bytes, bytes]:
+        """Samples `(H, W, C)` or `(D,)` as bytes, and the digest of their codes. Raises `ModelError` for a model that
+        only decodes."""
+        if self.encoder is None:
+            raise ModelError("this model came with an archive and only decodes; give the model file with -m")
+        coder, state = Encoder(), hashlib.blake2b(digest_size=DIGEST_BYTES)
+        for part in _parts([s.shape for s in samples]):
+            x = to_tensor(np.stack([samples[i][piece] for i, piece in part]), self.description)
+            codes = self._analysed(self.encoder, x, quality)
+            state.update(_bytes(self.latents.walk(coder, codes, codes.shape, quality)))
+        return coder.finish(), state.digest()
+
+    def decode(self, data: bytes, shapes: Sequence[Shape], quality: int) -> tuple[list[Array], bytes]:
+        """Samples of bytes, and the digest of their codes. Raises `ArchiveError` for bytes seen to be no code."""
+        coder, state = Decoder(data), hashlib.blake2b(digest_size=DIGEST_BYTES)
+        samples: list[Array] = [np.zeros(shape, self.description.dtype) for shape in shapes]
+        for part in _parts(shapes):
+            size = samples[part[0][0]][part[0][1]].shape
+            found = self.latents.walk(coder, None, (len(part), *self._code_shape(size)), quality)
+            state.update(_bytes(found))
+            for (i, piece), sample in zip(part, self._made(found, size, quality), strict=True):
+                samples[i][piece] = sample
+        coder.finish()
+        return samples, state.digest()
+
+    def _code_shape(self, size: Shape) -> Shape:
+        """Shape `(h, w, K)` of the code of a piece."""
+        sides = (self.config.padded(n) // self.config.step for n in size[:2]) if self.config.step else (1, 1)
+        return (*sides, self.latents.channels)
+
+    @torch.no_grad()
+    def _analysed(self, encoder: nn.Module, x: torch.Tensor, quality: int) -> Doubles:
+        """The codes `(N, h, w, K)` of samples in 0..1."""
+        if self.config.step:
+            below, right = (self.config.padded(n) - n for n in x.shape[2:])
+            x = functional.pad(x, (0, right, 0, below), mode="replicate")
+        with plain_products(torch.device("cpu")):
+            code = encoder(x, _dial(quality).expand(len(x)))
+        code = code if code.ndim == 4 else code[:, :, None, None]
+        return np.ascontiguousarray(code.permute(0, 2, 3, 1).double().numpy())
+
+    @torch.no_grad()
+    def _made(self, found: Integers, size: Shape, quality: int) -> Array:
+        """Samples `(N, *size)` of walked codes, in the dtype and range of the model's own."""
+        values = self.latents.values(found).astype(np.float32)
+        x = torch.from_numpy(values).permute(0, 3, 1, 2)
+        with plain_products(torch.device("cpu")):
+            y = self.decoder(x if self.config.step else x[:, :, 0, 0], _dial(quality).expand(len(x)))
+        y = y[..., : size[0], : size[1]] if self.config.step else y
+        return from_tensor(y, replace(self.description, shape=size))
+
+
+def _dial(quality: int) -> torch.Tensor:
+    return torch.linspace(-1, 1, QUALITIES)[quality - 1]
+
+
+def _pieces(shape: Shape) -> list[Piece]:
+    """The parts of a sample that are coded alone."""
+    if len(shape) == 1:
+        return [(slice(None),)]
+    return [
+        (slice(top, top + SIDE), slice(left, left + SIDE))
+        for top in range(0, shape[0], SIDE)
+        for left in range(0, shape[1], SIDE)
+    ]
+
+
+def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
+    """Pieces of samples that are coded together: neighbours of one shape."""
+    found = [(i, piece) for i, shape in enumerate(shapes) for piece in _pieces(shape)]
+    sizes = [
+        (*(len(range(*s.indices(n))) for s, n in zip(p, shapes[i], strict=False)), *shapes[i][2:]) for i, p in found
+    ]
+    for part in batches(sizes):
+        yield [found[number] for number in part]
+
+
+def _bytes(code: Integers) -> bytes:
+    return np.ascontiguousarray(code, "<i8").tobytes()

@@ -1,0 +1,192 @@
+"""The learned density of a transform's code: differentiable bits for training.
+
+A code is coded in passes. Each pass tells mean and scale of its own numbers from the numbers of the passes before and
+from the dial, with a small network that `coding.exact` can put into whole numbers. The channels come in groups, those
+with the largest variance first. In an image the first group comes from coarse to fine, as the pixels of `pixels` do:
+every 16th block, then those between, and so on; each other group first at the white fields of a chessboard, then at
+the black ones. Masks on a chessboard: He et al., 2021, https://arxiv.org/abs/2103.15306.
+Next door: `transform` makes the code; `coding.latents` takes the same walk in whole numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import nn
+
+from narrows.networks.parts import Added, silence
+from narrows.networks.start import LinearOptimum
+
+LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
+ENDS = {True: (20.0, 43.0), False: (20.0, 60.0)}  # dB that a linear code would reach with the dial there; of images?
+SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
+LEAST_DEVIATION = 2.0**-16
+REACH = 4.0  # deviations to which numbers are clipped before a network sees them
+COARSEST = 4  # the first blocks are 2**4 apart
+WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
+Where = Literal["all", "centres", "sides", "white", "black"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Network `number` tells the channels `first` to `last` from the first `seen` of them, at some of the blocks:
+    `where` of those that are `spacing` apart."""
+
+    number: int
+    first: int
+    last: int
+    seen: int
+    spacing: int
+    where: Where
+
+
+def passes(code: int, spatial: bool) -> tuple[Pass, ...]:
+    """The passes of a code of so many channels, in order."""
+    edges = _edges(code, spatial)
+    if not spatial:
+        return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
+    first = edges[1]
+    found = [Pass(0, 0, first, 0, 1 << COARSEST, "all")]
+    for level in reversed(range(COARSEST)):
+        found += [Pass(1, 0, first, first, 1 << level, "centres"), Pass(2, 0, first, first, 1 << level, "sides")]
+    for a, b in pairwise(edges[1:]):
+        number = found[-1].number + 1
+        found += [Pass(number, a, b, a, 1, "white"), Pass(number + 1, a, b, b, 1, "black")]
+    return tuple(found)
+
+
+def _edges(code: int, spatial: bool) -> list[int]:
+    """Where the groups of channels begin and end: each is about three times (of vectors, twice) the last."""
+    ratio, least = (2.8, 5) if spatial else (2.0, 4)
+    count = max(1, min(6, math.ceil(math.log(max(2, code) / least) / math.log(ratio))))
+    inner = [max(i, round(code * ratio ** -(count - i))) for i in range(1, count)]
+    return sorted({0, *inner, code})
+
+
+def places(where: Where, high: int, wide: int, device: torch.device | None = None) -> torch.Tensor:
+    """Which of so many blocks a pass codes: `(h, w)` of truth values."""
+    rows, columns = torch.arange(high, device=device)[:, None] % 2, torch.arange(wide, device=device) % 2
+    if where == "all":
+        return torch.ones((high, wide), dtype=torch.bool, device=device)
+    if where == "centres":
+        return (rows + columns) == 2
+    return (rows == columns) if where == "white" else (rows != columns)
+
+
+class Prior(nn.Module):
+    """Gaussians of the code `(N, K)` or `(N, K, h, w)`, in units of the samples' own values times a rotation.
+
+    `steps` holds the binary logarithms of the quantisation steps at both ends of the dial.
+    """
+
+    steps: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, code: int, spatial: bool, width: int) -> None:
+        super().__init__()
+        self.spatial = spatial
+        self.passes = passes(code, spatial)
+        self.register_buffer("steps", torch.tensor([0.0, -6.0]))
+        self.register_buffer("deviation", torch.ones(code))
+        networks = {p.number: _network(p, width, spatial) for p in self.passes}
+        self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
+
+    def step(self, dial: torch.Tensor) -> torch.Tensor:
+        """Quantisation steps `(N,)` of dials in -1..1; equal distances of the dial are equal ratios of the step."""
+        return torch.exp2(self.steps[0] + (dial + 1) / 2 * (self.steps[1] - self.steps[0]))
+
+    def forward(
+        self, code: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The code rounded to its steps, with gradients as if it were not, and the bits of each sample `(N,)`.
+
+        Given random numbers, the bits are those of a code with noise in place of rounding, which have gradients.
+        """
+        flat = code.ndim == 2
+        deviation, step = self.deviation.view(-1, 1, 1), self.step(dial).view(-1, 1, 1, 1)
+        y = (code[:, :, None, None] if flat else code) / deviation
+        known = torch.zeros_like(y)
+        bits = torch.zeros(len(y), device=y.device)
+        for p in self.passes:
+            part = y[:, p.first : p.last, :: p.spacing, :: p.spacing]
+            mask = places(p.where, part.shape[2], part.shape[3], y.device)
+            if not mask.any():
+                continue
+            steps = deviation[p.first : p.last] / step  # in a deviation
+            mean, scale = self.predict(p, known, dial).float().chunk(2, dim=1)
+            scale = torch.exp2((scale + torch.log2(steps)).clamp(LEAST_SCALE, MOST_SCALE))
+            offset = (part - mean) * steps
+            with torch.no_grad():
+                symbols = chosen(offset, scale)
+            spread = None if noise is None else (torch.rand(part.shape, generator=noise) - 0.5).to(y.device)
+            each = _bits(symbols if spread is None else offset + spread, scale)
+            bits = bits + (each * mask).sum(dim=(1, 2, 3))
+            whole = part + (mean + symbols / steps - part).detach()
+            known = known.clone()
+            place = known[:, p.first : p.last, :: p.spacing, :: p.spacing]
+            place.copy_(torch.where(mask, whole, place))
+        known = known * deviation
+        return (known[:, :, 0, 0] if flat else known), bits
+
+    def predict(self, p: Pass, known: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+        """What the network of a pass says of `known` `(N, K, h, w)` in deviations: `(N, 2 n, h, w)`, means in
+        deviations and the binary logarithms of scales in deviations."""
+        seen = known[:, : p.seen, :: p.spacing, :: p.spacing].clamp(-REACH, REACH)
+        planes = [dial.view(-1, 1, 1, 1).expand(-1, 1, *seen.shape[2:])]
+        if self.spatial:
+            planes.append(torch.full_like(planes[0], math.log2(p.spacing) / COARSEST))
+        inputs = torch.cat([*planes, seen], dim=1)
+        if self.spatial:
+            return self.networks[p.number](inputs)  # type: ignore[no-any-return]
+        return self.networks[p.number](inputs.flatten(1))[:, :, None, None]  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def start(self, optimum: LinearOptimum) -> None:
+        """Take scales from the linear optimum, and steps such that a linear code would reach the PSNRs above."""
+        variances = torch.from_numpy(optimum.variances).double()
+        values = len(optimum.mean)
+        total = float(variances.sum())
+        self.deviation.copy_(variances.sqrt().clamp_min(max(total**0.5 / 256, LEAST_DEVIATION)))
+        for end, decibels in enumerate(ENDS[self.spatial]):
+            # Samples that vary by far less than their range are meant to keep that little.
+            wanted = 10 ** (-decibels / 10) * min(values, total * 10 ** (SMALL / 10))
+            low, high = -20.0, 8.0
+            for _ in range(50):
+                middle = (low + high) / 2
+                error = float(torch.minimum(variances, torch.tensor(4.0**middle / 12)).sum())
+                low, high = (middle, high) if error < wanted else (low, middle)
+            self.steps[end] = low
+
+
+def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Whole numbers for `offset` in steps: the nearest, or the next towards 0 where that costs less in all."""
+    near = offset.round()
+    less = near - near.sign()
+    saved = _bits(near, scale) - _bits(less, scale)
+    return torch.where((offset - less).square() - (offset - near).square() < WEIGHT * saved, less, near)
+
+
+def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Bits of an interval of length 1 around `offset` under a Gaussian of this deviation."""
+    inside = torch.special.ndtr((0.5 - offset.abs()) / scale) - torch.special.ndtr((-0.5 - offset.abs()) / scale)
+    return -torch.log2(inside.clamp_min(2.0**-18))
+
+
+def _network(p: Pass, width: int, spatial: bool) -> nn.Sequential:
+    def layer(into: int, out: int, side: int = 1) -> nn.Conv2d | nn.Linear:
+        # Linear layers are several times faster than convolutions of a single place.
+        return nn.Conv2d(into, out, side, padding=side // 2) if spatial else nn.Linear(into, out)
+
+    last = layer(width, 2 * (p.last - p.first))
+    silence(last)
+    return nn.Sequential(
+        layer(1 + spatial + p.seen, width, 3),
+        nn.ReLU(),
+        Added(layer(width, width), nn.ReLU(), layer(width, width)),
+        nn.ReLU(),
+        last,
+    )

@@ -1,0 +1,79 @@
+"""Samples as a rotation of themselves: a block KLT for images of any size, PCA for vectors, branches around both.
+
+Before training the code is an orthonormal transform of the sample, so that one step of quantisation for all numbers
+is as good as any; each branch starts at nothing and may depend on the dial. All convolutions of images run at an
+eighth of the resolution.
+Next door: `prior` is the density of such codes; `levels` does without a transform, which suits small images.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from narrows.networks.parts import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
+from narrows.networks.start import LinearOptimum
+
+FOLD = 8  # pixels a side of a block
+ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
+REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # blocks next to one that its code, or its pixels, depend on
+
+
+class Each(nn.Module):
+    """Multiply each channel by a number of its own, measured on the training samples."""
+
+    by: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("by", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.by.view(-1, *(1,) * (x.ndim - 2))
+
+
+def transform(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Halves for images `(C, H, W)` (0 where sizes differ), whose sides are multiples of 8, or vectors `(D,)`."""
+    spatial = len(shape) == 3
+    values = shape[0] * FOLD * FOLD if spatial else shape[0]
+
+    def layer(into: int, out: int) -> nn.Linear | nn.Conv2d:
+        return nn.Conv2d(into, out, 1) if spatial else nn.Linear(into, out)
+
+    def branch(before: nn.Module, into: int, out: int, blocks: int) -> Dialled:
+        last = layer(width, out)
+        silence(last)
+        hidden: list[nn.Module] = []
+        for _ in range(blocks):
+            hidden += [Residual(width, True)] if spatial else [Modulate(width), nn.GELU(), nn.Linear(width, width)]
+        return Dialled(before, layer(into, width), *hidden, nn.GELU(), last, Each(out))
+
+    into = Sum(layer(values, code), branch(Standardise(), values, code, ENCODER_BLOCKS))
+    back = Sum(layer(code, values), branch(Each(code), code, values, DECODER_BLOCKS))
+    unfold = [nn.PixelUnshuffle(FOLD)] if spatial else []
+    fold = [nn.PixelShuffle(FOLD)] if spatial else []
+    return Dialled(*unfold, into, Modulate(code)), Dialled(Modulate(code), back, *fold, Clamp())
+
+
+@torch.no_grad()
+def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
+    """Put the linear optimum into both halves; `x` are training samples in 0..1."""
+    into, back = (next(m for m in half.children() if isinstance(m, Sum)) for half in (encoder, decoder))
+    mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
+    for linear, matrix, bias in (
+        (into.linear, components, -components @ mean),
+        (back.linear, components.T, mean),
+    ):
+        assert isinstance(linear, (nn.Linear, nn.Conv2d))
+        assert linear.bias is not None
+        linear.weight.copy_(matrix.reshape(linear.weight.shape))
+        linear.bias.copy_(bias)
+    variances = torch.from_numpy(optimum.variances)
+    deviation = variances.sqrt().clamp_min(float(variances.sum().sqrt()) / 256)
+    standardise, code = into.branch[0], into.branch[-1]  # type: ignore[index]
+    standardise.mean.copy_(x.mean())
+    standardise.deviation.copy_(x.std().clamp_min(1e-3))
+    code.by.copy_(deviation.clamp_min(float(deviation.max()) / 64))
+    seen, pixels = back.branch[0], back.branch[-1]  # type: ignore[index]
+    seen.by.copy_(1 / deviation.clamp_min(float(deviation.max()) / 64))
+    pixels.by.fill_(0.25 * standardise.deviation)
