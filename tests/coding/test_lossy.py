@@ -17,8 +17,8 @@ from narrows.coding.lossy import LossyCodec, pack
 from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.tables import PRECISION, Integers
 from narrows.data.batches import to_tensor
-from narrows.data.samples import Samples, from_arrays
-from narrows.errors import ArchiveError, ModelError, SettingsError
+from narrows.data.samples import Samples
+from narrows.errors import ArchiveError, ModelError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import build
 from narrows.networks.store import load
@@ -174,11 +174,3 @@ def test_pictures_of_differing_sizes_are_learned_and_packed(pictures: Samples) -
     block = codec.encode([sample])
     (back,) = codec.decode(block.payload, [sample.shape], sample.dtype, block.digest)
     assert back.shape == sample.shape
-
-
-def test_vectors_have_no_lossy_model() -> None:
-    samples = from_arrays(np.random.default_rng(0).random((40, 12), np.float32))
-    with pytest.raises(SettingsError, match="images"):
-        build(samples.description, purpose="compress")
-    with pytest.raises(ModelError, match="lossy"):
-        pack(build(samples.description, "dense", 4), samples)

@@ -19,7 +19,7 @@ from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.exact import Exact, from_arrays, to_arrays
 from narrows.coding.tables import PRECISION, TOTAL, Doubles, Integers, Tables, from_weights
 from narrows.errors import ArchiveError, ModelError
-from narrows.networks.prior import COARSEST, LEAST_SCALE, MOST_SCALE, REACH, WEIGHT, Pass, passes, places
+from narrows.networks.prior import CHOICE, COARSEST, LEAST_SCALE, MOST_SCALE, REACH, Pass, passes, places
 
 QUALITIES = 100
 VALUE_BITS = 7  # of a deviation, as the networks see it
@@ -81,7 +81,7 @@ class LatentsCodec:
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         wrong |= (steps < 1).any() or (steps >= 1 << 30).any()
         wrong |= (
-            (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 60
+            (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 52
         )
         wrong |= (lengths < 3).any() or (lengths > 1 << 15).any() or lengths.sum() != len(halves)
         wrong |= (halves < 1).any() or (halves > TOTAL).any()
@@ -183,7 +183,7 @@ class LatentsCodec:
 
     def _choice(self, offsets: Doubles, index: Integers) -> Integers:
         """The symbol of each offset `(M, n)` in steps: the nearest, or the next towards 0 where it costs less."""
-        limit = (MOST >> LOW_BITS) - 1
+        limit = MOST - 1
         near = np.clip(np.rint(offsets), -limit, limit).astype(np.int64)
         some = (near != 0) & (index < GAUSSIANS)
         near_, offset, table = near[some], offsets[some], index[some]
@@ -193,5 +193,5 @@ class LatentsCodec:
         inside = np.abs(near_) <= reach
         saved = np.where(inside, costs[zeros[table] + np.clip(near_, -reach, reach)], costs.max())
         saved -= costs[zeros[table] + np.clip(less, -reach, reach)]
-        near[some] = np.where((offset - less) ** 2 - (offset - near_) ** 2 < WEIGHT * saved, less, near_)
+        near[some] = np.where((offset - less) ** 2 - (offset - near_) ** 2 < CHOICE * saved, less, near_)
         return near

@@ -61,8 +61,9 @@ def split(count: int, held: int, seed: int) -> tuple[Indices, Indices]:
 class Batches:
     """Random batches of the samples at `indices`, decided by seed and step alone.
 
-    `crop` is the side of random crops, 0 for whole samples; `shift` moves each image by up to so many pixels
-    either way, its border repeated. Every sample comes once an epoch; a batch may straddle two epochs.
+    `crop` is the side of random crops, 0 for whole samples, and `align` what their corners are multiples of, since
+    pictures that were JPEG files remember their blocks. `shift` moves each image by up to so many pixels either way,
+    its border repeated. Every sample comes once an epoch; a batch may straddle two epochs.
     """
 
     samples: Samples
@@ -72,6 +73,7 @@ class Batches:
     crop: int = 0
     shift: int = 0
     device: torch.device | str = "cpu"
+    align: int = 1
     _epoch: int = field(default=-1, init=False)
     _order: Indices = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
@@ -81,7 +83,7 @@ class Batches:
         rng = np.random.default_rng([self.seed, 2, step])
         values = self.samples.values
         if self.crop:
-            array = np.stack([random_crop(values[i], self.crop, rng) for i in chosen])
+            array = np.stack([random_crop(values[i], self.crop, rng, self.align) for i in chosen])
         else:
             # Sorted, so that a memory map is read forwards; the order inside a batch means nothing.
             array = np.asarray(values[np.sort(chosen)])
@@ -102,13 +104,16 @@ class Batches:
         return np.concatenate(parts)
 
 
-def random_crop(image: Array, side: int, rng: np.random.Generator) -> Array:
-    """A `(side, side, C)` piece of an image `(H, W, C)`; smaller images are filled by repeating their edge."""
+def random_crop(image: Array, side: int, rng: np.random.Generator, align: int = 1) -> Array:
+    """A `(side, side, C)` piece of an image `(H, W, C)`, its corner at multiples of `align`.
+
+    Smaller images are filled by repeating their edge.
+    """
     lack = [max(0, side - n) for n in image.shape[:2]]
     if any(lack):
         image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
-    top = int(rng.integers(image.shape[0] - side + 1))
-    left = int(rng.integers(image.shape[1] - side + 1))
+    top = align * int(rng.integers((image.shape[0] - side) // align + 1))
+    left = align * int(rng.integers((image.shape[1] - side) // align + 1))
     return image[top : top + side, left : left + side]
 
 
@@ -125,7 +130,11 @@ def shifted(images: Array, most: int, rng: np.random.Generator) -> Array:
 
 
 def chunks(
-    samples: Samples, indices: Indices | None = None, crop: int = 0, device: torch.device | str = "cpu"
+    samples: Samples,
+    indices: Indices | None = None,
+    crop: int = 0,
+    device: torch.device | str = "cpu",
+    align: int = 1,
 ) -> Iterator[torch.Tensor]:
     """All samples in order as tensors of bounded size, for statistics and evaluation.
 
@@ -138,7 +147,7 @@ def chunks(
     for start in range(0, len(indices), rows):
         part = indices[start : start + rows]
         if crop:
-            array = np.stack([centre_crop(values[i], crop) for i in part])
+            array = np.stack([centre_crop(values[i], crop, align) for i in part])
         elif isinstance(values, Ragged):
             raise ValueError("images of differing sizes need a crop")
         else:
@@ -146,10 +155,13 @@ def chunks(
         yield to_tensor(array, samples.description, device)
 
 
-def centre_crop(image: Array, side: int) -> Array:
-    """The middle `(side, side, C)` of an image; smaller images are filled by repeating their edge."""
+def centre_crop(image: Array, side: int, align: int = 1) -> Array:
+    """The middle `(side, side, C)` of an image, its corner at multiples of `align`.
+
+    Smaller images are filled by repeating their edge.
+    """
     lack = [max(0, side - n) for n in image.shape[:2]]
     if any(lack):
         image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
-    top, left = ((n - side) // 2 for n in image.shape[:2])
+    top, left = ((n - side) // (2 * align) * align for n in image.shape[:2])
     return image[top : top + side, left : left + side]

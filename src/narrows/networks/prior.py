@@ -28,6 +28,7 @@ LEAST_DEVIATION = 2.0**-16
 REACH = 4.0  # deviations to which numbers are clipped before a network sees them
 COARSEST = 4  # the first blocks are 2**4 apart
 WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
+CHOICE = 0.1  # the same when a symbol is chosen; measured
 Where = Literal["all", "centres", "sides", "white", "black"]
 
 
@@ -167,7 +168,7 @@ def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     near = offset.round()
     less = near - near.sign()
     saved = _bits(near, scale) - _bits(less, scale)
-    return torch.where((offset - less).square() - (offset - near).square() < WEIGHT * saved, less, near)
+    return torch.where((offset - less).square() - (offset - near).square() < CHOICE * saved, less, near)
 
 
 def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

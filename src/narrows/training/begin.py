@@ -32,7 +32,7 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         count = model.config.code if block else int(np.prod(model.code_shape))
         rows = max(1, values // (block**2 * model.description.channels)) if block else 1
         chosen = training[thinned(len(training), rows, values // rows, work)]
-        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop), count, block)
+        model.optimum = linear_optimum(chunks(samples, chosen, plan.crop, align=align_of(model)), count, block)
     if isinstance(model.prior, Prior) and model.optimum is not None:
         model.prior.start(model.optimum)
     if plan.start == "pca" and model.optimum is not None:
@@ -40,6 +40,11 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         x = next(chunks(samples, few, plan.crop))
         begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
+
+
+def align_of(model: Autoencoder) -> int:
+    """What the corners of crops are multiples of: those who code by blocks never see others."""
+    return max(1, model.config.block) if model.prior is not None else 1
 
 
 def values_each(model: Autoencoder, crop: int) -> int:

@@ -23,7 +23,7 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
-from narrows.training.begin import start_network, values_each
+from narrows.training.begin import align_of, start_network, values_each
 from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
@@ -96,9 +96,10 @@ def _train(
 ) -> Generator[Progress, None, None]:
     began = time.perf_counter()
     training, held = split(len(samples), plan.validation, plan.seed)
-    batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device)
+    align = align_of(model)
+    batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device, align)
     watched = held if len(held) else training[: plan.batch_size]
-    validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device)
+    validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align)
     validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * values_each(model, plan.crop))))
     validation_x = validation.draw(0)
 

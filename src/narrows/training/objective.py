@@ -20,6 +20,7 @@ from narrows.networks.pixels import Pixels
 from narrows.networks.prior import WEIGHT, Prior
 from narrows.training.settings import Plan
 
+LITTLE = 0.02  # bits a value
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
 
@@ -76,7 +77,8 @@ class Distortion:
 class RateDistortion:
     """Bits plus squared error over `WEIGHT` squared steps, per value, each sample at a random dial of its own.
 
-    Measured so, in bits, all qualities count alike. `seed` decides the dials and the noise.
+    Measured so, in bits, all qualities count alike; of transforms, its logarithm is what counts. `seed` decides the dials
+    and the noise.
     """
 
     seed: int
@@ -108,7 +110,9 @@ class RateDistortion:
         prior: Levels | Prior, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor
     ) -> torch.Tensor:
         squares = (x_hat.float() - x).square().flatten(1)
-        return (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
+        cost = (squares.sum(dim=1) / (WEIGHT * prior.step(dial).square()) + bits) / squares.shape[1]
+        # A tenth less counts alike for all samples and qualities, unless there is next to nothing to save.
+        return torch.log1p(cost / LITTLE) if isinstance(prior, Prior) else cost
 
 
 @dataclass(frozen=True)
