@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from _common import Rows, table, write
 
 import narrows
@@ -34,14 +35,16 @@ def images(folder: Path) -> list[Array]:
     return on_white(list(narrows.open_samples(folder).values))
 
 
-def train(domain: str, folder: Path, minutes: float, place: Path) -> Path:
+def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) -> Path:
     """A model file trained to compress on the domain's training images, by the command that people use."""
     data, model = folder, place / f"{domain}.safetensors"
     if domain == "emoji":
         data = place / "emoji.npy"
         np.save(data, np.stack(images(folder)))
+    if model.exists():
+        return model
     arguments = ["train", str(data), "-o", str(model), "--for", "compress", "--promise", "quality"]
-    arguments += ["--minutes", str(minutes)]
+    arguments += ["--minutes", str(minutes), "--threads", str(threads)]
     subprocess.run([sys.executable, "-c", "from narrows.cli.main import run; run()", *arguments], check=True)
     return model
 
@@ -103,10 +106,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with emoji/ and clothing/")
     parser.add_argument("--only", choices=DOMAINS)
     parser.add_argument("--minutes", type=float, default=60.0, help="of training, for each domain")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="that train and code")
+    parser.add_argument("--keep", type=Path, help="folder for models; those that lie there are not trained again")
     parser.add_argument("--images", type=int, help="at most so many test images, evenly picked")
     parser.add_argument("--quick", action="store_true", help="two minutes of training, 20 test images")
     parser.add_argument("--rivals-only", action="store_true")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     minutes = 2.0 if arguments.quick else arguments.minutes
     most = 20 if arguments.quick else arguments.images
     sections = []
@@ -117,13 +123,15 @@ def main() -> None:
         ours = None
         if not arguments.rivals_only:
             with tempfile.TemporaryDirectory() as folder:
-                path = train(domain, arguments.data / domain / "train", minutes, Path(folder))
+                place = arguments.keep or Path(folder)
+                path = train(domain, arguments.data / domain / "train", minutes, arguments.threads, place)
                 ours = our_curve(narrows_coder(narrows.load(path), domain), test, test, progress)
         rivals = [rival_curve(rival, test, progress) for rival in choose(RIVALS)]
         pixels = sum(image.shape[0] * image.shape[1] for image in test)
         sections.append(f"## {domain}\n\n{AIMS[domain]} {report(ours, rivals, len(test), pixels)}")
     note = (
-        "Bytes are those of whole files; narrows' are those of one archive, its model counted where it is said. PSNR "
+        f"Trained for {minutes:g} minutes on {arguments.threads} threads. Bytes are those of whole files; ours are "
+        "those of one archive, its model counted where it is said. PSNR "
         "is averaged over images, on 8-bit values. Rivals: JPEG optimised and progressive, WebP method 6, AVIF speed "
         "6, JPEG XL effort 7; JPEG and AVIF with colour at full and at half resolution, small images also all on one "
         "sheet, at each rate whichever is better; the fronts are listed. BD-rates are over the PSNRs that both "

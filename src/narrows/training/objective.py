@@ -79,8 +79,8 @@ class Distortion:
 class RateDistortion:
     """Bits plus squared error over `WEIGHT` squared steps, per value, each sample at a random dial of its own.
 
-    Measured so, in bits, all qualities count alike; of transforms, its logarithm is what counts. `seed` decides
-    the dials and the noise.
+    Measured so, in bits, all qualities count alike; of transforms, its logarithm is what counts. `seed` decides the
+    dials and the noise.
     """
 
     seed: int
