@@ -25,7 +25,7 @@ from narrows.data.samples import Array, Samples, from_arrays
 from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import build
-from narrows.networks.prior import passes, places
+from narrows.networks.prior import groups, passes, places
 from narrows.training.settings import Settings
 
 
@@ -86,7 +86,7 @@ def of_vectors() -> Autoencoder:
 def test_every_number_of_a_code_has_one_pass(code: int, spatial: bool) -> None:
     high, wide = (19, 37) if spatial else (1, 1)
     seen = np.zeros((high, wide, code), int)
-    for p in passes(code, spatial):
+    for p in passes(groups(code, spatial), spatial):
         plane = seen[:: p.spacing, :: p.spacing, p.first : p.last]
         plane += places(p.where, *plane.shape[:2]).numpy()[..., None]
     assert (seen == 1).all()
@@ -213,6 +213,7 @@ def test_a_damaged_compact_model_is_refused(trained: Autoencoder, codec: Transfo
     own = codec.latents
     for wrong in (
         replace(own, steps=own.steps * 0),
+        replace(own, edges=own.edges[::-1]),
         replace(own, inverses=own.inverses << 40),
         replace(own, widths=own.widths[:-1]),
         replace(own, lengths=own.lengths + 1),

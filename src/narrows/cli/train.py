@@ -33,7 +33,10 @@ from narrows.cli.log import Log
     type=click.Choice(["both", "quality", "max-error"]),
     help="With --for compress: what 'narrows compress' is to promise; both learns two models into one file.",
 )
-@click.option("--network", help="lesson-linear, lesson-conv, lesson-upsample, lesson-denoise, dense or conv.")
+@click.option(
+    "--network",
+    help="lesson-linear, lesson-conv, lesson-upsample, lesson-denoise, dense, conv; levels or transform to compress.",
+)
 @click.option("--code", type=int, help="Numbers in the code; channels for networks that keep an image's plane.")
 @click.option("--width", type=int, help="Size dial of dense and conv.")
 @click.option("--epochs", type=float, help="Budget: passes over the data.")

@@ -78,6 +78,7 @@ def latents_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor]
     halves = _gaussians()
     codec = LatentsCodec(
         prior.spatial,
+        np.array(prior.edges),
         (dials * (1 << VALUE_BITS)).round().long().numpy(),
         np.maximum(1, np.rint(steps * 2.0**20)).astype(np.int64),
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),

@@ -32,20 +32,21 @@ GAUSSIANS = int(WIDEST - LEAST_SCALE) * OCTAVE + 1
 SCALES = int(MOST_SCALE - LEAST_SCALE) * OCTAVE + 1
 LOW_BITS = -(-(SCALES - GAUSSIANS) // OCTAVE)
 MOST = 1 << 23  # steps from a mean
-MOST_CHANNELS = 1 << 14
+MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
 
 
 @dataclass(frozen=True)
 class LatentsCodec:
     """The density of codes of `channels` numbers (a block of an image, or a vector) in whole numbers.
 
-    For each quality, `(100,)`: `dials` for the networks, `steps` in 2**-20, `logs` of the steps in 2**-10 of a
-    factor of 2. For each channel, `(K,)`: `inverses` of the deviation in 2**-20, and `widths`, its logarithm.
-    `halves` has the tables of whole numbers from 0 up, side by side: each table is the same on both sides of 0, and
-    the last is the escape; `lengths` `(73,)` says how long each is.
+    `edges` say where its groups of channels begin and end. For each quality, `(100,)`: `dials` for the networks,
+    `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
+    deviation in 2**-20, and `widths`, its logarithm. `halves` has the tables of whole numbers from 0 up, in a row:
+    each table is the same on both sides of 0, and the last is the escape; `lengths` `(73,)` says how long each is.
     """
 
     spatial: bool
+    edges: Integers
     dials: Integers
     steps: Integers
     logs: Integers
@@ -62,7 +63,15 @@ class LatentsCodec:
 
     def to_arrays(self) -> list[Integers]:
         """Everything that it is, as arrays of integers."""
-        head = [np.array([int(self.spatial)]), self.dials, self.steps, self.logs, self.inverses, self.widths]
+        head = [
+            np.array([int(self.spatial)]),
+            self.edges,
+            self.dials,
+            self.steps,
+            self.logs,
+            self.inverses,
+            self.widths,
+        ]
         parts = [array for network in self.networks for array in to_arrays(network)]
         return [*head, self.lengths, self.halves, *parts]
 
@@ -71,11 +80,13 @@ class LatentsCodec:
         """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
         try:
             (spatial,) = next(arrays).tolist()
-            dials, steps, logs, inverses, widths, lengths, halves = (next(arrays) for _ in range(7))
+            edges, dials, steps, logs, inverses, widths, lengths, halves = (next(arrays) for _ in range(8))
         except (StopIteration, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         known = spatial in (0, 1) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
+        known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
+        known = known and (edges[0], edges[-1]) == (0, len(inverses))
         if not known or lengths.shape != (GAUSSIANS,) or halves.ndim != 1:
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
@@ -87,7 +98,7 @@ class LatentsCodec:
         wrong |= (halves < 1).any() or (halves > TOTAL).any()
         if wrong:
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        walk = passes(len(inverses), bool(spatial))
+        walk = passes(edges.tolist(), bool(spatial))
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
             network = networks[p.number]
@@ -96,7 +107,7 @@ class LatentsCodec:
             wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        codec = cls(bool(spatial), dials, steps, logs, inverses, widths, lengths, halves, networks)
+        codec = cls(bool(spatial), edges, dials, steps, logs, inverses, widths, lengths, halves, networks)
         try:
             _ = codec.tables
         except ValueError:
@@ -135,7 +146,7 @@ class LatentsCodec:
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
         ratios = self.ratios(quality)
-        for p in passes(self.channels, self.spatial):
+        for p in passes(self.edges.tolist(), self.spatial):
             plane = known[:, :: p.spacing, :: p.spacing]
             at = places(p.where, *plane.shape[1:3]).numpy()
             if not at.any():

@@ -115,7 +115,7 @@ LEVELS = "levels"
 LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
 LEVELS_WIDTH = 48
 TRANSFORM = "transform"
-TRANSFORM_RECIPE = {True: Recipe(8, 1.5e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
+TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
 TRANSFORM_WIDTH, PRIOR_WIDTH = 96, 64
 TRANSFORM_CODE = 784  # numbers of a vector
 

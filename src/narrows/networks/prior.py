@@ -11,6 +11,7 @@ Next door: `transform` makes the code; `coding.latents` takes the same walk in w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -45,9 +46,8 @@ class Pass:
     where: Where
 
 
-def passes(code: int, spatial: bool) -> tuple[Pass, ...]:
-    """The passes of a code of so many channels, in order."""
-    edges = _edges(code, spatial)
+def passes(edges: Sequence[int], spatial: bool) -> tuple[Pass, ...]:
+    """The passes of a code whose groups of channels begin and end there, in order."""
     if not spatial:
         return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
     first = edges[1]
@@ -60,12 +60,12 @@ def passes(code: int, spatial: bool) -> tuple[Pass, ...]:
     return tuple(found)
 
 
-def _edges(code: int, spatial: bool) -> list[int]:
+def groups(code: int, spatial: bool) -> tuple[int, ...]:
     """Where the groups of channels begin and end: each is about three times (of vectors, twice) the last."""
     ratio, least = (2.8, 5) if spatial else (2.0, 4)
     count = max(1, min(6, math.ceil(math.log(max(2, code) / least) / math.log(ratio))))
     inner = [max(i, round(code * ratio ** -(count - i))) for i in range(1, count)]
-    return sorted({0, *inner, code})
+    return tuple(sorted({0, *inner, code}))
 
 
 def places(where: Where, high: int, wide: int, device: torch.device | None = None) -> torch.Tensor:
@@ -90,7 +90,8 @@ class Prior(nn.Module):
     def __init__(self, code: int, spatial: bool, width: int) -> None:
         super().__init__()
         self.spatial = spatial
-        self.passes = passes(code, spatial)
+        self.edges = groups(code, spatial)
+        self.passes = passes(self.edges, spatial)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
         networks = {p.number: _network(p, width, spatial) for p in self.passes}

@@ -55,6 +55,13 @@ def transform(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module,
     return Dialled(*unfold, into, Modulate(code)), Dialled(Modulate(code), back, *fold, Clamp())
 
 
+def linear_paths(half: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The linear path of a half, which begins at an optimum, and all else that is trained in it."""
+    (both,) = (m for m in half.children() if isinstance(m, Sum))
+    rest = [m for m in half.children() if m is not both]
+    return both.linear, nn.ModuleList([both.branch, *rest])
+
+
 @torch.no_grad()
 def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
     """Put the linear optimum into both halves; `x` are training samples in 0..1."""

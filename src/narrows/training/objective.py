@@ -18,8 +18,10 @@ from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import WEIGHT, Prior
+from narrows.networks.transform import linear_paths
 from narrows.training.settings import Plan
 
+SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
 LITTLE = 0.02  # bits a value
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
@@ -84,8 +86,14 @@ class RateDistortion:
     seed: int
 
     def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
-        halves = (model.part("encoder"), model.part("decoder"), _prior(model))
-        trained = (half for half in halves if any(True for _ in half.parameters()))
+        prior = _prior(model)
+        halves = (model.part("encoder"), model.part("decoder"))
+        if isinstance(prior, Prior):
+            paths = [linear_paths(half) for half in halves]
+            slow = tuple(Part(linear, SLOW * plan.learning_rate, 0.0) for linear, _ in paths)
+            fast = (*(rest for _, rest in paths), prior)
+            return (*slow, *(Part(module, plan.learning_rate, plan.muon) for module in fast))
+        trained = (half for half in (*halves, prior) if any(True for _ in half.parameters()))
         return tuple(Part(half, plan.learning_rate, plan.muon) for half in trained)
 
     def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
