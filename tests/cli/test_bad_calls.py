@@ -21,15 +21,6 @@ QUICK = ["--steps", "3", "--network", "lesson-linear", "--code", "4"]
 PROGRAM = [sys.executable, "-c", "from narrows.cli.entry import run; run()"]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, digits: Samples) -> Path:
-    path = tmp_path_factory.mktemp("model") / "digits.safetensors"
-    made = narrows.build(digits.description, "lesson-linear", 4)
-    list(narrows.fit(made, digits, narrows.Settings(steps=3)))
-    made.save(path)
-    return path
-
-
 def refused(outcome: tuple[int, str, str]) -> str:
     """The one line of a refusal."""
     code, out, err = outcome

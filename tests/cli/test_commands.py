@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,15 +21,6 @@ import narrows
 from narrows.data.samples import Samples
 
 QUICK = ["--steps", "8", "--network", "lesson-linear", "--code", "4"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, digits: Samples) -> Path:
-    path = tmp_path_factory.mktemp("model") / "digits.safetensors"
-    made = narrows.build(digits.description, "lesson-linear", 4)
-    list(narrows.fit(made, digits, narrows.Settings(steps=20)))
-    made.save(path)
-    return path
 
 
 def test_train_writes_a_model_a_log_and_one_json_object(call, tmp_path: Path) -> None:
@@ -283,18 +273,6 @@ def test_every_command_of_the_readme_exists_and_its_options_too(call) -> None:
         assert code == 0
         for option in re.findall(r"(?<= )--?[a-z-]+", rest):
             assert option in out, f"{option} of {name} stands in the README only"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A disk of 96 KiB, where the system lets us mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_that_fills_up_keeps_what_was_there(call, small_disk: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -374,18 +373,6 @@ def test_a_killed_process_leaves_nothing_under_the_name(number: signal.Signals, 
         assert len([line for line in err.decode().splitlines() if line.startswith("narrows: ")]) == 1
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A disk of 96 KiB, where the system lets us mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_leaves_nothing_half_written(call, small_disk: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (50, 64, 64), np.uint8))
     code, _, err = call("compress", tmp_path / "a.npy", "-o", small_disk / "a.nrw")
@@ -409,15 +396,3 @@ def test_a_limit_on_file_size_leaves_nothing_half_written(tmp_path: Path) -> Non
     assert done.returncode == 2, done.stderr
     assert "File too large" in done.stderr.splitlines()[-1]
     assert tree(tmp_path) == {"a.npy"}
-
-
-def test_help_shows_an_example_first_and_loads_no_torch(tmp_path: Path) -> None:
-    for name in ("compress", "decompress", "verify"):
-        code = (
-            "import sys, narrows.cli.main as m\n"
-            f"try:\n    m.run([{name!r}, '--help'])\nexcept SystemExit as e:\n    assert not e.code\n"
-            "assert 'torch' not in sys.modules, 'a heavy import'"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert f"narrows {name} " in done.stdout.split("Options:")[0]

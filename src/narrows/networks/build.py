@@ -112,7 +112,7 @@ PIXELS = "pixels"
 PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2, crop=64, crops=12)
 PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
 LEVELS = "levels"
-LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2)
+LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2, crop=64, crops=12)
 LEVELS_WIDTH = 48
 TRANSFORM = "transform"
 TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
