@@ -35,10 +35,6 @@ def images(folder: Path) -> list[Array]:
     return on_white(list(narrows.open_samples(folder).values))
 
 
-# Drawings are mostly flat, which is cheapest where it stands; photographs are not.
-NETWORKS = {"emoji": "levels", "clothing": "transform"}
-
-
 def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) -> Path:
     """A model file trained to compress on the domain's training images, by the command that people use."""
     data, model = folder, place / f"{domain}.safetensors"
@@ -48,7 +44,7 @@ def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) 
     if model.exists():
         return model
     arguments = ["train", str(data), "-o", str(model), "--for", "compress", "--promise", "quality"]
-    arguments += ["--network", NETWORKS[domain], "--minutes", str(minutes), "--threads", str(threads)]
+    arguments += ["--minutes", str(minutes), "--threads", str(threads)]
     subprocess.run([sys.executable, "-c", "from narrows.cli.main import run; run()", *arguments], check=True)
     return model
 
