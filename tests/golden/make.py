@@ -87,34 +87,47 @@ def drawings(count: int, channels: int) -> list[Array]:
     return found
 
 
-def learned(purpose: Purpose, channels: int) -> bytes:
-    """The compact model of a short training on drawings."""
-    samples = narrows.from_arrays(np.stack([image[:20] for image in drawings(200, channels)]))
-    model = narrows.build(samples.description, purpose=purpose, width=16)
+def rows(count: int) -> Array:
+    """Vectors of 6 floats near a plane."""
+    rng = np.random.default_rng(count)
+    plane = rng.normal(size=(count, 2)) @ np.random.default_rng(0).normal(size=(2, 6))
+    return (plane + 0.05 * rng.normal(size=(count, 6))).astype(np.float32)
+
+
+def learned(purpose: Purpose, network: str | None) -> bytes:
+    """The compact model of a short training on drawings, or on vectors."""
+    values = np.stack([image[:20] for image in drawings(200, 1)])
+    samples = narrows.from_arrays(rows(2000) if network == "vectors" else values)
+    network = "transform" if network == "vectors" else network
+    model = narrows.build(samples.description, network, purpose=purpose, width=16)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, threads=1)):
         pass
     prepare(model, samples)
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
-def entries(channels: int) -> list[tuple[Entry, list[Array]]]:
-    """Drawings that no training saw, some of which a model of one channel does not fit."""
-    images = [*drawings(230, channels)[-12:], np.zeros((5, 6, 4), np.uint8), np.full((3, 1, 1), 7, np.uint8)]
+def entries(network: str | None) -> list[tuple[Entry, list[Array]]]:
+    """Drawings that no training saw, some of which a model of one channel does not fit; or vectors."""
+    if network == "vectors":
+        return [(Entry("rows.npy", "array", (6,), "float32", 40), list(rows(40)))]
+    images = [*drawings(230, 1)[-12:], np.zeros((5, 6, 4), np.uint8), np.full((3, 1, 1), 7, np.uint8)]
     return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(images)]
 
 
-LEARNED: dict[str, tuple[Purpose, int, Promise]] = {
-    "exact-learned": ("exact", 1, Promise(0)),
-    "within-3-learned": ("exact", 1, Promise(3)),
-    "quality-60-learned": ("compress", 1, Promise(None, 60)),
+LEARNED: dict[str, tuple[Purpose, str | None, Promise]] = {
+    "exact-learned": ("exact", None, Promise(0)),
+    "within-3-learned": ("exact", None, Promise(3)),
+    "quality-60-levels": ("compress", "levels", Promise(None, 60)),
+    "quality-60-transform": ("compress", "transform", Promise(None, 60)),
+    "quality-60-vectors": ("compress", "vectors", Promise(None, 60)),
 }
 
 
 def main() -> None:
     cases = {name: (*case, b"") for name, case in CASES.items()}
-    for name, (purpose, channels, promise) in LEARNED.items():
-        packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, channels)
-        cases[name] = (entries(channels), promise, 1 << 12, packed)
+    for name, (purpose, network, promise) in LEARNED.items():
+        packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)
+        cases[name] = (entries(network), promise, 1 << 12, packed)
     for name, (content, promise, block_bytes, packed) in cases.items():
         path = HERE / f"{name}.nrw"
         if path.exists():
