@@ -123,7 +123,34 @@ LEARNED: dict[str, tuple[Purpose, str | None, Promise]] = {
 }
 
 
+MODELS: dict[str, tuple[str, dict[str, int]]] = {
+    "model-lesson-linear": ("lesson-linear", {"code": 4}),
+    "model-lesson-conv": ("lesson-conv", {"code": 2}),
+    "model-dense": ("dense", {"code": 4, "width": 16}),
+    "model-conv": ("conv", {"code": 4, "width": 8}),
+}
+
+
+def models() -> None:
+    """Models of a few steps, and codes and samples that they make of some digits."""
+    digits = narrows.open_samples("digits")
+    for name, (network, sizes) in MODELS.items():
+        path = HERE / f"{name}.safetensors"
+        if path.exists():
+            print(f"{path.name} is there and stays")
+            continue
+        model = narrows.build(digits.description, network, **sizes)
+        for _ in narrows.fit(model, digits, narrows.Settings(steps=20, threads=1)):
+            pass
+        model.optimum = None  # half of the file, and not what is kept here
+        model.save(path)
+        samples = np.asarray(digits.values[:20])
+        codes = model.encode(samples)
+        np.savez_compressed(path.with_suffix(".npz"), samples=samples, codes=codes, again=model.decode(codes))
+
+
 def main() -> None:
+    models()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import narrows
 from narrows.coding.archive import Archive
 
 ARCHIVES = sorted(Path(__file__).parent.glob("*.nrw"))
+MODELS = sorted(Path(__file__).parent.glob("*.safetensors"))
 
 
 def test_the_golden_archives_are_there() -> None:
-    assert len(ARCHIVES) >= 6
+    assert len(ARCHIVES) >= 11
+    assert len(MODELS) >= 4
     assert sum(path.stat().st_size for path in ARCHIVES) < 1 << 20
 
 
@@ -34,3 +37,12 @@ def test_a_golden_archive_holds_what_it_always_held(path: Path) -> None:
             head = f"{array.dtype.name} {array.shape} ".encode()
             found[name] = hashlib.sha256(head + values.tobytes()).hexdigest()
         assert found == json.loads(path.with_suffix(".json").read_text())
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_golden_model_does_what_it_always_did(path: Path) -> None:
+    model = narrows.load(path)
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as kept:
+        np.testing.assert_allclose(model.encode(kept["samples"]), kept["codes"], rtol=1e-3, atol=1e-3)
+        again = np.asarray(model.decode(kept["codes"]))
+        assert np.abs(again.astype(int) - kept["again"]).max() <= 1
