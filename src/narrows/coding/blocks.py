@@ -19,12 +19,14 @@ from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
 from narrows.coding.transforms import TransformCodec
 from narrows.coding.weights import parted
+from narrows.coding.widen import can_widen, narrowed, widened
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, ModelError, SettingsError
 
 DIGEST_BYTES = 8
 T = TypeVar("T")
 PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
+WIDENED = 18  # `lossy` too, with the channels that `widen` adds
 SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
 
@@ -117,15 +119,29 @@ class BlockCodec:
 
     def _encode_lossy(self, samples: Sequence[Array], verify: bool) -> Block | None:
         """A block at the promised quality; None where no model fits, or exact storage takes no more bytes."""
-        shapes, quality = [s.shape for s in samples], self.promise.quality
-        if self.lossy is None or quality is None or not self.lossy.fits(shapes, samples[0].dtype):
+        quality, way = self.promise.quality, LOSSY
+        if self.lossy is None or quality is None:
             return None
-        data, digest = self.lossy.encode(samples, quality)
+        dtype, coded = samples[0].dtype, samples
+        if self._widens([s.shape for s in samples], dtype):
+            own = self.lossy.description
+            way, coded = WIDENED, [widened(s, own.channels, own.high) for s in samples]
+        shapes = [s.shape for s in coded]
+        if not self.lossy.fits(shapes, dtype):
+            return None
+        data, digest = self.lossy.encode(coded, quality)
         if len(data) >= SURE * plain.quick_size(samples) and len(data) >= len(plain.encode(samples)[1]):
             return None
         if verify and self.lossy.decode(data, shapes, quality)[1] != digest:
             raise ArchiveError("internal error: a block does not decode to what was coded; please report it")
-        return Block(bytes([LOSSY]) + data, digest)
+        return Block(bytes([way]) + data, digest)
+
+    def _widens(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
+        """Whether samples are images that the lossy model knows with more channels."""
+        if self.lossy is None or self.lossy.description.kind != "images":
+            return False
+        own = self.lossy.description
+        return dtype == own.dtype and all(len(s) == 3 and can_widen(s[2], own.channels) for s in shapes)
 
     def _encode(self, samples: Sequence[Array], error: int) -> bytes:
         learned = None
@@ -169,12 +185,8 @@ class BlockCodec:
         if not payload:
             raise ArchiveError("a damaged block: it is empty")
         way, error = payload[0], self.promise.max_error or 0
-        if way == LOSSY:
-            quality = self.promise.quality
-            if self.lossy is None or quality is None or not self.lossy.fits(shapes, dtype):
-                raise ArchiveError("a damaged block: it needs a model of other samples")
-            found, digest = self.lossy.decode(payload[1:], shapes, quality)
-            return digest, found
+        if way in (LOSSY, WIDENED):
+            return self._decode_lossy(way, payload[1:], shapes, dtype)
         if way == PIXELS:
             if self.pixels is None or not self._fits(shapes, dtype):
                 raise ArchiveError("a damaged block: it needs a model of other samples")
@@ -186,6 +198,21 @@ class BlockCodec:
             if way & _STEPPED:
                 samples = _unstepped(samples, error)
         return digest_of(samples), samples
+
+    def _decode_lossy(
+        self, way: int, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]
+    ) -> tuple[bytes, list[Array]]:
+        quality, coded = self.promise.quality, shapes
+        wide = way == WIDENED
+        if wide and self.lossy is not None and self._widens(shapes, dtype):
+            coded = [(*shape[:2], self.lossy.description.channels) for shape in shapes]
+        fits = self.lossy is not None and self.lossy.fits(coded, dtype) and wide == (coded is not shapes)
+        if self.lossy is None or quality is None or not fits:
+            raise ArchiveError("a damaged block: it needs a model of other samples")
+        found, digest = self.lossy.decode(data, coded, quality)
+        if wide:
+            found = [narrowed(image, shape[2]) for image, shape in zip(found, shapes, strict=True)]
+        return digest, found
 
 
 def _unpacked(unpack: Callable[[bytes], T], packed: bytes) -> T | None:
