@@ -23,6 +23,7 @@ class Ahead(Generic[T]):
         self._threads = torch.get_num_threads()
         self._waiting: deque[Future[T]] = deque()
         self._pool: ThreadPoolExecutor | None = None
+        self._first: Callable[[], T] | None = None  # until there is a second, no threads are worth their start
 
     def put(self, call: Callable[[], T]) -> Iterator[T]:
         """Queue a call; gives the results of the oldest ones where too many wait."""
@@ -30,7 +31,11 @@ class Ahead(Generic[T]):
             yield call()
             return
         if self._pool is None:
+            if self._first is None:
+                self._first = call
+                return
             self._pool = ThreadPoolExecutor(self._threads, "narrows", _one_thread)
+            self._waiting.append(self._pool.submit(self._first))
         self._waiting.append(self._pool.submit(call))
         try:
             while len(self._waiting) > 2 * self._threads:
@@ -42,6 +47,8 @@ class Ahead(Generic[T]):
     def finish(self) -> Iterator[T]:
         """The results of all calls that are left."""
         try:
+            if self._pool is None and self._first is not None:
+                yield self._first()
             while self._waiting:
                 yield self._waiting.popleft().result()
         finally:
@@ -49,6 +56,7 @@ class Ahead(Generic[T]):
 
     def stop(self) -> None:
         """Forget the calls that have not begun."""
+        self._first = None
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
