@@ -55,8 +55,8 @@ def main() -> None:
         for target in TARGETS:
             command = [sys.executable, str(HERE / "archive.py"), target, str(Path(folder) / target)]
             options = ["-max_len=8192", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]
-            # One allocation is held to 2 GB. The whole is not: the instrumentation keeps some 6 kB an input, which plain
-            # Python does not.
+            # One allocation is held to 2 GB. The whole is not: the instrumentation keeps some 6 kB an input, which
+            # plain Python does not.
             options += ["-malloc_limit_mb=2048", "-rss_limit_mb=12000"]
             options += [f"-max_total_time={seconds}", f"-artifact_prefix={crashes}/{target}-"]
             done = subprocess.run(command + options, stderr=subprocess.PIPE, text=True, check=False)

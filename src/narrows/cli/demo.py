@@ -47,7 +47,8 @@ def command(output: Path, as_json: bool) -> None:
         settings = Settings(epochs=epochs, start="pca" if start == "pca" else "random")
         with show.bar() as draw:
             for progress in fit(model, training, settings):
-                draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
+                if not progress.finished:
+                    draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
         path = output / f"{network}-{start}.safetensors"
         model.save(path)
         model = load(path)  # what is measured is what a person would have tomorrow
