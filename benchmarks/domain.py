@@ -130,8 +130,8 @@ def main() -> None:
         pixels = sum(image.shape[0] * image.shape[1] for image in test)
         sections.append(f"## {domain}\n\n{AIMS[domain]} {report(ours, rivals, len(test), pixels)}")
     note = (
-        f"Trained for up to {minutes:g} minutes on {arguments.threads} threads. Bytes are those of whole files; ours are "
-        "those of one archive, its model counted where it is said. PSNR "
+        f"Trained for up to {minutes:g} minutes on {arguments.threads} threads. Bytes are those of whole files; "
+        "ours are those of one archive, its model counted where it is said. PSNR "
         "is averaged over images, on 8-bit values. Rivals: JPEG optimised and progressive, WebP method 6, AVIF speed "
         "6, JPEG XL effort 7; JPEG and AVIF with colour at full and at half resolution, small images also all on one "
         "sheet, at each rate whichever is better; the fronts are listed. BD-rates are over the PSNRs that both "
