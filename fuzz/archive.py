@@ -13,7 +13,8 @@ import numpy as np
 
 with atheris.instrument_imports(include=["narrows"]):
     from narrows.coding.archive import Archive
-    from narrows.coding.blocks import DIGEST_BYTES, BlockCodec, Promise
+    from narrows.coding.blocks import BlockCodec, Promise
+    from narrows.coding.digest import DIGEST_BYTES
     from narrows.coding.entries import DTYPES
     from narrows.coding.index import HEAD, crc
     from narrows.coding.varints import pack

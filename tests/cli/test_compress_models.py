@@ -71,3 +71,11 @@ def test_not_verifying_gives_the_same_bytes(call, models: list[Path], array: Pat
     for name, options in (("a", []), ("b", ["--no-verify"])):
         assert call("compress", array, "-m", models[0], "-o", tmp_path / name, *options)[0] == 0
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_training_leaves_the_checkpoints_of_other_models_alone(call, tmp_path: Path) -> None:
+    other = tmp_path / "m2.checkpoint"
+    other.write_bytes(b"of another run")
+    assert call("train", "digits", "-o", tmp_path / "m", "--steps", 2, "--network", "lesson-linear")[0] == 0
+    assert other.read_bytes() == b"of another run"
+    assert not (tmp_path / "m.checkpoint").exists()

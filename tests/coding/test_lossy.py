@@ -13,7 +13,7 @@ import narrows
 from narrows.coding.blocks import LOSSY, BlockCodec, Promise
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.levels import LevelsCodec
-from narrows.coding.lossy import LossyCodec, pack
+from narrows.coding.lossy import LossyCodec, open_codec, pack
 from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.tables import PRECISION, Integers
 from narrows.data.batches import to_tensor
@@ -50,7 +50,7 @@ def trained(digits: Samples) -> Autoencoder:
 
 @pytest.fixture(scope="module")
 def codec(trained: Autoencoder) -> LossyCodec:
-    return LossyCodec(trained.packed["lossy"])
+    return open_codec(trained.packed["lossy"])
 
 
 def images(count: int, *shape: int) -> list[np.ndarray]:
@@ -150,17 +150,17 @@ def test_a_damaged_compact_model_is_refused(trained: Autoencoder) -> None:
     packed = trained.packed["lossy"]
     for cut in (0, 1, 10, len(packed) // 2, len(packed) - 1):
         with pytest.raises((ModelError, ArchiveError)):
-            LossyCodec(packed[:cut])
+            open_codec(packed[:cut])
     arrays = unpack_arrays(packed)
     for place, text in ((1, b"{}"), (1, b"[1]"), (1, b"\xff"), (2, None)):
         other = list(arrays)
         other[place] = other[place] + 200 if text is None else np.frombuffer(text, np.uint8).astype(np.int64)
         with pytest.raises(ModelError):
-            LossyCodec(pack_arrays(other))
+            open_codec(pack_arrays(other))
     for count in (0, 1, 2, 3, 12, len(arrays) - 1):
         with pytest.raises(ModelError):
-            LossyCodec(pack_arrays(arrays[:count]))
-    codec = LossyCodec(packed)
+            open_codec(pack_arrays(arrays[:count]))
+    codec = open_codec(packed)
     for wrong in (replace(codec.levels, counts=codec.levels.counts + 20), replace(codec.levels, channels=2)):
         with pytest.raises(ModelError):
             LevelsCodec.from_arrays(iter(wrong.to_arrays()))

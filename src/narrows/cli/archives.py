@@ -1,14 +1,11 @@
-"""What the commands for archives share: models, promises, sizes in words, and an end without half-written files."""
+"""What the commands for archives share: models, promises and sizes in words."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from narrows.cli import show
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from narrows.coding.archive import Archive
@@ -17,28 +14,13 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 75
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: through every `finally`, so that temporary files go."""
-
-    def end(number: int, frame: Any) -> None:
-        show.say("narrows: terminated; nothing half-written is left")
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
     if path is None:
         return {}
     from narrows.networks.store import load  # loads PyTorch
 
-    return dict(getattr(load(path), "packed", {}))
+    return load(path).packed
 
 
 def choose_promise(

@@ -65,7 +65,7 @@ def command(inputs: tuple[str, ...], output: Path, as_json: bool, **options: Any
     if output.is_file() and not options["force"]:
         raise OutputError(f"{output}: exists already; choose another name, or replace it with --force")
     check_writable(output)
-    with archives.interruptible(), ExitStack() as stack:
+    with ExitStack() as stack:
         paths = [stack.enter_context(_from_stdin()) if given == "-" else Path(given) for given in inputs]
         result = _compress(paths, output, **options)
     seconds = time.monotonic() - started

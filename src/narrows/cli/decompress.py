@@ -50,7 +50,7 @@ def command(
     if more and not only:
         raise SettingsError(f"{more[0]}: one archive at a time; names of files in it go after --only")
     started = time.monotonic()
-    with archives.interruptible(), archives.opened(path, model_path) as archive:
+    with archives.opened(path, model_path) as archive:
         names = _chosen(archive, (*only, *more), path)
         written, lost = _write(archive, names, output, force, keep_going)
     seconds = time.monotonic() - started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import signal
 import sys
 from collections.abc import Iterator
@@ -107,16 +106,18 @@ def command(data: str, output: Path, **options: Any) -> None:
     if settings.minutes:
         settings = replace(settings, minutes=settings.minutes / len(purposes))
     made: list[Any] = []
+    checkpoint_files: list[Path] = []
     for number, wanted in enumerate(purposes):
         given = shape if number == 0 else {}
         made.append(build(samples.description, **given, seed=settings.seed, purpose=wanted))
         checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
+        checkpoint_files.append(checkpoint)
         goes_on = resume and (checkpoint.exists() or number == 0)
         logs = nullcontext() if writer is None else writer(str(board))
         outcome = _train(made, samples, settings, output, checkpoint, every, goes_on, logs)
     model = made[0]
-    for checkpoint in output.parent.glob(f"{glob.escape(output.name)}*.checkpoint"):
-        checkpoint.unlink()
+    for checkpoint in checkpoint_files:
+        checkpoint.unlink(missing_ok=True)
     values = {
         "model": str(output),
         "samples": len(samples),

@@ -6,7 +6,6 @@ Next door: `pixels` codes what a model fits, `plain` the rest; `archive` puts bl
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from narrows.coding import plain
+from narrows.coding.digest import digest_of
 from narrows.coding.lossy import LossyCodec, open_codec
 from narrows.coding.pixels import PixelCodec, stepped
 from narrows.coding.plain import Shape
@@ -23,7 +23,6 @@ from narrows.coding.widen import can_widen, narrowed, widened
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, ModelError, SettingsError
 
-DIGEST_BYTES = 8
 T = TypeVar("T")
 PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
 WIDENED = 18  # `lossy` too, with the channels that `widen` adds
@@ -222,14 +221,6 @@ def _unpacked(unpack: Callable[[bytes], T], packed: bytes) -> T | None:
         return unpack(packed)
     except ModelError as error:
         raise ArchiveError(f"its model cannot be used: {error}") from None
-
-
-def digest_of(samples: Sequence[Array]) -> bytes:
-    """64 bits of BLAKE2b over the values, little endian, in order."""
-    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for sample in samples:
-        state.update(np.ascontiguousarray(sample, sample.dtype.newbyteorder("<")).tobytes())
-    return state.digest()
 
 
 def _stepped(samples: Sequence[Array], error: int) -> list[Array] | None:

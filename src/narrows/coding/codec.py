@@ -105,7 +105,7 @@ def _packed(model: Any, key: str) -> bytes:
         from narrows.networks.store import load  # loads PyTorch
 
         model = load(model)
-    packed = getattr(model, "packed", {}).get(key)
+    packed = model.packed.get(key)
     if packed is None:
         raise ModelError(
             f"this model has no part for {'max_error' if key == 'exact' else 'quality'}; train one with "

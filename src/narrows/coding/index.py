@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import google_crc32c
 
-from narrows.coding.blocks import DIGEST_BYTES, Promise
+from narrows.coding.blocks import Promise
+from narrows.coding.digest import DIGEST_BYTES
 from narrows.coding.varints import Integers, deflated, inflated, pack, unpack
 from narrows.errors import ArchiveError
 

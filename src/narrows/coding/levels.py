@@ -7,8 +7,6 @@ Next door: `lossy` makes samples of levels again; `exact` evaluates the networks
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +18,7 @@ from torch import nn
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.exact import Exact, from_arrays, to_arrays
 from narrows.coding.pixels import cells_of
-from narrows.coding.quantise import quantised
+from narrows.coding.quantise import base_two, quantised
 from narrows.coding.tables import LOGIT_BITS, Doubles, Integers, from_logits
 from narrows.errors import ModelError
 from narrows.networks.levels import CHOICE, MOST, Levels
@@ -155,7 +153,7 @@ def levels_codec(prior: Levels, images: torch.Tensor) -> LevelsCodec:
         assert isinstance(network, nn.Sequential)
         x = seen[network]
         most = np.full(x.shape[1], 1 << VALUE_BITS)
-        networks.append(quantised(_base_two(network), x, VALUE_BITS, most, LOGIT_BITS))
+        networks.append(quantised(base_two(network), x, VALUE_BITS, most, LOGIT_BITS))
     every = dials()
     worth = 256 / (CHOICE * prior.step(every).square())
     return LevelsCodec(
@@ -165,11 +163,3 @@ def levels_codec(prior: Levels, images: torch.Tensor) -> LevelsCodec:
         worth.round().clamp_min(1).long().numpy(),
         tuple(networks),
     )
-
-
-def _base_two(network: nn.Sequential) -> nn.Sequential:
-    """The same network with logits to the base 2 in place of e."""
-    scaled = copy.deepcopy(network)
-    for parameter in scaled[-1].parameters():
-        parameter.mul_(math.log2(math.e))
-    return scaled

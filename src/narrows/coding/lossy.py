@@ -8,7 +8,6 @@ Next door: `levels` has the walk; `blocks` stores the result.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ import torch
 from narrows.coding import weights
 from narrows.coding.calibrate import latents_codec
 from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
 from narrows.coding.latents import LatentsCodec
 from narrows.coding.levels import LevelsCodec, dials, levels_codec
@@ -34,7 +34,6 @@ from narrows.networks.build import LEVELS, build
 from narrows.networks.levels import Levels
 
 VERSION = 1
-DIGEST_BYTES = 8
 VECTORS = 2048  # that decide the ranges of the exact networks
 MOST_VALUES = 1 << 40  # of a sample of one size
 DAMAGE = (StopIteration, ValueError, TypeError, KeyError, RuntimeError, OverflowError, SettingsError)
@@ -85,11 +84,12 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
     """What codes with a compact model; by transforms, only with the `encoder` too. Raises `ModelError` or
     `ArchiveError` for other bytes."""
     model, arrays = _read(packed)
-    if model.config.network == LEVELS:
-        return LossyCodec(packed)
-    latents = LatentsCodec.from_arrays(arrays)
+    by_levels = model.config.network == LEVELS
+    density = LevelsCodec.from_arrays(arrays) if by_levels else LatentsCodec.from_arrays(arrays)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")
+    if isinstance(density, LevelsCodec):
+        return LossyCodec(model.description, model.part("decoder"), density)
     half = None
     if encoder:
         try:
@@ -97,7 +97,7 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
             half = weights.from_arrays(model.part("encoder"), rest)
         except DAMAGE:
             raise ModelError("a model whose encoder is damaged; make the model again") from None
-    return TransformCodec(model.config, model.description, model.part("decoder"), latents, half)
+    return TransformCodec(model.config, model.description, model.part("decoder"), density, half)
 
 
 def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
@@ -123,16 +123,11 @@ def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
 
 
 class LossyCodec:
-    """What decodes at any quality, from the bytes of a compact model; and encodes, since nothing learned is needed
-    for it beside the density of the levels."""
+    """What decodes at any quality by levels; and encodes, since nothing learned is needed for it beside their
+    density."""
 
-    def __init__(self, packed: bytes) -> None:
-        """Raises `ModelError` or `ArchiveError` for other bytes."""
-        model, arrays = _read(packed)
-        self.description, self.decoder = model.description, model.part("decoder")
-        self.levels = LevelsCodec.from_arrays(arrays)
-        if next(arrays, None) is not None:
-            raise ModelError("a compact model with more in it than it should have; make the model again")
+    def __init__(self, description: Description, decoder: torch.nn.Module, levels: LevelsCodec) -> None:
+        self.description, self.decoder, self.levels = description, decoder, levels
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         """Whether the model is one of such samples."""
@@ -191,7 +186,4 @@ def _check(config: Config, description: Description) -> None:
 
 
 def _digest(levels: Sequence[Integers]) -> bytes:
-    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for image in levels:
-        state.update(np.ascontiguousarray(image, np.uint8).tobytes())
-    return state.digest()
+    return digest_of(image.astype(np.uint8) for image in levels)

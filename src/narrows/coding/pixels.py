@@ -215,12 +215,13 @@ def stepped(values: Integers, error: int) -> Integers:
     return np.minimum((values + error) // step * step, VALUES - 1) if error else values
 
 
-def tiles(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """The pieces of an image `(H, W, C)` that are coded one by one, of `TILE` pixels a side or less."""
+def tiles(shape: tuple[int, ...], side: int | None = None) -> list[tuple[slice, slice]]:
+    """The pieces of an image `(H, W, C)` that are coded one by one, of `side` (else `TILE`) pixels a side or less."""
+    side = TILE if side is None else side
     return [
-        (slice(top, top + TILE), slice(left, left + TILE))
-        for top in range(0, shape[0], TILE)
-        for left in range(0, shape[1], TILE)
+        (slice(top, top + side), slice(left, left + side))
+        for top in range(0, shape[0], side)
+        for left in range(0, shape[1], side)
     ]
 
 

@@ -132,8 +132,8 @@ def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
         found.append(
             ExactStep(
                 features,
-                quantised(_base_two(step.high), seen, bits, most, LOGIT_BITS),
-                quantised(_base_two(step.low), given, bits, most_given, LOGIT_BITS),
+                quantised(base_two(step.high), seen, bits, most, LOGIT_BITS),
+                quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS),
             )
         )
     count = len(passes(network.channels))
@@ -145,7 +145,7 @@ def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
     return PixelCodec(network.channels, base, levels)
 
 
-def _base_two(network: nn.Module) -> nn.Sequential:
+def base_two(network: nn.Module) -> nn.Sequential:
     """The same network with logits to the base 2 in place of e."""
     scaled = copy.deepcopy(network)
     assert isinstance(scaled, nn.Sequential)

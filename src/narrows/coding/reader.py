@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from narrows.coding.blocks import DIGEST_BYTES, BlockCodec
+from narrows.coding.blocks import BlockCodec
+from narrows.coding.digest import DIGEST_BYTES
 from narrows.coding.entries import Shape, unpack_extras
 from narrows.coding.index import (
     CRC_BYTES,

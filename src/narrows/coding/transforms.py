@@ -8,7 +8,6 @@ Next door: `latents` has the walk, `lossy` the compact model.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,16 +17,16 @@ from torch import nn
 from torch.nn import functional
 
 from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
 from narrows.coding.latents import QUALITIES, LatentsCodec
-from narrows.coding.pixels import batches
+from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Doubles, Integers
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Array, Description
 from narrows.errors import ModelError
 from narrows.networks.autoencoder import Config
 
-DIGEST_BYTES = 8
 SIDE = 2048  # pixels of a piece
 Shape = tuple[int, ...]
 Piece = tuple[slice, ...]
@@ -62,25 +61,25 @@ class TransformCodec:
         only decodes."""
         if self.encoder is None:
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
-        coder, state = Encoder(), hashlib.blake2b(digest_size=DIGEST_BYTES)
+        coder, found = Encoder(), []
         for part in _parts([s.shape for s in samples]):
             x = to_tensor(np.stack([samples[i][piece] for i, piece in part]), self.description)
             codes = self._analysed(self.encoder, x, quality)
-            state.update(_bytes(self.latents.walk(coder, codes, codes.shape, quality)))
-        return coder.finish(), state.digest()
+            found.append(self.latents.walk(coder, codes, codes.shape, quality))
+        return coder.finish(), digest_of(found)
 
     def decode(self, data: bytes, shapes: Sequence[Shape], quality: int) -> tuple[list[Array], bytes]:
         """Samples of bytes, and the digest of their codes. Raises `ArchiveError` for bytes seen to be no code."""
-        coder, state = Decoder(data), hashlib.blake2b(digest_size=DIGEST_BYTES)
+        coder, every = Decoder(data), []
         samples: list[Array] = [np.zeros(shape, self.description.dtype) for shape in shapes]
         for part in _parts(shapes):
             size = samples[part[0][0]][part[0][1]].shape
             found = self.latents.walk(coder, None, (len(part), *self._code_shape(size)), quality)
-            state.update(_bytes(found))
+            every.append(found)
             for (i, piece), sample in zip(part, self._made(found, size, quality), strict=True):
                 samples[i][piece] = sample
         coder.finish()
-        return samples, state.digest()
+        return samples, digest_of(every)
 
     def _code_shape(self, size: Shape) -> Shape:
         """Shape `(h, w, K)` of the code of a piece."""
@@ -115,13 +114,7 @@ def _dial(quality: int) -> torch.Tensor:
 
 def _pieces(shape: Shape) -> list[Piece]:
     """The parts of a sample that are coded alone."""
-    if len(shape) == 1:
-        return [(slice(None),)]
-    return [
-        (slice(top, top + SIDE), slice(left, left + SIDE))
-        for top in range(0, shape[0], SIDE)
-        for left in range(0, shape[1], SIDE)
-    ]
+    return [(slice(None),)] if len(shape) == 1 else [*tiles(shape, SIDE)]
 
 
 def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
@@ -132,7 +125,3 @@ def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
     ]
     for part in batches(sizes):
         yield [found[number] for number in part]
-
-
-def _bytes(code: Integers) -> bytes:
-    return np.ascontiguousarray(code, "<i8").tobytes()
