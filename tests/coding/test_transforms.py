@@ -238,7 +238,7 @@ def test_pictures_of_any_channels_are_learned(channels: int) -> None:
 def test_small_images_have_levels_unless_told_otherwise(digits: Samples) -> None:
     assert build(digits.description, purpose="compress").config.network == "levels"
     assert build(digits.description, "transform", purpose="compress").config.network == "transform"
-    with pytest.raises(SettingsError, match="levels or transform"):
+    with pytest.raises(SettingsError, match="levels, transform or flat"):
         build(digits.description, "dense", purpose="compress")
 
 

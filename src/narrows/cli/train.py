@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import show
+from narrows.cli import choices, show
 from narrows.cli.log import Log
 
 
@@ -38,6 +38,17 @@ from narrows.cli.log import Log
 )
 @click.option("--code", type=int, help="Numbers in the code; channels for networks that keep an image's plane.")
 @click.option("--width", type=int, help="Size dial of dense and conv.")
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "usual", "best"]),
+    help="With --for compress: how much work coding may be, and so how few bytes there are; instead of --width.",
+)
+@click.option(
+    "--memory",
+    type=int,
+    help="With --for compress: training images to remember, beside which others like them are coded; "
+    "all of them where many are alike, else 0.",
+)
 @click.option("--epochs", type=float, help="Budget: passes over the data.")
 @click.option("--steps", type=int, help="Budget: steps.")
 @click.option("--minutes", type=float, help="Budget: minutes; a short probe fixes the number of steps.")
@@ -85,6 +96,7 @@ def command(data: str, output: Path, **options: Any) -> None:
     skip_bad, board = options.pop("skip_bad"), options.pop("tensorboard")
     shape = {name: options.pop(name) for name in ("network", "code", "width")}
     purpose, promise = options.pop("purpose"), options.pop("promise")
+    effort, memory = options.pop("effort"), options.pop("memory")
     settings = Settings(**options)
     # What can be refused before the data are read, is.
     real("checkpoint every", every, 0)
@@ -102,14 +114,14 @@ def command(data: str, output: Path, **options: Any) -> None:
     for note in samples.notes:
         show.say(f"note: {note}")
     show.say(f"data: {samples.source}: {samples.description}")
-    purposes = _purposes(purpose, promise, samples.description)
+    purposes = choices.purposes(purpose, promise, samples.description)
     if settings.minutes:
         settings = replace(settings, minutes=settings.minutes / len(purposes))
+    shapes = choices.shapes(purposes, shape, effort, memory, samples)
     made: list[Any] = []
     checkpoint_files: list[Path] = []
     for number, wanted in enumerate(purposes):
-        given = shape if number == 0 else {}
-        made.append(build(samples.description, **given, seed=settings.seed, purpose=wanted))
+        made.append(build(samples.description, **shapes[number], seed=settings.seed, purpose=wanted))
         checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
         checkpoint_files.append(checkpoint)
         goes_on = resume and (checkpoint.exists() or number == 0)
@@ -129,20 +141,6 @@ def command(data: str, output: Path, **options: Any) -> None:
     }
     if as_json:
         show.result_json(values)
-
-
-def _purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
-    """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
-    from narrows.errors import SettingsError
-
-    if purpose == "reconstruct":
-        if promise:
-            raise SettingsError(f"--promise {promise} was given without --for compress; add it, or leave it out")
-        return ["reconstruct"]
-    if promise is None and (description.kind, description.dtype) != ("images", "uint8"):
-        show.say("note: only images of 8 bits are learned for --max-error; general ways will store these exactly")
-        promise = "quality"
-    return {"quality": ["compress"], "max-error": ["exact"]}.get(promise or "both", ["compress", "exact"])
 
 
 def _keep(made: list[Any], samples: Any, output: Path) -> None:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
 WIDENED = 18  # `lossy` too, with the channels that `widen` adds
 SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
+SMALL = 0.1  # of the raw samples: lossy codes that need less are not compared at all
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
 
 
@@ -129,9 +130,10 @@ class BlockCodec:
         if not self.lossy.fits(shapes, dtype):
             return None
         data, digest = self.lossy.encode(coded, quality)
-        if len(data) >= SURE * plain.quick_size(samples) and len(data) >= len(plain.encode(samples)[1]):
+        close = len(data) > SMALL * sum(s.nbytes for s in samples) and len(data) >= SURE * plain.quick_size(samples)
+        if close and len(data) >= len(plain.encode(samples)[1]):
             return None
-        if verify and self.lossy.decode(data, shapes, quality)[1] != digest:
+        if verify and self.lossy.digest(data, shapes, quality) != digest:
             raise ArchiveError("internal error: a block does not decode to what was coded; please report it")
         return Block(bytes([way]) + data, digest)
 

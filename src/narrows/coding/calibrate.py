@@ -49,9 +49,14 @@ class _Counter(Encoder):
 
 
 @torch.no_grad()
-def latents_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> LatentsCodec:
+def latents_codec(
+    prior: Prior,
+    analysed: Callable[[torch.Tensor], torch.Tensor],
+    count: int,
+    beside: torch.Tensor | None = None,
+) -> LatentsCodec:
     """Put a trained density into whole numbers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
-    gives for their dials, decide the ranges and correct the tables."""
+    gives for their dials, decide the ranges and correct the tables. `beside` are codes remembered for them."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
     def note(network: nn.Module, inputs: Any) -> None:
@@ -60,7 +65,7 @@ def latents_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor]
     hooks = [network.register_forward_pre_hook(note) for network in prior.networks]
     try:
         spread = torch.linspace(-1, 1, count)
-        prior(analysed(spread), spread)
+        prior(analysed(spread), spread, None, beside)
     finally:
         for hook in hooks:
             hook.remove()
@@ -87,13 +92,18 @@ def latents_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor]
         np.array([len(h) for h in halves]),
         np.concatenate(halves),
         tuple(networks),
+        prior.remembers,
     )
+    at_hand = None
+    if beside is not None:
+        limit = int(REACH) << VALUE_BITS
+        at_hand = (beside * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
     counter = _Counter(codec.tables)
     for quality in FITTED:
         code = analysed(dials[quality - 1].expand(count))
         code = code if prior.spatial else code[:, :, None, None]
         codes = code.permute(0, 2, 3, 1).double().numpy()
-        codec.walk(counter, codes, codes.shape, quality)
+        codec.walk(counter, codes, codes.shape, quality, at_hand)
     return _fitted(codec, counter.counts)
 
 

@@ -61,7 +61,7 @@ class Codec:
             if array.ndim == 0:
                 raise DataError("a single number was given; allowed are arrays whose first axis counts samples")
             entry = _entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
-            writer.add(entry, (sample.reshape(entry.shape) for sample in array))
+            writer.add(entry, array.reshape(len(array), *entry.shape))
         writer.close()
         return file.getvalue()
 

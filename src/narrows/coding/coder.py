@@ -60,6 +60,34 @@ class _Coder:
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 
+    def by_column(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
+        """The same for integers `(N, K)` of `count` rows whose table depends on the column alone, `which` `(K,)`; in
+        the same order, so that the bytes are those of `by_table`."""
+        # Columns of one table side by side, so that all but the coder's own work is done once for all tables.
+        order = np.argsort(which, kind="stable")
+        named, starts = np.unique(which[order], return_index=True)
+        sizes = np.diff(np.append(starts, len(which)))
+        lowest = np.repeat(np.array([tables.lowest[t] for t in named]), sizes)
+        last = np.repeat(np.array([len(tables.parts[t]) - 1 for t in named]), sizes)
+        symbols = np.empty((count, len(which)), np.int64)
+        if values is not None:
+            np.subtract(values[:, order], lowest, out=symbols)
+            np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
+        for table, start, size in zip(named, starts, sizes, strict=True):
+            own = slice(start, start + size)
+            given = None if values is None else symbols[:, own].reshape(-1)
+            coded = self._run(given, count * int(size), tables.parts[table])
+            if values is None:
+                symbols[:, own] = coded.reshape(count, -1)
+        result = np.empty_like(symbols)
+        result[:, order] = symbols + lowest
+        escapes = symbols == last
+        if escapes.any():
+            escaped = np.empty_like(escapes)
+            escaped[:, order] = escapes
+            result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
+        return result
+
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
         """Code symbols `(N,)` in 0..S-1 (None when decoding), each with a table of its own, `(N, S)`, as the
         functions of `tables` make them."""

@@ -156,6 +156,11 @@ class Exact:
             if added != len(layer.weight):
                 raise ModelError("an exact layer adds what has another width; make the model again")
 
+    @functools.cached_property
+    def _checked(self) -> set[torch.device]:
+        """Where this network has been evaluated before."""
+        return set()
+
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Whole numbers `(N, H, W, I)`, of any integer or float type, to whole numbers in float32.
@@ -166,7 +171,9 @@ class Exact:
         first = self.layers[0]
         low, high = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (first.low_in, first.high_in))
         with plain_products(x.device):
-            check_machine(x.device)
+            if x.device not in self._checked:
+                check_machine(x.device)
+                self._checked.add(x.device)
             seen = [torch.minimum(torch.maximum(x.to(torch.float32), low), high)]
             for layer in self.layers:
                 seen.append(layer(seen[-1], seen[-layer.span] if layer.span else None))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from narrows.coding.coder import Decoder, Encoder
@@ -43,6 +44,7 @@ class LatentsCodec:
     `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
     deviation in 2**-20, and `widths`, its logarithm. `halves` has the tables of whole numbers from 0 up, in a row:
     each table is the same on both sides of 0, and the last is the escape; `lengths` `(73,)` says how long each is.
+    A density that `remembers` is told of another code, see `memory`; for `late` see `networks.prior.passes`.
     """
 
     spatial: bool
@@ -55,6 +57,8 @@ class LatentsCodec:
     lengths: Integers
     halves: Integers
     networks: tuple[Exact, ...]
+    remembers: bool = False
+    late: bool = True
 
     @property
     def channels(self) -> int:
@@ -64,7 +68,7 @@ class LatentsCodec:
     def to_arrays(self) -> list[Integers]:
         """Everything that it is, as arrays of integers."""
         head = [
-            np.array([int(self.spatial)]),
+            np.array([int(self.spatial) * (1 + self.late)]),
             self.edges,
             self.dials,
             self.steps,
@@ -76,14 +80,14 @@ class LatentsCodec:
         return [*head, self.lengths, self.halves, *parts]
 
     @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers]) -> LatentsCodec:
+    def from_arrays(cls, arrays: Iterator[Integers], remembers: bool = False) -> LatentsCodec:
         """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
         try:
-            (spatial,) = next(arrays).tolist()
+            (kind,) = next(arrays).tolist()
             edges, dials, steps, logs, inverses, widths, lengths, halves = (next(arrays) for _ in range(8))
         except (StopIteration, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
-        known = spatial in (0, 1) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        known = kind in (0, 1, 2) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
         known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
         known = known and (edges[0], edges[-1]) == (0, len(inverses))
@@ -98,16 +102,18 @@ class LatentsCodec:
         wrong |= (halves < 1).any() or (halves > TOTAL).any()
         if wrong:
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        walk = passes(edges.tolist(), bool(spatial))
+        spatial, late = kind > 0, kind != 1
+        walk = passes(edges.tolist(), spatial, late)
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
             network = networks[p.number]
             ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
-            wrong |= ends != (1 + spatial + p.seen, 2 * (p.last - p.first))
+            wrong |= ends != (1 + spatial + p.seen + remembers * p.recalled, 2 * (p.last - p.first))
             wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        codec = cls(bool(spatial), edges, dials, steps, logs, inverses, widths, lengths, halves, networks)
+        numbers = (edges, dials, steps, logs, inverses, widths, lengths, halves)
+        codec = cls(spatial, *numbers, networks, remembers, late)
         try:
             _ = codec.tables
         except ValueError:
@@ -140,51 +146,78 @@ class LatentsCodec:
         """A walked code `(N, h, w, K)` in the units of samples."""
         return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
 
-    def walk(self, coder: Encoder | Decoder, codes: Doubles | None, shape: tuple[int, ...], quality: int) -> Integers:
-        """Code numbers `(N, h, w, K)` in the units of samples (None when decoding); returns what became of them, in
-        2**-18 of each channel's deviation."""
+    def seen(self, known: Integers) -> Integers:
+        """Walked codes as networks see them, in 2**-7 of a deviation, cut to 4 of them."""
+        shift = OUT_BITS + FRACTION - VALUE_BITS
+        limit = int(REACH) << VALUE_BITS
+        cut: Integers = np.clip(known + (1 << shift - 1) >> shift, -limit, limit)
+        return cut
+
+    def walk(
+        self,
+        coder: Encoder | Decoder,
+        codes: Doubles | None,
+        shape: tuple[int, ...],
+        quality: int,
+        beside: npt.NDArray[np.int16] | None = None,
+    ) -> Integers:
+        """Code numbers `(N, h, w, K)` in the units of samples (None when decoding), knowing other codes of that shape
+        `beside` them, as networks see them; returns what became of them, in 2**-18 of each channel's deviation."""
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
         ratios = self.ratios(quality)
-        for p in passes(self.edges.tolist(), self.spatial):
+        for p in passes(self.edges.tolist(), self.spatial, self.late):
             plane = known[:, :: p.spacing, :: p.spacing]
             at = places(p.where, *plane.shape[1:3]).numpy()
             if not at.any():
                 continue
             own = slice(p.first, p.last)
-            mean, scale = self._predict(p, plane, quality)[:, at].reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
+            # What knows nothing says the same of all: one row stands for them.
+            alike = not self.spatial and not p.seen
+            told = self._predict(p, plane[:1] if alike else plane, quality, beside)[:, at]
+            mean, scale = told.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
             index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
             index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
             bits = np.maximum(0, -((GAUSSIANS - 1 - index) // OCTAVE))  # coded evenly, below those of the table
             mean <<= FRACTION
             symbols = None
             if wanted is not None:
-                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(mean.shape)
-                symbols = self._choice((offsets - mean) / ratios[own], index)
-            found = self._code(coder, symbols, index - OCTAVE * bits, bits)
+                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(-1, p.last - p.first)
+                symbols = self._choice((offsets - mean) / ratios[own], np.broadcast_to(index, offsets.shape))
+            found = self._code(coder, symbols, index - OCTAVE * bits, bits, len(plane) if alike else 0)
             plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
         return known
 
-    def _predict(self, p: Pass, plane: Integers, quality: int) -> Integers:
+    def _predict(self, p: Pass, plane: Integers, quality: int, beside: npt.NDArray[np.int16] | None) -> Integers:
         """What the network of a pass says, `(N, h, w, 2 n)`."""
-        shift = OUT_BITS + FRACTION - VALUE_BITS
-        limit = int(REACH) << VALUE_BITS
-        seen = np.clip(plane[..., : p.seen] + (1 << shift - 1) >> shift, -limit, limit)
         heads = [int(self.dials[quality - 1])]
         if self.spatial:
             heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // COARSEST)
-        inputs = np.empty((*plane.shape[:3], len(heads) + p.seen), np.float32)
+        end = len(heads) + p.seen
+        inputs = np.zeros((*plane.shape[:3], end + self.remembers * p.recalled), np.float32)
         inputs[..., : len(heads)] = heads
-        inputs[..., len(heads) :] = seen
+        inputs[..., len(heads) : end] = self.seen(plane[..., : p.seen])
+        if beside is not None:
+            inputs[..., end:] = beside[:, :: p.spacing, :: p.spacing, : p.recalled]
         out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
         return out
 
-    def _code(self, coder: Encoder | Decoder, symbols: Integers | None, which: Integers, bits: Integers) -> Integers:
-        """Code symbols `(M, n)` with the tables `which`, their last `bits` evenly."""
-        high = None if symbols is None else (symbols >> bits).reshape(-1)
-        found = coder.by_table(high, which.reshape(-1), self.tables).reshape(which.shape)
-        if (np.abs(found) > MOST).any():
+    def _code(
+        self, coder: Encoder | Decoder, symbols: Integers | None, which: Integers, bits: Integers, alike: int
+    ) -> Integers:
+        """Code symbols `(M, n)` with the tables `which`, their last `bits` evenly; of so many rows that are `alike`,
+        these have one row."""
+        high = None if symbols is None else symbols >> bits
+        if alike:
+            found = coder.by_column(high, which[0], self.tables, alike)
+        else:
+            given = None if high is None else high.reshape(-1)
+            found = coder.by_table(given, which.reshape(-1), self.tables).reshape(which.shape)
+        if found.size and max(-int(found.min()), int(found.max())) > MOST:
             raise ArchiveError("a damaged block: a number far outside its range")
+        if not bits.any():
+            return found
+        bits = np.broadcast_to(bits, found.shape)
         found <<= bits
         some = bits > 0
         if some.any():

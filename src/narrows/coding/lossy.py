@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from narrows.coding import weights
@@ -22,16 +23,20 @@ from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
 from narrows.coding.latents import LatentsCodec
 from narrows.coding.levels import LevelsCodec, dials, levels_codec
+from narrows.coding.memory import Memory, remembered
 from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Integers
 from narrows.coding.transforms import TransformCodec
-from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.batches import Indices, from_tensor, to_tensor
+from narrows.data.likeness import likenesses, spread
 from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.build import LEVELS, build
+from narrows.networks.build import LEVELS, rebuild
 from narrows.networks.levels import Levels
+from narrows.networks.prior import RECALL_DIAL
+from narrows.training.begin import beside_of
 
 VERSION = 1
 VECTORS = 2048  # that decide the ranges of the exact networks
@@ -55,18 +60,46 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     head = [np.array([VERSION, len(decoder) - 1]), np.frombuffer(text, np.uint8), *decoder]
     if isinstance(model.prior, Levels):
         return pack_arrays([*head, *levels_codec(model.prior.cpu(), _few(model, samples, 128, 256)).to_arrays()])
-    encoder, x = model.part("encoder").cpu(), model.pad(_few(model, samples, 64, 128))
-    latents = latents_codec(model.prior.cpu(), lambda dial: _coded(encoder, x, dial), len(x))
-    decoding = pack_arrays([*head, *latents.to_arrays()])
-    return weights.joined(decoding, pack_arrays(weights.to_arrays(encoder)))
+    encoder, prior, x = model.part("encoder").cpu(), model.prior.cpu(), model.pad(_few(model, samples, 64, 128))
+    likes = beside_of(model, samples)
+    beside = None
+    if likes is not None:
+        like = model.pad(_few(model, samples, 64, 128, likes))
+        beside = prior.recalled(_coded(encoder, like, torch.full((len(like),), RECALL_DIAL)))
+    latents = latents_codec(prior, lambda dial: _coded(encoder, x, dial), len(x), beside)
+    arrays, encoding = [*head, *latents.to_arrays()], pack_arrays(weights.to_arrays(encoder))
+    if likes is None:
+        return weights.joined(pack_arrays(arrays), encoding)
+    payloads, likeness = _remembered(model, samples, latents)
+    decoding = pack_arrays([*arrays, np.array([len(p) for p in payloads])])
+    decoding = weights.joined(decoding, b"".join(payloads), weights.RECALLED)
+    return weights.joined(decoding, weights.joined(encoding, likeness.tobytes(), weights.RECALLED))
 
 
-def _few(model: Autoencoder, samples: Samples, count: int, side: int) -> torch.Tensor:
-    """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side."""
-    if model.description.kind != "images":
+def _remembered(
+    model: Autoencoder, samples: Samples, latents: LatentsCodec
+) -> tuple[list[bytes], npt.NDArray[np.int8]]:
+    """The bytes of every sample that the model remembers, and thumbnails to find them by, `(M, D)`."""
+    payloads, thumbnails = [], []
+    for i in spread(len(samples), model.config.memory):
+        image = np.asarray(samples.values[int(i) : int(i) + 1])
+        code = _coded(
+            model.part("encoder"), model.pad(to_tensor(image, model.description)), torch.tensor([RECALL_DIAL])
+        )
+        payloads.append(remembered(latents, code[0].permute(1, 2, 0).double().numpy()))
+        thumbnails.append(likenesses(image)[0])
+    found = np.stack(thumbnails)
+    return payloads, np.rint(found * (127 / np.abs(found).max(initial=1e-9))).astype(np.int8)
+
+
+def _few(model: Autoencoder, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
+    """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side; or
+    in the place of each image of the set the one that `others` names."""
+    if not model.config.step:
         chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
         return to_tensor(np.asarray(samples.values[chosen]), model.description)
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
+    chosen = chosen if others is None else others[chosen]
     crops = [np.asarray(samples.values[int(i)]) for i in chosen]
     high, wide = (min(side, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
     fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
@@ -83,10 +116,15 @@ def _coded(encoder: torch.nn.Module, x: torch.Tensor, dial: torch.Tensor) -> tor
 def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCodec:
     """What codes with a compact model; by transforms, only with the `encoder` too. Raises `ModelError` or
     `ArchiveError` for other bytes."""
+    packed, recalled = weights.parted(packed, weights.RECALLED)
+    encoder, thumbnails = weights.parted(encoder, weights.RECALLED)
     model, arrays = _read(packed)
-    by_levels = model.config.network == LEVELS
-    density = LevelsCodec.from_arrays(arrays) if by_levels else LatentsCodec.from_arrays(arrays)
-    if next(arrays, None) is not None:
+    by_levels, count = model.config.network == LEVELS, model.config.memory
+    density = LevelsCodec.from_arrays(arrays) if by_levels else LatentsCodec.from_arrays(arrays, count > 0)
+    memory = None
+    if isinstance(density, LatentsCodec) and count:
+        memory = _memory(model, density, next(arrays, np.empty(0, np.int64)), recalled, thumbnails)
+    if next(arrays, None) is not None or (recalled and memory is None):
         raise ModelError("a compact model with more in it than it should have; make the model again")
     if isinstance(density, LevelsCodec):
         return LossyCodec(model.description, model.part("decoder"), density)
@@ -97,7 +135,22 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
             half = weights.from_arrays(model.part("encoder"), rest)
         except DAMAGE:
             raise ModelError("a model whose encoder is damaged; make the model again") from None
-    return TransformCodec(model.config, model.description, model.part("decoder"), density, half)
+    return TransformCodec(model.config, model.description, model.part("decoder"), density, half, memory)
+
+
+def _memory(
+    model: Autoencoder, latents: LatentsCodec, lengths: Integers, recalled: bytes, thumbnails: bytes
+) -> Memory:
+    """What a model remembers; raises `ModelError` where it does not fit the model."""
+    fits = len(lengths.shape) == 1 and 1 <= len(lengths) <= model.config.memory and bool((lengths >= 0).all())
+    if not fits or lengths.max() > len(recalled) or lengths.sum() != len(recalled) or len(thumbnails) % len(lengths):
+        raise ModelError("a compact model whose memory is damaged; make the model again")
+    ends = np.cumsum(lengths).tolist()
+    payloads = [recalled[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+    high, wide = model.code_shape[1:]
+    likeness = np.frombuffer(thumbnails, np.int8).reshape(len(payloads), -1).astype(np.float32)
+    likeness /= np.maximum(np.linalg.norm(likeness, axis=1, keepdims=True), 1)
+    return Memory(latents, (high, wide, latents.channels), payloads, likeness if thumbnails else None)
 
 
 def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
@@ -111,7 +164,7 @@ def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
         config, description = Config(**card["config"]), Description.from_json(card["description"])
         _check(config, description)
         with torch.device("meta"):
-            model = build(description, config.network, config.code, config.width or None, purpose=config.purpose)
+            model = rebuild(description, config)
         if len(model.part("decoder").state_dict()) != count or model.config != config:
             raise ValueError
         weights.from_arrays(model.part("decoder"), arrays)
@@ -144,10 +197,18 @@ class LossyCodec:
 
     def decode(self, data: bytes, shapes: Sequence[Shape], quality: int) -> tuple[list[Array], bytes]:
         """Samples of bytes, and the digest of their levels. Raises `ArchiveError` for bytes seen to be no code."""
+        levels = self._levels(data, shapes, quality)
+        return self._samples(levels, quality), _digest(levels)
+
+    def digest(self, data: bytes, shapes: Sequence[Shape], quality: int) -> bytes:
+        """The digest of their levels alone, which is all that a check needs. Raises as `decode` does."""
+        return _digest(self._levels(data, shapes, quality))
+
+    def _levels(self, data: bytes, shapes: Sequence[Shape], quality: int) -> list[Integers]:
         coder = Decoder(data)
         levels = self._walk(coder, None, shapes, quality)
         coder.finish()
-        return self._samples(levels, quality), _digest(levels)
+        return levels
 
     def _walk(
         self, coder: Encoder | Decoder, images: Sequence[Array] | None, shapes: Sequence[Shape], quality: int

@@ -8,6 +8,7 @@ Next door: `latents` has the walk, `lossy` the compact model.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
 from narrows.coding.latents import QUALITIES, LatentsCodec
+from narrows.coding.memory import Memory
 from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Doubles, Integers
 from narrows.data.batches import from_tensor, to_tensor
@@ -42,10 +44,11 @@ class TransformCodec:
         decoder: nn.Module,
         latents: LatentsCodec,
         encoder: nn.Module | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Raises `ModelError` where the parts do not fit together."""
         self.config, self.description = config, description
-        self.decoder, self.latents, self.encoder = decoder, latents, encoder
+        self.decoder, self.latents, self.encoder, self.memory = decoder, latents, encoder, memory
         if latents.channels != config.code or latents.spatial != bool(config.step):
             raise ModelError("a compact model whose parts do not fit together; make the model again")
 
@@ -63,23 +66,42 @@ class TransformCodec:
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
         coder, found = Encoder(), []
         for part in _parts([s.shape for s in samples]):
-            x = to_tensor(np.stack([samples[i][piece] for i, piece in part]), self.description)
-            codes = self._analysed(self.encoder, x, quality)
-            found.append(self.latents.walk(coder, codes, codes.shape, quality))
+            images = np.stack([samples[i][piece] for i, piece in part])
+            codes = self._analysed(self.encoder, to_tensor(images, self.description), quality)
+            memory = self._memory_of(images.shape[1:])
+            beside = None if memory is None else memory.walk(coder, memory.like(images), len(images))
+            found.append(self.latents.walk(coder, codes, codes.shape, quality, beside))
         return coder.finish(), digest_of(found)
 
     def decode(self, data: bytes, shapes: Sequence[Shape], quality: int) -> tuple[list[Array], bytes]:
         """Samples of bytes, and the digest of their codes. Raises `ArchiveError` for bytes seen to be no code."""
-        coder, every = Decoder(data), []
-        samples: list[Array] = [np.zeros(shape, self.description.dtype) for shape in shapes]
-        for part in _parts(shapes):
-            size = samples[part[0][0]][part[0][1]].shape
-            found = self.latents.walk(coder, None, (len(part), *self._code_shape(size)), quality)
+        every, samples = [], [np.empty(shape, self.description.dtype) for shape in shapes]
+        for part, size, found in self._codes(data, shapes, quality):
             every.append(found)
             for (i, piece), sample in zip(part, self._made(found, size, quality), strict=True):
                 samples[i][piece] = sample
-        coder.finish()
         return samples, digest_of(every)
+
+    def digest(self, data: bytes, shapes: Sequence[Shape], quality: int) -> bytes:
+        """The digest of their codes alone, which is all that a check needs. Raises as `decode` does."""
+        return digest_of(found for _, _, found in self._codes(data, shapes, quality))
+
+    def _codes(
+        self, data: bytes, shapes: Sequence[Shape], quality: int
+    ) -> Iterator[tuple[list[tuple[int, Piece]], Shape, Integers]]:
+        """The pieces that were coded together, their size and their codes."""
+        coder = Decoder(data)
+        for part in _parts(shapes):
+            number, piece = part[0]
+            size = _size(piece, shapes[number])
+            memory = self._memory_of(size)
+            beside = None if memory is None else memory.walk(coder, None, len(part))
+            yield part, size, self.latents.walk(coder, None, (len(part), *self._code_shape(size)), quality, beside)
+        coder.finish()
+
+    def _memory_of(self, size: Shape) -> Memory | None:
+        """What is remembered of samples of this shape."""
+        return self.memory if size == self.description.shape else None
 
     def _code_shape(self, size: Shape) -> Shape:
         """Shape `(h, w, K)` of the code of a piece."""
@@ -112,16 +134,24 @@ def _dial(quality: int) -> torch.Tensor:
     return torch.linspace(-1, 1, QUALITIES)[quality - 1]
 
 
-def _pieces(shape: Shape) -> list[Piece]:
+@functools.lru_cache(64)
+def _pieces(shape: Shape) -> tuple[Piece, ...]:
     """The parts of a sample that are coded alone."""
-    return [(slice(None),)] if len(shape) == 1 else [*tiles(shape, SIDE)]
+    return ((slice(None),),) if len(shape) == 1 else tuple(tiles(shape, SIDE))
+
+
+@functools.lru_cache(64)
+def _sizes(shape: Shape) -> tuple[Shape, ...]:
+    """The shapes of these parts."""
+    return tuple(_size(piece, shape) for piece in _pieces(shape))
+
+
+def _size(piece: Piece, shape: Shape) -> Shape:
+    return (*(len(range(*s.indices(n))) for s, n in zip(piece, shape, strict=False)), *shape[len(piece) :])
 
 
 def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
     """Pieces of samples that are coded together: neighbours of one shape."""
     found = [(i, piece) for i, shape in enumerate(shapes) for piece in _pieces(shape)]
-    sizes = [
-        (*(len(range(*s.indices(n))) for s, n in zip(p, shapes[i], strict=False)), *shapes[i][2:]) for i, p in found
-    ]
-    for part in batches(sizes):
+    for part in batches([size for shape in shapes for size in _sizes(shape)]):
         yield [found[number] for number in part]

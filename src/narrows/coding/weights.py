@@ -51,17 +51,19 @@ def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
     return np.rint(values * 2.0**-scale).astype(np.int64), scale
 
 
-_BOTH = b"nrw+"  # no packed arrays begin so
+BOTH, RECALLED = b"nrw+", b"nrwm"  # no packed arrays begin so
 
 
-def joined(decoding: bytes, encoding: bytes) -> bytes:
-    """A compact model with what only encoding needs beside it, as a model file keeps both."""
-    return _BOTH + len(decoding).to_bytes(8, "little") + decoding + encoding
+def joined(first: bytes, second: bytes, mark: bytes = BOTH) -> bytes:
+    """Two things in a row: a compact model and what only encoding needs, as a model file keeps both; or, with the
+    mark `RECALLED`, packed arrays and the bytes of what they speak of."""
+    return mark + len(first).to_bytes(8, "little") + first + second
 
 
-def parted(packed: bytes) -> tuple[bytes, bytes]:
-    """The inverse: what decoding needs, which is what archives carry and name, and what only encoding needs."""
-    if not packed.startswith(_BOTH):
+def parted(packed: bytes, mark: bytes = BOTH) -> tuple[bytes, bytes]:
+    """The inverse, the second empty where there is only one: of a model file's, what decoding needs, which is what
+    archives carry and name, and what only encoding needs."""
+    if not packed.startswith(mark):
         return packed, b""
     end = 12 + int.from_bytes(packed[4:12], "little")
     return packed[12:end], packed[end:]

@@ -125,9 +125,13 @@ class Writer:
         else:
             for column, value in zip(self._runs, run, strict=True):
                 column.append(value)
-        count = 0
+        count, dtype = 0, np.dtype(entry.dtype)
+        if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
+            count = len(samples)
+            self._put_all(which, samples)
+            samples = ()
         for sample in samples:
-            if sample.shape != entry.shape or sample.dtype.name != entry.dtype:
+            if sample.shape != entry.shape or sample.dtype != dtype:
                 raise DataError(
                     f"{entry.name!a}: a sample {sample.shape} {sample.dtype} was given where the entry has "
                     f"{entry.shape} {entry.dtype}"
@@ -165,6 +169,22 @@ class Writer:
         end = seal(body)
         self._file.write(end)
         return Sizes(len(HEAD), len(self._model), len(end), self.data_bytes)
+
+    def _put_all(self, which: int, samples: Array) -> None:
+        """Many samples of one shape, as many at a time as complete a block."""
+        each = max(1, samples[0].nbytes) if len(samples) else 1
+        most = max(1, min(self._block_samples, self._block_bytes // each))
+        start = 0
+        while start < len(samples):
+            waiting = self._open.get(which)
+            if waiting is not None or len(samples) - start < most:
+                self._put(which, samples[start])
+                start += 1
+                continue
+            part = samples[start : start + most].copy()
+            self._open[which] = _Open(list(part), part.nbytes)
+            self._flush(which)
+            start += most
 
     def _put(self, which: int, sample: Array) -> None:
         block = self._open.get(which)

@@ -36,11 +36,11 @@ _DIRECT = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
 
 def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
     """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
-    array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().double().numpy()
-    array = array * (description.high - description.low) + description.low
+    array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().to(torch.float64, copy=True)
     dtype = np.dtype(description.dtype)
-    array = np.clip(array, description.low, min(description.high, _largest(dtype)))
-    return (np.rint(array) if dtype.kind in "ui" else array).astype(dtype)
+    array.mul_(description.high - description.low).add_(description.low)
+    array.clamp_(description.low, min(description.high, _largest(dtype)))
+    return (array.round_() if dtype.kind in "ui" else array).numpy().astype(dtype, order="C")
 
 
 def _largest(dtype: np.dtype[Any]) -> float:
@@ -63,7 +63,8 @@ class Batches:
 
     `crop` is the side of random crops, 0 for whole samples, and `align` what their corners are multiples of, since
     pictures that were JPEG files remember their blocks. `shift` moves each image by up to so many pixels either way,
-    its border repeated. Every sample comes once an epoch; a batch may straddle two epochs.
+    its border repeated. Every sample comes once an epoch; a batch may straddle two epochs. With `beside`, each image
+    of the set has another of its size behind it, as more channels, which is cropped and moved with it.
     """
 
     samples: Samples
@@ -74,6 +75,7 @@ class Batches:
     shift: int = 0
     device: torch.device | str = "cpu"
     align: int = 1
+    beside: Indices | None = None
     _epoch: int = field(default=-1, init=False)
     _order: Indices = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
@@ -83,13 +85,23 @@ class Batches:
         rng = np.random.default_rng([self.seed, 2, step])
         values = self.samples.values
         if self.crop:
-            array = np.stack([random_crop(values[i], self.crop, rng, self.align) for i in chosen])
+            array = np.stack([random_crop(self._image(i), self.crop, rng, self.align) for i in chosen])
         else:
             # Sorted, so that a memory map is read forwards; the order inside a batch means nothing.
-            array = np.asarray(values[np.sort(chosen)])
+            chosen = np.sort(chosen)
+            array = np.asarray(values[chosen])
+            if self.beside is not None:
+                array = np.concatenate([array, values[self.beside[chosen]]], axis=-1)
         if self.shift:
             array = shifted(array, self.shift, rng)
         return to_tensor(array, self.samples.description, self.device)
+
+    def _image(self, index: int) -> Array:
+        values = self.samples.values
+        if self.beside is None:
+            image: Array = values[index]
+            return image
+        return np.concatenate([values[index], values[int(self.beside[index])]], axis=-1)
 
     def _indices(self, start: int, stop: int) -> Indices:
         parts = []

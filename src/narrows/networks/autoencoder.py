@@ -21,7 +21,7 @@ from narrows.errors import ModelError
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
-from narrows.networks.prior import Prior
+from narrows.networks.prior import RECALL_DIAL, Prior
 from narrows.networks.start import LinearOptimum
 
 Purpose = Literal["reconstruct", "compress", "exact"]
@@ -34,6 +34,7 @@ class Config:
     `code` counts the numbers of a vector code, or the channels of a spatial one. Sides of images are padded to
     `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
     For the `purpose` "compress" the halves have a dial and the code has a prior; for "exact" there is no code.
+    `memory` counts the training samples that such a prior remembers.
     """
 
     network: str
@@ -43,11 +44,12 @@ class Config:
     offset: int
     block: int
     purpose: Purpose = "reconstruct"
+    memory: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; a purpose only where it is not the usual one."""
-        fields = asdict(self)
-        return fields if self.purpose != "reconstruct" else {k: v for k, v in fields.items() if k != "purpose"}
+        """The fields as JSON values; a purpose and a memory only where they are not the usual ones."""
+        usual = {"purpose": "reconstruct", "memory": 0}
+        return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
     def padded(self, side: int) -> int:
         """The smallest side that the network takes and that holds `side`."""
@@ -95,13 +97,29 @@ class Autoencoder(nn.Module):
         return _sized(y, x)
 
     def quantised(
-        self, x: torch.Tensor, dial: torch.Tensor, *noise: torch.Generator
+        self,
+        x: torch.Tensor,
+        dial: torch.Tensor,
+        *noise: torch.Generator,
+        like: torch.Tensor | None = None,
+        known: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruct `x` from its rounded code, at dials `(N,)` in -1..1; also the bits of each sample `(N,)`, with
-        `noise` those that training makes small (see `Prior`)."""
+        `noise` those that training makes small (see `Prior`). `like` are samples like these, for a prior that
+        remembers, and `known` `(N,)` says which of them count."""
         if self.prior is None:
             raise ModelError("this model does not compress; train one with --for compress")
-        code, bits = self.prior(self.part("encoder")(self.pad(x), dial).float(), dial, *noise)
+        code = self.part("encoder")(self.pad(x), dial).float()
+        if like is None:
+            code, bits = self.prior(code, dial, *noise)
+        else:
+            assert isinstance(self.prior, Prior)
+            with torch.no_grad():
+                other = self.part("encoder")(self.pad(like), torch.full_like(dial, RECALL_DIAL)).float()
+                other = self.prior.recalled(other)
+                if known is not None:
+                    other = other * known.view(-1, 1, 1, 1)
+            code, bits = self.prior(code, dial, *(noise or (None,)), other)
         y: torch.Tensor = self.part("decoder")(code, dial)
         return _sized(y, x), bits
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from narrows.networks.pixels import Pixels
 from narrows.networks.prior import Prior
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
 
+Effort = Literal["fast", "usual", "best"]
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
 
 
@@ -116,8 +118,12 @@ LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2, crop=64, crops=12)
 LEVELS_WIDTH = 48
 TRANSFORM = "transform"
 TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
-TRANSFORM_WIDTH, PRIOR_WIDTH = 96, 64
+TRANSFORM_WIDTH, PRIOR_WIDTH = 128, 64
+FLAT = "flat"
+FLAT_RECIPE = Recipe(1000, 2e-3, 60, muon=1e-2, shift=0)
+FLAT_CODE, FLAT_WIDTH = 256, 64
 TRANSFORM_CODE = 784  # numbers of a vector
+MEMORY_MOST = 4096  # samples
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -125,7 +131,8 @@ def recipe_of(config: Config) -> Recipe:
     if config.purpose == "exact":
         return PIXELS_RECIPE
     if config.purpose == "compress":
-        return LEVELS_RECIPE if config.network == LEVELS else TRANSFORM_RECIPE[bool(config.step)]
+        known = {LEVELS: LEVELS_RECIPE, FLAT: FLAT_RECIPE}
+        return known.get(config.network) or TRANSFORM_RECIPE[bool(config.step)]
     return NETWORKS[config.network].recipe
 
 
@@ -133,7 +140,7 @@ def start_of(config: Config) -> tuple[Start | None, float]:
     """How the linear optimum is put into a network, and the multiplications spent on finding it."""
     if config.network in NETWORKS:
         return NETWORKS[config.network].start, NETWORKS[config.network].start_work
-    return (transform.start if config.network == TRANSFORM else None), WORK_LIMIT
+    return (transform.start if config.network in (TRANSFORM, FLAT) else None), WORK_LIMIT
 
 
 def build(
@@ -143,13 +150,15 @@ def build(
     width: int | None = None,
     seed: int = 0,
     purpose: Purpose = "reconstruct",
+    memory: int = 0,
 ) -> Autoencoder:
     """An untrained network for samples of this description, with PyTorch's random weights of this seed.
 
     Without a name it is `dense` for vectors and images of up to 4096 values, else `conv`. `code` counts numbers,
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
     The `purpose` "compress" gives a network whose code is quantised: `levels` for images of up to 4096 values, else
-    `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code.
+    `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code. A `memory`
+    above 0 lets `transform` remember so many training samples, for images of one size that are often much alike.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -158,13 +167,19 @@ def build(
             f"{brief(description)} was given; what is needed is a description: narrows.from_arrays(data).description"
         )
     seed = whole("seed", seed, 0, 2**63 - 1)
+    memory = whole("memory", memory, 0, MEMORY_MOST)
+    if memory and purpose != "compress":
+        raise SettingsError(f"a memory of {memory} samples was asked for; only models that compress have one")
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if purpose == "compress":
         if network is None:
             network = LEVELS if description.kind == "images" and 0 < description.values <= PRIMAL_LIMIT else TRANSFORM
-        compressing = _transform if network == TRANSFORM else _levels
-        return compressing(description, network, code, width, seed)
+        if network in (TRANSFORM, FLAT):
+            return _transform(description, network, code, width, seed, memory)
+        if memory:
+            raise SettingsError(f"a memory was asked for, but network {network} has none; choose {TRANSFORM}")
+        return _levels(description, network, code, width, seed)
     if purpose != "reconstruct":
         raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
     if network is None:
@@ -192,6 +207,31 @@ def build(
         encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
     return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
+
+
+def of_effort(description: Description, purpose: Purpose, effort: Effort) -> tuple[str | None, int | None]:
+    """Network and width, None for the usual one, by how much work coding may be."""
+    if effort == "usual" or purpose == "reconstruct":
+        return None, None
+    small = 0 < description.values <= PRIMAL_LIMIT
+    if purpose == "exact":
+        return None, PIXELS_WIDTH // 2 if effort == "fast" else 2 * PIXELS_WIDTH
+    if effort == "fast":
+        return (FLAT, None) if small else (None, TRANSFORM_WIDTH // 2)
+    levels = small and description.kind == "images"
+    return None, 2 * LEVELS_WIDTH if levels else TRANSFORM_WIDTH * 3 // 2
+
+
+def remembers(description: Description, purpose: Purpose, network: str | None) -> bool:
+    """Whether a model of this kind can have a memory."""
+    large = description.kind == "images" and not description.varied and description.values > PRIMAL_LIMIT
+    return purpose == "compress" and (network == TRANSFORM or (network is None and large))
+
+
+def rebuild(description: Description, config: Config) -> Autoencoder:
+    """The network that a configuration was made of; raises as `build` does."""
+    width = config.width or None
+    return build(description, config.network, config.code, width, purpose=config.purpose, memory=config.memory)
 
 
 def named(network: str) -> Network:
@@ -223,7 +263,7 @@ def _levels(
     channels = description.channels
     if network != LEVELS or code not in (None, channels):
         raise SettingsError(
-            f"network {network!r}, code {code} were given; what compresses is {LEVELS} or {TRANSFORM}"
+            f"network {network!r}, code {code} were given; what compresses is {LEVELS}, {TRANSFORM} or {FLAT}"
         )
     if description.kind != "images":
         raise SettingsError(f"network {LEVELS} needs images, not {description}; choose {TRANSFORM}")
@@ -236,22 +276,30 @@ def _levels(
 
 
 def _transform(
-    description: Description, network: str | None, code: int | None, width: int | None, seed: int
+    description: Description, network: str, code: int | None, width: int | None, seed: int, memory: int
 ) -> Autoencoder:
-    """A model for lossy coding of photos, drawings and vectors."""
-    spatial = description.kind == "images"
-    shape = (description.channels, *description.shape[:2]) if spatial else description.shape
+    """A model for lossy coding of photos, drawings and vectors, or of small images as vectors."""
+    images, flat = description.kind == "images", network == FLAT
+    spatial = images and not flat
+    if memory and (not spatial or description.varied):
+        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs images of one size")
+    if flat and not 0 < description.values <= PRIMAL_LIMIT:
+        raise SettingsError(
+            f"network {FLAT} needs samples of one size and at most {PRIMAL_LIMIT} values, not {description}; "
+            f"choose {TRANSFORM}"
+        )
+    shape = (description.channels, *description.shape[:2]) if images else description.shape
     step = transform.FOLD if spatial else 0
     most = description.channels * step**2 if spatial else min(description.values, TRANSFORM_CODE)
     if code is not None and not 1 <= code <= most:
         raise SettingsError(f"a code of {code} numbers was given; here 1 to {most} are allowed")
-    width = TRANSFORM_WIDTH if width is None else width
+    width = (FLAT_WIDTH if flat else TRANSFORM_WIDTH) if width is None else width
     if not 16 <= width <= 512:
         raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
-    code = most if code is None else code
+    code = (min(FLAT_CODE, most) if flat else most) if code is None else code
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder, decoder = transform.transform(shape, code, width)
-        prior = Prior(code, spatial, min(width, PRIOR_WIDTH))
-    config = Config(TRANSFORM, code, width, step, 0, step, "compress")
+        encoder, decoder = transform.transform(shape, code, width, flat)
+        prior = Prior(code, spatial, min(width, PRIOR_WIDTH), memory > 0, flat)
+    config = Config(network, code, width, step, 0, step, "compress", memory)
     return Autoencoder(encoder, decoder, config, description, prior)

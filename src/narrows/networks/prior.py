@@ -23,46 +23,61 @@ from narrows.networks.parts import Added, silence
 from narrows.networks.start import LinearOptimum
 
 LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
-ENDS = {True: (20.0, 43.0), False: (20.0, 60.0)}  # dB that a linear code would reach with the dial there; of images?
+# dB that a linear code would reach with the dial at its ends.
+ENDS = {"image": (20.0, 43.0), "vector": (20.0, 60.0), "flat": (16.0, 36.0)}
 SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
 LEAST_DEVIATION = 2.0**-16
 REACH = 4.0  # deviations to which numbers are clipped before a network sees them
+EARLY, LATE = 9, 24  # channels before and after which networks are wider and narrower
 COARSEST = 4  # the first blocks are 2**4 apart
 WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
 CHOICE = 0.1  # the same when a symbol is chosen; measured
+RECALL_QUALITY = 70  # at which a model remembers samples
+RECALL_DIAL = 2 * (RECALL_QUALITY - 1) / 99 - 1
 Where = Literal["all", "centres", "sides", "white", "black"]
 
 
 @dataclass(frozen=True)
 class Pass:
     """Network `number` tells the channels `first` to `last` from the first `seen` of them, at some of the blocks:
-    `where` of those that are `spacing` apart."""
+    `where` of those that are `spacing` apart; and from the first `recalled` of another code, where
+    one is remembered."""
 
     number: int
     first: int
     last: int
     seen: int
+    recalled: int
     spacing: int
     where: Where
 
 
-def passes(edges: Sequence[int], spatial: bool) -> tuple[Pass, ...]:
-    """The passes of a code whose groups of channels begin and end there, in order."""
+def passes(edges: Sequence[int], spatial: bool, late: bool = False) -> tuple[Pass, ...]:
+    """The passes of a code whose groups of channels begin and end there, in order; the last of several groups of an
+    image comes at once where it is `late`."""
+    most = edges[-2] or edges[-1]  # the last group has next to nothing to remember
+
+    def made(number: int, first: int, last: int, seen: int, spacing: int, where: Where) -> Pass:
+        return Pass(number, first, last, seen, min(last, most), spacing, where)
+
     if not spatial:
-        return tuple(Pass(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
+        return tuple(made(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
     first = edges[1]
-    found = [Pass(0, 0, first, 0, 1 << COARSEST, "all")]
+    found = [made(0, 0, first, 0, 1 << COARSEST, "all")]
     for level in reversed(range(COARSEST)):
-        found += [Pass(1, 0, first, first, 1 << level, "centres"), Pass(2, 0, first, first, 1 << level, "sides")]
+        found += [made(1, 0, first, first, 1 << level, "centres"), made(2, 0, first, first, 1 << level, "sides")]
     for a, b in pairwise(edges[1:]):
         number = found[-1].number + 1
-        found += [Pass(number, a, b, a, 1, "white"), Pass(number + 1, a, b, b, 1, "black")]
+        if late and b == edges[-1]:
+            found.append(made(number, a, b, a, 1, "all"))
+        else:
+            found += [made(number, a, b, a, 1, "white"), made(number + 1, a, b, b, 1, "black")]
     return tuple(found)
 
 
 def groups(code: int, spatial: bool) -> tuple[int, ...]:
     """Where the groups of channels begin and end: each is about three times (of vectors, twice) the last."""
-    ratio, least = (2.8, 5) if spatial else (2.0, 4)
+    ratio, least = (2.8, 2) if spatial else (2.0, 4)
     count = max(1, min(6, math.ceil(math.log(max(2, code) / least) / math.log(ratio))))
     inner = [max(i, round(code * ratio ** -(count - i))) for i in range(1, count)]
     return tuple(sorted({0, *inner, code}))
@@ -81,20 +96,22 @@ def places(where: Where, high: int, wide: int, device: torch.device | None = Non
 class Prior(nn.Module):
     """Gaussians of the code `(N, K)` or `(N, K, h, w)`, in units of the samples' own values times a rotation.
 
-    `steps` holds the binary logarithms of the quantisation steps at both ends of the dial.
+    `steps` holds the binary logarithms of the quantisation steps at both ends of the dial. A density that `remembers`
+    also sees, at every place, the code of another sample much like this one, where there is one. That of a `flat`
+    code has one group: nothing tells one number from another.
     """
 
     steps: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, code: int, spatial: bool, width: int) -> None:
+    def __init__(self, code: int, spatial: bool, width: int, remembers: bool = False, flat: bool = False) -> None:
         super().__init__()
-        self.spatial = spatial
-        self.edges = groups(code, spatial)
-        self.passes = passes(self.edges, spatial)
+        self.spatial, self.remembers, self.flat = spatial, remembers, flat
+        self.edges = (0, code) if flat else groups(code, spatial)
+        self.passes = passes(self.edges, spatial, late=True)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
-        networks = {p.number: _network(p, width, spatial) for p in self.passes}
+        networks = {p.number: _network(p, width, spatial, remembers) for p in self.passes}
         self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
 
     def step(self, dial: torch.Tensor) -> torch.Tensor:
@@ -102,11 +119,16 @@ class Prior(nn.Module):
         return torch.exp2(self.steps[0] + (dial + 1) / 2 * (self.steps[1] - self.steps[0]))
 
     def forward(
-        self, code: torch.Tensor, dial: torch.Tensor, noise: torch.Generator | None = None
+        self,
+        code: torch.Tensor,
+        dial: torch.Tensor,
+        noise: torch.Generator | None = None,
+        remembered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The code rounded to its steps, with gradients as if it were not, and the bits of each sample `(N,)`.
 
         Given random numbers, the bits are those of a code with noise in place of rounding, which have gradients.
+        `remembered` are codes of other samples, see `recalled`.
         """
         flat = code.ndim == 2
         deviation, step = self.deviation.view(-1, 1, 1), self.step(dial).view(-1, 1, 1, 1)
@@ -119,7 +141,7 @@ class Prior(nn.Module):
             if not mask.any():
                 continue
             steps = deviation[p.first : p.last] / step  # in a deviation
-            mean, scale = self.predict(p, known, dial).float().chunk(2, dim=1)
+            mean, scale = self.predict(p, known, dial, remembered).float().chunk(2, dim=1)
             scale = torch.exp2((scale + torch.log2(steps)).clamp(LEAST_SCALE, MOST_SCALE))
             offset = (part - mean) * steps
             with torch.no_grad():
@@ -134,14 +156,25 @@ class Prior(nn.Module):
         known = known * deviation
         return (known[:, :, 0, 0] if flat else known), bits
 
-    def predict(self, p: Pass, known: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+    def recalled(self, code: torch.Tensor) -> torch.Tensor:
+        """The code of another sample `(N, K, h, w)` about as a model remembers it, in deviations."""
+        step = self.step(torch.tensor(RECALL_DIAL, device=code.device))
+        return (code / step).round() * step / self.deviation.view(-1, 1, 1)
+
+    def predict(
+        self, p: Pass, known: torch.Tensor, dial: torch.Tensor, remembered: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """What the network of a pass says of `known` `(N, K, h, w)` in deviations: `(N, 2 n, h, w)`, means in
         deviations and the binary logarithms of scales in deviations."""
         seen = known[:, : p.seen, :: p.spacing, :: p.spacing].clamp(-REACH, REACH)
         planes = [dial.view(-1, 1, 1, 1).expand(-1, 1, *seen.shape[2:])]
         if self.spatial:
             planes.append(torch.full_like(planes[0], math.log2(p.spacing) / COARSEST))
-        inputs = torch.cat([*planes, seen], dim=1)
+        planes.append(seen)
+        if self.remembers:
+            beside = torch.zeros_like(known) if remembered is None else remembered
+            planes.append(beside[:, : p.recalled, :: p.spacing, :: p.spacing].clamp(-REACH, REACH))
+        inputs = torch.cat(planes, dim=1)
         if self.spatial:
             return self.networks[p.number](inputs)  # type: ignore[no-any-return]
         return self.networks[p.number](inputs.flatten(1))[:, :, None, None]  # type: ignore[no-any-return]
@@ -153,7 +186,7 @@ class Prior(nn.Module):
         values = len(optimum.mean)
         total = float(variances.sum())
         self.deviation.copy_(variances.sqrt().clamp_min(max(total**0.5 / 256, LEAST_DEVIATION)))
-        for end, decibels in enumerate(ENDS[self.spatial]):
+        for end, decibels in enumerate(ENDS["image" if self.spatial else "flat" if self.flat else "vector"]):
             # Samples that vary by far less than their range are meant to keep that little.
             wanted = 10 ** (-decibels / 10) * min(values, total * 10 ** (SMALL / 10))
             low, high = -20.0, 8.0
@@ -178,17 +211,20 @@ def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _network(p: Pass, width: int, spatial: bool) -> nn.Sequential:
+def _network(p: Pass, width: int, spatial: bool, remembers: bool) -> nn.Sequential:
     def layer(into: int, out: int, side: int = 1) -> nn.Conv2d | nn.Linear:
         # Linear layers are several times faster than convolutions of a single place.
         return nn.Conv2d(into, out, side, padding=side // 2) if spatial else nn.Linear(into, out)
 
+    def block() -> Added:
+        return Added(layer(width, width, side), nn.ReLU(), layer(width, width))
+
+    # Most bits of an image are in its first channels, next to none in its last.
+    early, side = spatial and p.first < EARLY, 3 if spatial else 1
+    width = width * 3 // 2 if early else width * 3 // 4 if spatial and p.first >= LATE else width
     last = layer(width, 2 * (p.last - p.first))
     silence(last)
+    blocks = [block(), nn.ReLU(), block()] if early else [block()]
     return nn.Sequential(
-        layer(1 + spatial + p.seen, width, 3),
-        nn.ReLU(),
-        Added(layer(width, width), nn.ReLU(), layer(width, width)),
-        nn.ReLU(),
-        last,
+        layer(1 + spatial + p.seen + remembers * p.recalled, width, side), nn.ReLU(), *blocks, nn.ReLU(), last
     )

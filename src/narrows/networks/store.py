@@ -23,7 +23,7 @@ from narrows.data.files import write_file
 from narrows.data.samples import Description
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.build import build
+from narrows.networks.build import rebuild
 from narrows.networks.start import LinearOptimum
 
 FORMAT_VERSION = 1
@@ -131,7 +131,7 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Autoe
         config = Config(**metadata["config"])
         description = Description.from_json(metadata["description"])
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
-            model = build(description, config.network, config.code, config.width or None, purpose=config.purpose)
+            model = rebuild(description, config)
         provenance = metadata["provenance"]
         optimum = {field: tensors.pop(f"optimum.{field}", None) for field in ("mean", "components", "variances")}
         packed = {key: tensors.pop(key) for key in list(tensors) if key.startswith("packed.")}

@@ -8,6 +8,8 @@ Next door: `prior` is the density of such codes; `levels` does without a transfo
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -32,10 +34,11 @@ class Each(nn.Module):
         return x * self.by.view(-1, *(1,) * (x.ndim - 2))
 
 
-def transform(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Halves for images `(C, H, W)` (0 where sizes differ), whose sides are multiples of 8, or vectors `(D,)`."""
-    spatial = len(shape) == 3
-    values = shape[0] * FOLD * FOLD if spatial else shape[0]
+def transform(shape: tuple[int, ...], code: int, width: int, flat: bool = False) -> tuple[nn.Module, nn.Module]:
+    """Halves for images `(C, H, W)` (0 where sizes differ), whose sides are multiples of 8, or vectors `(D,)`; `flat`
+    makes vectors of images, all of one size."""
+    spatial = len(shape) == 3 and not flat
+    values = shape[0] * FOLD * FOLD if spatial else math.prod(shape)
 
     def layer(into: int, out: int) -> nn.Linear | nn.Conv2d:
         return nn.Conv2d(into, out, 1) if spatial else nn.Linear(into, out)
@@ -50,8 +53,8 @@ def transform(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module,
 
     into = Sum(layer(values, code), branch(Standardise(), values, code, ENCODER_BLOCKS))
     back = Sum(layer(code, values), branch(Each(code), code, values, DECODER_BLOCKS))
-    unfold = [nn.PixelUnshuffle(FOLD)] if spatial else []
-    fold = [nn.PixelShuffle(FOLD)] if spatial else []
+    unfold = [nn.PixelUnshuffle(FOLD)] if spatial else [nn.Flatten()] if flat else []
+    fold = [nn.PixelShuffle(FOLD)] if spatial else [nn.Unflatten(1, shape)] if flat else []
     return Dialled(*unfold, into, Modulate(code)), Dialled(Modulate(code), back, *fold, Clamp())
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.batches import chunks
-from narrows.data.samples import Samples
+from narrows.data.batches import Indices, chunks
+from narrows.data.likeness import likenesses, nearest, spread
+from narrows.data.samples import Ragged, Samples
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import start_of
 from narrows.networks.prior import Prior
@@ -40,6 +41,17 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         x = next(chunks(samples, few, plan.crop))
         begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
+
+
+def beside_of(model: Autoencoder, samples: Samples) -> Indices | None:
+    """For a model with a memory: for each sample the one most like it, itself excepted, of those that the model will
+    remember."""
+    if not model.config.memory or isinstance(samples.values, Ragged):
+        return None
+    likeness, chosen = likenesses(samples.values), spread(len(samples), model.config.memory)
+    own = np.full(len(samples), -1)
+    own[chosen] = np.arange(len(chosen))
+    return chosen[nearest(likeness, likeness[chosen], own)[0]]
 
 
 def align_of(model: Autoencoder) -> int:

@@ -23,7 +23,7 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
-from narrows.training.begin import align_of, start_network, values_each
+from narrows.training.begin import align_of, beside_of, start_network, values_each
 from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
@@ -96,10 +96,14 @@ def _train(
 ) -> Generator[Progress, None, None]:
     began = time.perf_counter()
     training, held = split(len(samples), plan.validation, plan.seed)
-    align = align_of(model)
-    batches = Batches(samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device, align)
+    align, beside = align_of(model), beside_of(model, samples)
+    batches = Batches(
+        samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device, align, beside
+    )
     watched = held if len(held) else training[: plan.batch_size]
-    validation = Batches(samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align)
+    validation = Batches(
+        samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align, beside=beside
+    )
     validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * values_each(model, plan.crop))))
     validation_x = validation.draw(0)
 
@@ -194,13 +198,14 @@ def _train(
         model.eval()
         notes = trouble + health.overfitting(state, last_score, plan.validation > 0)
         model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
-    train_x = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop).draw(0)
+    seen = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop, beside=beside)
+    alone = validation_x if beside is None else validation_x[:, : model.description.channels]
     metrics = {
-        "train_mse": measured(model, aim, train_x).mse,
-        "pca_mse": health.pca_mse(model, validation_x),
+        "train_mse": measured(model, aim, seen.draw(0)).mse,
+        "pca_mse": health.pca_mse(model, alone),
     }
     model.provenance["metrics"] |= metrics
-    notes += health.examine(model, validation_x, state.best_mse)
+    notes += health.examine(model, alone, state.best_mse)
     model.provenance["notes"] = notes
     last = progress(finished=True, notes=tuple(notes))
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)

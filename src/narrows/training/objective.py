@@ -23,6 +23,7 @@ from narrows.training.settings import Plan
 
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
 LITTLE = 0.02  # bits a value
+FORGET = 0.125  # the share of samples that train without another like them
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
 
@@ -101,13 +102,16 @@ class RateDistortion:
         generator = torch.Generator().manual_seed(int(words[0] >> 1))
         prior = _prior(model)
         dial = (2 * torch.rand(len(x), generator=generator) - 1).to(x.device)
-        x_hat, bits = model.quantised(x, dial, *(generator,) * isinstance(prior, Prior))
+        x, like = _parted(model, x)
+        known = None if like is None else (torch.rand(len(x), generator=generator) >= FORGET).to(x.device)
+        x_hat, bits = model.quantised(x, dial, *(generator,) * isinstance(prior, Prior), like=like, known=known)
         return self._cost(prior, x_hat, x, bits, dial).mean()
 
     def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
         # Every second sample at the dial whose error is told, the others at those beside it: one pass for all.
         dial = torch.tensor(WATCHED, device=x.device).repeat(-(-len(x) // len(WATCHED)))[: len(x)]
-        x_hat, bits = model.quantised(x, dial)
+        x, like = _parted(model, x)
+        x_hat, bits = model.quantised(x, dial, like=like)
         x_hat = x_hat.float().clamp(0, 1)
         score = self._cost(_prior(model), x_hat, x, bits, dial).mean(dtype=torch.float64)
         mse = (x_hat - x)[::2].square().mean(dtype=torch.float64)
@@ -136,6 +140,12 @@ class Likelihood:
     def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
         bits = float(_pixels(model).bits(x))
         return Measure(bits, 0.0, bits * x[0].numel())
+
+
+def _parted(model: Autoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Samples, and those like them that stand behind them in a batch for a model with a memory."""
+    own = model.description.channels
+    return (x[:, :own], x[:, own:]) if model.config.memory else (x, None)
 
 
 def objective(model: Autoencoder, plan: Plan) -> Objective:

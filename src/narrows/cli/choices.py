@@ -1,0 +1,52 @@
+"""What `narrows train` builds, from what was said and what the data are.
+
+Next door: `train` trains it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from narrows.cli import show
+
+
+def purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
+    """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
+    from narrows.errors import SettingsError
+
+    if purpose == "reconstruct":
+        if promise:
+            raise SettingsError(f"--promise {promise} was given without --for compress; add it, or leave it out")
+        return ["reconstruct"]
+    if promise is None and (description.kind, description.dtype) != ("images", "uint8"):
+        show.say("note: only images of 8 bits are learned for --max-error; general ways will store these exactly")
+        promise = "quality"
+    return {"quality": ["compress"], "max-error": ["exact"]}.get(promise or "both", ["compress", "exact"])
+
+
+def shapes(
+    purposes: list[Any], shape: dict[str, Any], effort: Any, memory: int | None, samples: Any
+) -> list[dict[str, Any]]:
+    """What `build` is told for each purpose: the first takes what was said of networks."""
+    from narrows.data.likeness import often_alike
+    from narrows.errors import SettingsError
+    from narrows.networks.build import MEMORY_MOST, of_effort, remembers
+
+    if purposes == ["reconstruct"]:
+        for name, value in (("effort", effort), ("memory", memory)):
+            if value is not None:
+                raise SettingsError(f"--{name} {value} was given without --for compress; add it, or leave it out")
+        return [shape]
+    if effort is not None and (shape["network"] is not None or shape["width"] is not None):
+        raise SettingsError("of --effort on one side and --network and --width on the other, choose one")
+    told = [dict(shape), *({} for _ in purposes[1:])]
+    for number, purpose in enumerate(purposes):
+        network, width = of_effort(samples.description, purpose, effort or "usual")
+        told[number] |= {k: v for k, v in (("network", network), ("width", width)) if v is not None}
+    if memory is None and remembers(samples.description, purposes[0], told[0].get("network")):
+        memory = min(len(samples), MEMORY_MOST) if often_alike(samples) else 0
+        if memory:
+            show.say(f"note: many images are alike, so the model remembers {memory} of them; --memory 0 does without")
+    if memory is not None:
+        told[0]["memory"] = memory
+    return told

@@ -1,0 +1,69 @@
+"""Which images of a set look most like another: thumbnails compared.
+
+What counts is where an image is light and dark, whatever its contrast; colour decides between equals.
+Next door: `samples` says what a sample is; `training.begin` and `coding.memory` look for such images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from narrows.data.samples import Array, Ragged, Samples
+
+LIGHT, COLOUR = 24, 6  # fields a side of the two thumbnails
+WEIGHT = 0.5  # of colour
+ROWS = 256  # compared at a time
+MUCH, SHARE = 0.97, 0.25  # alike; of the images that must be
+LEAST, PROBED = 64, 4096  # images
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+def likenesses(images: Array) -> Floats:
+    """Thumbnails `(N, D)` of images `(N, H, W, C)`, of length 1: their products, -1 to 1, say how alike two are."""
+    parts = [_likenesses(np.asarray(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
+def _likenesses(images: Array) -> Floats:
+    x = torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
+    light, colour = (
+        functional.adaptive_avg_pool2d(plane, min(side, *plane.shape[2:])).flatten(1)
+        for plane, side in ((x.mean(dim=1, keepdim=True), LIGHT), (x, COLOUR))
+    )
+    parts = [functional.normalize(part - part.mean(dim=1, keepdim=True)) for part in (light, colour)]
+    both: Floats = functional.normalize(torch.cat([parts[0], WEIGHT * parts[1]], dim=1)).numpy()
+    return both
+
+
+def often_alike(samples: Samples) -> bool:
+    """Whether many images of a set have another in it that looks much like them; never of varied sizes."""
+    values = samples.values
+    if samples.description.kind != "images" or isinstance(values, Ragged) or len(values) < LEAST:
+        return False
+    likeness = likenesses(values[spread(len(values), PROBED)])
+    _, score = nearest(likeness, likeness, np.arange(len(likeness)))
+    return bool((score >= MUCH).mean() >= SHARE)
+
+
+def spread(count: int, most: int) -> Indices:
+    """At most so many of `count` numbers, evenly."""
+    chosen: Indices = np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+    return chosen
+
+
+def nearest(likeness: Floats, library: Floats, own: Indices | None = None) -> tuple[Indices, Floats]:
+    """For each row of `likeness` the row of the `library` most like it, and how alike they are; `own` `(N,)` names
+    the rows that are the image itself and do not count (-1: none)."""
+    found, score = np.empty(len(likeness), np.int64), np.empty(len(likeness), np.float32)
+    for start in range(0, len(likeness), ROWS):
+        products = likeness[start : start + ROWS] @ library.T
+        if own is not None:
+            part = own[start : start + ROWS]
+            products[np.flatnonzero(part >= 0), part[part >= 0]] = -np.inf
+        found[start : start + ROWS] = products.argmax(axis=1)
+        score[start : start + ROWS] = products.max(axis=1)
+    return found, score

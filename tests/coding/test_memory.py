@@ -1,0 +1,139 @@
+"""A model with a memory codes a sample beside one like it, and needs nothing else to decode."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+import narrows
+from narrows.coding import weights
+from narrows.coding.archive import Archive
+from narrows.coding.blocks import LOSSY
+from narrows.coding.codec import Codec, prepare
+from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.lossy import open_codec
+from narrows.coding.transforms import TransformCodec
+from narrows.data.samples import Array, from_arrays
+from narrows.errors import ArchiveError, ModelError, SettingsError
+from narrows.networks.autoencoder import Autoencoder
+from narrows.networks.build import build
+from narrows.networks.store import load
+from narrows.training.settings import Settings
+
+COUNT = 12  # remembered
+
+
+def variants(seed: int) -> Array:
+    """Drawings in pairs that differ in colour, `(24, 40, 32, 3)`."""
+    rng = np.random.default_rng(seed)
+    light = np.kron(rng.integers(0, 255, (12, 10, 8, 1)), np.ones((1, 4, 4, 1)))
+    return np.concatenate([light * tint for tint in rng.uniform(0.5, 1, (2, 1, 1, 1, 3))]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Autoencoder:
+    samples = from_arrays(variants(0))
+    model = build(samples.description, "transform", width=16, purpose="compress", memory=COUNT)
+    list(narrows.fit(model, samples, Settings(steps=15, batch_size=8)))
+    prepare(model, samples)
+    return model
+
+
+@pytest.fixture(scope="module")
+def codec(trained: Autoencoder) -> TransformCodec:
+    codec = open_codec(*weights.parted(trained.packed["lossy"]))
+    assert isinstance(codec, TransformCodec)
+    return codec
+
+
+def test_samples_come_back_and_the_archive_needs_nothing_else(trained: Autoencoder) -> None:
+    images = variants(0)
+    data = Codec(trained, quality=80).compress(images)
+    with Archive(io.BytesIO(data)) as archive:
+        assert archive._reader.payload(0, "a block")[0] == LOSSY
+        back = archive["samples"]
+    assert back.shape == images.shape
+    assert np.square(back.astype(float) - images).mean() < 400
+
+
+def test_the_one_most_alike_is_chosen_and_what_it_says_is_the_same_for_both_sides(codec: TransformCodec) -> None:
+    memory = codec.memory
+    assert memory is not None
+    images = variants(0)
+    known = np.linspace(0, len(images) - 1, COUNT).astype(int)
+    assert memory.like(images[known]).tolist() == list(range(COUNT))
+    coder = Encoder()
+    told = memory.walk(coder, memory.like(images[:3]), 3)
+    decoder = Decoder(coder.finish())
+    assert np.array_equal(memory.walk(decoder, None, 3), told)
+    assert told.shape == (3, *memory.shape)
+    assert told.any()
+
+
+def test_an_image_like_none_is_coded_without(codec: TransformCodec) -> None:
+    memory = codec.memory
+    assert memory is not None
+    rows, columns = np.indices((40, 32))
+    odd = (((rows + columns) % 2) * 255).astype(np.uint8)[None, ..., None].repeat(3, axis=3)
+    assert memory.like(odd).tolist() == [COUNT]
+    assert not memory.walk(Encoder(), memory.like(odd), 1).any()
+    data, digest = codec.encode(list(odd), 50)
+    assert codec.decode(data, [odd[0].shape], 50)[1] == digest
+
+
+@pytest.mark.parametrize("shape", [(40, 31, 3), (16, 16, 3), (48, 64, 3)])
+def test_images_of_another_size_are_coded_without(codec: TransformCodec, shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    data, digest = codec.encode([image], 50)
+    samples, found = codec.decode(data, [shape], 50)
+    assert found == digest
+    assert samples[0].shape == shape
+
+
+def test_the_model_file_keeps_the_memory(trained: Autoencoder) -> None:
+    file = io.BytesIO()
+    trained.save(file)
+    file.seek(0)
+    again = load(file)
+    assert again.config.memory == COUNT
+    assert again.packed == trained.packed
+    images = variants(0)[:3]
+    assert Codec(again, quality=50).compress(images) == Codec(trained, quality=50).compress(images)
+
+
+def test_a_memory_that_is_damaged_is_refused(trained: Autoencoder) -> None:
+    decoding, encoding = weights.parted(trained.packed["lossy"])
+    arrays, recalled = weights.parted(decoding, weights.RECALLED)
+    assert recalled
+    wrong = [
+        weights.joined(arrays, recalled[:-1], weights.RECALLED),
+        weights.joined(arrays, b"", weights.RECALLED),
+        weights.joined(arrays, recalled + b"\0", weights.RECALLED),
+        arrays,
+    ]
+    for packed in wrong:
+        with pytest.raises(ModelError, match="memory is damaged"):
+            open_codec(packed)
+    for cut in range(0, 30, 3):
+        with pytest.raises((ModelError, ArchiveError)):
+            open_codec(decoding[:cut])
+    half, thumbnails = weights.parted(encoding, weights.RECALLED)
+    with pytest.raises(ModelError, match="memory is damaged"):
+        open_codec(decoding, weights.joined(half, thumbnails[:-1], weights.RECALLED))
+
+
+def test_a_memory_is_refused_where_none_can_be() -> None:
+    varied = from_arrays([np.zeros((80, 80 + i, 3), np.uint8) for i in range(3)]).description
+    small = from_arrays(np.zeros((9, 8, 8, 1), np.uint8)).description
+    vectors = from_arrays(np.zeros((9, 8), np.float32)).description
+    for description, network, purpose in (
+        (varied, None, "compress"),
+        (small, "levels", "compress"),
+        (small, None, "exact"),
+        (vectors, None, "compress"),
+        (small, None, "reconstruct"),
+    ):
+        with pytest.raises(SettingsError, match="memory"):
+            build(description, network, purpose=purpose, memory=2)  # type: ignore[arg-type]
