@@ -120,7 +120,10 @@ def main() -> None:
             rows.append((f"{what}, {network}", name, str(len(archive)), str(differ), str(most)))
     gpu = "" if torch.cuda.is_available() else " No GPU was there to try."
     text = table(("promise", "decoded", "bytes", "samples' values that differ", "by at most"), rows)
-    text += f"\n\n{len(images)} MNIST digits; the transform has a memory of 100. Symbols were the same in every row: each block's digest is checked.{gpu}\n"
+    text += (
+        f"\n\n{len(images)} MNIST digits; the transform has a memory of 100. Symbols were the same in every row: "
+        f"each block's digest is checked.{gpu}\n"
+    )
     write("portable-quick" if arguments.quick else "portable", "One archive, decoded in many ways", text)
 
 

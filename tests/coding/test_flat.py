@@ -45,19 +45,19 @@ def test_blocks_of_digits_are_learned_ones(trained: Autoencoder, digits: Samples
 
 
 @pytest.mark.parametrize("count", [1, 7, 200])
-def test_columns_give_the_bytes_of_tables(count: int) -> None:
+def test_rows_give_as_many_bytes_as_tables_say(count: int) -> None:
     rng = np.random.default_rng(count)
     tables = discretised([0.1, 1.0, 3.0])
     which: Integers = rng.integers(0, 3, 40)
-    values: Integers = np.rint(rng.normal(0, 2, (count, 40))).astype(np.int64)
+    values: Integers = np.rint(rng.normal(0, 2, (40, count))).astype(np.int64)
     values[rng.random(values.shape) < 0.02] = 12345  # outside all tables
-    by_column, by_table = Encoder(), Encoder()
-    assert np.array_equal(by_column.by_column(values, which, tables, count), values)
-    by_table.by_table(values.reshape(-1), np.tile(which, count), tables)
-    data = by_column.finish()
+    by_row, by_table = Encoder(), Encoder()
+    assert np.array_equal(by_row.by_row(values, which, tables, count), values)
+    by_table.by_table(values.reshape(-1), np.repeat(which, count), tables)
+    data = by_row.finish()
     assert data == by_table.finish()
     decoder = Decoder(data)
-    assert np.array_equal(decoder.by_column(None, which, tables, count), values)
+    assert np.array_equal(decoder.by_row(None, which, tables, count), values)
     decoder.finish()
 
 

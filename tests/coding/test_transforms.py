@@ -15,6 +15,7 @@ from narrows.coding.archive import Archive
 from narrows.coding.blocks import LOSSY, BlockCodec, Promise
 from narrows.coding.codec import Codec, prepare
 from narrows.coding.coder import Decoder, Encoder
+from narrows.coding.gaussians import Gaussians
 from narrows.coding.latents import LatentsCodec
 from narrows.coding.lossy import open_codec
 from narrows.coding.tables import PRECISION, Integers
@@ -216,13 +217,15 @@ def test_a_damaged_compact_model_is_refused(trained: Autoencoder, codec: Transfo
         replace(own, edges=own.edges[::-1]),
         replace(own, inverses=own.inverses << 40),
         replace(own, widths=own.widths[:-1]),
-        replace(own, lengths=own.lengths + 1),
-        replace(own, halves=own.halves + 1),
         replace(own, dials=own.dials + 300),
         replace(own, networks=own.networks[::-1]),
     ):
         with pytest.raises(ModelError):
             LatentsCodec.from_arrays(iter(wrong.to_arrays()))
+    lengths, halves = own.gaussians.to_arrays()
+    for arrays in ((lengths + 1, halves), (lengths, halves + 1), (lengths[1:], halves), (lengths, halves * 0)):
+        with pytest.raises(ModelError):
+            Gaussians(*arrays)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])

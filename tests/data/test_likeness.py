@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from narrows.data.likeness import likenesses, nearest, often_alike, spread
-from narrows.data.samples import Array, from_arrays
+from narrows.data.likeness import likenesses, nearest, spread
+from narrows.data.samples import Array
 
 
 def shapes(count: int) -> Array:
@@ -38,14 +38,6 @@ def test_images_of_any_size_and_flat_ones_have_a_thumbnail(side: int) -> None:
     likeness = likenesses(flat)
     assert len(likeness) == 3
     assert np.isfinite(likeness).all()
-
-
-def test_a_set_with_many_copies_is_known_as_such() -> None:
-    images = shapes(80)
-    assert not often_alike(from_arrays(images))
-    assert often_alike(from_arrays(np.concatenate([images, images[:40] // 2])))
-    assert not often_alike(from_arrays(np.zeros((300, 7), np.float32)))
-    assert not often_alike(from_arrays([np.zeros((8 + i, 8, 3), np.uint8) for i in range(100)]))
 
 
 def test_numbers_are_spread_evenly_and_never_more_than_there_are() -> None:

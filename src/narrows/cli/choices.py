@@ -28,9 +28,9 @@ def shapes(
     purposes: list[Any], shape: dict[str, Any], effort: Any, memory: int | None, samples: Any
 ) -> list[dict[str, Any]]:
     """What `build` is told for each purpose: the first takes what was said of networks."""
-    from narrows.data.likeness import often_alike
+    from narrows.data.character import drawn, often_alike
     from narrows.errors import SettingsError
-    from narrows.networks.build import MEMORY_MOST, of_effort, remembers
+    from narrows.networks.build import MEMORY_MOST, TRANSFORM, by_transform, of_effort
 
     if purposes == ["reconstruct"]:
         for name, value in (("effort", effort), ("memory", memory)):
@@ -43,7 +43,13 @@ def shapes(
     for number, purpose in enumerate(purposes):
         network, width = of_effort(samples.description, purpose, effort or "usual")
         told[number] |= {k: v for k, v in (("network", network), ("width", width)) if v is not None}
-    if memory is None and remembers(samples.description, purposes[0], told[0].get("network")):
+    large = by_transform(samples.description, purposes[0], told[0].get("network"))
+    if large and told[0].get("network") is None and drawn(samples):
+        show.say("note: these are drawings, so the blocks of the transform are 4 pixels a side, not 8")
+        told[0] |= {"network": TRANSFORM, "fold": 4}
+        if told[0].get("width"):
+            told[0]["width"] //= 1 if shape["width"] else 2
+    if memory is None and large and not samples.description.varied:
         memory = min(len(samples), MEMORY_MOST) if often_alike(samples) else 0
         if memory:
             show.say(f"note: many images are alike, so the model remembers {memory} of them; --memory 0 does without")

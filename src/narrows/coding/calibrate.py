@@ -15,14 +15,9 @@ import torch
 from torch import nn
 
 from narrows.coding.coder import Encoder
-from narrows.coding.latents import (
-    GAUSSIANS,
-    OCTAVE,
-    OUT_BITS,
-    QUALITIES,
-    VALUE_BITS,
-    LatentsCodec,
-)
+from narrows.coding.flat import SILENT, FlatCodec
+from narrows.coding.gaussians import GAUSSIANS, OCTAVE, SCALES, Gaussians
+from narrows.coding.latents import FRACTION, OUT_BITS, QUALITIES, VALUE_BITS, LatentsCodec
 from narrows.coding.quantise import quantised
 from narrows.coding.tables import TOTAL, Doubles, Integers, Tables, discretised
 from narrows.networks.parts import Added
@@ -45,6 +40,11 @@ class _Counter(Encoder):
             found = np.abs(values[which == table])
             found = found[found < len(self.counts[table])]
             self.counts[table] += np.bincount(found, minlength=len(self.counts[table]))
+        return values
+
+    def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
+        assert values is not None
+        self.by_table(values.reshape(-1), np.repeat(which, count), tables)
         return values
 
 
@@ -77,20 +77,17 @@ def latents_codec(
         limits[: 1 + prior.spatial] = 1 << VALUE_BITS
         x = x[:, :, None, None] if x.ndim == 2 else x
         networks.append(quantised(_convolutions(network), x, VALUE_BITS, limits, OUT_BITS, -limits))
-    dials = torch.linspace(-1, 1, QUALITIES)
-    steps = prior.step(dials).double().numpy()
-    deviation = prior.deviation.double().numpy()
-    halves = _gaussians()
+    dials, deviation = _dials(), prior.deviation.double().numpy()
+    steps, whole_steps, inverses = _scales(prior)
     codec = LatentsCodec(
         prior.spatial,
         np.array(prior.edges),
         (dials * (1 << VALUE_BITS)).round().long().numpy(),
-        np.maximum(1, np.rint(steps * 2.0**20)).astype(np.int64),
+        whole_steps,
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),
-        np.maximum(1, np.rint(2.0**20 / deviation)).astype(np.int64),
+        inverses,
         np.rint(np.log2(deviation) * (1 << OUT_BITS)).astype(np.int64),
-        np.array([len(h) for h in halves]),
-        np.concatenate(halves),
+        _gaussians(),
         tuple(networks),
         prior.remembers,
     )
@@ -98,21 +95,46 @@ def latents_codec(
     if beside is not None:
         limit = int(REACH) << VALUE_BITS
         at_hand = (beside * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
-    counter = _Counter(codec.tables)
-    for quality in FITTED:
-        code = analysed(dials[quality - 1].expand(count))
-        code = code if prior.spatial else code[:, :, None, None]
-        codes = code.permute(0, 2, 3, 1).double().numpy()
-        codec.walk(counter, codes, codes.shape, quality, at_hand)
-    return _fitted(codec, counter.counts)
+    return replace(codec, gaussians=_fitted(codec, analysed, count, at_hand))
 
 
-def _gaussians() -> list[Integers]:
+@torch.no_grad()
+def flat_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> FlatCodec:
+    """The same of a density whose numbers know nothing of each other: each quality's tables are decided here."""
+    (p,) = prior.passes
+    dials, deviation = _dials(), prior.deviation.double()
+    steps, whole_steps, inverses = _scales(prior)
+    told = prior.predict(p, torch.zeros(QUALITIES, len(deviation), 1, 1), dials)[:, :, 0, 0].double()
+    mean, scale = told.chunk(2, dim=1)  # (100, K)
+    index = (scale + torch.log2(deviation) - torch.from_numpy(np.log2(steps))[:, None] - LEAST_SCALE) * OCTAVE
+    scales = index.round().clamp(0, SCALES - 1).long().numpy() + 1
+    scales[scales <= SILENT] = 0
+    means = (mean * 2.0 ** (OUT_BITS + FRACTION)).round().long().numpy()
+    codec = FlatCodec(whole_steps, inverses, scales, means, _gaussians())
+    return replace(codec, gaussians=_fitted(codec, analysed, count, None))
+
+
+def _dials() -> torch.Tensor:
+    return torch.linspace(-1, 1, QUALITIES)
+
+
+def _scales(prior: Prior) -> tuple[Doubles, Integers, Integers]:
+    """Steps of all qualities, in floats and in 2**-20; the inverses of the deviations in 2**-20."""
+    steps: Doubles = prior.step(_dials()).double().numpy()
+    inverses = np.maximum(1, np.rint(2.0**20 / prior.deviation.double().numpy())).astype(np.int64)
+    return steps, np.maximum(1, np.rint(steps * 2.0**20)).astype(np.int64), inverses
+
+
+def _gaussians() -> Gaussians:
     """The right halves of Gaussians, from 0 up, the escape last."""
     scales = 2.0 ** (LEAST_SCALE + np.arange(GAUSSIANS) / OCTAVE)
     found = discretised(list(scales))
     # Left of 0 the tails keep their precision.
-    return [_half(np.append(p[-low::-1], p[-1])) for p, low in zip(found.parts, found.lowest, strict=True)]
+    return _family([_half(np.append(p[-low::-1], p[-1])) for p, low in zip(found.parts, found.lowest, strict=True)])
+
+
+def _family(halves: list[Integers]) -> Gaussians:
+    return Gaussians(np.array([len(h) for h in halves]), np.concatenate(halves))
 
 
 def _half(weights: Doubles | Integers) -> Integers:
@@ -123,15 +145,24 @@ def _half(weights: Doubles | Integers) -> Integers:
     return half
 
 
-def _fitted(codec: LatentsCodec, seen: list[Integers]) -> LatentsCodec:
+def _fitted(
+    codec: LatentsCodec | FlatCodec, analysed: Callable[[torch.Tensor], torch.Tensor], count: int, at_hand: Any
+) -> Gaussians:
     """The tables corrected by how often each number really comes: what a network believes to be a Gaussian is not
     quite one, all the more as symbols are chosen for their bits."""
+    tables = codec.gaussians.tables
+    counter = _Counter(tables)
+    for quality in FITTED:
+        code = analysed(_dials()[quality - 1].expand(count))
+        code = code if codec.spatial else code[:, :, None, None]
+        codes = code.permute(0, 2, 3, 1).double().numpy()
+        codec.walk(counter, codes, codes.shape, quality, at_hand)
     halves = []
-    for parts, lowest, counts in zip(codec.tables.parts, codec.tables.lowest, seen, strict=False):
+    for parts, lowest, counts in zip(tables.parts, tables.lowest, counter.counts, strict=False):
         weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
         weights[:-1] += np.append(counts[0], counts[1:] / 2)
         halves.append(_half(weights))
-    return replace(codec, lengths=np.array([len(h) for h in halves]), halves=np.concatenate(halves))
+    return _family(halves)
 
 
 def _inputs(network: nn.Sequential) -> int:

@@ -60,31 +60,26 @@ class _Coder:
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 
-    def by_column(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
-        """The same for integers `(N, K)` of `count` rows whose table depends on the column alone, `which` `(K,)`; in
-        the same order, so that the bytes are those of `by_table`."""
-        # Columns of one table side by side, so that all but the coder's own work is done once for all tables.
+    def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
+        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`, the rows of one
+        table together."""
         order = np.argsort(which, kind="stable")
         named, starts = np.unique(which[order], return_index=True)
-        sizes = np.diff(np.append(starts, len(which)))
-        lowest = np.repeat(np.array([tables.lowest[t] for t in named]), sizes)
-        last = np.repeat(np.array([len(tables.parts[t]) - 1 for t in named]), sizes)
-        symbols = np.empty((count, len(which)), np.int64)
+        ends = [*starts[1:].tolist(), len(which)]
+        lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
+        result = np.empty((len(which), count), np.int64)
+        symbols = result
         if values is not None:
-            np.subtract(values[:, order], lowest, out=symbols)
+            symbols = values - lowest
             np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
-        for table, start, size in zip(named, starts, sizes, strict=True):
-            own = slice(start, start + size)
-            given = None if values is None else symbols[:, own].reshape(-1)
-            coded = self._run(given, count * int(size), tables.parts[table])
-            if values is None:
-                symbols[:, own] = coded.reshape(count, -1)
-        result = np.empty_like(symbols)
-        result[:, order] = symbols + lowest
-        escapes = symbols == last
-        if escapes.any():
-            escaped = np.empty_like(escapes)
-            escaped[:, order] = escapes
+            symbols = symbols[order]
+        for table, start, end in zip(named.tolist(), starts.tolist(), ends, strict=True):
+            given = None if values is None else symbols[start:end].reshape(-1)
+            coded = self._run(given, (end - start) * count, tables.parts[table])
+            result[order[start:end]] = coded.reshape(-1, count)
+        escaped = result == last
+        result += lowest
+        if escaped.any():
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 

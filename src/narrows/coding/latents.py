@@ -8,7 +8,6 @@ Next door: `transforms` makes samples of codes; `exact` evaluates the networks.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,21 +17,16 @@ import torch
 
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.exact import Exact, from_arrays, to_arrays
-from narrows.coding.tables import PRECISION, TOTAL, Doubles, Integers, Tables, from_weights
-from narrows.errors import ArchiveError, ModelError
-from narrows.networks.prior import CHOICE, COARSEST, LEAST_SCALE, MOST_SCALE, REACH, Pass, passes, places
+from narrows.coding.gaussians import OCTAVE, SCALES, Gaussians
+from narrows.coding.tables import Doubles, Integers
+from narrows.errors import ModelError
+from narrows.networks.prior import COARSEST, LEAST_SCALE, REACH, Pass, passes, places
 
 QUALITIES = 100
 VALUE_BITS = 7  # of a deviation, as the networks see it
 OUT_BITS = 10  # of a deviation, or of a factor of 2, as they say it
 FRACTION = 8  # bits that a number of the code has beyond those
 RATIO_SHIFT = 22  # 2**20 over the deviation times 2**20 of the step to 2**18 of a deviation
-OCTAVE = 8  # tables to a factor of 2 in scale
-WIDEST = 5  # of a scale that has a table, as a power of 2; of wider ones the last bits are coded alone
-GAUSSIANS = int(WIDEST - LEAST_SCALE) * OCTAVE + 1
-SCALES = int(MOST_SCALE - LEAST_SCALE) * OCTAVE + 1
-LOW_BITS = -(-(SCALES - GAUSSIANS) // OCTAVE)
-MOST = 1 << 23  # steps from a mean
 MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
 
 
@@ -42,8 +36,7 @@ class LatentsCodec:
 
     `edges` say where its groups of channels begin and end. For each quality, `(100,)`: `dials` for the networks,
     `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
-    deviation in 2**-20, and `widths`, its logarithm. `halves` has the tables of whole numbers from 0 up, in a row:
-    each table is the same on both sides of 0, and the last is the escape; `lengths` `(73,)` says how long each is.
+    deviation in 2**-20, and `widths`, its logarithm; `gaussians` are the tables.
     A density that `remembers` is told of another code, see `memory`; for `late` see `networks.prior.passes`.
     """
 
@@ -54,8 +47,7 @@ class LatentsCodec:
     logs: Integers
     inverses: Integers
     widths: Integers
-    lengths: Integers
-    halves: Integers
+    gaussians: Gaussians
     networks: tuple[Exact, ...]
     remembers: bool = False
     late: bool = True
@@ -77,30 +69,25 @@ class LatentsCodec:
             self.widths,
         ]
         parts = [array for network in self.networks for array in to_arrays(network)]
-        return [*head, self.lengths, self.halves, *parts]
+        return [*head, *self.gaussians.to_arrays(), *parts]
 
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers], remembers: bool = False) -> LatentsCodec:
         """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
         try:
             (kind,) = next(arrays).tolist()
-            edges, dials, steps, logs, inverses, widths, lengths, halves = (next(arrays) for _ in range(8))
+            edges, dials, steps, logs, inverses, widths = (next(arrays) for _ in range(6))
+            gaussians = Gaussians.from_arrays(arrays)
         except (StopIteration, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         known = kind in (0, 1, 2) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
         known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
         known = known and (edges[0], edges[-1]) == (0, len(inverses))
-        if not known or lengths.shape != (GAUSSIANS,) or halves.ndim != 1:
+        if not known:
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
-        wrong |= (steps < 1).any() or (steps >= 1 << 30).any()
-        wrong |= (
-            (inverses < 1).any() or (inverses > 1 << 36).any() or int(steps.max()) * int(inverses.max()) >= 1 << 52
-        )
-        wrong |= (lengths < 3).any() or (lengths > 1 << 15).any() or lengths.sum() != len(halves)
-        wrong |= (halves < 1).any() or (halves > TOTAL).any()
-        if wrong:
+        if wrong or deviations_are_wrong(steps, inverses):
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
         spatial, late = kind > 0, kind != 1
         walk = passes(edges.tolist(), spatial, late)
@@ -112,30 +99,8 @@ class LatentsCodec:
             wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        numbers = (edges, dials, steps, logs, inverses, widths, lengths, halves)
-        codec = cls(spatial, *numbers, networks, remembers, late)
-        try:
-            _ = codec.tables
-        except ValueError:
-            raise ModelError("a compact model whose tables are none; make the model again") from None
-        return codec
-
-    @functools.cached_property
-    def tables(self) -> Tables:
-        """The Gaussians, then even tables for 1, 2, ... last bits."""
-        parts: list[Integers] = []
-        for half in np.split(self.halves, np.cumsum(self.lengths)[:-1]):
-            parts.append(np.concatenate([half[-2:0:-1], half]))
-        lowest = [1 - len(part) // 2 for part in parts]
-        even = [from_weights(np.append(np.ones(1 << bits, np.int64), 0)) for bits in range(1, LOW_BITS + 1)]
-        return Tables((*parts, *even), (*lowest, *(0 for _ in even)))
-
-    @functools.cached_property
-    def _costs(self) -> tuple[Doubles, Integers]:
-        """Bits of every symbol of every Gaussian, side by side, and where each one's 0 is."""
-        parts = self.tables.parts[:GAUSSIANS]
-        starts = np.cumsum([0, *(len(p) for p in parts)])[:-1]
-        return PRECISION - np.log2(np.concatenate(parts)), starts - np.array(self.tables.lowest[:GAUSSIANS])
+        numbers = (edges, dials, steps, logs, inverses, widths)
+        return cls(spatial, *numbers, gaussians, networks, remembers, late)
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
@@ -172,19 +137,16 @@ class LatentsCodec:
             if not at.any():
                 continue
             own = slice(p.first, p.last)
-            # What knows nothing says the same of all: one row stands for them.
-            alike = not self.spatial and not p.seen
-            told = self._predict(p, plane[:1] if alike else plane, quality, beside)[:, at]
+            told = self._predict(p, plane, quality, beside)[:, at]
             mean, scale = told.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
             index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
             index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
-            bits = np.maximum(0, -((GAUSSIANS - 1 - index) // OCTAVE))  # coded evenly, below those of the table
             mean <<= FRACTION
             symbols = None
             if wanted is not None:
-                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(-1, p.last - p.first)
-                symbols = self._choice((offsets - mean) / ratios[own], np.broadcast_to(index, offsets.shape))
-            found = self._code(coder, symbols, index - OCTAVE * bits, bits, len(plane) if alike else 0)
+                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(mean.shape)
+                symbols = self.gaussians.choice((offsets - mean) / ratios[own], index)
+            found = self.gaussians.code(coder, symbols, index)
             plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
         return known
 
@@ -202,40 +164,8 @@ class LatentsCodec:
         out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
         return out
 
-    def _code(
-        self, coder: Encoder | Decoder, symbols: Integers | None, which: Integers, bits: Integers, alike: int
-    ) -> Integers:
-        """Code symbols `(M, n)` with the tables `which`, their last `bits` evenly; of so many rows that are `alike`,
-        these have one row."""
-        high = None if symbols is None else symbols >> bits
-        if alike:
-            found = coder.by_column(high, which[0], self.tables, alike)
-        else:
-            given = None if high is None else high.reshape(-1)
-            found = coder.by_table(given, which.reshape(-1), self.tables).reshape(which.shape)
-        if found.size and max(-int(found.min()), int(found.max())) > MOST:
-            raise ArchiveError("a damaged block: a number far outside its range")
-        if not bits.any():
-            return found
-        bits = np.broadcast_to(bits, found.shape)
-        found <<= bits
-        some = bits > 0
-        if some.any():
-            low = None if symbols is None else (symbols & (1 << bits) - 1)[some]
-            found[some] |= coder.by_table(low, GAUSSIANS - 1 + bits[some], self.tables)
-        return found
 
-    def _choice(self, offsets: Doubles, index: Integers) -> Integers:
-        """The symbol of each offset `(M, n)` in steps: the nearest, or the next towards 0 where it costs less."""
-        limit = MOST - 1
-        near = np.clip(np.rint(offsets), -limit, limit).astype(np.int64)
-        some = (near != 0) & (index < GAUSSIANS)
-        near_, offset, table = near[some], offsets[some], index[some]
-        less = near_ - np.sign(near_)
-        costs, zeros = self._costs
-        reach = -np.array(self.tables.lowest[:GAUSSIANS])[table]
-        inside = np.abs(near_) <= reach
-        saved = np.where(inside, costs[zeros[table] + np.clip(near_, -reach, reach)], costs.max())
-        saved -= costs[zeros[table] + np.clip(less, -reach, reach)]
-        near[some] = np.where((offset - less) ** 2 - (offset - near_) ** 2 < CHOICE * saved, less, near_)
-        return near
+def deviations_are_wrong(steps: Integers, inverses: Integers) -> bool:
+    """Whether steps or inverses of deviations are outside what a reader takes."""
+    wrong = (steps < 1).any() or (steps >= 1 << 30).any() or (inverses < 1).any() or (inverses > 1 << 36).any()
+    return bool(wrong) or int(steps.max()) * int(inverses.max()) >= 1 << 52

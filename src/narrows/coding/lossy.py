@@ -17,10 +17,11 @@ import numpy.typing as npt
 import torch
 
 from narrows.coding import weights
-from narrows.coding.calibrate import latents_codec
+from narrows.coding.calibrate import flat_codec, latents_codec
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
+from narrows.coding.flat import FlatCodec
 from narrows.coding.latents import LatentsCodec
 from narrows.coding.levels import LevelsCodec, dials, levels_codec
 from narrows.coding.memory import Memory, remembered
@@ -33,7 +34,7 @@ from narrows.data.likeness import likenesses, spread
 from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.build import LEVELS, rebuild
+from narrows.networks.build import FLAT, LEVELS, rebuild
 from narrows.networks.levels import Levels
 from narrows.networks.prior import RECALL_DIAL
 from narrows.training.begin import beside_of
@@ -61,13 +62,17 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     if isinstance(model.prior, Levels):
         return pack_arrays([*head, *levels_codec(model.prior.cpu(), _few(model, samples, 128, 256)).to_arrays()])
     encoder, prior, x = model.part("encoder").cpu(), model.prior.cpu(), model.pad(_few(model, samples, 64, 128))
+    encoding = pack_arrays(weights.to_arrays(encoder))
+    if prior.flat:
+        flat = flat_codec(prior, lambda dial: _coded(encoder, x, dial), len(x))
+        return weights.joined(pack_arrays([*head, *flat.to_arrays()]), encoding)
     likes = beside_of(model, samples)
     beside = None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
         beside = prior.recalled(_coded(encoder, like, torch.full((len(like),), RECALL_DIAL)))
     latents = latents_codec(prior, lambda dial: _coded(encoder, x, dial), len(x), beside)
-    arrays, encoding = [*head, *latents.to_arrays()], pack_arrays(weights.to_arrays(encoder))
+    arrays = [*head, *latents.to_arrays()]
     if likes is None:
         return weights.joined(pack_arrays(arrays), encoding)
     payloads, likeness = _remembered(model, samples, latents)
@@ -119,8 +124,7 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
     packed, recalled = weights.parted(packed, weights.RECALLED)
     encoder, thumbnails = weights.parted(encoder, weights.RECALLED)
     model, arrays = _read(packed)
-    by_levels, count = model.config.network == LEVELS, model.config.memory
-    density = LevelsCodec.from_arrays(arrays) if by_levels else LatentsCodec.from_arrays(arrays, count > 0)
+    count, density = model.config.memory, _density(model.config, arrays)
     memory = None
     if isinstance(density, LatentsCodec) and count:
         memory = _memory(model, density, next(arrays, np.empty(0, np.int64)), recalled, thumbnails)
@@ -136,6 +140,14 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
         except DAMAGE:
             raise ModelError("a model whose encoder is damaged; make the model again") from None
     return TransformCodec(model.config, model.description, model.part("decoder"), density, half, memory)
+
+
+def _density(config: Config, arrays: Iterator[Integers]) -> LevelsCodec | LatentsCodec | FlatCodec:
+    if config.network == LEVELS:
+        return LevelsCodec.from_arrays(arrays)
+    if config.network == FLAT:
+        return FlatCodec.from_arrays(arrays)
+    return LatentsCodec.from_arrays(arrays, config.memory > 0)
 
 
 def _memory(

@@ -8,6 +8,7 @@ Next door: `coder` spends the parts as bits; `exact` computes the logits.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -44,6 +45,11 @@ class Tables:
             raise ValueError(f"{len(self.parts)} tables with {len(self.lowest)} offsets")
         for part in self.parts:
             check(part)
+
+    @functools.cached_property
+    def last(self) -> tuple[int, ...]:
+        """The escape of each table."""
+        return tuple(len(parts) - 1 for parts in self.parts)
 
     def bits(self, values: Integers, which: Integers) -> Doubles:
         """What each of `values` `(N,)` costs under its table, the digits after an escape left out."""

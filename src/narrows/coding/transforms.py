@@ -20,6 +20,7 @@ from torch.nn import functional
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.digest import digest_of
 from narrows.coding.exact import plain_products
+from narrows.coding.flat import FlatCodec
 from narrows.coding.latents import QUALITIES, LatentsCodec
 from narrows.coding.memory import Memory
 from narrows.coding.pixels import batches, tiles
@@ -42,7 +43,7 @@ class TransformCodec:
         config: Config,
         description: Description,
         decoder: nn.Module,
-        latents: LatentsCodec,
+        latents: LatentsCodec | FlatCodec,
         encoder: nn.Module | None = None,
         memory: Memory | None = None,
     ) -> None:

@@ -1,7 +1,7 @@
 """Which images of a set look most like another: thumbnails compared.
 
 What counts is where an image is light and dark, whatever its contrast; colour decides between equals.
-Next door: `samples` says what a sample is; `training.begin` and `coding.memory` look for such images.
+Next door: `character` judges a whole set by it; `training.begin` and `coding.memory` look for such images.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from narrows.data.samples import Array, Ragged, Samples
+from narrows.data.samples import Array
 
 LIGHT, COLOUR = 24, 6  # fields a side of the two thumbnails
 WEIGHT = 0.5  # of colour
 ROWS = 256  # compared at a time
-MUCH, SHARE = 0.97, 0.25  # alike; of the images that must be
-LEAST, PROBED = 64, 4096  # images
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
@@ -37,16 +35,6 @@ def _likenesses(images: Array) -> Floats:
     parts = [functional.normalize(part - part.mean(dim=1, keepdim=True)) for part in (light, colour)]
     both: Floats = functional.normalize(torch.cat([parts[0], WEIGHT * parts[1]], dim=1)).numpy()
     return both
-
-
-def often_alike(samples: Samples) -> bool:
-    """Whether many images of a set have another in it that looks much like them; never of varied sizes."""
-    values = samples.values
-    if samples.description.kind != "images" or isinstance(values, Ragged) or len(values) < LEAST:
-        return False
-    likeness = likenesses(values[spread(len(values), PROBED)])
-    _, score = nearest(likeness, likeness, np.arange(len(likeness)))
-    return bool((score >= MUCH).mean() >= SHARE)
 
 
 def spread(count: int, most: int) -> Indices:

@@ -119,11 +119,11 @@ LEVELS_WIDTH = 48
 TRANSFORM = "transform"
 TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
 TRANSFORM_WIDTH, PRIOR_WIDTH = 128, 64
+FOLDS = (4, 8)  # pixels a side of a transform's blocks
 FLAT = "flat"
 FLAT_RECIPE = Recipe(1000, 2e-3, 60, muon=1e-2, shift=0)
-FLAT_CODE, FLAT_WIDTH = 256, 64
-TRANSFORM_CODE = 784  # numbers of a vector
-MEMORY_MOST = 4096  # samples
+FLAT_CODE, FLAT_WIDTH = 192, 64
+TRANSFORM_CODE, MEMORY_MOST = 784, 4096  # numbers of a vector; samples
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -151,6 +151,7 @@ def build(
     seed: int = 0,
     purpose: Purpose = "reconstruct",
     memory: int = 0,
+    fold: int | None = None,
 ) -> Autoencoder:
     """An untrained network for samples of this description, with PyTorch's random weights of this seed.
 
@@ -158,7 +159,8 @@ def build(
     for networks that keep an image's plane channels; `width` scales the hidden layers of `dense` and `conv`.
     The `purpose` "compress" gives a network whose code is quantised: `levels` for images of up to 4096 values, else
     `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code. A `memory`
-    above 0 lets `transform` remember so many training samples, for images of one size that are often much alike.
+    above 0 lets `transform` remember so many training samples, for images of one size that are often much alike; its
+    blocks are `fold` pixels a side, 8 unless told 4, which suits drawings.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -170,13 +172,15 @@ def build(
     memory = whole("memory", memory, 0, MEMORY_MOST)
     if memory and purpose != "compress":
         raise SettingsError(f"a memory of {memory} samples was asked for; only models that compress have one")
+    if fold is not None and (purpose != "compress" or network != TRANSFORM):
+        raise SettingsError(f"blocks of {brief(fold)} pixels were asked for; only network {TRANSFORM} has such")
     if purpose == "exact":
         return _pixels(description, network, code, width, seed)
     if purpose == "compress":
         if network is None:
             network = LEVELS if description.kind == "images" and 0 < description.values <= PRIMAL_LIMIT else TRANSFORM
         if network in (TRANSFORM, FLAT):
-            return _transform(description, network, code, width, seed, memory)
+            return _transform(description, network, code, width, seed, memory, fold)
         if memory:
             raise SettingsError(f"a memory was asked for, but network {network} has none; choose {TRANSFORM}")
         return _levels(description, network, code, width, seed)
@@ -222,16 +226,17 @@ def of_effort(description: Description, purpose: Purpose, effort: Effort) -> tup
     return None, 2 * LEVELS_WIDTH if levels else TRANSFORM_WIDTH * 3 // 2
 
 
-def remembers(description: Description, purpose: Purpose, network: str | None) -> bool:
-    """Whether a model of this kind can have a memory."""
-    large = description.kind == "images" and not description.varied and description.values > PRIMAL_LIMIT
-    return purpose == "compress" and (network == TRANSFORM or (network is None and large))
+def by_transform(description: Description, purpose: Purpose, network: str | None) -> bool:
+    """Whether images are coded by a transform of their blocks."""
+    images = description.kind == "images" and purpose == "compress"
+    return images and (network == TRANSFORM or (network is None and not 0 < description.values <= PRIMAL_LIMIT))
 
 
 def rebuild(description: Description, config: Config) -> Autoencoder:
     """The network that a configuration was made of; raises as `build` does."""
     width = config.width or None
-    return build(description, config.network, config.code, width, purpose=config.purpose, memory=config.memory)
+    fold = config.step if config.network == TRANSFORM and config.step else None
+    return build(description, config.network, config.code, width, 0, config.purpose, config.memory, fold)
 
 
 def named(network: str) -> Network:
@@ -276,7 +281,13 @@ def _levels(
 
 
 def _transform(
-    description: Description, network: str, code: int | None, width: int | None, seed: int, memory: int
+    description: Description,
+    network: str,
+    code: int | None,
+    width: int | None,
+    seed: int,
+    memory: int,
+    fold: int | None,
 ) -> Autoencoder:
     """A model for lossy coding of photos, drawings and vectors, or of small images as vectors."""
     images, flat = description.kind == "images", network == FLAT
@@ -289,17 +300,21 @@ def _transform(
             f"choose {TRANSFORM}"
         )
     shape = (description.channels, *description.shape[:2]) if images else description.shape
-    step = transform.FOLD if spatial else 0
+    if fold not in (None, *FOLDS) or (fold is not None and not spatial):
+        raise SettingsError(f"blocks of {fold} pixels were asked for; {TRANSFORM} of images has those of {FOLDS}")
+    step = (fold or transform.FOLD) if spatial else 0
     most = description.channels * step**2 if spatial else min(description.values, TRANSFORM_CODE)
     if code is not None and not 1 <= code <= most:
         raise SettingsError(f"a code of {code} numbers was given; here 1 to {most} are allowed")
-    width = (FLAT_WIDTH if flat else TRANSFORM_WIDTH) if width is None else width
+    usual = TRANSFORM_WIDTH * (step or transform.FOLD) // transform.FOLD
+    width = (FLAT_WIDTH if flat else usual) if width is None else width
     if not 16 <= width <= 512:
         raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
     code = (min(FLAT_CODE, most) if flat else most) if code is None else code
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder, decoder = transform.transform(shape, code, width, flat)
-        prior = Prior(code, spatial, min(width, PRIOR_WIDTH), memory > 0, flat)
+        encoder, decoder = transform.transform(shape, code, width, step)
+        narrow = PRIOR_WIDTH * step // transform.FOLD if spatial else PRIOR_WIDTH
+        prior = Prior(code, spatial, min(width, narrow), memory > 0, flat)
     config = Config(network, code, width, step, 0, step, "compress", memory)
     return Autoencoder(encoder, decoder, config, description, prior)

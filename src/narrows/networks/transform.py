@@ -1,8 +1,8 @@
 """Samples as a rotation of themselves: a block KLT for images of any size, PCA for vectors, branches around both.
 
 Before training the code is an orthonormal transform of the sample, so that one step of quantisation for all numbers
-is as good as any; each branch starts at nothing and may depend on the dial. All convolutions of images run at an
-eighth of the resolution.
+is as good as any; each branch starts at nothing and may depend on the dial. All convolutions of images run
+at the resolution of blocks, an eighth.
 Next door: `prior` is the density of such codes; `levels` does without a transform, which suits small images.
 """
 
@@ -16,7 +16,7 @@ from torch import nn
 from narrows.networks.parts import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
 from narrows.networks.start import LinearOptimum
 
-FOLD = 8  # pixels a side of a block
+FOLD = 8  # pixels a side of a block, unless told otherwise: smaller ones suit drawings
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
 REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # blocks next to one that its code, or its pixels, depend on
 
@@ -34,11 +34,11 @@ class Each(nn.Module):
         return x * self.by.view(-1, *(1,) * (x.ndim - 2))
 
 
-def transform(shape: tuple[int, ...], code: int, width: int, flat: bool = False) -> tuple[nn.Module, nn.Module]:
-    """Halves for images `(C, H, W)` (0 where sizes differ), whose sides are multiples of 8, or vectors `(D,)`; `flat`
-    makes vectors of images, all of one size."""
-    spatial = len(shape) == 3 and not flat
-    values = shape[0] * FOLD * FOLD if spatial else math.prod(shape)
+def transform(shape: tuple[int, ...], code: int, width: int, fold: int = FOLD) -> tuple[nn.Module, nn.Module]:
+    """Halves for images `(C, H, W)` (0 where sizes differ), whose sides are multiples of `fold`, or vectors `(D,)`;
+    with a `fold` of 0, images of one size are made vectors."""
+    spatial, flat = len(shape) == 3 and fold > 0, len(shape) == 3 and not fold
+    values = shape[0] * fold * fold if spatial else math.prod(shape)
 
     def layer(into: int, out: int) -> nn.Linear | nn.Conv2d:
         return nn.Conv2d(into, out, 1) if spatial else nn.Linear(into, out)
@@ -53,9 +53,9 @@ def transform(shape: tuple[int, ...], code: int, width: int, flat: bool = False)
 
     into = Sum(layer(values, code), branch(Standardise(), values, code, ENCODER_BLOCKS))
     back = Sum(layer(code, values), branch(Each(code), code, values, DECODER_BLOCKS))
-    unfold = [nn.PixelUnshuffle(FOLD)] if spatial else [nn.Flatten()] if flat else []
-    fold = [nn.PixelShuffle(FOLD)] if spatial else [nn.Unflatten(1, shape)] if flat else []
-    return Dialled(*unfold, into, Modulate(code)), Dialled(Modulate(code), back, *fold, Clamp())
+    apart = [nn.PixelUnshuffle(fold)] if spatial else [nn.Flatten()] if flat else []
+    together = [nn.PixelShuffle(fold)] if spatial else [nn.Unflatten(1, shape)] if flat else []
+    return Dialled(*apart, into, Modulate(code)), Dialled(Modulate(code), back, *together, Clamp())
 
 
 def linear_paths(half: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -1,0 +1,34 @@
+"""What kind of images a set has, as far as the choice of a network goes.
+
+Next door: `likeness` compares images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from narrows.data.likeness import likenesses, nearest, spread
+from narrows.data.samples import Ragged, Samples
+
+MUCH, SHARE = 0.97, 0.25  # alike; of the images that must be
+LEAST, PROBED = 64, 4096  # images
+LOOKED_AT, FLAT = 64, 0.5  # images; of their pixels that must be as the one before
+
+
+def often_alike(samples: Samples) -> bool:
+    """Whether many images of a set have another in it that looks much like them; never of varied sizes."""
+    values = samples.values
+    if samples.description.kind != "images" or isinstance(values, Ragged) or len(values) < LEAST:
+        return False
+    likeness = likenesses(values[spread(len(values), PROBED)])
+    _, score = nearest(likeness, likeness, np.arange(len(likeness)))
+    return bool((score >= MUCH).mean() >= SHARE)
+
+
+def drawn(samples: Samples) -> bool:
+    """Whether images are drawings: most of their pixels are exactly as the one before."""
+    if samples.description.kind != "images":
+        return False
+    images = [np.asarray(samples.values[int(i)]) for i in spread(len(samples), LOOKED_AT)]
+    same = [(image[:, 1:] == image[:, :-1]).all(axis=2).mean() for image in images if image.shape[1] > 1]
+    return bool(np.mean(same) >= FLAT) if same else False
