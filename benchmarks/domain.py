@@ -49,6 +49,18 @@ def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) 
     return model
 
 
+def trained(model: narrows.Autoencoder) -> str:
+    """How long a model was trained, and what it is."""
+    plan, config = model.provenance["plan"], model.config
+    what = f"blocks of {config.step} pixels, {config.width} channels" + f", a memory of {config.memory}" * (
+        config.memory > 0
+    )
+    minutes = model.provenance["seconds"] / 60
+    return (
+        f"{what}; {plan['steps']} steps of {plan['batch_size']} in {minutes:.0f} minutes on {plan['threads']} threads"
+    )
+
+
 def progress(what: str, done: int, total: int | None) -> None:
     print(f"{what} {done}/{total}", flush=True)
 
@@ -120,17 +132,19 @@ def main() -> None:
         test = images(arguments.data / domain / "test")
         if most is not None:
             test = [test[i] for i in np.linspace(0, len(test) - 1, min(most, len(test))).astype(int)]
-        ours = None
+        ours, told = None, ""
         if not arguments.rivals_only:
             with tempfile.TemporaryDirectory() as folder:
                 place = arguments.keep or Path(folder)
                 path = train(domain, arguments.data / domain / "train", minutes, arguments.threads, place)
-                ours = our_curve(narrows_coder(narrows.load(path), domain), test, test, progress)
+                model = narrows.load(path)
+                ours = our_curve(narrows_coder(model, domain), test, test, progress)
+                told = f" Ours: {trained(model)}."
         rivals = [rival_curve(rival, test, progress) for rival in choose(RIVALS)]
         pixels = sum(image.shape[0] * image.shape[1] for image in test)
-        sections.append(f"## {domain}\n\n{AIMS[domain]} {report(ours, rivals, len(test), pixels)}")
+        sections.append(f"## {domain}\n\n{AIMS[domain]}{told} {report(ours, rivals, len(test), pixels)}")
     note = (
-        f"Trained for up to {minutes:g} minutes on {arguments.threads} threads. Bytes are those of whole files; "
+        "Bytes are those of whole files; "
         "ours are those of one archive, its model counted where it is said. PSNR "
         "is averaged over images, on 8-bit values. Rivals: JPEG optimised and progressive, WebP method 6, AVIF speed "
         "6, JPEG XL effort 7; JPEG and AVIF with colour at full and at half resolution, small images also all on one "

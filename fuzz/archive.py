@@ -1,15 +1,19 @@
-"""Fuzz the reading of archives: `python fuzz/archive.py file|index|block [CORPUS] [libFuzzer's options]`.
+"""Fuzz the reading of archives: `python fuzz/archive.py file|index|block|learned [CORPUS] [libFuzzer's options]`.
 
-An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all three.
+An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all four.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
+from pathlib import Path
 
 import atheris
 import numpy as np
+
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 
 with atheris.instrument_imports(include=["narrows"]):
     from narrows.coding.archive import Archive
@@ -21,6 +25,10 @@ with atheris.instrument_imports(include=["narrows"]):
     from narrows.errors import ArchiveError
 
 DATA = bytes(range(200))  # what the pieces of a forged index consist of
+# Archives that carry a model, in an order that seeds keep to.
+LEARNED = sorted(
+    path for path in GOLDEN.glob("*.nrw") if path.stem.startswith("quality-60") or "learned" in path.stem
+)
 
 
 def read(content: bytes) -> None:
@@ -76,7 +84,29 @@ def block(data: bytes) -> None:
     raise ValueError("bytes that nobody wrote have the digest 0")
 
 
+@functools.cache
+def codec_of(number: int) -> BlockCodec:
+    """The codec of a golden archive that carries its model."""
+    with Archive(LEARNED[number]) as archive:
+        return BlockCodec(archive.promise, archive.packed())
+
+
+def learned(data: bytes) -> None:
+    """Any bytes as a code under a model; which model, and how many samples of which height, the first three say."""
+    if len(data) < 4:
+        return
+    number, count, height = data[0] % len(LEARNED), 1 + data[1] % 9, 1 + data[2] % 40
+    floats = LEARNED[number].stem == "quality-60-vectors"
+    shape, dtype = ((6,), np.float32) if floats else ((height, 21, 1), np.uint8)
+    try:
+        codec_of(number).decode(data[3:], [shape] * count, np.dtype(dtype), bytes(DIGEST_BYTES))
+    except ArchiveError as error:
+        check(error)
+        return
+    raise ValueError("bytes that nobody wrote have the digest 0")
+
+
 if __name__ == "__main__":
-    target = {"file": file, "index": index, "block": block}[sys.argv.pop(1)]
+    target = {"file": file, "index": index, "block": block, "learned": learned}[sys.argv.pop(1)]
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -15,14 +15,16 @@ from narrows.coding.layout import Layout
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-TARGETS = ("file", "index", "block")
+TARGETS = ("file", "index", "block", "learned")
 
 
 def seeds(folder: Path) -> None:
     """For each target a folder of inputs that are right, made of the golden archives."""
     for target in TARGETS:
         (folder / target).mkdir()
-    for path in (ROOT / "tests" / "golden").glob("*.nrw"):
+    golden = sorted((ROOT / "tests" / "golden").glob("*.nrw"))
+    learned = [path for path in golden if path.stem.startswith("quality-60") or "learned" in path.stem]
+    for path in golden:
         content = path.read_bytes()
         length = stored_length(content[-9:], len(content))
         index: Index = unseal(content[-length:])
@@ -35,6 +37,9 @@ def seeds(folder: Path) -> None:
             dtype, shapes = layout.shapes(number)
             shape = shapes[0]
             sides = bytes([shape[2], shape[0] - 1, shape[1] - 1]) if len(shape) == 3 else bytes([0, shape[0] - 1, 0])
+            if path in learned:
+                head = bytes([learned.index(path), len(shapes) - 1, shape[0] - 1])
+                (folder / "learned" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
             if dtype == "uint8":
                 head = sides + bytes([len(shapes) - 1, 0, 2, 0, 0])
                 (folder / "block" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])

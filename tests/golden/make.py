@@ -98,8 +98,9 @@ def learned(purpose: Purpose, network: str | None) -> bytes:
     """The compact model of a short training on drawings, or on vectors."""
     values = np.stack([image[:20] for image in drawings(200, 1)])
     samples = narrows.from_arrays(rows(2000) if network == "vectors" else values)
-    network = "transform" if network == "vectors" else network
-    model = narrows.build(samples.description, network, purpose=purpose, width=16)
+    more = {"memory": {"memory": 20, "fold": 4}, "flat": {"code": 24}}.get(network or "", {})
+    network = "transform" if network in ("vectors", "memory") else network
+    model = narrows.build(samples.description, network, purpose=purpose, width=16, **more)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, threads=1)):
         pass
     prepare(model, samples)
@@ -110,6 +111,9 @@ def entries(network: str | None) -> list[tuple[Entry, list[Array]]]:
     """Drawings that no training saw, some of which a model of one channel does not fit; or vectors."""
     if network == "vectors":
         return [(Entry("rows.npy", "array", (6,), "float32", 40), list(rows(40)))]
+    if network in ("flat", "memory"):  # models of one size
+        images = [image[:20] for image in drawings(230, 1)[-12:]] + drawings(2, 1)
+        return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(images)]
     images = [*drawings(230, 1)[-12:], np.zeros((5, 6, 4), np.uint8), np.full((3, 1, 1), 7, np.uint8)]
     return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(images)]
 
@@ -120,6 +124,8 @@ LEARNED: dict[str, tuple[Purpose, str | None, Promise]] = {
     "quality-60-levels": ("compress", "levels", Promise(None, 60)),
     "quality-60-transform": ("compress", "transform", Promise(None, 60)),
     "quality-60-vectors": ("compress", "vectors", Promise(None, 60)),
+    "quality-60-flat": ("compress", "flat", Promise(None, 60)),
+    "quality-60-memory": ("compress", "memory", Promise(None, 60)),
 }
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from narrows.coding import weights
+from narrows.coding.ahead import in_order
 from narrows.coding.calibrate import flat_codec, latents_codec
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.digest import digest_of
@@ -30,7 +32,7 @@ from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Integers
 from narrows.coding.transforms import TransformCodec
 from narrows.data.batches import Indices, from_tensor, to_tensor
-from narrows.data.likeness import likenesses, spread
+from narrows.data.likeness import Floats, likenesses, spread
 from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
@@ -85,16 +87,17 @@ def _remembered(
     model: Autoencoder, samples: Samples, latents: LatentsCodec
 ) -> tuple[list[bytes], npt.NDArray[np.int8]]:
     """The bytes of every sample that the model remembers, and thumbnails to find them by, `(M, D)`."""
-    payloads, thumbnails = [], []
-    for i in spread(len(samples), model.config.memory):
-        image = np.asarray(samples.values[int(i) : int(i) + 1])
-        code = _coded(
-            model.part("encoder"), model.pad(to_tensor(image, model.description)), torch.tensor([RECALL_DIAL])
-        )
-        payloads.append(remembered(latents, code[0].permute(1, 2, 0).double().numpy()))
-        thumbnails.append(likenesses(image)[0])
+
+    def one(i: int) -> tuple[bytes, Floats]:
+        image = np.asarray(samples.values[i : i + 1])
+        x = model.pad(to_tensor(image, model.description))
+        code = _coded(model.part("encoder"), x, torch.tensor([RECALL_DIAL]))
+        return remembered(latents, code[0].permute(1, 2, 0).double().numpy()), likenesses(image)[0]
+
+    chosen = spread(len(samples), model.config.memory).tolist()
+    payloads, thumbnails = zip(*in_order(partial(one, i) for i in chosen), strict=True)
     found = np.stack(thumbnails)
-    return payloads, np.rint(found * (127 / np.abs(found).max(initial=1e-9))).astype(np.int8)
+    return list(payloads), np.rint(found * (127 / np.abs(found).max(initial=1e-9))).astype(np.int8)
 
 
 def _few(model: Autoencoder, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:

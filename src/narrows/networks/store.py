@@ -184,6 +184,7 @@ def card(model: Autoencoder) -> dict[str, Any]:
         "halves": " and ".join(halves),
         "code": list(model.code_shape) if model.pixels is None else [],
         "width": model.config.width,
+        **({"memory": model.config.memory} if model.config.memory else {}),
         "parameters": model.parameter_count,
         "data": str(model.description),
         "weights_sha256": digest.hexdigest(),
