@@ -9,6 +9,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from narrows.evaluation.rivals import ONE_EACH, choose
 
 RIVALS = "jpeg,webp,avif,jxl"
 LEVELS = (26, 28, 30, 32, 34, 36, 38, 40)
+SMALL, SHEET = 1 << 16, 64  # bytes of an image that rivals also get on one sheet; images a block beside that
 DOMAINS = ("emoji", "clothing")
 AIMS = {
     "emoji": "To reach: 30 % fewer bytes than the best of WebP, AVIF and JPEG XL; the aim: 50 %.",
@@ -78,26 +80,34 @@ def variants(curves: list[Curve]) -> list[tuple[str, Curve]]:
     return named
 
 
-def report(ours: Curve | None, rivals: list[Curve], count: int, pixels: int) -> str:
+def report(ours: list[Curve], rivals: list[Curve], count: int, pixels: int) -> str:
     """Bits a pixel at several PSNRs and BD-rates, then the points of every curve's front."""
     named = variants(rivals)
     webp = next(curve for curve in rivals if curve.name == "webp").used(ONE_EACH)
     rows: Rows = []
+    levels = [f"{level} dB" for level in LEVELS]
+    names = [f"{curve.title} against it" for curve in ours] + ["with its model"] * bool(ours)
+    columns = ("bits a pixel at", *levels, f"against WebP, {ONE_EACH}", *names)
     lines = [(title, curve, False) for title, curve in named]
-    if ours is not None:
-        lines += [("narrows", ours, False), ("narrows and its model", ours, True)]
+    lines += [(curve.title, curve, False) for curve in ours]
+    lines += [("narrows and its model", curve, True) for curve in ours[:1]]
     for title, curve, with_model in lines:
         rates = [rate_at(curve, level, with_model) for level in LEVELS]
         against = [bd_rate(curve, webp, with_model)]
-        if ours is not None:
-            against += [bd_rate(ours, curve), bd_rate(ours, curve, with_model=True)] if curve is not ours else []
+        if curve not in ours:
+            against += [bd_rate(own, curve) for own in ours] + [bd_rate(own, curve, True) for own in ours[:1]]
         cells = ["-" if d.percent is None else f"{d.percent:+.1f} %" for d in against]
-        rows.append((title, *("-" if r is None else f"{r:.3f}" for r in rates), *cells, *[""] * (3 - len(cells))))
-    levels = [f"{level} dB" for level in LEVELS]
-    columns = ("bits a pixel at", *levels, f"against WebP, {ONE_EACH}", "narrows against it", "with its model")
+        rows.append(
+            (
+                title,
+                *("-" if r is None else f"{r:.3f}" for r in rates),
+                *cells,
+                *[""] * (len(columns) - 1 - len(levels) - len(cells)),
+            )
+        )
     parts = [table(columns, rows)]
     points: Rows = []
-    for curve in [*rivals, *([ours] if ours else [])]:
+    for curve in [*rivals, *ours]:
         for p in curve.front():
             points.append(
                 (
@@ -107,8 +117,8 @@ def report(ours: Curve | None, rivals: list[Curve], count: int, pixels: int) -> 
                     *(f"{1000 * s / count:.1f}" for s in (p.encode_seconds, p.decode_seconds)),
                 )
             )
-    names = ("codec", "how", "quality", "bytes an image", "bits a pixel", "PSNR dB", "SSIM", "MS-SSIM")
-    parts.append(table((*names, "encode ms", "decode ms"), points))
+    heads = ("codec", "how", "quality", "bytes an image", "bits a pixel", "PSNR dB", "SSIM", "MS-SSIM")
+    parts.append(table((*heads, "encode ms", "decode ms"), points))
     parts[0] = f"{count} images, {pixels / 1e6:.1f} million pixels.\n\n{parts[0]}"
     return "\n\n".join(parts)
 
@@ -132,13 +142,17 @@ def main() -> None:
         test = images(arguments.data / domain / "test")
         if most is not None:
             test = [test[i] for i in np.linspace(0, len(test) - 1, min(most, len(test))).astype(int)]
-        ours, told = None, ""
+        ours: list[Curve] = []
+        told = ""
         if not arguments.rivals_only:
             with tempfile.TemporaryDirectory() as folder:
                 place = arguments.keep or Path(folder)
                 path = train(domain, arguments.data / domain / "train", minutes, arguments.threads, place)
                 model = narrows.load(path)
-                ours = our_curve(narrows_coder(model, domain), test, test, progress)
+                ours = [our_curve(narrows_coder(model, domain), test, test, progress)]
+                if all(image.nbytes <= SMALL for image in test):
+                    many = our_curve(narrows_coder(model, domain, SHEET), test, test, progress)
+                    ours.append(replace(many, title=f"narrows, {SHEET} images a block"))
                 told = f" Ours: {trained(model)}."
         rivals = [rival_curve(rival, test, progress) for rival in choose(RIVALS)]
         pixels = sum(image.shape[0] * image.shape[1] for image in test)

@@ -15,6 +15,7 @@ import numpy as np
 from narrows.coding.archive import Archive, Entry, Writer
 from narrows.coding.blocks import BlockCodec, Promise
 from narrows.coding.entries import Kind, Shape
+from narrows.coding.layout import BLOCK_BYTES
 from narrows.data.samples import Array, Ragged, Samples
 from narrows.errors import DataError, ModelError
 
@@ -41,16 +42,23 @@ class Codec:
         promise = Promise(0 if max_error is None and quality is None else max_error, quality)
         self._block_codec = BlockCodec(promise, _packed(model, "exact" if quality is None else "lossy"))
 
-    def compress(self, samples: Any, *, embed_model: bool = True) -> bytes:
+    def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
 
         Lists of one shape come back as lists. Raises `DataError` for what is neither. `embed_model=False` leaves the
-        model out: `decompress` of a codec with the same model can read it.
+        model out: `decompress` of a codec with the same model can read it. A block has `block_samples`, or about 64
+        KiB of them: larger ones take fewer bytes, smaller ones are read without the others.
         """
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
-        writer = Writer(file, self._block_codec, embed_model=embed_model)
+        writer = Writer(
+            file,
+            self._block_codec,
+            embed_model=embed_model,
+            block_bytes=BLOCK_BYTES if block_samples else 1 << 16,
+            block_samples=block_samples,
+        )
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
                 array = _array(sample)

@@ -179,8 +179,9 @@ def enter(model: Autoencoder, name: str, against: str) -> Contest:
     return Contest(narrows_coder(model, name), choose(against))
 
 
-def narrows_coder(model: Autoencoder, name: str = "the model") -> Coder:
-    """A model's own archives as a coder. Raises `SettingsError` for a model that was not trained to compress."""
+def narrows_coder(model: Autoencoder, name: str = "the model", block_samples: int | None = None) -> Coder:
+    """A model's own archives as a coder, their blocks of the usual size if not told. Raises `SettingsError` for a
+    model that was not trained to compress."""
     if "lossy" not in getattr(model, "packed", {}):
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
@@ -190,7 +191,7 @@ def narrows_coder(model: Autoencoder, name: str = "the model") -> Coder:
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()
-        data = Codec(model, quality=quality).compress(pack(images))
+        data = Codec(model, quality=quality).compress(pack(images), block_samples=block_samples)
         written = time.perf_counter()
         back = [np.asarray(image) for image in Codec(model, quality=quality).decompress(data)]
         read = time.perf_counter()
