@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,11 @@ def test_what_cannot_be_compressed_is_refused(digits: narrows.Samples) -> None:
         Codec(max_error=1, quality=50)
     with pytest.raises(ModelError, match="for compress"):
         Codec(narrows.build(digits.description, "dense", code=4))
+
+
+def test_blocks_have_as_many_samples_as_were_asked_for() -> None:
+    images = [np.full((150, 150, 3), i, np.uint8) for i in range(6)]
+    for size, count in ((None, 6), (1, 6), (4, 2), (6, 1)):
+        data = Codec().compress(images, block_samples=size)
+        with Archive(io.BytesIO(data)) as archive:
+            assert len(archive._reader.layout.blocks) == count

@@ -15,7 +15,6 @@ import numpy as np
 from narrows.coding.archive import Archive, Entry, Writer
 from narrows.coding.blocks import BlockCodec, Promise
 from narrows.coding.entries import Kind, Shape
-from narrows.coding.layout import BLOCK_BYTES
 from narrows.data.samples import Array, Ragged, Samples
 from narrows.errors import DataError, ModelError
 
@@ -52,13 +51,7 @@ class Codec:
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
-        writer = Writer(
-            file,
-            self._block_codec,
-            embed_model=embed_model,
-            block_bytes=BLOCK_BYTES if block_samples else 1 << 16,
-            block_samples=block_samples,
-        )
+        writer = Writer(file, self._block_codec, embed_model=embed_model, block_samples=block_samples)
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
                 array = _array(sample)

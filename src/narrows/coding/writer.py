@@ -23,6 +23,7 @@ from narrows.coding.varints import Integers
 from narrows.data.samples import Array
 from narrows.errors import ArchiveError, DataError, SettingsError
 
+USUAL_BYTES = 1 << 16  # of raw samples in a block
 OPEN_BLOCKS = 16  # classes whose samples wait for more, so that many classes do not fill the memory
 KNOWN_RECORDS = 1 << 16  # of extras, remembered to be stored once
 
@@ -64,7 +65,8 @@ class _Piece:
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
-    `block_bytes` of raw samples and `block_samples` close a block; a larger sample is a block of its own. With
+    `block_bytes` of raw samples and `block_samples` close a block, 64 KiB unless either is given; a larger sample is
+    a block of its own. With
     `verify`, every block is decoded again and compared before it is written.
     `raw_bytes` and `data_bytes` tell how far it is. After an error the file is no archive: throw it away (write
     inside `data.files.replacing`).
@@ -76,10 +78,12 @@ class Writer:
         codec: BlockCodec,
         *,
         embed_model: bool = True,
-        block_bytes: int = 1 << 16,
+        block_bytes: int | None = None,
         block_samples: int | None = None,
         verify: bool = True,
     ) -> None:
+        if block_bytes is None:
+            block_bytes = USUAL_BYTES if block_samples is None else BLOCK_BYTES
         most = BLOCK_SAMPLES if block_samples is None else block_samples
         if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
             raise SettingsError(
