@@ -135,7 +135,7 @@ class Writer:
             self._put_all(which, samples)
             samples = ()
         for sample in samples:
-            if sample.shape != entry.shape or sample.dtype != dtype:
+            if sample.shape != entry.shape or sample.dtype.newbyteorder("=") != dtype:
                 raise DataError(
                     f"{entry.name!a}: a sample {sample.shape} {sample.dtype} was given where the entry has "
                     f"{entry.shape} {entry.dtype}"
