@@ -109,13 +109,14 @@ def _from_mantissas(data: bytes, lengths: Integers) -> Integers:
     total = int(lengths.sum())
     if len(data) != -(-total // 8):
         raise ArchiveError(f"a packed model is damaged: {len(data)} bytes of digits in place of {-(-total // 8)}")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total, bitorder="little").astype(np.int64)
-    owner, place = _places(lengths)
-    top = place == lengths[owner] - 1
-    size = np.where(lengths > 0, np.int64(1) << np.maximum(lengths - 1, 0), 0)
-    np.add.at(size, owner[~top], bits[~top] << place[~top])
-    negative = np.zeros(len(lengths), bool)
-    negative[owner[top]] = bits[top] > 0
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total, bitorder="little")
+    starts = np.cumsum(lengths) - lengths
+    size, negative = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
+    for place in range(int(lengths.max(initial=0))):
+        has = np.flatnonzero(lengths > place)
+        found, top = bits[starts[has] + place], lengths[has] == place + 1
+        size[has] |= np.where(top, np.int64(1), found) << place  # the highest is always there
+        negative[has[top]] = found[top] > 0  # and its place has the sign
     return np.where(negative, -size, size)
 
 
