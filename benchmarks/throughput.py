@@ -138,7 +138,7 @@ def main() -> None:
     names = (
         "effort",
         "promise",
-        "digits a block",
+        "a block",
         "encode MB/s",
         "verified",
         "decode MB/s",
@@ -147,8 +147,10 @@ def main() -> None:
         "digits",
     )
     text += table(names, archives(training, images[: 200 if quick else 2000], quick))
-    text += "\n\nOf raw pixels, images in memory, on all cores; 83 digits a block are what comes by itself; opening the archive and its model included; models of "
-    text += f"{LEARNED} steps, good enough for all blocks to be learned ones.\n"
+    text += (
+        "\n\nOf raw pixels, images in memory, on all cores; 83 digits a block are what comes by itself; opening the "
+        f"archive and its model included; models of {LEARNED} steps, good enough for all blocks to be learned ones.\n"
+    )
     write("throughput" + "-quick" * quick, "Encode and decode, MNIST test images a second", text)
 
 
