@@ -61,6 +61,12 @@ def test_rows_give_as_many_bytes_as_tables_say(count: int) -> None:
     decoder.finish()
 
 
+def test_no_rows_are_no_bytes() -> None:
+    coder, none = Encoder(), np.empty(0, np.int64)
+    assert coder.by_row(np.empty((0, 5), np.int64), none, discretised([1.0]), 5).shape == (0, 5)
+    assert coder.finish() == b""
+
+
 def test_efforts_are_networks_and_widths(digits: Samples) -> None:
     assert of_effort(digits.description, "compress", "fast") == ("flat", None)
     assert of_effort(digits.description, "compress", "usual") == (None, None)

@@ -63,6 +63,8 @@ class _Coder:
     def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
         """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`, the rows of one
         table together."""
+        if not len(which):
+            return np.empty((0, count), np.int64)
         order = np.argsort(which, kind="stable")
         named, starts = np.unique(which[order], return_index=True)
         ends = [*starts[1:].tolist(), len(which)]

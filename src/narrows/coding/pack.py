@@ -114,8 +114,8 @@ def _from_mantissas(data: bytes, lengths: Integers) -> Integers:
     size, negative = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
     for place in range(int(lengths.max(initial=0))):
         has = np.flatnonzero(lengths > place)
-        found, top = bits[starts[has] + place], lengths[has] == place + 1
-        size[has] |= np.where(top, np.int64(1), found) << place  # the highest is always there
+        found, top = bits[starts[has] + place].astype(np.int64), lengths[has] == place + 1
+        size[has] |= np.where(top, 1, found) << place  # the highest is always there
         negative[has[top]] = found[top] > 0  # and its place has the sign
     return np.where(negative, -size, size)
 
