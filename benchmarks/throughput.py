@@ -23,7 +23,7 @@ from narrows.coding.blocks import BlockCodec, Promise
 from narrows.coding.codec import prepare
 from narrows.data.samples import Array
 from narrows.networks.autoencoder import Purpose
-from narrows.networks.build import Effort, of_effort
+from narrows.networks.compressors import Effort, of_effort
 from narrows.training.settings import Settings
 
 LEARNED = 300  # steps of the models of archives

@@ -13,7 +13,8 @@ from narrows.coding.tables import Integers, discretised
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import build, of_effort
+from narrows.networks.build import build
+from narrows.networks.compressors import of_effort
 from narrows.training.settings import Settings
 
 

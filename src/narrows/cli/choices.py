@@ -14,7 +14,7 @@ def purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
     """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
     from narrows.errors import SettingsError
 
-    if purpose == "reconstruct":
+    if purpose != "compress":
         if promise:
             raise SettingsError(f"--promise {promise} was given without --for compress; add it, or leave it out")
         return ["reconstruct"]
@@ -30,7 +30,7 @@ def shapes(
     """What `build` is told for each purpose: the first takes what was said of networks."""
     from narrows.data.character import drawn, often_alike
     from narrows.errors import SettingsError
-    from narrows.networks.build import MEMORY_MOST, TRANSFORM, by_transform, of_effort
+    from narrows.networks.compressors import MEMORY_MOST, TRANSFORM, by_transform, of_effort
 
     if purposes == ["reconstruct"]:
         for name, value in (("effort", effort), ("memory", memory)):

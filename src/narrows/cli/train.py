@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import choices, show
+from narrows.cli import choices, damages, show
 from narrows.cli.log import Log
 
 
@@ -22,11 +22,12 @@ from narrows.cli.log import Log
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["reconstruct", "compress"]),
+    type=click.Choice(["reconstruct", "compress", *damages.RESTORING]),
     default="reconstruct",
     show_default=True,
-    help="What the model is to do; compress adds what 'narrows compress' needs.",
+    help="What the model is to do: what the command of that name needs.",
 )
+@damages.options
 @click.option(
     "--promise",
     type=click.Choice(["both", "quality", "max-error"]),
@@ -68,7 +69,7 @@ from narrows.cli.log import Log
 @click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Also write TensorBoard logs into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(data: str, output: Path, **options: Any) -> None:
+def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> None:
     """Learn an autoencoder from DATA and write it to a model file.
 
     DATA is a folder of images, an image, an .npy or .npz file, or a named set: mnist, fashion-mnist, digits.
@@ -77,6 +78,7 @@ def command(data: str, output: Path, **options: Any) -> None:
     narrows train mnist -o mnist.safetensors
     narrows train photos/ -o photos.safetensors --minutes 10
     narrows train mnist -o small.safetensors --for compress
+    narrows train photos/ -o clean.safetensors --for denoise
     narrows train mnist -o lesson.safetensors --network lesson-linear \\
         --batch-size 20 --learning-rate 0.001 --start random --epochs 20
 
@@ -85,9 +87,11 @@ def command(data: str, output: Path, **options: Any) -> None:
     Progress is also written beside the model, as JSON lines.
     """
     from narrows.data.checks import real
+    from narrows.data.damage import words
     from narrows.data.files import check_writable
     from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.networks.build import build, named
+    from narrows.networks.unet import UNET
     from narrows.training import checkpoint as checkpoints
     from narrows.training import device
     from narrows.training.settings import Settings, check_crop
@@ -104,7 +108,8 @@ def command(data: str, output: Path, **options: Any) -> None:
     refuse_overwriting(output, data)
     if resume:
         checkpoints.check(output.with_name(output.name + ".checkpoint"))
-    if shape["network"] is not None and purpose == "reconstruct":
+    degradation = damages.degradation(purpose, damage)
+    if shape["network"] not in (None, UNET) and purpose != "compress":
         named(shape["network"])
         check_crop(shape["network"], settings.crop)
     device.choose(settings.device)
@@ -113,6 +118,8 @@ def command(data: str, output: Path, **options: Any) -> None:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
         show.say(f"note: {note}")
+    if degradation is not None:
+        show.say(f"damage: {words(degradation)}")
     show.say(f"data: {samples.source}: {samples.description}")
     purposes = choices.purposes(purpose, promise, samples.description)
     if settings.minutes:
@@ -121,7 +128,15 @@ def command(data: str, output: Path, **options: Any) -> None:
     made: list[Any] = []
     checkpoint_files: list[Path] = []
     for number, wanted in enumerate(purposes):
-        made.append(build(samples.description, **shapes[number], seed=settings.seed, purpose=wanted))
+        made.append(
+            build(
+                samples.description,
+                **shapes[number],
+                seed=settings.seed,
+                purpose=wanted,
+                degradation=degradation,
+            )
+        )
         checkpoint = output.with_name(f"{output.name}{'.exact' * (number > 0)}.checkpoint")
         checkpoint_files.append(checkpoint)
         goes_on = resume and (checkpoint.exists() or number == 0)
@@ -147,7 +162,7 @@ def _keep(made: list[Any], samples: Any, output: Path) -> None:
     """Write the first model, with what the second has for exact coding."""
     from narrows.coding.codec import prepare
 
-    if made[-1].config.purpose != "reconstruct":
+    if made[-1].config.purpose in ("compress", "exact"):
         show.say("putting the model into whole numbers")
         prepare(made[-1], samples)
     if len(made) > 1:
@@ -221,6 +236,8 @@ def _train(
         sys.exit(128 + stopped[0])
     metrics = model.provenance["metrics"]
     pca = f", PCA {metrics['pca_mse']:.4g}" if metrics["pca_mse"] is not None else ""
+    if "damaged_mse" in metrics:
+        pca = f", damaged {metrics['damaged_mse']:.4g}"
     held = metrics["validation_mse"]
     validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
     errors = f"MSE {metrics['train_mse']:.4g} on training {validation}{pca}"

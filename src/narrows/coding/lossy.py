@@ -36,7 +36,8 @@ from narrows.data.likeness import Floats, likenesses, spread
 from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
-from narrows.networks.build import FLAT, LEVELS, rebuild
+from narrows.networks.build import rebuild
+from narrows.networks.compressors import FLAT, LEVELS
 from narrows.networks.levels import Levels
 from narrows.networks.prior import RECALL_DIAL
 from narrows.training.begin import beside_of

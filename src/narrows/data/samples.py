@@ -44,6 +44,11 @@ class Description:
         return self.shape[2] if self.kind == "images" else 1
 
     @property
+    def alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.kind == "images" and self.channels in (2, 4)
+
+    @property
     def values(self) -> int:
         """Numbers in one sample; 0 where the sizes differ."""
         return int(np.prod(self.shape))

@@ -15,16 +15,20 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from narrows.data import damage
 from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.degrade import Observed
 from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples, from_arrays
 from narrows.errors import ModelError
+from narrows.networks import restore
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import RECALL_DIAL, Prior
 from narrows.networks.start import LinearOptimum
+from narrows.networks.unet import UNET
 
-Purpose = Literal["reconstruct", "compress", "exact"]
+Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Config:
     `code` counts the numbers of a vector code, or the channels of a spatial one. Sides of images are padded to
     `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
     For the `purpose` "compress" the halves have a dial and the code has a prior; for "exact" there is no code.
-    `memory` counts the training samples that such a prior remembers.
+    `memory` counts the training samples that such a prior remembers. Purposes that restore have the `degradation`
+    that they undo, as `data.damage` writes it.
     """
 
     network: str
@@ -45,10 +50,11 @@ class Config:
     block: int
     purpose: Purpose = "reconstruct"
     memory: int = 0
+    degradation: list[dict[str, Any]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; a purpose and a memory only where they are not the usual ones."""
-        usual = {"purpose": "reconstruct", "memory": 0}
+        """The fields as JSON values; purpose, memory and degradation only where they are not the usual ones."""
+        usual = {"purpose": "reconstruct", "memory": 0, "degradation": None}
         return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
     def padded(self, side: int) -> int:
@@ -85,16 +91,37 @@ class Autoencoder(nn.Module):
         self.arrange()
         self.config = config
         self.description = description
+        self.degradation = None if config.degradation is None else damage.from_json(config.degradation)
         self.optimum: LinearOptimum | None = None
         self.provenance: dict[str, Any] = {}
         self.packed: dict[str, bytes] = {}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Reconstruct `x`; images of any size come back in their own size."""
+        """Reconstruct `x`; images of any size come back in their own size. A model that restores damages them first,
+        the same way each time."""
+        if self.degradation is not None:
+            return self.restored(*self.observe(x, torch.Generator(x.device).manual_seed(0)))
         if self.prior is not None:
             return self.quantised(x, torch.full((len(x),), DIAL, device=x.device))[0]
         y: torch.Tensor = self.part("decoder")(self.part("encoder")(self.pad(x)))
-        return _sized(y, x)
+        return restore.cut(y, x)
+
+    def observe(self, x: torch.Tensor, generator: torch.Generator) -> tuple[Observed, torch.Tensor | None]:
+        """Clean samples as they are damaged for training, and their alpha channel, if they have one; `restored` takes
+        both."""
+        if self.degradation is None:
+            raise ModelError(f"this model restores nothing, it is one to {self.config.purpose}; train one for it")
+        return restore.observe(self.degradation, x, self.description.alpha, generator)
+
+    def restored(self, observed: Observed, alpha: torch.Tensor | None = None) -> torch.Tensor:
+        """Restored samples in 0..1, not clipped."""
+        if self.degradation is None:
+            raise ModelError(f"this model restores nothing, it is one to {self.config.purpose}; train one for it")
+        encoder, decoder = self.part("encoder"), self.part("decoder")
+        answers = self.config.network == UNET
+        return restore.restored(
+            self.degradation, lambda x: decoder(encoder(x)), answers, self.config.padded, observed, alpha
+        )
 
     def quantised(
         self,
@@ -121,7 +148,7 @@ class Autoencoder(nn.Module):
                     other = other * known.view(-1, 1, 1, 1)
             code, bits = self.prior(code, dial, *(noise or (None,)), other)
         y: torch.Tensor = self.part("decoder")(code, dial)
-        return _sized(y, x), bits
+        return restore.cut(y, x), bits
 
     def arrange(self) -> None:
         """Lay out the weights of convolutions channels last, in which processors compute them faster."""
@@ -271,10 +298,6 @@ class Autoencoder(nn.Module):
     def parameter_count(self) -> int:
         """Trained numbers in both halves."""
         return sum(p.numel() for p in self.parameters())
-
-
-def _sized(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    return y[..., : x.shape[2], : x.shape[3]] if x.ndim == 4 else y
 
 
 def _spans(count: int, bytes_each: int) -> list[tuple[int, int]]:

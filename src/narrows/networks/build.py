@@ -8,42 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import nn
 
+from narrows.data import damage
 from narrows.data.checks import brief, whole
+from narrows.data.degrade import Degradation, Grey
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson, transform
+from narrows.networks import conv, dense, lesson, transform, unet
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
-from narrows.networks.levels import Levels, levels
-from narrows.networks.pixels import Pixels
-from narrows.networks.prior import Prior
+from narrows.networks.compressors import (
+    FLAT,
+    FLAT_RECIPE,
+    LEVELS,
+    LEVELS_RECIPE,
+    MEMORY_MOST,
+    PIXELS_RECIPE,
+    TRANSFORM,
+    TRANSFORM_RECIPE,
+    compressor,
+)
+from narrows.networks.recipe import Recipe
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
+from narrows.networks.unet import UNET
 
-Effort = Literal["fast", "usual", "best"]
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained unless told otherwise; found by `benchmarks/`, see `results/`.
-
-    Small sets get batches of a tenth of the set at most, and a least number of steps. `muon` is the rate of the
-    orthogonalised steps that train hidden matrices, 0 to train all by Adam at `learning_rate`. `shift` moves
-    small images by up to so many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of
-    them a batch (0: as many as samples).
-    """
-
-    batch_size: int
-    learning_rate: float
-    epochs: float
-    muon: float = 0.0
-    shift: int = 0
-    crop: int = 128
-    crops: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,20 +101,7 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-PIXELS = "pixels"
-PIXELS_RECIPE = Recipe(64, 2e-3, 2, muon=2e-2, crop=64, crops=12)
-PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
-LEVELS = "levels"
-LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2, crop=64, crops=12)
-LEVELS_WIDTH = 48
-TRANSFORM = "transform"
-TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
-TRANSFORM_WIDTH, PRIOR_WIDTH = 128, 64
-FOLDS = (4, 8)  # pixels a side of a transform's blocks
-FLAT = "flat"
-FLAT_RECIPE = Recipe(1000, 2e-3, 60, muon=1e-2, shift=0)
-FLAT_CODE, FLAT_WIDTH = 192, 64
-TRANSFORM_CODE, MEMORY_MOST = 784, 4096  # numbers of a vector; samples
+UNET_RECIPE = Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8)
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -133,7 +111,7 @@ def recipe_of(config: Config) -> Recipe:
     if config.purpose == "compress":
         known = {LEVELS: LEVELS_RECIPE, FLAT: FLAT_RECIPE}
         return known.get(config.network) or TRANSFORM_RECIPE[bool(config.step)]
-    return NETWORKS[config.network].recipe
+    return UNET_RECIPE if config.network == UNET else NETWORKS[config.network].recipe
 
 
 def start_of(config: Config) -> tuple[Start | None, float]:
@@ -152,6 +130,7 @@ def build(
     purpose: Purpose = "reconstruct",
     memory: int = 0,
     fold: int | None = None,
+    degradation: Degradation | None = None,
 ) -> Autoencoder:
     """An untrained network for samples of this description, with PyTorch's random weights of this seed.
 
@@ -160,7 +139,8 @@ def build(
     The `purpose` "compress" gives a network whose code is quantised: `levels` for images of up to 4096 values, else
     `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code. A `memory`
     above 0 lets `transform` remember so many training samples, for images of one size that are often much alike; its
-    blocks are `fold` pixels a side, 8 unless told 4, which suits drawings.
+    blocks are `fold` pixels a side, 8 unless told 4, which suits drawings. With a `degradation` (see `data.damage`)
+    it is a network that undoes it: `unet` for images unless told otherwise.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -174,18 +154,17 @@ def build(
         raise SettingsError(f"a memory of {memory} samples was asked for; only models that compress have one")
     if fold is not None and (purpose != "compress" or network != TRANSFORM):
         raise SettingsError(f"blocks of {brief(fold)} pixels were asked for; only network {TRANSFORM} has such")
-    if purpose == "exact":
-        return _pixels(description, network, code, width, seed)
-    if purpose == "compress":
-        if network is None:
-            network = LEVELS if description.kind == "images" and 0 < description.values <= PRIMAL_LIMIT else TRANSFORM
-        if network in (TRANSFORM, FLAT):
-            return _transform(description, network, code, width, seed, memory, fold)
-        if memory:
-            raise SettingsError(f"a memory was asked for, but network {network} has none; choose {TRANSFORM}")
-        return _levels(description, network, code, width, seed)
+    if purpose in ("compress", "exact"):
+        if degradation is not None:
+            raise SettingsError(f"a degradation was given with purpose {purpose}; models that restore need no other")
+        return compressor(description, network, code, width, seed, purpose, memory, fold)
     if purpose != "reconstruct":
-        raise SettingsError(f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact")
+        raise SettingsError(
+            f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact; what restores needs a "
+            "degradation in its place"
+        )
+    if degradation is not None and network in (None, UNET) and description.kind == "images":
+        return _unet(description, code, width, seed, degradation)
     if network is None:
         network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
     row = named(network)
@@ -210,32 +189,53 @@ def build(
         torch.manual_seed(seed)
         encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
-    return Autoencoder(encoder, decoder, Config(network, code, width, step, row.offset, block), description)
+    task, parts = ("reconstruct", None) if degradation is None else (degradation.task, damage.to_json(degradation))
+    config = Config(network, code, width, step, row.offset, block, task, degradation=parts)  # type: ignore[arg-type]
+    return _undoing(Autoencoder(encoder, decoder, config, description), degradation)
 
 
-def of_effort(description: Description, purpose: Purpose, effort: Effort) -> tuple[str | None, int | None]:
-    """Network and width, None for the usual one, by how much work coding may be."""
-    if effort == "usual" or purpose == "reconstruct":
-        return None, None
-    small = 0 < description.values <= PRIMAL_LIMIT
-    if purpose == "exact":
-        return None, PIXELS_WIDTH // 2 if effort == "fast" else 2 * PIXELS_WIDTH
-    if effort == "fast":
-        return (FLAT, None) if small else (None, TRANSFORM_WIDTH // 2)
-    levels = small and description.kind == "images"
-    return None, 2 * LEVELS_WIDTH if levels else TRANSFORM_WIDTH * 3 // 2
+def _unet(
+    description: Description, code: int | None, width: int | None, seed: int, degradation: Degradation
+) -> Autoencoder:
+    """A network that restores images."""
+    colours = description.channels - description.alpha
+    sides = description.shape[:2]
+    width = whole("width", unet.WIDTH if width is None else width, 8, 512)
+    fold, depth = max(unet.FOLD, degradation.scale), unet.levels(sides)
+    if code not in (None, width << depth):
+        raise SettingsError(
+            f"a code of {code} was given; {UNET} has {width << depth} channels by its width; leave it out"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inputs = colours + degradation.told + description.alpha
+        halves = unet.unet(inputs, degradation.answers(colours), sides, width, fold)
+    step, parts = fold << depth, damage.to_json(degradation)
+    config = Config(UNET, width << depth, width, step, 0, 0, degradation.task, degradation=parts)
+    return _undoing(Autoencoder(*halves, config, description), degradation)
 
 
-def by_transform(description: Description, purpose: Purpose, network: str | None) -> bool:
-    """Whether images are coded by a transform of their blocks."""
-    images = description.kind == "images" and purpose == "compress"
-    return images and (network == TRANSFORM or (network is None and not 0 < description.values <= PRIMAL_LIMIT))
+def _undoing(model: Autoencoder, degradation: Degradation | None) -> Autoencoder:
+    """The model with its degradation as given, as a function has no other place; checked against the data."""
+    model.degradation = degradation
+    if degradation is None:
+        return model
+    description = model.description
+    grey = any(isinstance(part, Grey) for part in damage.parts_of(degradation))
+    if grey and (description.kind != "images" or description.channels < 3):
+        raise SettingsError(f"to add colour, colour has to be learned: RGB images are needed, not {description.form}")
+    if degradation.scale > 1 and description.kind != "images":
+        raise SettingsError(f"a scale of {degradation.scale} was given; it needs images, not {description.form}")
+    return model
 
 
 def rebuild(description: Description, config: Config) -> Autoencoder:
     """The network that a configuration was made of; raises as `build` does."""
     width = config.width or None
     fold = config.step if config.network == TRANSFORM and config.step else None
+    if config.degradation is not None:
+        degradation = damage.from_json(config.degradation)
+        return build(description, config.network, config.code, width, degradation=degradation)
     return build(description, config.network, config.code, width, 0, config.purpose, config.memory, fold)
 
 
@@ -244,77 +244,3 @@ def named(network: str) -> Network:
     if not isinstance(network, str) or network not in NETWORKS:
         raise SettingsError(f"network {brief(network)} was given; there are {', '.join(NETWORKS)}")
     return NETWORKS[network]
-
-
-def _pixels(
-    description: Description, network: str | None, code: int | None, width: int | None, seed: int
-) -> Autoencoder:
-    """A model for exact coding."""
-    if network not in (None, PIXELS) or code:
-        raise SettingsError(f"network {network!r}, code {code} were given for exact coding, which has {PIXELS} only")
-    if description.kind != "images" or description.dtype != "uint8":
-        raise SettingsError(f"exact coding learns images of 8 bits, not {description}; general ways store others")
-    width = whole("width for exact coding", PIXELS_WIDTH if width is None else width, 16, 512)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        pixels = Pixels(description.channels, width, blocks=2 if width <= PIXELS_WIDTH else 3)
-    return Autoencoder(None, None, Config(PIXELS, 0, width, 1, 0, 0, "exact"), description, pixels=pixels)
-
-
-def _levels(
-    description: Description, network: str | None, code: int | None, width: int | None, seed: int
-) -> Autoencoder:
-    """A model for lossy coding."""
-    channels = description.channels
-    if network != LEVELS or code not in (None, channels):
-        raise SettingsError(
-            f"network {network!r}, code {code} were given; what compresses is {LEVELS}, {TRANSFORM} or {FLAT}"
-        )
-    if description.kind != "images":
-        raise SettingsError(f"network {LEVELS} needs images, not {description}; choose {TRANSFORM}")
-    width = whole("width for lossy coding", LEVELS_WIDTH if width is None else width, 16, 512)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder, decoder = levels(channels, width)
-        prior = Levels(channels, width)
-    return Autoencoder(encoder, decoder, Config(LEVELS, channels, width, 1, 0, 0, "compress"), description, prior)
-
-
-def _transform(
-    description: Description,
-    network: str,
-    code: int | None,
-    width: int | None,
-    seed: int,
-    memory: int,
-    fold: int | None,
-) -> Autoencoder:
-    """A model for lossy coding of photos, drawings and vectors, or of small images as vectors."""
-    images, flat = description.kind == "images", network == FLAT
-    spatial = images and not flat
-    if memory and (not spatial or description.varied):
-        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs images of one size")
-    if flat and not 0 < description.values <= PRIMAL_LIMIT:
-        raise SettingsError(
-            f"network {FLAT} needs samples of one size and at most {PRIMAL_LIMIT} values, not {description}; "
-            f"choose {TRANSFORM}"
-        )
-    shape = (description.channels, *description.shape[:2]) if images else description.shape
-    if fold not in (None, *FOLDS) or (fold is not None and not spatial):
-        raise SettingsError(f"blocks of {fold} pixels were asked for; {TRANSFORM} of images has those of {FOLDS}")
-    step = (fold or transform.FOLD) if spatial else 0
-    most = description.channels * step**2 if spatial else min(description.values, TRANSFORM_CODE)
-    if code is not None and not 1 <= code <= most:
-        raise SettingsError(f"a code of {code} numbers was given; here 1 to {most} are allowed")
-    usual = TRANSFORM_WIDTH * (step or transform.FOLD) // transform.FOLD
-    width = (FLAT_WIDTH if flat else usual) if width is None else width
-    if not 16 <= width <= 512:
-        raise SettingsError(f"a width of {width} was given; for lossy coding 16 to 512 are allowed")
-    code = (min(FLAT_CODE, most) if flat else most) if code is None else code
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder, decoder = transform.transform(shape, code, width, step)
-        narrow = PRIOR_WIDTH * step // transform.FOLD if spatial else PRIOR_WIDTH
-        prior = Prior(code, spatial, min(width, narrow), memory > 0, flat)
-    config = Config(network, code, width, step, 0, step, "compress", memory)
-    return Autoencoder(encoder, decoder, config, description, prior)

@@ -8,22 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
-from narrows.data.batches import Indices, chunks
+from narrows.data.batches import Batches, Indices, chunks
 from narrows.data.likeness import likenesses, nearest, spread
 from narrows.data.samples import Ragged, Samples
+from narrows.networks import restore, unet
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import start_of
+from narrows.networks.parts import silence
 from narrows.networks.prior import Prior
 from narrows.networks.start import linear_optimum, thinned
+from narrows.networks.unet import UNET
+from narrows.training.objective import measured, objective
 from narrows.training.settings import Plan
 
+FILTER_SAMPLES = 128  # or crops, for the linear filter of networks that restore
 START_SAMPLES = 4096  # that decide shifts and scales of the start
 
 
 def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
     """Find the linear optimum of the training samples, keep it with the model, and start the network there. A
     density of pixels or levels has no use for it."""
+    if model.config.network == UNET:
+        if plan.start == "pca":
+            _start_filter(model, samples, training, plan)
+        return
     begin, work = start_of(model.config)
     if begin is None:
         return
@@ -41,6 +51,27 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
         x = next(chunks(samples, few, plan.crop))
         begin(model.part("encoder").cpu(), model.part("decoder").cpu(), model.optimum, x)
         model.to(plan.device)
+
+
+def _start_filter(model: Autoencoder, samples: Samples, training: Any, plan: Plan) -> None:
+    """The best linear filter for training samples, damaged as in training, where it is better than no filter."""
+    decoder = model.part("decoder")
+    assert isinstance(decoder, unet.Decoder)
+    assert model.degradation is not None
+    some = training[np.linspace(0, len(training) - 1, min(FILTER_SAMPLES, len(training))).astype(np.int64)]
+    batches = Batches(samples, some, min(len(some), FILTER_SAMPLES), plan.seed + 2, plan.crop, device=plan.device)
+    x = batches.draw(0)
+    observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(plan.seed))
+    guess = model.degradation.guess(observed)
+    wanted = model.degradation.answer(x[:, : x.shape[1] - model.description.alpha], restore.cut(guess, x))
+    seen = restore.inputs(model.degradation, observed, guess, alpha)
+    unet.start(decoder, *(restore.padded(t, model.config.padded) for t in (seen, restore.cut(wanted, x))))
+    aim = objective(model, plan)
+    found = measured(model, aim, x).score
+    kept = decoder.linear.weight.detach().clone()
+    silence(decoder.linear)
+    if measured(model, aim, x).score > found:
+        decoder.linear.load_state_dict({"weight": kept})
 
 
 def beside_of(model: Autoencoder, samples: Samples) -> Indices | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from narrows.networks import restore
 from narrows.networks.autoencoder import Autoencoder
 from narrows.training.checkpoint import State
 
@@ -15,9 +16,19 @@ DEAD_DEVIATION = 1e-6  # a code number that varies less than this over the sampl
 @torch.no_grad()
 def pca_mse(model: Autoencoder, x: torch.Tensor) -> float | None:
     """The error of PCA with as many numbers, clipped to the range, on samples `x` in 0..1."""
-    if model.optimum is None:
+    if model.optimum is None or model.degradation is not None:
         return None
     return float((model.optimum.reconstruct(x).clamp(0, 1) - x).square().mean())
+
+
+@torch.no_grad()
+def damaged_mse(model: Autoencoder, x: torch.Tensor) -> float | None:
+    """The error of the first guess, clipped to the range, of a model that restores samples `x` in 0..1."""
+    if model.degradation is None:
+        return None
+    observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(0))
+    colours = x if alpha is None else x[:, :-1]
+    return float((restore.cut(model.degradation.guess(observed), x).clamp(0, 1) - colours).square().mean())
 
 
 @torch.no_grad()
@@ -25,6 +36,13 @@ def examine(model: Autoencoder, x: torch.Tensor, mse: float) -> list[str]:
     """Notes on a trained model, from samples `x` in 0..1 (`(N, C, H, W)` or `(N, D)`) and its error on them."""
     notes: list[str] = []
     if model.pixels is not None:
+        return notes
+    if (damaged := damaged_mse(model, x)) is not None:
+        if mse >= damaged:
+            notes.append(
+                f"no better than what it is to restore (MSE {mse:.4g} against {damaged:.4g}); train longer, or on "
+                "samples that are damaged as much as those to come"
+            )
         return notes
     code = model.part("encoder")(model.pad(x)).float()
     deviation = code.transpose(0, 1).flatten(1).std(dim=1) if code[:, 0].numel() > 1 else torch.ones(1)

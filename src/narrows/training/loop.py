@@ -203,6 +203,7 @@ def _train(
     metrics = {
         "train_mse": measured(model, aim, seen.draw(0)).mse,
         "pca_mse": health.pca_mse(model, alone),
+        **({"damaged_mse": health.damaged_mse(model, alone)} if model.degradation is not None else {}),
     }
     model.provenance["metrics"] |= metrics
     notes += health.examine(model, alone, state.best_mse)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from narrows.networks import restore
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.levels import Levels
 from narrows.networks.parts import DIAL
@@ -23,6 +24,7 @@ from narrows.training.settings import Plan
 
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
 LITTLE = 0.02  # bits a value
+NOTHING = 1e-6  # squared error a value that is none
 FORGET = 0.125  # the share of samples that train without another like them
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
@@ -128,6 +130,31 @@ class RateDistortion:
 
 
 @dataclass(frozen=True)
+class Restoration:
+    """Root of the mean squared error of each restored sample, damaged anew in each step, so that little and much
+    damage count alike. `seed` decides the damage."""
+
+    seed: int
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        return (Part(model, plan.learning_rate, plan.muon),)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        words = np.random.SeedSequence([self.seed, 4, step]).generate_state(1, np.uint64)
+        return self._roots(model.restored(*model.observe(x, _generator(x, int(words[0] >> 1)))), x).mean()
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        roots = self._roots(model(x).clamp(0, 1), x)
+        return Measure(float(roots.mean(dtype=torch.float64)), float(roots.square().mean(dtype=torch.float64)))
+
+    @staticmethod
+    def _roots(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """`(N,)`; the gradient of a root is endless at nothing, so that a little is added."""
+        squares = (restore.cut(x_hat.float(), x) - x).square()
+        return (squares.flatten(1).mean(dim=1) + NOTHING).sqrt()
+
+
+@dataclass(frozen=True)
 class Likelihood:
     """Bits per value of images under their own density; nothing is lost, so the squared error is 0."""
 
@@ -152,6 +179,8 @@ def objective(model: Autoencoder, plan: Plan) -> Objective:
     """The objective that fits a model's purpose."""
     if model.pixels is not None:
         return Likelihood()
+    if model.degradation is not None:
+        return Restoration(plan.seed)
     return Distortion() if model.prior is None else RateDistortion(plan.seed)
 
 
@@ -173,6 +202,10 @@ def measured(model: Autoencoder, aim: Objective, x: torch.Tensor) -> Measure:
 def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Mean squared error per value, both in 0..1 and of one shape."""
     return (x_hat - x).square().mean()
+
+
+def _generator(x: torch.Tensor, seed: int) -> torch.Generator:
+    return torch.Generator(x.device).manual_seed(seed)
 
 
 def _pixels(model: Autoencoder) -> Pixels:

@@ -1,0 +1,149 @@
+"""Which degradation a person means, checked, and as JSON in a model's file.
+
+Next door: `degrade` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from narrows.data.checks import brief, real, whole
+from narrows.data.degrade import Combination, Custom, Degradation, Grey, Missing, Noise, NoiseKind, Smaller, Task
+from narrows.data.holes import Kind
+from narrows.errors import SettingsError
+
+SCALES = (2, 4)  # from, to
+USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
+USUAL_MISSING = (0.1, 0.9)
+_NAMES: dict[str, type[Any]] = {
+    "smaller": Smaller,
+    "grey": Grey,
+    "noise": Noise,
+    "missing": Missing,
+    "custom": Custom,
+}
+_KEPT = {
+    "smaller": ("factor",),
+    "grey": (),
+    "noise": ("low", "high", "kind", "clip"),
+    "missing": ("low", "high", "kind"),
+    "custom": ("name", "task", "scale"),
+}
+Range = float | tuple[float, float]
+
+
+def noise(level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: bool = False) -> Noise:
+    """Noise of one level or of a range of them, as a share of the value range; raises `SettingsError`."""
+    return Noise(*_range("noise", level), _one_of("kind of noise", kind, get_args(NoiseKind)), bool(clip))
+
+
+def missing(share: Range = USUAL_MISSING, kind: Kind = "any") -> Missing:
+    """Missing pixels, a share or a range of shares; raises `SettingsError`."""
+    return Missing(*_range("missing", share, 0.99), _one_of("what is missing", kind, get_args(Kind)))
+
+
+def smaller(scale: int) -> Smaller:
+    """Sides divided by 2, 3 or 4; raises `SettingsError`."""
+    return Smaller(whole("scale", scale, *SCALES))
+
+
+def custom(function: Any, task: Task = "denoise", scale: int = 1) -> Custom:
+    """A function of a person's own; see `Custom`."""
+    if not callable(function):
+        raise SettingsError(f"{brief(function)} was given as a degradation; give a function of samples and generator")
+    name = str(getattr(function, "__name__", type(function).__name__))[:80]
+    return Custom(name, function, _one_of("task", task, get_args(Task)), whole("scale", scale, 1, SCALES[1]))
+
+
+def combined(parts: Sequence[Degradation]) -> Degradation:
+    """One degradation of several, in the order in which they happen whatever the order given: smaller, grey, noise,
+    missing. Raises `SettingsError` for none, for two of a kind, and for a function that is not alone."""
+    if not parts:
+        raise SettingsError("no degradation was given; give at least one")
+    names = [_name(part) for part in parts]
+    if len(set(names)) < len(names) or ("custom" in names and len(names) > 1):
+        raise SettingsError(
+            f"degradations {' + '.join(names)} cannot be combined; take different ones, a function alone"
+        )
+    ordered = sorted(parts, key=lambda part: list(_NAMES).index(_name(part)))
+    return ordered[0] if len(ordered) == 1 else Combination(tuple(ordered))
+
+
+def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
+    """The degradation itself, or those that it combines."""
+    return degradation.parts if isinstance(degradation, Combination) else (degradation,)
+
+
+def to_json(degradation: Degradation) -> list[dict[str, Any]]:
+    """A degradation as JSON values: a list of parts, each with its name in `degradation`."""
+    return [
+        {"degradation": _name(part), **{key: getattr(part, key) for key in _KEPT[_name(part)]}}
+        for part in parts_of(degradation)
+    ]
+
+
+def from_json(parts: Any) -> Degradation:
+    """The inverse of `to_json`. Raises `SettingsError` for anything else."""
+    try:
+        return combined([_part(dict(part)) for part in parts])
+    except (TypeError, KeyError, ValueError) as error:
+        raise SettingsError(
+            f"{brief(parts)} is no degradation ({brief(str(error))}); train the model again"
+        ) from None
+
+
+def words(degradation: Degradation) -> str:
+    """A degradation in a few words, for people."""
+    told = []
+    for part in parts_of(degradation):
+        if isinstance(part, Noise):
+            told.append(f"{part.kind} noise {_span(part.low, part.high)}{', clipped' * part.clip}")
+        elif isinstance(part, Missing):
+            told.append(f"{_span(part.low, part.high)} missing ({part.kind})")
+        elif isinstance(part, Smaller):
+            told.append(f"{part.factor} times smaller")
+        else:
+            told.append("grey" if isinstance(part, Grey) else f"by {getattr(part, 'name', '?')}")
+    return " + ".join(told)
+
+
+def _part(fields_: dict[str, Any]) -> Degradation:
+    name = fields_.pop("degradation")
+    if name not in _NAMES or set(fields_) != set(_KEPT[name]):
+        raise KeyError(name)
+    if name == "noise":
+        return noise((fields_["low"], fields_["high"]), fields_["kind"], fields_["clip"])
+    if name == "missing":
+        return missing((fields_["low"], fields_["high"]), fields_["kind"])
+    if name == "smaller":
+        return smaller(fields_["factor"])
+    if name == "grey":
+        return Grey()
+    scale = whole("scale", fields_["scale"], 1, SCALES[1])
+    return Custom(str(fields_["name"]), None, _one_of("task", fields_["task"], get_args(Task)), scale)
+
+
+def _name(part: Degradation) -> str:
+    found = next((name for name, kind in _NAMES.items() if isinstance(part, kind)), None)
+    if found is None:
+        raise SettingsError(f"{brief(part)} was given as a degradation; make one with narrows.data.damage")
+    return found
+
+
+def _range(name: str, value: Any, most: float = 1.0) -> tuple[float, float]:
+    low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
+    low, high = real(name, low, 0, most), real(name, high, 0, most)
+    if low > high or high == 0:
+        raise SettingsError(f"{name} {low:g} to {high:g} was given; the end must be above 0 and not below the start")
+    return low, high
+
+
+def _one_of(name: str, value: Any, allowed: Sequence[str]) -> Any:
+    if value not in allowed:
+        raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(allowed)}")
+    return value
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:.3g} to {high:.3g}"

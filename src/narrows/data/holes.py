@@ -1,0 +1,100 @@
+"""What is missing: masks drawn at random, and the simplest way to fill them.
+
+Masks are 1 where something is known and 0 where it is missing. Next door: `degrade` punches them into samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch.nn import functional
+
+Kind = Literal["pixels", "strokes", "boxes", "any"]
+KINDS: tuple[Kind, ...] = ("pixels", "strokes", "boxes")
+SHAPES = 24  # strokes or boxes of which as many are taken as reach the share
+BOX = (0.06, 0.3)  # sides of boxes, and lengths of strokes, as shares of the image's longer side
+STROKE = (0.008, 0.03)  # half the width of strokes, likewise
+
+
+def draw(
+    kind: Kind, share: torch.Tensor, shape: Sequence[int], generator: torch.Generator, device: torch.device
+) -> torch.Tensor:
+    """Masks for samples of `shape`, `(N, C, H, W)` or `(N, D)`: `(N, 1, H, W)` or `(N, D)`.
+
+    `share` `(N, 1, ...)` is missing of each. Strokes and boxes reach it, with at most one of them too
+    many; at least one pixel of each sample stays known.
+    """
+    count, plane = shape[0], shape[2:]
+    if not plane:
+        return _with_one((torch.rand(tuple(shape), generator=generator, device=device) >= share).float())
+    pixels = torch.rand((count, 1, *plane), generator=generator, device=device)
+    known = (pixels >= share).float()
+    if kind != "pixels":
+        shapes = _shapes(kind, count, (plane[0], plane[1]), generator, device)  # (N, S, H, W)
+        gone = shapes.cummax(dim=1).values
+        reached = gone.mean(dim=(2, 3)) >= share.view(count, 1)
+        # The first number of shapes that reaches the share, or all of them.
+        first = torch.where(reached.any(dim=1), reached.int().argmax(dim=1), SHAPES - 1)
+        drawn = 1 - gone[torch.arange(count, device=device), first][:, None]
+        if kind == "any":
+            single = torch.rand((count, 1, 1, 1), generator=generator, device=device) < 1 / len(KINDS)
+            known = torch.where(single, known, drawn)
+        else:
+            known = drawn
+    return _with_one(known)
+
+
+def _with_one(known: torch.Tensor) -> torch.Tensor:
+    """The masks, with one place known where none was."""
+    none = known.flatten(1).amax(dim=1) == 0
+    if none.any():
+        known.flatten(1)[none, known[0].numel() // 2] = 1
+    return known
+
+
+def _shapes(
+    kind: Kind, count: int, plane: tuple[int, int], generator: torch.Generator, device: torch.device
+) -> torch.Tensor:
+    """Strokes or boxes, 1 inside: `(N, S, H, W)`; of "any", one of the two for each sample."""
+    size = max(plane)
+
+    def between(low: float, high: float, *more: int) -> torch.Tensor:
+        drawn = torch.rand((count, SHAPES, *more), generator=generator, device=device)
+        return (low + (high - low) * drawn)[..., None, None]
+
+    rows = torch.arange(plane[0], device=device).view(1, 1, -1, 1).float()
+    columns = torch.arange(plane[1], device=device).view(1, 1, 1, -1).float()
+    row, column = between(0, plane[0]), between(0, plane[1])
+    shapes: list[torch.Tensor] = []
+    if kind != "strokes":
+        high, wide = between(*BOX) * size / 2, between(*BOX) * size / 2
+        shapes.append(((rows - row).abs() <= high.clamp_min(0.5)) & ((columns - column).abs() <= wide.clamp_min(0.5)))
+    if kind != "boxes":
+        length, angle = between(*BOX) * size, between(0, torch.pi)
+        width = (between(*STROKE) * size).clamp_min(0.6)
+        down, right = rows - row, columns - column
+        along = (down * angle.sin() + right * angle.cos()).clamp(min=-length, max=length)
+        away = (down - along * angle.sin()).square() + (right - along * angle.cos()).square()
+        shapes.append(away <= width.square())
+    if kind != "any":
+        return shapes[0].float()
+    boxes = torch.rand((count, 1, 1, 1), generator=generator, device=device) < 0.5
+    return torch.where(boxes, shapes[0], shapes[1]).float()
+
+
+def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Samples `(N, C, H, W)` with what is missing taken from the mean of what is known nearby: of the smallest square
+    of 2, 4, 8 ... pixels that has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""
+    if known.ndim < 4:
+        return seen
+    if max(known.shape[2:]) == 1 or bool((known > 0).all()):
+        return seen
+    size = known.shape[2:]
+    pad = (0, size[1] % 2, 0, size[0] % 2)
+    share = functional.avg_pool2d(functional.pad(known, pad), 2)
+    sums = functional.avg_pool2d(functional.pad(seen * known, pad), 2)
+    coarse = filled(sums / share.clamp_min(1e-6), (share > 0).to(share.dtype))
+    fine = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    return torch.where(known > 0, seen, fine[..., : size[0], : size[1]])
