@@ -11,7 +11,7 @@ import narrows
 from narrows.cli.main import COMMANDS
 
 ROOT = Path(narrows.__file__).parent
-ROOMS = ["errors", "version", "data", "networks", "training", "coding", "evaluation", "cli"]
+ROOMS = ["errors", "version", "data", "networks", "training", "coding", "restoring", "evaluation", "cli"]
 
 
 def _imports(path: Path) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from narrows.networks.autoencoder import Autoencoder
     from narrows.networks.build import build
     from narrows.networks.store import load
+    from narrows.restoring.restore import restore
     from narrows.training.loop import Progress, fit
     from narrows.training.settings import Settings
 
@@ -37,6 +38,7 @@ __all__ = [
     "from_arrays",
     "load",
     "open_samples",
+    "restore",
 ]
 
 _HOMES = {
@@ -51,6 +53,7 @@ _HOMES = {
     "from_arrays": "narrows.data.samples",
     "load": "narrows.networks.store",
     "open_samples": "narrows.data.sources",
+    "restore": "narrows.restoring.restore",
 }
 
 

@@ -60,18 +60,15 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
 def _write_npy(output: Path, rows: object, samples: object) -> None:
     import numpy as np
 
-    from narrows.data.files import replacing, write_file
+    from narrows.data.files import write_file
+    from narrows.data.npy import save_array
     from narrows.data.samples import Samples
 
     assert isinstance(samples, Samples)
     if samples.names is not None:
         names = "".join(f"{name}\n" for name in samples.names)
         write_file(output.with_suffix(".names.txt"), names.encode("utf-8", "surrogateescape"))
-    array = np.ascontiguousarray(rows)
-    with replacing(output) as file:
-        # In the format of numpy.save, which hides the reason when a disk is full.
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        file.write(array.data)
+    save_array(output, np.asarray(rows))
 
 
 def _write_parquet(output: Path, rows: object, samples: object) -> None:

@@ -27,6 +27,10 @@ COMMANDS = {
     "compress": "Put images and arrays into one archive.",
     "decompress": "Get them back, all or some.",
     "verify": "Check everything in an archive.",
+    "denoise": "Remove noise.",
+    "inpaint": "Fill in what is missing.",
+    "colourise": "Give colour to what is grey.",
+    "upscale": "Make pictures larger.",
     "embed": "Write the code of every sample as a row of numbers.",
 }
 INTERNAL_ERROR = 70

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from narrows.data.checks import brief, real, whole
-from narrows.data.degrade import Combination, Custom, Degradation, Grey, Missing, Noise, NoiseKind, Smaller, Task
+from narrows.data.degradation import Degradation, Task
+from narrows.data.degrade import Combination, Custom, Grey, Missing, Noise, NoiseKind, Smaller
 from narrows.data.holes import Kind
 from narrows.errors import SettingsError
 
@@ -73,6 +74,11 @@ def combined(parts: Sequence[Degradation]) -> Degradation:
 def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
     """The degradation itself, or those that it combines."""
     return degradation.parts if isinstance(degradation, Combination) else (degradation,)
+
+
+def noise_of(degradation: Degradation) -> Noise | None:
+    """The noise in it, if there is any."""
+    return next((part for part in parts_of(degradation) if isinstance(part, Noise)), None)
 
 
 def to_json(degradation: Degradation) -> list[dict[str, Any]]:

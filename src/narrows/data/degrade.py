@@ -2,89 +2,25 @@
 
 Everything that tells one restoration from another stands here: what is drawn at random, what the network is told
 beside the damaged sample, where it begins, and what its answer means. Who trains, restores or measures only calls
-these methods. Next door: `holes` draws what is missing, `resize` makes smaller, `damage` names degradations.
-
-Tensors are clean samples in 0..1, images `(N, C, H, W)` without alpha or vectors `(N, D)`, on any device; random
-numbers come from the generator that is passed in.
+the methods of `degradation`. Next door: `holes` draws what is missing, `resize` makes smaller, `colour` takes colour
+apart, `damage` reads and names degradations.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 
 from narrows.data import holes
+from narrows.data.colour import from_chroma, luma, to_chroma
+from narrows.data.degradation import Degradation, Hint, Hints, Observed, Residual, Task
 from narrows.data.resize import larger, smaller
 
-Task = Literal["denoise", "inpaint", "colourise", "upscale"]
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG has it
-RED, BLUE = 1.402, 1.772  # of Cr in red and of Cb in blue (JFIF)
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What is left of samples: `seen` as a person has it, and `told`, what is known beside it: a level or a mask
-    `(N, T, ...)`, over the same plane."""
-
-    seen: torch.Tensor
-    told: torch.Tensor
-
-
-class Degradation(ABC):
-    """What all degradations have."""
-
-    @property
-    @abstractmethod
-    def task(self) -> Task:
-        """The command that undoes it."""
-
-    @property
-    @abstractmethod
-    def scale(self) -> int:
-        """How many times smaller the sides become."""
-
-    @property
-    @abstractmethod
-    def told(self) -> int:
-        """How many channels a network is told beside the damaged sample."""
-
-    @abstractmethod
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        """Damage samples."""
-
-    @abstractmethod
-    def guess(self, observed: Observed) -> torch.Tensor:
-        """The classical first answer, of the shape of the clean samples."""
-
-    @abstractmethod
-    def answers(self, colours: int) -> int:
-        """Channels that a network answers for samples of so many."""
-
-    @abstractmethod
-    def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
-        """The answer by which a guess becomes the samples wanted."""
-
-    @abstractmethod
-    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        """Samples from what was seen, the guess and what a network answered, not clipped."""
-
-
-class Residual(Degradation):
-    """A degradation of which a network answers what has to be added to the guess."""
-
-    def answers(self, colours: int) -> int:
-        return colours
-
-    def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
-        return wanted - guess
-
-    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        return guess + answer
 
 
 @dataclass(frozen=True)
@@ -104,6 +40,7 @@ class Noise(Residual):
     scale = 1
     told = 1
     task = "denoise"
+    needs = ("level",)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         level = self.low + (self.high - self.low) * _uniform(clean[:, :1], generator)
@@ -115,7 +52,22 @@ class Noise(Residual):
         else:
             chance = torch.rand(clean.shape, generator=generator, device=clean.device)
             seen = torch.where(chance < level, (chance < level / 2).to(clean.dtype), clean)
-        return Observed(seen.clamp(0, 1) if self.clip else seen, level_map(level, clean))
+        return Observed(seen.clamp(0, 1) if self.clip else seen, _map(level, clean))
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        assert hints.level is not None
+        return Observed(seen, _map(hints.level.view(-1, *(1,) * (seen.ndim - 1)), seen))
+
+    def estimate(self, seen: torch.Tensor) -> float:
+        """The level of the noise in one sample `(C, H, W)`, within the range that is learned."""
+        if self.low == self.high:
+            return self.low
+        if self.kind == "salt-and-pepper":
+            found = float(((seen <= 0) | (seen >= 1)).float().mean())
+        else:
+            found = estimated(seen)
+            found /= max(1e-3, float(seen.mean())) ** 0.5 if self.kind == "poisson" else 1
+        return min(max(found, self.low), self.high)
 
     def guess(self, observed: Observed) -> torch.Tensor:
         return observed.seen
@@ -137,14 +89,22 @@ class Missing(Degradation):
     scale = 1
     told = 1
     task = "inpaint"
+    needs = ("known",)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         share = self.low + (self.high - self.low) * _uniform(clean[:, :1], generator)
         known = holes.draw(self.kind, share, clean.shape, generator, clean.device)
         return Observed(clean * known, known)
 
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        assert hints.known is not None
+        return Observed(seen * hints.known, hints.known)
+
     def guess(self, observed: Observed) -> torch.Tensor:
         return holes.filled(observed.seen, observed.told)
+
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return (clean,)
 
     def answers(self, colours: int) -> int:
         return colours
@@ -166,12 +126,20 @@ class Grey(Degradation):
     scale = 1
     told = 1
     task = "colourise"
+    needs = ()
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return Observed(luma(clean), torch.ones_like(clean[:, :1]))
 
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        grey = luma(seen) if seen.shape[1] == 3 else seen
+        return Observed(grey, torch.ones_like(grey))
+
     def guess(self, observed: Observed) -> torch.Tensor:
         return observed.seen.expand(-1, 3, -1, -1)
+
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return (1, 3)
 
     def answers(self, colours: int) -> int:
         return 2
@@ -192,6 +160,7 @@ class Smaller(Residual):
 
     told = 0
     task = "upscale"
+    needs = ()
 
     @property
     def scale(self) -> int:
@@ -199,7 +168,9 @@ class Smaller(Residual):
         return self.factor
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        seen = smaller(clean, self.scale)
+        return self.given(smaller(clean, self.scale), Hints())
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         return Observed(seen, seen[:, :0])
 
     def guess(self, observed: Observed) -> torch.Tensor:
@@ -236,6 +207,22 @@ class Combination(Residual):
             told.append(observed.told)
         return Observed(seen, torch.cat(told, dim=1))
 
+    @property
+    def needs(self) -> tuple[Hint, ...]:
+        """Those of all parts."""
+        return tuple(hint for part in self.parts for hint in part.needs)
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        told = []
+        for part in self.parts:
+            observed = part.given(seen, hints)
+            seen = observed.seen
+            told.append(observed.told)
+        return Observed(seen, torch.cat(told, dim=1))
+
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return tuple({n for n in (1, clean) if all(n in part.colours(clean) for part in self.parts)})
+
     def guess(self, observed: Observed) -> torch.Tensor:
         seen = observed.seen
         told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
@@ -255,6 +242,7 @@ class Custom(Residual):
     scale: int = 1
 
     told = 0
+    needs = ()
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         if self.function is None:
@@ -263,32 +251,27 @@ class Custom(Residual):
         wanted = (*clean.shape[:2], *(n // self.scale for n in clean.shape[2:]))
         if tuple(seen.shape) != wanted:
             raise ValueError(f"degradation {self.name} gave shape {tuple(seen.shape)}; {wanted} is needed")
+        return self.given(seen, Hints())
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         return Observed(seen, seen[:, :0])
 
     def guess(self, observed: Observed) -> torch.Tensor:
         return larger(observed.seen, self.scale)
 
 
-def luma(x: torch.Tensor) -> torch.Tensor:
-    """The grey `(N, 1, H, W)` of colours `(N, 3, H, W)`."""
-    weights = torch.tensor(LUMA, device=x.device, dtype=x.dtype).view(1, 3, 1, 1)
-    return (x * weights).sum(dim=1, keepdim=True)
+def estimated(seen: torch.Tensor) -> float:
+    """The standard deviation of noise in one sample `(C, H, W)`: the median over channels of what the finest wavelets
+    tell (Donoho and Johnstone, Biometrika 81, 1994), by scikit-image."""
+    from skimage.restoration import estimate_sigma
+
+    if min(seen.shape[1:]) < 4:
+        return 0.0
+    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)  # type: ignore[no-untyped-call]
+    return float(np.median(np.nan_to_num(found)))
 
 
-def to_chroma(x: torch.Tensor) -> torch.Tensor:
-    """The planes Cb and Cr `(N, 2, H, W)` of colours `(N, 3, H, W)`, 0 for grey."""
-    y = luma(x)
-    return torch.cat([(x[:, 2:] - y) / BLUE, (x[:, :1] - y) / RED], dim=1)
-
-
-def from_chroma(chroma: torch.Tensor) -> torch.Tensor:
-    """What the planes Cb and Cr `(N, 2, H, W)`, 0 for grey, add to the luma: `(N, 3, H, W)`."""
-    blue, red = chroma[:, :1], chroma[:, 1:]
-    green = -(LUMA[0] * RED * red + LUMA[2] * BLUE * blue) / LUMA[1]
-    return torch.cat([RED * red, green, BLUE * blue], dim=1)
-
-
-def level_map(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def _map(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Levels `(N, 1, ...)` of size 1 as a channel over the plane of samples."""
     return level.expand(-1, -1, *like.shape[2:]).to(like.dtype)
 

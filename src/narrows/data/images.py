@@ -98,7 +98,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     try:
         # Pillow maps files that it opens by name, and scrambles uncompressed TIFFs that are to be turned.
         with path.open("rb") as file, Image.open(file) as image:
-            limit = Image.MAX_IMAGE_PIXELS
+            limit = pixel_limit()
             if limit is not None and image.width * image.height > limit:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
             if image.mode == "F":
@@ -117,7 +117,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: no such file") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(
-            f"{path}: the image is over the limit of {Image.MAX_IMAGE_PIXELS} pixels; cut it into smaller ones"
+            f"{path}: the image is over the limit of {pixel_limit()} pixels; cut it into smaller ones"
         ) from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
@@ -125,6 +125,11 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: {why}; replace or remove it") from None
     except Exception as error:  # Pillow's decoders raise every kind on damaged files
         raise DataError(f"{path}: the image cannot be read ({_brief(error)}); replace or remove it") from None
+
+
+def pixel_limit() -> int | None:
+    """Pixels beyond which Pillow takes an image for an attack; at half as many it begins to warn."""
+    return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
 def _brief(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 
+from narrows.data.files import replacing
 from narrows.data.samples import Array, check_numeric
 from narrows.errors import DataError
 
@@ -82,9 +83,16 @@ def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
 
 
 def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:
-    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order."""
+    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order. It is in the format
+    of `numpy.save`, which hides the reason when a disk is full."""
     native = np.dtype(dtype)
     fields = {"descr": np.lib.format.dtype_to_descr(native), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, fields)
     for sample in samples:
         file.write(np.ascontiguousarray(sample, native).data.cast("B"))
+
+
+def save_array(path: str | os.PathLike[str], array: Array) -> None:
+    """Write an `.npy` whole or not at all; raises `OutputError`."""
+    with replacing(path) as file:
+        write_npy(file, array.dtype.name, array.shape, [array])

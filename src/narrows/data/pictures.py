@@ -33,6 +33,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "WEBP": {"lossless": True, "exact": True},
 }
+_JPEG = (".jpg", ".jpeg")
+JPEG_QUALITY = 95
 _USUAL = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WEBP_SIDE = 16383
 _EXIF = b"Exif\0\0"  # stands before EXIF in some formats and not in others
@@ -137,13 +139,30 @@ def encode_picture(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tup
         image = Image.fromarray(pixels[..., 0] > 0)
     else:
         little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
-        image = Image.frombytes(mode, (pixels.shape[1], pixels.shape[0]), little.tobytes())
+        image = Image.frombuffer(mode, (pixels.shape[1], pixels.shape[0]), little, "raw", mode, 0, 1)
     buffer = io.BytesIO()  # so that a full disk is met by a plain write, whose error says so
     try:
         image.save(buffer, chosen, **options)
     except Exception as error:  # what a damaged profile or EXIF does to Pillow's encoders is not told anywhere
         raise DataError(f"{name}: cannot be made a {chosen} ({' '.join(str(error).split())[:160]})") from None
     return buffer.getvalue(), chosen
+
+
+def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
+    """As `encode_picture`, but a name that ends like a JPEG gives one, nearly without loss, where JPEG has a place
+    for such pixels."""
+    if Path(name).suffix.lower() not in _JPEG or pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
+        return encode_picture(name, pixels, extras)
+    options = {key: value for key, value in (("icc_profile", extras.get("icc")),) if value}
+    if exif := extras.get("exif"):
+        options["exif"] = _EXIF + exif
+    buffer = io.BytesIO()
+    try:
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, **options)
+    except Exception as error:
+        raise DataError(f"{name}: cannot be made a JPEG ({' '.join(str(error).split())[:160]})") from None
+    return buffer.getvalue(), "JPEG"
 
 
 def other_ending(name: str, format_: str) -> bool:

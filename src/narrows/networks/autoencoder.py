@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from narrows.data import damage
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.degrade import Observed
+from narrows.data.degradation import Observed
 from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples, from_arrays
 from narrows.errors import ModelError
 from narrows.networks import restore

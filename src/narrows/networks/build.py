@@ -14,7 +14,8 @@ from torch import nn
 
 from narrows.data import damage
 from narrows.data.checks import brief, whole
-from narrows.data.degrade import Degradation, Grey
+from narrows.data.degradation import Degradation
+from narrows.data.degrade import Grey
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
 from narrows.networks import conv, dense, lesson, transform, unet

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from narrows.data.degrade import Degradation, Observed
+from narrows.data.degradation import Degradation, Observed
 from narrows.data.resize import larger, mirrored, smaller
 
 

@@ -1,0 +1,156 @@
+"""What `denoise`, `inpaint`, `colourise` and `upscale` share: a model, something damaged in, the same restored out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from narrows.cli import show
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the arguments and options that all four have."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
+        click.option("--device", default="cpu", show_default=True),
+        click.option("--skip-bad", is_flag=True, help="Leave out what cannot be restored and say what it was."),
+        click.option("--force", is_flag=True, help="Replace files that are there already."),
+        click.option(
+            "-o", "--output", required=True, type=click.Path(path_type=Path), help="File or folder to write."
+        ),
+        click.option(
+            "-m", "--model", "model_path", required=True, type=click.Path(path_type=Path), help="The model."
+        ),
+        click.argument("data", metavar="INPUT"),
+    ):
+        command = option(command)
+    return command
+
+
+def run(
+    task: str,
+    data: str,
+    model_path: Path,
+    output: Path,
+    *,
+    skip_bad: bool,
+    force: bool,
+    device: str,
+    as_json: bool,
+    strength: float | None = None,
+    mask: Path | None = None,
+    missing_value: str | None = None,
+) -> None:
+    """Restore what a person points at, say what was done, and print the counts."""
+    from narrows.data.checks import real
+    from narrows.data.images import SUFFIXES
+    from narrows.errors import ModelError, SettingsError
+    from narrows.networks.store import load
+    from narrows.restoring.restore import check
+    from narrows.training.device import choose
+
+    if strength is not None:
+        strength = real("strength", strength, 0, 1)
+    if mask is not None and missing_value is not None:
+        raise SettingsError("of --mask and --missing-value, choose one")
+    value = None if missing_value is None else _numbers(missing_value)
+    model = load(model_path, choose(device))
+    if model.config.purpose != task:
+        raise ModelError(
+            f"{model_path}: a model to {model.config.purpose}, not to {task}; give one that was trained with "
+            f"--for {task}"
+        )
+    check(model, strength is not None, mask is not None or value is not None)
+    path = Path(data)
+    began = time.perf_counter()
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        count, pixels = _pictures(model, path, output, strength, mask, value, skip_bad, force)
+    else:
+        count, pixels = _arrays(model, data, output, strength, mask, force)
+    seconds = time.perf_counter() - began
+    if as_json:
+        show.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
+    else:
+        show.say(f"{output}: {count} restored, {pixels / 1e6:.1f} megapixels in {seconds:.1f} seconds")
+
+
+def _pictures(
+    model: Any,
+    source: Path,
+    output: Path,
+    strength: float | None,
+    mask: Path | None,
+    value: tuple[float, ...] | None,
+    skip_bad: bool,
+    force: bool,
+) -> tuple[int, int]:
+    from narrows.errors import DataError
+    from narrows.restoring import files
+
+    found = files.jobs(source, output, force)
+    holes = files.Holes(mask, value, source if source.is_dir() else None)
+    count = pixels = 0
+    left_out = 0
+    with show.bar() as draw:
+        for done in files.restore_files(model, found, strength, holes, skip_bad):
+            if done.error is not None:
+                show.say(f"left out: {done.error}")
+                left_out += 1
+                continue
+            if done.level is not None:
+                show.say(f"{done.job.source}: noise of about {done.level:.3f} (of 1)")
+            count += 1
+            pixels += done.pixels
+            draw("restoring", count + left_out, len(found), "")
+    if not count:
+        raise DataError(f"{source}: none of {len(found)} pictures could be restored")
+    return count, pixels
+
+
+def _arrays(
+    model: Any, data: str, output: Path, strength: float | None, mask: Path | None, force: bool
+) -> tuple[int, int]:
+    import numpy as np
+
+    from narrows.data.files import check_writable
+    from narrows.data.npy import open_npy, save_array
+    from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.errors import DataError, OutputError, SettingsError
+    from narrows.restoring.restore import restore
+
+    if output.suffix.lower() != ".npy":
+        raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
+    refuse_overwriting(output, data)
+    if output.exists() and not force:
+        raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
+    check_writable(output)
+    with show.reporting() as report:
+        samples = open_samples(data, "test", report=report)
+    missing = None
+    if mask is not None:
+        try:
+            missing = np.load(mask, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise DataError(f"{mask}: the mask cannot be read; for arrays give an .npy of numbers") from None
+    with show.reporting() as report:
+        restored = restore(model, samples, strength=strength, mask=missing, report=report)
+    assert isinstance(restored, np.ndarray)
+    if Path(data).suffix.lower() == ".npy" and open_npy(data).ndim == 3 and restored.shape[-1] == 1:
+        restored = restored[..., 0]  # as it was given
+    save_array(output, restored)
+    return len(restored), int(np.prod(restored.shape[:3]))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    from narrows.errors import SettingsError
+
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"--missing-value {text!r} was given; a number is needed, or one a channel, such as 255,0,255"
+        ) from None

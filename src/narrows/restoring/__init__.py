@@ -1,0 +1,1 @@
+"""Damaged samples restored: images of any size in bounded memory, arrays, tables."""

@@ -1,0 +1,207 @@
+"""Damaged samples through a model that restores: arrays in, arrays of the same dtype out.
+
+Images of any size go through in pieces that overlap; what is known, alpha and known pixels, comes back untouched.
+Next door: `data.degrade` knows what the damage is; `files` does the same for pictures in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from narrows.data import damage
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.degradation import Hints
+from narrows.data.resize import larger
+from narrows.data.samples import Array, Description, Ragged, Samples, from_arrays
+from narrows.data.tiles import tiles
+from narrows.errors import DataError, ModelError, SettingsError
+from narrows.networks.autoencoder import Autoencoder
+from narrows.training import device as devices
+
+TILE = 768  # pixels a side of a piece, of what a person sees
+OVERLAP = 96  # pixels beyond what is kept of a piece: further away than anything that the networks here make visible
+BATCH_PIXELS = 1 << 19  # of small images that go through together
+Mask = npt.NDArray[np.bool_]
+Told = Callable[[str], None]
+
+
+def restore(
+    model: Autoencoder,
+    samples: Any,
+    *,
+    strength: float | None = None,
+    mask: Any = None,
+    report: Callable[[str, int, int | None], None] | None = None,
+) -> Array | list[Array]:
+    """Samples restored by a model that was trained to: an array `(N, H, W, C)` or `(N, D)`, or a list of images of
+    differing sizes, as `from_arrays` takes them; in the same dtype and range, larger where the model makes larger.
+
+    `strength` is the level of the noise as a share of the value range, estimated for each sample where the model
+    needs it and it is not given. `mask`, for models that fill in, is true where a pixel is missing: `(H, W)` for all
+    samples of one size, or one for each. Raises `ModelError` where samples do not fit the model, `DataError` for a
+    mask of another size, or one that marks all or nothing, `SettingsError` for hints that are missing or of no use.
+    """
+    check(model, strength is not None, mask is not None)
+    checked = from_arrays(samples)
+    masks = None if mask is None else masks_of(mask, checked)
+    outputs: list[Array] = []
+    done = 0
+    for batch, missing in _batches(checked, masks):
+        outputs.append(restored(model, batch, strength, missing))
+        done += len(batch)
+        if report is not None:
+            report("restoring", done, len(checked))
+    if isinstance(checked.values, Ragged):
+        return [output[0] for output in outputs]
+    return np.concatenate(outputs)
+
+
+def check(model: Autoencoder, strength: bool, mask: bool) -> None:
+    """Raise `ModelError` for a model that restores nothing, `SettingsError` for hints that it needs or cannot use."""
+    if model.degradation is None:
+        raise ModelError(f"this model restores nothing, it is one to {model.config.purpose}; train one for it")
+    needs = model.degradation.needs
+    task = model.config.purpose
+    if mask and "known" not in needs:
+        raise SettingsError(f"a mask was given, but a model to {task} has no use for it; leave it out")
+    if strength and "level" not in needs:
+        raise SettingsError(f"a strength was given, but a model to {task} has no use for it; leave it out")
+    if "known" in needs and not mask:
+        raise SettingsError("nothing tells what is missing; give a mask")
+
+
+def restored(model: Autoencoder, batch: Array, strength: float | None, missing: Mask | None) -> Array:
+    """Samples of one size `(N, H, W, C)` or `(N, D)` restored; `missing` is `(N, H, W)`. Raises as `restore` does."""
+    assert model.degradation is not None
+    description = fitting(model, batch)
+    level = None
+    if "level" in model.degradation.needs:
+        level = torch.tensor([strength if strength is not None else estimate(model, sample) for sample in batch])
+    if batch.ndim == 2:
+        known = None if missing is None else torch.from_numpy(~missing).float()
+        return from_tensor(_through(model, to_tensor(batch, description), Hints(level, known)), description)
+    scale = model.degradation.scale
+    height, width = batch.shape[1:3]
+    grid = max(1, model.config.step // scale)
+    whole = not model.config.step or max(height, width) <= TILE
+    side = max(height, width) + -max(height, width) % grid if whole else TILE // scale // grid * grid
+    overlap = 0 if whole else -(-OVERLAP // scale // grid) * grid
+    out: Array | None = None
+    for tile in tiles(height, width, side, overlap, grid):
+        rows, columns = tile.reading
+        x = to_tensor(np.ascontiguousarray(batch[:, rows, columns]), description, model.device)
+        known = None if missing is None else torch.from_numpy(~missing[:, None, rows, columns]).float()
+        y = from_tensor(_through(model, x, Hints(level, known)), description)
+        if out is None:
+            out = np.empty((len(batch), height * scale, width * scale, y.shape[3]), y.dtype)
+        out[:, *tile.keeping(scale)] = y[:, *tile.inside(scale)]
+    assert out is not None
+    if scale == 1 and batch.shape[3] in (2, 4):
+        out[..., -1] = batch[..., -1]
+    if missing is not None and len(damage.parts_of(model.degradation)) == 1:
+        out = np.where(
+            missing[..., None], out, batch
+        )  # to the bit, also in dtypes that hold more than a network does
+    return out
+
+
+@torch.no_grad()
+def _through(model: Autoencoder, seen: torch.Tensor, hints: Hints) -> torch.Tensor:
+    """Damaged samples in 0..1 to restored ones, alpha last."""
+    assert model.degradation is not None
+    alpha = None
+    if seen.ndim == 4 and seen.shape[1] in (2, 4):
+        seen, alpha = seen[:, :-1], seen[:, -1:]
+    level, known = (None if hint is None else hint.to(seen.device) for hint in (hints.level, hints.known))
+    observed = model.degradation.given(seen, Hints(level, known))
+    kind = seen.device.type
+    half = devices.precision(kind, devices.BFLOAT16_COST) == "bfloat16" and model.config.step > 0
+    sees = alpha if model.description.alpha else None
+    with torch.autocast(kind, torch.bfloat16, enabled=half):
+        y = model.restored(observed, sees)
+    if alpha is not None and sees is None:
+        y = torch.cat([y, larger(alpha, model.degradation.scale)], dim=1)
+    return y
+
+
+def estimate(model: Autoencoder, sample: Array) -> float:
+    """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
+    assert model.degradation is not None
+    noise = damage.noise_of(model.degradation)
+    if noise is None:
+        return 0.0
+    if sample.ndim == 1:
+        return noise.high
+    x = to_tensor(sample[None], fitting(model, sample[None]))[0]
+    return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
+
+
+def fitting(model: Autoencoder, batch: Array) -> Description:
+    """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
+    all others by that of the training samples. Raises `ModelError` where they do not fit."""
+    assert model.degradation is not None
+    own = model.description
+    integers = batch.dtype.name in ("uint8", "uint16")
+    same_kind = (batch.ndim == 4) == (own.kind == "images")
+    fits = same_kind and (integers or batch.dtype.name == own.dtype)
+    if fits and own.kind == "images":
+        colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
+        wanted = model.degradation.colours(own.channels - own.alpha)
+        fits = colours in wanted and (alpha or not own.alpha)
+        fits = fits and (bool(model.config.step) or batch.shape[1:3] == own.shape[:2])
+    elif fits:
+        fits = batch.shape[1:] == own.shape
+    if not fits:
+        raise ModelError(
+            f"samples of shape {batch.shape[1:]} and dtype {batch.dtype} do not fit this model, which is made to "
+            f"{model.config.purpose} {own.form}, {own.dtype}; convert them or train a model on samples like them"
+        )
+    if integers:
+        return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))
+    return own
+
+
+def masks_of(mask: Any, samples: Samples) -> list[Mask]:
+    """What is missing of each sample, `(H, W)` or `(D,)`, from one mask for all, or one for each.
+
+    Raises `DataError` for masks of other sizes, and for those that mark everything or nothing.
+    """
+    sides = 2 if samples.description.kind == "images" else 1
+    planes = [np.shape(value)[:sides] for value in samples.values]
+    given = [np.asarray(m) for m in mask] if isinstance(mask, (list, tuple)) else np.asarray(mask)
+    if isinstance(given, np.ndarray) and given.ndim == len(planes[0]):
+        given = [given] * len(planes)
+    if len(given) != len(planes):
+        raise DataError(f"{len(given)} masks were given for {len(planes)} samples; give one each, or one for all")
+    names = samples.names or tuple(f"sample {number}" for number in range(len(planes)))
+    return [checked_mask(m, plane, name) for m, plane, name in zip(given, planes, names, strict=True)]
+
+
+def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
+    """A mask as booleans; raises `DataError` naming the sample for one of another size, or of all or nothing."""
+    if mask.ndim == len(plane) + 1 and mask.shape[-1] == 1:
+        mask = mask[..., 0]
+    if tuple(mask.shape) != tuple(plane):
+        sizes = ["x".join(str(n) for n in shape[::-1]) for shape in (mask.shape, plane)]
+        raise DataError(f"{name}: a mask of {sizes[0]} was given for {sizes[1]}; both must be of one size")
+    missing: Mask = np.asarray(mask) != 0
+    if missing.all() or not missing.any():
+        what = "everything as missing; something has to be known" if missing.all() else "nothing as missing"
+        raise DataError(f"{name}: the mask marks {what}; what is missing is what is not 0")
+    return missing
+
+
+def _batches(samples: Samples, masks: list[Mask] | None) -> Iterator[tuple[Array, Mask | None]]:
+    """Samples of one size at a time, with their masks."""
+    values = samples.values
+    size = 1 if isinstance(values, Ragged) else max(1, BATCH_PIXELS // int(np.prod(values.shape[1:3])))
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        chosen = None if masks is None else np.stack(masks[start : start + size])
+        yield np.asarray(part) if not isinstance(values, Ragged) else part[0][None], chosen
