@@ -1,4 +1,4 @@
-"""What `denoise`, `inpaint`, `colourise` and `upscale` share: a model, something damaged in, the same restored out."""
+"""What `denoise`, `inpaint`, `colourise` and `upscale` share: damaged pictures or arrays in, restored ones out."""
 
 from __future__ import annotations
 

@@ -49,6 +49,11 @@ class Degradation(ABC):
 
     @property
     @abstractmethod
+    def fold(self) -> int:
+        """Pixels a side that a network may take together: finer than that, nothing has to be worked out."""
+
+    @property
+    @abstractmethod
     def told(self) -> int:
         """How many channels a network is told beside the damaged sample."""
 

@@ -38,6 +38,7 @@ class Noise(Residual):
     clip: bool = False
 
     scale = 1
+    fold = 2
     told = 1
     task = "denoise"
     needs = ("level",)
@@ -87,6 +88,7 @@ class Missing(Degradation):
     kind: holes.Kind = "any"
 
     scale = 1
+    fold = 2
     told = 1
     task = "inpaint"
     needs = ("known",)
@@ -124,6 +126,7 @@ class Grey(Degradation):
     """
 
     scale = 1
+    fold = 4
     told = 1
     task = "colourise"
     needs = ()
@@ -167,6 +170,11 @@ class Smaller(Residual):
         """The factor."""
         return self.factor
 
+    @property
+    def fold(self) -> int:
+        """The factor."""
+        return self.factor
+
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return self.given(smaller(clean, self.scale), Hints())
 
@@ -193,6 +201,11 @@ class Combination(Residual):
     def scale(self) -> int:
         """Only the first part may be smaller."""
         return self.parts[0].scale
+
+    @property
+    def fold(self) -> int:
+        """That of the part that needs the finest, but no less than is made of one pixel."""
+        return max(self.scale, min(part.fold for part in self.parts))
 
     @property
     def told(self) -> int:
@@ -243,6 +256,11 @@ class Custom(Residual):
 
     told = 0
     needs = ()
+
+    @property
+    def fold(self) -> int:
+        """2, but no less than is made of one pixel."""
+        return max(2, self.scale)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         if self.function is None:

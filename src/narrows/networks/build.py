@@ -202,7 +202,7 @@ def _unet(
     colours = description.channels - description.alpha
     sides = description.shape[:2]
     width = whole("width", unet.WIDTH if width is None else width, 8, 512)
-    fold, depth = max(unet.FOLD, degradation.scale), unet.levels(sides)
+    fold, depth = degradation.fold, unet.levels(sides)
     if code not in (None, width << depth):
         raise SettingsError(
             f"a code of {code} was given; {UNET} has {width << depth} channels by its width; leave it out"

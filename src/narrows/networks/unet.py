@@ -17,7 +17,7 @@ from torch.nn import functional
 from narrows.networks.parts import Added, silence
 
 UNET = "unet"
-WIDTH, FOLD = 48, 2
+WIDTH = 48
 BLOCKS = 2  # pairs of convolutions a level and half
 RIDGE = 1e-5  # of the mean square of what the linear filter sees
 Features = list[torch.Tensor]
