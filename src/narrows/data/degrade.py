@@ -285,7 +285,7 @@ def estimated(seen: torch.Tensor) -> float:
 
     if min(seen.shape[1:]) < 4:
         return 0.0
-    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)  # type: ignore[no-untyped-call]
+    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)
     return float(np.median(np.nan_to_num(found)))
 
 

@@ -27,6 +27,8 @@ from narrows.training import device as devices
 TILE = 768  # pixels a side of a piece, of what a person sees
 OVERLAP = 96  # pixels beyond what is kept of a piece: further away than anything that the networks here make visible
 BATCH_PIXELS = 1 << 19  # of small images that go through together
+FAR = 10.0  # beyond what noise makes of 0..1
+_BITS = ("uint8", "uint16")
 Mask = npt.NDArray[np.bool_]
 Told = Callable[[str], None]
 
@@ -144,12 +146,14 @@ def estimate(model: Autoencoder, sample: Array) -> float:
 
 def fitting(model: Autoencoder, batch: Array) -> Description:
     """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
-    all others by that of the training samples. Raises `ModelError` where they do not fit."""
+    floats as they are where the model knows such, all others by the range of the training samples. Raises `ModelError`
+    where they do not fit."""
     assert model.degradation is not None
     own = model.description
-    integers = batch.dtype.name in ("uint8", "uint16")
+    integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
+    floats = bits and batch.dtype.kind == "f"
     same_kind = (batch.ndim == 4) == (own.kind == "images")
-    fits = same_kind and (integers or batch.dtype.name == own.dtype)
+    fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
     if fits and own.kind == "images":
         colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
         wanted = model.degradation.colours(own.channels - own.alpha)
@@ -164,6 +168,10 @@ def fitting(model: Autoencoder, batch: Array) -> Description:
         )
     if integers:
         return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))
+    if floats:
+        if (most := float(np.abs(batch).max())) > FAR:
+            raise ModelError(f"floats up to {most:g} were given; this model takes such from 0 to 1: divide them")
+        return replace(own, dtype=batch.dtype.name, low=0.0, high=1.0)
     return own
 
 
