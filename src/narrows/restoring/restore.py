@@ -146,8 +146,10 @@ def estimate(model: Autoencoder, sample: Array) -> float:
 
 def fitting(model: Autoencoder, batch: Array) -> Description:
     """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
-    floats as they are where the model knows such, all others by the range of the training samples. Raises `ModelError`
-    where they do not fit."""
+    floats as they are where the model knows such, all others by the range of the training samples.
+
+    Raises `ModelError` where they do not fit.
+    """
     assert model.degradation is not None
     own = model.description
     integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
