@@ -52,7 +52,8 @@ def missing(kind: holes.Kind, share: float, shape: tuple[int, ...], seed: int) -
     wanted = torch.full((rows * columns, 1, 1, 1), share)
     known = holes.draw(kind, wanted, (rows * columns, 1, PATCH, PATCH), generator, torch.device("cpu"))
     sheet = known.view(rows, columns, PATCH, PATCH).permute(0, 2, 1, 3).reshape(rows * PATCH, columns * PATCH)
-    return (sheet[: shape[0], : shape[1]] == 0).numpy()
+    gone: Mask = (sheet[: shape[0], : shape[1]] == 0).numpy()
+    return gone
 
 
 def linear(image: Array, gone: Mask) -> Array:
@@ -68,12 +69,13 @@ def linear(image: Array, gone: Mask) -> Array:
 def biharmonic(image: Array, gone: Mask) -> Array:
     """By scikit-image."""
     filled = inpaint_biharmonic(image, gone, channel_axis=2)
-    return np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
+    out: Array = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
+    return out
 
 
 def by_opencv(method: int) -> Callable[[Array, Mask], Array]:
     """Telea's or the Navier-Stokes way, from 3 pixels around."""
-    return lambda image, gone: cv2.inpaint(image, gone.astype(np.uint8), 3, method)
+    return lambda image, gone: np.asarray(cv2.inpaint(image, gone.astype(np.uint8), 3, method))
 
 
 def ours(model: Autoencoder) -> Callable[[Array, Mask], Array]:

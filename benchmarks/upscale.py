@@ -27,7 +27,7 @@ from narrows.networks.autoencoder import Autoencoder
 
 SETS = ("set5", "set14")
 STEPS = {2: "9000", 3: "5000", 4: "5000"}
-PUBLISHED = {
+PUBLISHED: dict[str, dict[int, tuple[float | None, ...]]] = {
     "SRCNN": {2: (36.66, 32.45)},
     "FSRCNN": {2: (37.00, 32.63)},
     "VDSR": {2: (37.56, 33.02), 4: (31.35, None)},

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import show
+from narrows.cli import restoring, show
 
 
 @click.command("evaluate")
@@ -29,6 +29,8 @@ def command(
 ) -> None:
     """Measure MODEL on DATA, beside PCA with as many numbers as the model's code; draw pictures.
 
+    A model that restores gets DATA damaged as in training, and is measured beside the damage and the classical ways.
+
     Of a named set, its own test part is used. Errors count values scaled to 0..1. --against sets the archives of a
     model trained with --for compress beside general image formats, every byte counted.
 
@@ -40,6 +42,7 @@ def command(
 
     from narrows.data.files import check_folder, make_folder, write_file
     from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.errors import SettingsError
     from narrows.evaluation import report
     from narrows.networks.store import load
     from narrows.training.device import choose
@@ -48,6 +51,11 @@ def command(
         check_folder(output)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
+    if model.degradation is not None:
+        if against is not None:
+            raise SettingsError("--against was given; it is for models that compress: leave it out")
+        restoring.measure(model, model_path, data, output, skip_bad, as_json)
+        return
     contest = None
     if against is not None:
         from narrows.evaluation.against import enter

@@ -154,3 +154,58 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise SettingsError(
             f"--missing-value {text!r} was given; a number is needed, or one a channel, such as 255,0,255"
         ) from None
+
+
+def measure(model: Any, model_path: Path, data: str, output: Path | None, skip_bad: bool, as_json: bool) -> None:
+    """`narrows evaluate` of a model that restores."""
+    import json
+
+    from narrows.data.damage import words
+    from narrows.data.files import make_folder, write_file
+    from narrows.data.sources import open_samples
+    from narrows.evaluation import classical, figures, restored
+
+    with show.reporting() as reading:
+        samples = open_samples(data, "test", skip_bad, reading)
+    for note in samples.notes:
+        show.say(f"note: {note}")
+    if (lacking := classical.missing_packages(model.degradation.task)) is not None:
+        show.say(f"note: {lacking}")
+    with show.reporting() as report:
+        found = restored.evaluate(model, samples, report)
+    ours = found.restored
+    values = {
+        "samples": ours.samples,
+        "mse": ours.mse,
+        "squared_error": ours.mse * model.description.values if model.description.values else None,
+        "psnr_db": ours.psnr_db,
+        "ssim": ours.ssim,
+        "pca_mse": None,
+        "damage": words(model.degradation),
+        "damaged": {"mse": found.damaged.mse, "psnr_db": found.damaged.psnr_db, "ssim": found.damaged.ssim},
+        "rivals_samples": len(found.picked),
+        "rivals": {line.name: {"mse": line.mse, "psnr_db": line.psnr_db, "ssim": line.ssim} for line in found.rivals},
+    }
+    if as_json:
+        show.result_json(values)
+    else:
+        columns = ("", "samples", "PSNR dB, mean of samples", "SSIM", "seconds a megapixel")
+        rows = [_row(found.damaged), _row(ours, f"{model_path.name} ({model.config.network})")]
+        rows += [_row(line) for line in found.rivals]
+        show.result_table(f"{samples.source}, {words(model.degradation)}", rows, columns)
+    if output is not None:
+        make_folder(output)
+        write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())
+        figures.save(restored.side_by_side(model, samples, found), output / "restored.png")
+        for name in ("evaluation.json", "restored.png"):
+            show.say(f"wrote {output / name}")
+
+
+def _row(line: Any, name: str | None = None) -> tuple[str, ...]:
+    return (
+        name or line.name,
+        f"{line.samples}",
+        f"{line.psnr_db:.2f}",
+        "-" if line.ssim is None else f"{line.ssim:.4f}",
+        "-" if line.seconds is None else f"{line.seconds:.2f}",
+    )

@@ -71,6 +71,10 @@ class Degradation(ABC):
         """Damaged samples of a person's, `(N, C, H, W)`, with the hints that are needed."""
 
     @abstractmethod
+    def hints(self, observed: Observed) -> Hints:
+        """The hints with which `given` would tell the same."""
+
+    @abstractmethod
     def guess(self, observed: Observed) -> torch.Tensor:
         """The classical first answer, of the shape of the clean samples."""
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 
 from narrows.data import holes
 from narrows.data.colour import from_chroma, luma, to_chroma
 from narrows.data.degradation import Degradation, Hint, Hints, Observed, Residual, Task
+from narrows.data.estimate import estimated
 from narrows.data.resize import larger, smaller
 
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
@@ -58,6 +58,9 @@ class Noise(Residual):
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         assert hints.level is not None
         return Observed(seen, _map(hints.level.view(-1, *(1,) * (seen.ndim - 1)), seen))
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints(level=observed.told.flatten(1)[:, 0])
 
     def estimate(self, seen: torch.Tensor) -> float:
         """The level of the noise in one sample `(C, H, W)`, within the range that is learned."""
@@ -102,6 +105,9 @@ class Missing(Degradation):
         assert hints.known is not None
         return Observed(seen * hints.known, hints.known)
 
+    def hints(self, observed: Observed) -> Hints:
+        return Hints(known=observed.told)
+
     def guess(self, observed: Observed) -> torch.Tensor:
         return holes.filled(observed.seen, observed.told)
 
@@ -137,6 +143,9 @@ class Grey(Degradation):
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         grey = luma(seen) if seen.shape[1] == 3 else seen
         return Observed(grey, torch.ones_like(grey))
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints()
 
     def guess(self, observed: Observed) -> torch.Tensor:
         return observed.seen.expand(-1, 3, -1, -1)
@@ -180,6 +189,9 @@ class Smaller(Residual):
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         return Observed(seen, seen[:, :0])
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints()
 
     def guess(self, observed: Observed) -> torch.Tensor:
         return larger(observed.seen, self.scale)
@@ -236,6 +248,15 @@ class Combination(Residual):
     def colours(self, clean: int) -> tuple[int, ...]:
         return tuple({n for n in (1, clean) if all(n in part.colours(clean) for part in self.parts)})
 
+    def hints(self, observed: Observed) -> Hints:
+        level = known = None
+        told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
+        for part, beside in zip(self.parts, told, strict=True):
+            found = part.hints(Observed(observed.seen, beside))
+            level = level if found.level is None else found.level
+            known = known if found.known is None else found.known
+        return Hints(level, known)
+
     def guess(self, observed: Observed) -> torch.Tensor:
         seen = observed.seen
         told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
@@ -274,19 +295,11 @@ class Custom(Residual):
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         return Observed(seen, seen[:, :0])
 
+    def hints(self, observed: Observed) -> Hints:
+        return Hints()
+
     def guess(self, observed: Observed) -> torch.Tensor:
         return larger(observed.seen, self.scale)
-
-
-def estimated(seen: torch.Tensor) -> float:
-    """The standard deviation of noise in one sample `(C, H, W)`: the median over channels of what the finest wavelets
-    tell (Donoho and Johnstone, Biometrika 81, 1994), by scikit-image."""
-    from skimage.restoration import estimate_sigma
-
-    if min(seen.shape[1:]) < 4:
-        return 0.0
-    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)
-    return float(np.median(np.nan_to_num(found)))
 
 
 def _map(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -184,6 +184,20 @@ def draw_sample(axes: Axes, box: Box, sample: NDArray[Any], limits: Range) -> No
         _plot(axes, box, sample.astype(float), limits, (INK, INK))
 
 
+def rows_of(rows: dict[str, list[NDArray[Any]]], title: str, note: str, limits: Range) -> Figure:
+    """Samples in named rows, one above the other."""
+    first = next(iter(rows.values()))
+    wide, tall = panel_size(first, min(max(9 / len(first), 0.95), 2.5))
+    left = 1.35
+    figure, axes = open_sheet(left + len(first) * (wide + 0.07) + 0.1, len(rows) * (tall + 0.07) + 0.1, title, note)
+    for row, (name, samples) in enumerate(rows.items()):
+        y = row * (tall + 0.07) + 0.05
+        write(axes, left - 0.1, y + tall / 2, name, 9, ha="right", va="center")
+        for column, sample in enumerate(samples):
+            draw_sample(axes, Box(left + column * (wide + 0.07), y, wide, tall), sample, limits)
+    return figure
+
+
 def mean_of_channels(sample: NDArray[Any]) -> NDArray[np.float64]:
     """An image as (H, W), a signal as (T,); a vector stays (D,)."""
     return np.asarray(sample if sample.ndim == 1 else sample.mean(axis=-1), dtype=float)
