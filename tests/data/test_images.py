@@ -578,7 +578,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(folder, side, monk
     path.write_bytes(content)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        assert "over the limit of 89478485 pixels" in refusal(path)
+        assert "over the limit of 178956970 pixels" in refusal(path)
     assert heard == []
 
 

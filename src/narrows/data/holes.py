@@ -16,6 +16,8 @@ KINDS: tuple[Kind, ...] = ("pixels", "strokes", "boxes")
 SHAPES = 24  # strokes or boxes of which as many are taken as reach the share
 BOX = (0.06, 0.3)  # sides of boxes, and lengths of strokes, as shares of the image's longer side
 STROKE = (0.008, 0.03)  # half the width of strokes, likewise
+BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # that so many of these surely reach
+MOST = 0.4  # missing in boxes and strokes where there are also single pixels: more of them tells nothing
 
 
 def draw(
@@ -32,7 +34,9 @@ def draw(
     pixels = torch.rand((count, 1, *plane), generator=generator, device=device)
     known = (pixels >= share).float()
     if kind != "pixels":
-        shapes = _shapes(kind, count, (plane[0], plane[1]), generator, device)  # (N, S, H, W)
+        if kind == "any":
+            share = share.clamp_max(MOST)
+        shapes = _shapes(kind, share, (plane[0], plane[1]), generator)  # (N, S, H, W)
         gone = shapes.cummax(dim=1).values
         reached = gone.mean(dim=(2, 3)) >= share.view(count, 1)
         # The first number of shapes that reaches the share, or all of them.
@@ -54,11 +58,10 @@ def _with_one(known: torch.Tensor) -> torch.Tensor:
     return known
 
 
-def _shapes(
-    kind: Kind, count: int, plane: tuple[int, int], generator: torch.Generator, device: torch.device
-) -> torch.Tensor:
-    """Strokes or boxes, 1 inside: `(N, S, H, W)`; of "any", one of the two for each sample."""
-    size = max(plane)
+def _shapes(kind: Kind, share: torch.Tensor, plane: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
+    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger where a large share is to be reached; of "any", one of the
+    two for each sample."""
+    size, count, device = max(plane), len(share), share.device
 
     def between(low: float, high: float, *more: int) -> torch.Tensor:
         drawn = torch.rand((count, SHAPES, *more), generator=generator, device=device)
@@ -69,11 +72,13 @@ def _shapes(
     row, column = between(0, plane[0]), between(0, plane[1])
     shapes: list[torch.Tensor] = []
     if kind != "strokes":
-        high, wide = between(*BOX) * size / 2, between(*BOX) * size / 2
+        grown = (share / BOX_SHARE).clamp_min(1).sqrt().view(-1, 1, 1, 1) * size / 2
+        high, wide = between(*BOX) * grown, between(*BOX) * grown
         shapes.append(((rows - row).abs() <= high.clamp_min(0.5)) & ((columns - column).abs() <= wide.clamp_min(0.5)))
     if kind != "boxes":
         length, angle = between(*BOX) * size, between(0, torch.pi)
-        width = (between(*STROKE) * size).clamp_min(0.6)
+        grown = (share / STROKE_SHARE).clamp_min(1).view(-1, 1, 1, 1) * size
+        width = (between(*STROKE) * grown).clamp_min(0.6)
         down, right = rows - row, columns - column
         along = (down * angle.sin() + right * angle.cos()).clamp(min=-length, max=length)
         away = (down - along * angle.sin()).square() + (right - along * angle.cos()).square()

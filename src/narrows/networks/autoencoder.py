@@ -208,6 +208,10 @@ class Autoencoder(nn.Module):
         where the samples do not fit the model.
         """
         encoder = self.part("encoder").eval()
+        if self.config.network == UNET:
+            raise ModelError(
+                "this model restores and has no code; for codes train one without connections: conv, dense"
+            )
         if isinstance(samples, torch.Tensor):
             return encoder(self.pad(samples.to(self.device)))
         checked = self.fitting(samples)

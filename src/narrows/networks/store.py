@@ -18,6 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from narrows.data import damage
 from narrows.data.checks import brief
 from narrows.data.files import write_file
 from narrows.data.samples import Description
@@ -187,6 +188,7 @@ def card(model: Autoencoder) -> dict[str, Any]:
         **({"memory": model.config.memory} if model.config.memory else {}),
         "parameters": model.parameter_count,
         "data": str(model.description),
+        **({"restores": damage.words(model.degradation)} if model.degradation is not None else {}),
         "weights_sha256": digest.hexdigest(),
         "format_version": FORMAT_VERSION,
         **model.provenance,

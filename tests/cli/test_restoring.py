@@ -1,0 +1,263 @@
+"""The commands that restore, from training to files, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import narrows
+from narrows.data.images import read_image
+
+TASKS = ("denoise", "inpaint", "colourise", "upscale")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory, pictures) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "more").mkdir()
+    for number, image in enumerate(pictures.values):
+        Image.fromarray(image).save(folder / ("more" if number % 2 else ".") / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str, Path]:
+    from narrows.cli.main import run
+
+    folder = tmp_path_factory.mktemp("models")
+    for task in TASKS:
+        with pytest.raises(SystemExit) as caught:
+            run(["train", str(photos), "-o", str(folder / task), "--for", task, "--width", "8", "--steps", "3"])
+        assert not caught.value.code
+    return {task: folder / task for task in TASKS}
+
+
+@pytest.fixture
+def refused(call):
+    """Call, and the one line of the refusal."""
+
+    def refusing(*arguments: object) -> str:
+        code, out, err = call(*arguments)
+        lines = [line for line in err.splitlines() if not line.startswith(("note:", "left out:"))]
+        assert (code, out, len(lines)) == (2, "", 1), err
+        return lines[0]
+
+    return refusing
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_folder_in_gives_the_same_folder_out(call, task: str, photos: Path, models, tmp_path: Path) -> None:
+    needed = ["--missing-value", "128"] if task == "inpaint" else []
+    source = tmp_path / "in"
+    (source / "more").mkdir(parents=True)
+    for number, path in enumerate(sorted(photos.rglob("*.png"))[:4]):
+        array = read_image(path)
+        array[3:9, 4:8] = 128
+        Image.fromarray(array).save(source / ("more" if number % 2 else ".") / path.name)
+    out = tmp_path / "out"
+    code, stdout, err = call(task, source, "-m", models[task], "-o", out, "--json", *needed)
+    assert code == 0, err
+    assert json.loads(stdout)["samples"] == 4
+    assert sorted(p.relative_to(out) for p in out.rglob("*.png")) == sorted(
+        p.relative_to(source) for p in source.rglob("*.png")
+    )
+    one = next(source.glob("*.png"))
+    scale = 2 if task == "upscale" else 1
+    with Image.open(out / one.name) as back, Image.open(one) as given:
+        assert back.size == tuple(scale * n for n in given.size)
+    assert json.loads(stdout).keys() == {"samples", "seconds", "megapixels"}
+    # Nothing that is there is replaced unless it is asked for.
+    code, _, err = call(task, source, "-m", models[task], "-o", out, *needed)
+    assert code == 2
+    assert "it is there already" in err
+    assert call(task, source, "-m", models[task], "-o", out, "--force", *needed)[0] == 0
+
+
+def test_profile_and_exif_are_kept_also_in_jpegs(call, models, tmp_path: Path, pictures) -> None:
+    image = Image.fromarray(pictures.values[0])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for suffix in ("jpg", "png", "tif"):
+        path, out = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+        image.save(path, exif=exif.tobytes(), icc_profile=profile)
+        assert call("denoise", path, "-m", models["denoise"], "-o", out)[0] == 0
+        with Image.open(out) as back, Image.open(path) as given:
+            assert back.size == given.size
+            assert back.format == given.format
+            assert back.info["icc_profile"] == profile
+            assert suffix == "tif" or back.getexif()[0x0112] == 6
+
+
+def test_a_mask_fills_in_only_what_it_marks(call, models, tmp_path: Path, pictures) -> None:
+    image = pictures.values[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[5:15, 8:20] = 255
+    Image.fromarray(image).save(tmp_path / "a.png")
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    np.save(tmp_path / "m.npy", mask > 0)
+    for name in ("m.png", "m.npy"):
+        out = tmp_path / f"{name}.out.png"
+        assert (
+            call("inpaint", tmp_path / "a.png", "--mask", tmp_path / name, "-m", models["inpaint"], "-o", out)[0] == 0
+        )
+        found = read_image(out)
+        assert np.array_equal(found[mask == 0], image[mask == 0])
+        assert not np.array_equal(found, image)
+    # A folder of masks goes with a folder of pictures.
+    for folder, array in (("pictures", image), ("masks", mask)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(array).save(tmp_path / folder / "x.png")
+    arguments = ("inpaint", tmp_path / "pictures", "--mask", tmp_path / "masks", "-m", models["inpaint"])
+    assert call(*arguments, "-o", tmp_path / "filled")[0] == 0
+    assert np.array_equal(read_image(tmp_path / "filled" / "x.png")[mask == 0], image[mask == 0])
+
+
+def test_the_noise_that_was_estimated_is_said(call, models, tmp_path: Path, pictures) -> None:
+    Image.fromarray(pictures.values[0]).save(tmp_path / "a.png")
+    _, _, err = call("denoise", tmp_path / "a.png", "-m", models["denoise"], "-o", tmp_path / "b.png")
+    assert "noise of about" in err
+    _, _, err = call(
+        "denoise", tmp_path / "a.png", "-m", models["denoise"], "-o", tmp_path / "c.png", "--strength", 0.1
+    )
+    assert "noise of about" not in err
+
+
+def test_arrays_keep_shape_and_dtype(call, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    arguments = (
+        "train",
+        "digits",
+        "-o",
+        model,
+        "--for",
+        "denoise",
+        "--noise",
+        "0.5",
+        "--clip",
+        "--width",
+        8,
+        "--steps",
+        3,
+    )
+    assert call(*arguments)[0] == 0
+    array = np.random.default_rng(0).integers(0, 255, (5, 8, 8), np.uint8)
+    np.save(tmp_path / "a.npy", array)
+    assert call("denoise", tmp_path / "a.npy", "-m", model, "-o", tmp_path / "b.npy")[0] == 0
+    back = np.load(tmp_path / "b.npy")
+    assert (back.shape, back.dtype) == (array.shape, array.dtype)
+    code, out, _ = call("denoise", "digits", "-m", model, "-o", tmp_path / "d.npy", "--json")
+    assert (code, json.loads(out)["samples"]) == (0, 360)
+
+
+def test_evaluate_sets_a_restoring_model_beside_the_damage_and_the_classical_ways(
+    call, models, photos: Path, tmp_path: Path
+) -> None:
+    for task, rival in (
+        ("denoise", "wavelets"),
+        ("inpaint", "biharmonic"),
+        ("upscale", "Lanczos"),
+        ("colourise", None),
+    ):
+        out = tmp_path / task
+        code, stdout, err = call("evaluate", models[task], photos / "more", "--json", "-o", out)
+        assert code == 0, err
+        values = json.loads(stdout)
+        assert values.keys() >= {"samples", "mse", "squared_error", "psnr_db", "ssim", "pca_mse", "damaged", "rivals"}
+        assert rival is None or rival in values["rivals"]
+        assert values["psnr_db"] > values["damaged"]["psnr_db"] - 0.5
+        assert {p.name for p in out.iterdir()} == {"evaluation.json", "restored.png"}
+
+
+def test_inspect_tells_what_a_model_restores(call, models) -> None:
+    _, out, _ = call("inspect", models["upscale"])
+    assert "2 times smaller" in out
+
+
+def test_options_of_damage_go_with_their_purpose(refused, photos: Path, tmp_path: Path) -> None:
+    train = ("train", photos, "-o", tmp_path / "m", "--for")
+    assert "--scale was given with --for denoise" in refused(*train, "denoise", "--scale", 2)
+    assert "--missing was given with --for compress" in refused(*train, "compress", "--missing", 0.5)
+    assert "--holes was given without --missing" in refused(*train, "upscale", "--holes", "boxes")
+    assert "scale 9" in refused(*train, "upscale", "--scale", 9)
+    assert "noise 2" in refused(*train, "denoise", "--noise", "2")
+    assert "no number such as" in refused(*train, "denoise", "--noise", "much")
+    assert not (tmp_path / "m").exists()
+
+
+def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_path: Path, pictures) -> None:
+    image = Image.fromarray(pictures.values[0])
+    image.save(tmp_path / "a.png")
+    Image.fromarray(pictures.values[0][..., 0]).save(tmp_path / "grey.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "folder").mkdir()
+    image.save(tmp_path / "folder" / "a.png")
+    a, out = tmp_path / "a.png", tmp_path / "out.png"
+    masks = {
+        "small": np.ones((3, 3)),
+        "all": np.ones((image.height, image.width)),
+        "none": np.zeros((image.height, image.width)),
+    }
+    for name, mask in masks.items():
+        np.save(tmp_path / f"{name}.npy", mask)
+    np.save(tmp_path / "nan.npy", np.full((2, 4, 4, 3), np.nan, np.float32))
+    (tmp_path / "cut").write_bytes(models["denoise"].read_bytes()[:-50])
+    fill = ("inpaint", a, "-m", models["inpaint"], "-o", out)
+    for words, *arguments in (
+        ("not to upscale", "upscale", a, "-m", models["denoise"], "-o", out),
+        ("truncated", "denoise", a, "-m", tmp_path / "cut", "-o", out),
+        ("grey.png: samples of shape", "denoise", tmp_path / "grey.png", "-m", models["denoise"], "-o", out),
+        ("not an image", "denoise", tmp_path / "text.png", "-m", models["denoise"], "-o", out),
+        ("no image in this folder", "denoise", tmp_path / "empty", "-m", models["denoise"], "-o", tmp_path / "o"),
+        ("no such file", "denoise", tmp_path / "b.png", "-m", models["denoise"], "-o", out),
+        ("also the input", "denoise", tmp_path / "folder", "-m", models["denoise"], "-o", tmp_path / "folder"),
+        ("also the input", "denoise", a, "-m", models["denoise"], "-o", a, "--force"),
+        ("choose one of them", "denoise", a, "-m", models["denoise"], "-o", tmp_path / "a.gif"),
+        ("strength 7", "denoise", a, "-m", models["denoise"], "-o", out, "--strength", 7),
+        ("NaN", "denoise", tmp_path / "nan.npy", "-m", models["denoise"], "-o", tmp_path / "n.npy"),
+        ("give a mask", *fill),
+        ("choose one", *fill, "--mask", tmp_path / "all.npy", "--missing-value", 3),
+        ("a mask of 3x3", *fill, "--mask", tmp_path / "small.npy"),
+        ("marks everything", *fill, "--mask", tmp_path / "all.npy"),
+        ("marks nothing", *fill, "--mask", tmp_path / "none.npy"),
+        ("no such file", *fill, "--mask", tmp_path / "nowhere.png"),
+        ("a number is needed", *fill, "--missing-value", "red"),
+        ("a missing value of 2 numbers", *fill, "--missing-value", "1,2"),
+        ("--against was given", "evaluate", models["denoise"], tmp_path / "folder", "--against", "webp"),
+    ):
+        assert words in refused(*arguments), arguments
+        assert not out.exists()
+    assert np.array_equal(read_image(a), pictures.values[0])
+
+
+def test_bad_pictures_are_left_out_when_asked_for(call, models, tmp_path: Path, pictures) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.fromarray(pictures.values[0]).save(source / "a.png")
+    (source / "b.png").write_text("no picture")
+    arguments = ("denoise", source, "-m", models["denoise"], "-o", tmp_path / "out")
+    assert call(*arguments)[0] == 2
+    code, _, err = call(*arguments, "--skip-bad", "--force")
+    assert code == 0
+    assert "left out: " in err
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(refused, models, small_disk: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    words = refused("upscale", tmp_path / "a.png", "-m", models["upscale"], "-o", small_disk / "b.png")
+    assert "cannot be written" in words
+    assert list(small_disk.iterdir()) == []
+
+
+def test_models_that_restore_are_no_use_elsewhere(refused, models, photos: Path, tmp_path: Path) -> None:
+    compress = ("compress", photos, "-m", models["denoise"], "-o", tmp_path / "a.nrw", "--quality", 50)
+    assert "--for compress" in refused(*compress)
+    assert "restores" in refused("embed", photos, "-m", models["denoise"], "-o", tmp_path / "a.npy")
+    assert narrows.load(models["denoise"]).degradation is not None
