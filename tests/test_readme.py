@@ -23,9 +23,13 @@ COMMANDS = re.findall(r"^narrows .*$", FENCED, re.MULTILINE)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the README's files exist or appear: its commands run there one after the other."""
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "photos").mkdir()
-    for i, image in enumerate(np.random.default_rng(0).integers(0, 256, (20, 24, 32, 3), np.uint8)):
-        Image.fromarray(image).save(folder / "photos" / f"{i}.png")
+    images = np.random.default_rng(0).integers(0, 256, (20, 24, 32, 3), np.uint8)
+    for name, count in (("photos", 20), ("noisy", 2), ("grey", 2), ("small", 2)):
+        (folder / name).mkdir()
+        for i, image in enumerate(images[:count]):
+            Image.fromarray(image).save(folder / name / f"{i}.png")
+    Image.fromarray(images[0]).save(folder / "scratched.png")
+    Image.fromarray(np.eye(24, 32, dtype=np.uint8)).save(folder / "scratches.png")
     return folder
 
 
@@ -41,6 +45,7 @@ def test_every_command_of_the_readme_runs(line: str, place: Path, monkeypatch: p
         arguments += ["--steps", "3"]
     if arguments[0] == "demo":
         monkeypatch.setattr("narrows.cli.demo.RUNS", [("dense", "dense", "pca", 1)])
+        monkeypatch.setattr("narrows.cli.demo.DENOISING_STEPS", 3)
     with pytest.raises(SystemExit) as caught:
         run(arguments)
     assert caught.value.code == 0

@@ -10,6 +10,8 @@ import click
 from narrows.cli import show
 
 CODE = 8  # of the 64 values of a digit
+NOISE = 0.3  # of the value range
+DENOISING_STEPS = 300
 RUNS = (
     # what it is called, network, start, epochs
     ("random start, as in the lesson", "lesson-linear", "random", 100),
@@ -22,7 +24,7 @@ RUNS = (
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def command(output: Path, as_json: bool) -> None:
-    """Learn 8 numbers for each 8x8 digit, three ways, and look at what they say. Offline.
+    """Learn 8 numbers for each 8x8 digit, three ways, and look at what they say; then remove noise. Offline.
 
     Writes the models and pictures into a folder.
 
@@ -59,10 +61,39 @@ def command(output: Path, as_json: bool) -> None:
         rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
         results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": evaluation.pca_mse})
     written = pictures.draw(model, test, evaluation, output)
+    restored = _denoise(training, test, output)
     if as_json:
-        show.result_json({"runs": results, "pictures": [str(p) for p in written]})
+        ours, damaged = restored.restored, restored.damaged
+        denoised = {"psnr_db": ours.psnr_db, "damaged_psnr_db": damaged.psnr_db}
+        show.result_json({"runs": results, "denoised": denoised, "pictures": [str(p) for p in written]})
         return
     show.result_table("Error on digits that no network has seen", rows, ("", "MSE a value", "PSNR dB", "seconds"))
     show.result(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
+    lines = [restored.damaged, *restored.rivals, restored.restored]
+    show.result_table(
+        f"The same digits with noise of {NOISE}, restored",
+        [(line.name if line is not restored.restored else "unet", f"{line.psnr_db:.2f}") for line in lines],
+        ("", "PSNR dB"),
+    )
+    show.result(f"Picture: restored.png in {output}/")
     show.result(f"Next: narrows inspect {path}")
     show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
+
+
+def _denoise(training: Any, test: Any, output: Path) -> Any:
+    """Learn to remove noise, measure it beside the classical ways, and draw it."""
+    from narrows.data import damage
+    from narrows.evaluation import figures, restored
+    from narrows.networks.build import build
+    from narrows.training.loop import fit
+    from narrows.training.settings import Settings
+
+    model = build(training.description, width=24, degradation=damage.noise(NOISE))
+    with show.bar() as draw:
+        for progress in fit(model, training, Settings(steps=DENOISING_STEPS)):
+            if not progress.finished:
+                draw("noise removed", progress.step, progress.steps, f"loss {progress.loss:.4f}")
+    model.save(output / "denoise.safetensors")
+    found = restored.evaluate(model, test)
+    figures.save(restored.side_by_side(model, test, found), output / "restored.png")
+    return found

@@ -170,7 +170,7 @@ def _best(model: Autoencoder, candidates: list[npt.NDArray[np.float32]], clean: 
     """Of what a classical way gives with its dials, what is nearest to the original: nobody has tuned it better."""
     found = []
     for candidate in candidates:
-        colours = torch.from_numpy(np.ascontiguousarray(np.moveaxis(candidate, 2, 0)))[None]
+        colours = torch.from_numpy(np.ascontiguousarray(np.moveaxis(candidate, 2, 0)))[None].to(x.device)
         found.append(from_tensor(_with_alpha(model, cut(colours, x), x), model.description))
     return min(found, key=lambda array: squared_errors(clean, array, model.description)[0])
 

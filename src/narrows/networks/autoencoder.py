@@ -209,9 +209,7 @@ class Autoencoder(nn.Module):
         """
         encoder = self.part("encoder").eval()
         if self.config.network == UNET:
-            raise ModelError(
-                "this model restores and has no code; for codes train one without connections: conv, dense"
-            )
+            raise ModelError("this model restores and has no code; for codes train another network, such as conv")
         if isinstance(samples, torch.Tensor):
             return encoder(self.pad(samples.to(self.device)))
         checked = self.fitting(samples)
