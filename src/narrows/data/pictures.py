@@ -64,8 +64,8 @@ def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
     animations, pages.
     """
     path = Path(path)
-    with warnings.catch_warnings(), opened(path) as image:
-        warnings.simplefilter("ignore")  # what Pillow murmurs is either harmless or followed by an error
+    # What Pillow murmurs, also as it opens a file, is either harmless or followed by an error.
+    with warnings.catch_warnings(action="ignore"), opened(path) as image:
         if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I"):
             raise DataError(f"{path}: colour of 16 bits, of which 8 would be lost; save the pixels as .npy")
         # A JPEG of several pictures holds one photo, with previews.
