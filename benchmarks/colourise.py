@@ -22,8 +22,8 @@ from narrows.evaluation.curves import on_white
 from narrows.evaluation.metrics import colourfulness
 
 RECIPES = {
-    "emoji": ("--for", "colourise", "--width", "64", "--crop", "128", "--batch-size", "16", "--steps", "2000"),
-    "clothing": ("--for", "colourise", "--width", "64", "--crop", "192", "--batch-size", "8", "--steps", "1500"),
+    "emoji": ("--for", "colourise", "--width", "64", "--crop", "128", "--batch-size", "8", "--steps", "2000"),
+    "clothing": ("--for", "colourise", "--width", "64", "--crop", "192", "--batch-size", "4", "--steps", "1500"),
 }
 
 

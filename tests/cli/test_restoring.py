@@ -117,6 +117,19 @@ def test_a_mask_fills_in_only_what_it_marks(call, models, tmp_path: Path, pictur
     assert np.array_equal(read_image(tmp_path / "filled" / "x.png")[mask == 0], image[mask == 0])
 
 
+def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path: Path) -> None:
+    mask = np.zeros((30, 30), np.uint8)
+    mask[::3] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    model = tmp_path / "m.safetensors"
+    options = ("--for", "inpaint", "--mask", tmp_path / "m.png", "--width", 8, "--steps", 2, "--crop", 24)
+    code, _, err = call("train", photos, "-o", model, *options)
+    assert code == 0, err
+    assert narrows.load(model).config.degradation == [
+        {"degradation": "missing", "low": pytest.approx(1 / 3), "high": pytest.approx(1 / 3), "kind": "given"}
+    ]
+
+
 def test_the_noise_that_was_estimated_is_said(call, models, tmp_path: Path, pictures) -> None:
     Image.fromarray(pictures.values[0]).save(tmp_path / "a.png")
     _, _, err = call("denoise", tmp_path / "a.png", "-m", models["denoise"], "-o", tmp_path / "b.png")
@@ -183,6 +196,10 @@ def test_options_of_damage_go_with_their_purpose(refused, photos: Path, tmp_path
     assert "--scale was given with --for denoise" in refused(*train, "denoise", "--scale", 2)
     assert "--missing was given with --for compress" in refused(*train, "compress", "--missing", 0.5)
     assert "--holes was given without --missing" in refused(*train, "upscale", "--holes", "boxes")
+    np.save(tmp_path / "mask.npy", np.ones((4, 4)))
+    assert "mark some and not all" in refused(*train, "inpaint", "--mask", tmp_path / "mask.npy")
+    assert "choose one" in refused(*train, "inpaint", "--mask", tmp_path / "mask.npy", "--missing", 0.5)
+    assert "no such file" in refused(*train, "inpaint", "--mask", tmp_path / "nowhere.png")
     assert "scale 9" in refused(*train, "upscale", "--scale", 9)
     assert "noise 2" in refused(*train, "denoise", "--noise", "2")
     assert "no number such as" in refused(*train, "denoise", "--noise", "much")

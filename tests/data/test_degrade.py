@@ -132,6 +132,21 @@ def test_the_share_that_is_missing_is_the_one_asked_for(kind: holes.Kind, share:
     assert share - 0.02 <= float(1 - known.mean()) <= share + 0.06
 
 
+def test_a_given_mask_is_what_is_missing_whole_or_a_part_of_it() -> None:
+    mask = np.random.default_rng(0).random((48, 36)) < 0.3
+    degradation = damage.given(mask[..., None])
+    whole = degradation.observe(torch.ones(2, 3, 48, 36), generator())
+    assert np.array_equal(whole.told[1, 0].numpy() == 0, mask)
+    parts = degradation.observe(torch.ones(40, 3, 16, 16), generator())
+    assert float(1 - parts.told.mean()) == pytest.approx(mask.mean(), abs=0.05)
+    assert not torch.equal(parts.told[0], parts.told[1])
+    assert degradation.observe(torch.ones(1, 1, 100, 20), generator()).told.shape == (1, 1, 100, 20)
+    again = damage.from_json(damage.to_json(degradation))
+    assert again == degradation
+    with pytest.raises(ValueError, match="not known any more"):
+        again.observe(torch.ones(1, 1, 8, 8), generator())
+
+
 def test_something_always_stays_known() -> None:
     for shape in ((50, 1, 2, 2), (50, 1, 1, 1)):
         known = holes.draw("any", torch.full((50, 1, 1, 1), 0.98), shape, generator(), torch.device("cpu"))
@@ -207,6 +222,8 @@ def test_the_level_is_told_from_a_picture_alone(clean: torch.Tensor) -> None:
         (lambda: damage.noise(0.1, "pink"), "allowed are gaussian, salt-and-pepper, poisson"),  # type: ignore[arg-type]
         (lambda: damage.missing(1.0), "missing 1"),
         (lambda: damage.missing(0.5, "stars"), "allowed are pixels, strokes, boxes, any"),  # type: ignore[arg-type]
+        (lambda: damage.given(np.ones((3, 3))), "mark some and not all"),
+        (lambda: damage.given(np.zeros(3)), "shape (3,)"),
         (lambda: damage.smaller(5), "scale 5"),
         (lambda: damage.custom(3), "3 was given"),
         (lambda: damage.combined([]), "at least one"),

@@ -6,6 +6,7 @@ Next door: `train` learns to undo it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +14,9 @@ import click
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 _OWN = {
     "denoise": ("noise",),
-    "inpaint": ("missing", "noise"),
-    "colourise": ("grey", "noise", "missing"),
-    "upscale": ("scale", "noise", "missing"),
+    "inpaint": ("missing", "mask", "noise"),
+    "colourise": ("grey", "noise", "missing", "mask"),
+    "upscale": ("scale", "noise", "missing", "mask"),
 }  # the first of each is always there
 _NEEDS = {"noise_kind": "noise", "clip": "noise", "holes": "missing"}
 
@@ -54,6 +55,12 @@ _OPTIONS = (
     click.option(
         "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), default=None, help="What is missing."
     ),
+    click.option(
+        "--mask",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="In place of --missing: every sample misses what this picture or .npy marks by other than 0.",
+    ),
     click.option("--scale", type=int, metavar="K", help="With --for upscale: 2 (usual), 3 or 4 times smaller."),
 )
 
@@ -62,7 +69,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with the options of this module, which come as one dictionary named `damage`."""
 
     def gathered(**given: Any) -> Any:
-        names = ("noise", "noise_kind", "clip", "missing", "holes", "scale")
+        names = ("noise", "noise_kind", "clip", "missing", "holes", "mask", "scale")
         return command(**{k: v for k, v in given.items() if k not in names}, damage={k: given[k] for k in names})
 
     gathered.__doc__ = command.__doc__
@@ -81,6 +88,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     """
     from narrows.data import damage as damages
     from narrows.data.degrade import Grey
+    from narrows.data.pictures import read_mask
     from narrows.errors import SettingsError
 
     given = {name: value for name, value in damage.items() if value not in (None, False)}
@@ -103,6 +111,10 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     if purpose == "denoise" or "noise" in given:
         level = given.get("noise", damages.USUAL_NOISE)
         parts.append(damages.noise(level, given.get("noise_kind", "gaussian"), bool(given.get("clip"))))
-    if purpose == "inpaint" or "missing" in given:
+    if "mask" in given:
+        if "missing" in given or "holes" in given:
+            raise SettingsError("of --mask on one side and --missing and --holes on the other, choose one")
+        parts.append(damages.given(read_mask(given["mask"])))
+    elif purpose == "inpaint" or "missing" in given:
         parts.append(damages.missing(given.get("missing", damages.USUAL_MISSING), given.get("holes", "any")))
     return damages.combined(parts)

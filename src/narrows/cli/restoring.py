@@ -118,8 +118,9 @@ def _arrays(
 
     from narrows.data.files import check_writable
     from narrows.data.npy import open_npy, save_array
+    from narrows.data.pictures import read_mask
     from narrows.data.sources import open_samples, refuse_overwriting
-    from narrows.errors import DataError, OutputError, SettingsError
+    from narrows.errors import OutputError, SettingsError
     from narrows.restoring.restore import restore
 
     if output.suffix.lower() != ".npy":
@@ -132,10 +133,7 @@ def _arrays(
         samples = open_samples(data, "test", report=report)
     missing = None
     if mask is not None:
-        try:
-            missing = np.load(mask, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise DataError(f"{mask}: the mask cannot be read; for arrays give an .npy of numbers") from None
+        missing = read_mask(mask)
     with show.reporting() as report:
         restored = restore(model, samples, strength=strength, mask=missing, report=report)
     assert isinstance(restored, np.ndarray)

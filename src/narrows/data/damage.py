@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import numpy as np
+import torch
+
 from narrows.data.checks import brief, real, whole
 from narrows.data.degradation import Degradation, Task
 from narrows.data.degrade import Combination, Custom, Grey, Missing, Noise, NoiseKind, Smaller
@@ -42,6 +45,19 @@ def noise(level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: bool =
 def missing(share: Range = USUAL_MISSING, kind: Kind = "any") -> Missing:
     """Missing pixels, a share or a range of shares; raises `SettingsError`."""
     return Missing(*_range("missing", share, 0.99), _one_of("what is missing", kind, get_args(Kind)))
+
+
+def given(mask: Any) -> Missing:
+    """What a mask `(H, W)` marks by other than 0 is missing of every sample; raises `SettingsError`."""
+    marked = np.asarray(mask) != 0
+    marked = marked[..., 0] if marked.ndim == 3 and marked.shape[2] == 1 else marked
+    if marked.ndim != 2 or marked.all() or not marked.any():
+        raise SettingsError(
+            f"a mask of shape {marked.shape} that marks {int(marked.sum())} pixels was given; it has to be of (H, W) "
+            "and mark some and not all"
+        )
+    share = float(marked.mean())
+    return Missing(share, share, "given", torch.from_numpy(marked.copy()))
 
 
 def smaller(scale: int) -> Smaller:
@@ -121,6 +137,8 @@ def _part(fields_: dict[str, Any]) -> Degradation:
     if name == "noise":
         return noise((fields_["low"], fields_["high"]), fields_["kind"], fields_["clip"])
     if name == "missing":
+        if fields_["kind"] == "given":
+            return Missing(*_range("missing", (fields_["low"], fields_["high"])), "given")
         return missing((fields_["low"], fields_["high"]), fields_["kind"])
     if name == "smaller":
         return smaller(fields_["factor"])

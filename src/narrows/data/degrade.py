@@ -9,7 +9,7 @@ apart, `damage` reads and names degradations.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -82,13 +82,15 @@ class Missing(Degradation):
     """Pixels that are not there, a share from `low` to `high` of them: "pixels" each by itself, "strokes", "boxes",
     or "any" of the three, another for each sample; of vectors single values.
 
-    A network is told which are known, and these are kept exactly. Where nothing is known, it begins with what is
-    known nearby.
+    The kind "given" takes the `mask` `(H, W)`, true where a pixel is missing, or where samples are smaller a random
+    part of it; files keep its share, and the mask itself is needed only to train. A network is told which pixels are
+    known, and these are kept exactly. Where nothing is known, it begins with what is known nearby.
     """
 
     low: float
     high: float
-    kind: holes.Kind = "any"
+    kind: holes.Kind | Literal["given"] = "any"
+    mask: torch.Tensor | None = field(default=None, compare=False, repr=False)
 
     scale = 1
     fold = 2
@@ -98,7 +100,12 @@ class Missing(Degradation):
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         share = self.low + (self.high - self.low) * _uniform(clean[:, :1], generator)
-        known = holes.draw(self.kind, share, clean.shape, generator, clean.device)
+        if self.kind == "given":
+            if self.mask is None:
+                raise ValueError("the mask of this degradation is not known any more; give it to damage samples")
+            known = holes.cut_out(~self.mask.to(clean.device), clean.shape, generator)
+        else:
+            known = holes.draw(self.kind, share, clean.shape, generator, clean.device)
         return Observed(clean * known, known)
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:

@@ -89,6 +89,21 @@ def _shapes(kind: Kind, share: torch.Tensor, plane: tuple[int, int], generator: 
     return torch.where(boxes, shapes[0], shapes[1]).float()
 
 
+def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """The mask `(H, W)` for each sample of `shape` `(N, C, h, w)`: `(N, 1, h, w)`, whole where it is of their size,
+    else a part of it from a random place, over its edges where it is too small."""
+    if tuple(known.shape) == tuple(shape[2:]):
+        return known.float().expand(shape[0], 1, -1, -1)
+    parts = []
+    for _ in range(shape[0]):
+        spans = []
+        for size, wanted in zip(known.shape, shape[2:], strict=True):
+            first = torch.randint(max(1, size - wanted + 1), (1,), generator=generator, device=known.device)
+            spans.append((first + torch.arange(wanted, device=known.device)) % size)
+        parts.append(known[spans[0]][:, spans[1]])
+    return torch.stack(parts)[:, None].float()
+
+
 def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Samples `(N, C, H, W)` with what is missing taken from the mean of what is known nearby: of the smallest square
     of 2, 4, 8 ... pixels that has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from narrows.data.images import opened
+from narrows.data.images import opened, read_image
 from narrows.data.samples import Array
 from narrows.errors import DataError
 
@@ -163,6 +163,18 @@ def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple
     except Exception as error:
         raise DataError(f"{name}: cannot be made a JPEG ({' '.join(str(error).split())[:160]})") from None
     return buffer.getvalue(), "JPEG"
+
+
+def read_mask(path: str | os.PathLike[str]) -> Array:
+    """A mask from a picture, as grey `(H, W, 1)`, or from an `.npy`, as it is. Raises `DataError` naming the file."""
+    path = Path(path)
+    if path.suffix.lower() != ".npy":
+        return read_image(path, "L")
+    try:
+        mask: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise DataError(f"{path}: the mask cannot be read; give a picture or an .npy of numbers") from None
+    return mask
 
 
 def other_ending(name: str, format_: str) -> bool:

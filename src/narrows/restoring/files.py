@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data.files import make_folder, write_file
-from narrows.data.images import list_images, read_image
-from narrows.data.pictures import encode_photo, read_picture
+from narrows.data.images import list_images
+from narrows.data.pictures import encode_photo, read_mask, read_picture
 from narrows.data.samples import Array
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
@@ -57,9 +57,7 @@ class Holes:
             path = self.mask
             if path.is_dir():
                 path = path / (source.relative_to(self.root) if self.root else source.name)
-            if path.suffix.lower() == ".npy":
-                return checked_mask(_array(path), pixels.shape[:2], str(source))
-            return checked_mask(read_image(path, "L"), pixels.shape[:2], str(source))
+            return checked_mask(read_mask(path), pixels.shape[:2], str(source))
         if self.value is None:
             return None
         colours = pixels[..., : pixels.shape[2] - (pixels.shape[2] in (2, 4))]
@@ -146,11 +144,3 @@ def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes)
 def _named(path: Path) -> Path:
     """The name of a result: that of the picture, but PNG for formats of a few colours."""
     return path if path.suffix.lower() in WRITTEN else path.with_suffix(".png")
-
-
-def _array(path: Path) -> Array:
-    try:
-        mask: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise DataError(f"{path}: the mask cannot be read; give a picture or an .npy of numbers") from None
-    return mask
