@@ -177,3 +177,27 @@ def test_hints_of_no_use_and_models_for_something_else_are_refused(pictures: Sam
     ):
         with pytest.raises((DataError, ModelError, SettingsError), match=words):
             call()
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_eight_views_of_a_network_that_adds_nothing_are_the_first_guess(alpha: bool, pictures: Samples) -> None:
+    image = pictures.values[0]
+    if alpha:
+        image = np.concatenate([image, image[..., :1]], axis=2)
+    for degradation in (damage.smaller(2), damage.missing(0.5), damage.noise(0.1)):
+        model = narrows.build(pictures.description, width=8, degradation=degradation)
+        mask = np.random.default_rng(0).random(image.shape[:2]) < 0.5 if "known" in degradation.needs else None
+        once, best = (narrows.restore(model, [image], mask=mask, effort=e)[0] for e in ("usual", "best"))
+        assert once.shape == best.shape
+        same = np.ones(image.shape[:2], bool) if mask is None else ~mask  # holes are filled from squares of a grid
+        scale = degradation.scale
+        same = same.repeat(scale, 0).repeat(scale, 1)
+        assert np.abs(once.astype(int) - best)[same].max() <= 1
+
+
+def test_eight_views_differ_where_the_network_sees_directions(pictures: Samples, denoiser) -> None:
+    seen = noisy(pictures.values[0], 0.1)
+    once, best = (narrows.restore(denoiser, [seen], strength=0.1, effort=e)[0] for e in ("usual", "best"))
+    assert not np.array_equal(once, best)
+    with pytest.raises(SettingsError, match="allowed are usual and best"):
+        narrows.restore(denoiser, [seen], effort="great")  # type: ignore[arg-type]

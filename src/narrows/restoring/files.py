@@ -18,7 +18,7 @@ from narrows.data.pictures import encode_photo, read_mask, read_picture
 from narrows.data.samples import Array
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.restoring.restore import Mask, checked_mask, estimate, fitting, restored
+from narrows.restoring.restore import Effort, Mask, checked_mask, estimate, fitting, restored
 
 WRITTEN = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg"})
 
@@ -103,6 +103,7 @@ def restore_files(
     strength: float | None = None,
     holes: Holes | None = None,
     skip_bad: bool = False,
+    effort: Effort = "usual",
 ) -> Iterator[Done]:
     """Restore one picture after the other; each file is written whole or not at all.
 
@@ -110,7 +111,7 @@ def restore_files(
     """
     for job in found:
         try:
-            yield _restore(model, job, strength, holes or Holes())
+            yield _restore(model, job, strength, holes or Holes(), effort)
         except OutputError:
             raise
         except NarrowsError as error:
@@ -120,7 +121,7 @@ def restore_files(
             yield Done(job, error=told)
 
 
-def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes) -> Done:
+def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes, effort: Effort) -> Done:
     picture = read_picture(job.source)
     extras = dict(picture.extras)
     if (mode := extras.pop("mode", b"")) not in (b"", b"1"):
@@ -133,7 +134,7 @@ def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes)
     assert model.degradation is not None
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
-    out = restored(model, pixels[None], strength, None if missing is None else missing[None])[0]
+    out = restored(model, pixels[None], strength, None if missing is None else missing[None], effort)[0]
     del pixels
     content, _ = encode_photo(job.target.name, out, extras)
     make_folder(job.target.parent)
