@@ -16,10 +16,9 @@ from _common import Rows, table, write
 from _restoring import panel, spread, trained
 
 import narrows
-from narrows.data.colour import from_chroma, luma, to_chroma
+from narrows.data.colour import colourfulness, from_chroma, luma, to_chroma
 from narrows.data.samples import Array
 from narrows.evaluation.curves import on_white
-from narrows.evaluation.metrics import colourfulness
 
 RECIPES = {
     "emoji": ("--for", "colourise", "--width", "64", "--crop", "128", "--batch-size", "8", "--steps", "2000"),
@@ -77,9 +76,9 @@ def main() -> None:
         grey = [array(luma(tensor(image)).expand(-1, 3, -1, -1)) for image in test]
         mean = [array(luma(tensor(i)) + from_chroma(chroma.expand(-1, -1, *i.shape[:2]))) for i in test]
         rows: Rows = []
-        true = np.array([colourfulness(image) for image in test])
+        true = np.array([float(colourfulness(tensor(image))) for image in test])
         for name, found in (("grey copy", grey), ("mean colour", mean), ("narrows", ours), ("original", test)):
-            values = np.array([colourfulness(image) for image in found])
+            values = np.array([float(colourfulness(tensor(image))) for image in found])
             rows.append(
                 (
                     name,

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from narrows.data import damage, holes
-from narrows.data.colour import from_chroma, luma, to_chroma
+from narrows.data.colour import colourfulness, from_chroma, luma, to_chroma
+from narrows.data.combine import Custom
 from narrows.data.degradation import Degradation, Hints
-from narrows.data.degrade import Custom, Grey, Noise
+from narrows.data.degrade import Grey, Noise
 from narrows.data.images import list_images, read_image
 from narrows.data.resize import larger, mirrored, smaller
 from narrows.errors import SettingsError
@@ -168,6 +169,25 @@ def test_colours_come_apart_and_together() -> None:
     assert torch.allclose(luma(x) + from_chroma(to_chroma(x)), x, atol=1e-6)
     assert torch.allclose(to_chroma(luma(x).expand(-1, 3, -1, -1)), torch.zeros(()), atol=1e-6)
     assert torch.allclose(luma(from_chroma(to_chroma(x))), torch.zeros(()), atol=1e-6)
+
+
+def test_pale_colours_are_made_nearly_as_vivid_as_true_ones(clean: torch.Tensor) -> None:
+    pale = luma(clean) + 0.6 * from_chroma(to_chroma(clean))
+    settled = Grey().settled(pale, clean)
+    assert isinstance(settled, Grey)
+    assert settled.vividness == pytest.approx(0.9 / 0.6, rel=0.02)
+    assert Grey().settled(clean, clean) == Grey()
+    assert damage.from_json(damage.to_json(settled)) == settled
+    answer = to_chroma(pale)
+    again = settled.restored(settled.observe(clean, generator()), luma(clean).expand(-1, 3, -1, -1), answer)
+    assert float(colourfulness(again).mean()) == pytest.approx(0.9 * float(colourfulness(clean).mean()), rel=0.03)
+
+
+def test_colourfulness_is_that_of_the_paper() -> None:
+    assert float(colourfulness(torch.full((1, 3, 4, 4), 0.5))) == 0
+    x = torch.zeros(1, 3, 2, 2)
+    x[0, 0, 0] = 1.0  # red above, black below
+    assert float(colourfulness(x)) == pytest.approx(np.hypot(127.5, 63.75) + 0.3 * np.hypot(127.5, 63.75))
 
 
 def test_smaller_keeps_a_plain_colour_and_any_size() -> None:

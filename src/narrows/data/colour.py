@@ -28,3 +28,12 @@ def from_chroma(chroma: torch.Tensor) -> torch.Tensor:
     blue, red = chroma[:, :1], chroma[:, 1:]
     green = -(LUMA[0] * RED * red + LUMA[2] * BLUE * blue) / LUMA[1]
     return torch.cat([RED * red, green, BLUE * blue], dim=1)
+
+
+def colourfulness(x: torch.Tensor) -> torch.Tensor:
+    """How colourful images `(N, 3, H, W)` in 0..1 look, 0 for grey to about 100: `(N,)` (Hasler and Suesstrunk,
+    "Measuring colourfulness in natural images", SPIE 5007, 2003)."""
+    red, green, blue = (255 * x.double()).flatten(2).unbind(dim=1)
+    first, second = red - green, (red + green) / 2 - blue
+    spread = torch.hypot(first.std(dim=1, correction=0), second.std(dim=1, correction=0))
+    return spread + 0.3 * torch.hypot(first.mean(dim=1), second.mean(dim=1))

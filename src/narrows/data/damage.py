@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from narrows.data.checks import brief, real, whole
+from narrows.data.combine import Combination, Custom
 from narrows.data.degradation import Degradation, Task
-from narrows.data.degrade import Combination, Custom, Grey, Missing, Noise, NoiseKind, Smaller
+from narrows.data.degrade import Grey, Missing, Noise, NoiseKind, Smaller
 from narrows.data.holes import Kind
 from narrows.errors import SettingsError
 
@@ -29,7 +30,7 @@ _NAMES: dict[str, type[Any]] = {
 }
 _KEPT = {
     "smaller": ("factor",),
-    "grey": (),
+    "grey": ("vividness",),
     "noise": ("low", "high", "kind", "clip"),
     "missing": ("low", "high", "kind"),
     "custom": ("name", "task", "scale"),
@@ -143,7 +144,7 @@ def _part(fields_: dict[str, Any]) -> Degradation:
     if name == "smaller":
         return smaller(fields_["factor"])
     if name == "grey":
-        return Grey()
+        return Grey(real("vividness", fields_["vividness"], 0, 10))
     scale = whole("scale", fields_["scale"], 1, SCALES[1])
     return Custom(str(fields_["name"]), None, _one_of("task", fields_["task"], get_args(Task)), scale)
 

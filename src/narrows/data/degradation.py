@@ -94,6 +94,10 @@ class Degradation(ABC):
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         """Samples from what was seen, the guess and what a network answered, not clipped."""
 
+    @abstractmethod
+    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+        """What is to be undone by a trained network, from what it made of validation samples: mostly the same."""
+
 
 class Residual(Degradation):
     """A degradation of which a network answers what has to be added to the guess."""
@@ -109,3 +113,6 @@ class Residual(Degradation):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
+
+    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+        return self

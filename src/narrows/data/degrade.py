@@ -3,23 +3,24 @@
 Everything that tells one restoration from another stands here: what is drawn at random, what the network is told
 beside the damaged sample, where it begins, and what its answer means. Who trains, restores or measures only calls
 the methods of `degradation`. Next door: `holes` draws what is missing, `resize` makes smaller, `colour` takes colour
-apart, `damage` reads and names degradations.
+apart, `combine` has several at once and functions of people's own, `damage` names them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 
 from narrows.data import holes
-from narrows.data.colour import from_chroma, luma, to_chroma
-from narrows.data.degradation import Degradation, Hint, Hints, Observed, Residual, Task
+from narrows.data.colour import colourfulness, from_chroma, luma, to_chroma
+from narrows.data.degradation import Degradation, Hints, Observed, Residual
 from narrows.data.estimate import estimated
 from narrows.data.resize import larger, smaller
 
+COLOURFUL = 0.9  # of the colourfulness of true pictures: full colours of the wrong kind are worse than pale ones
+MOST_VIVID = 2.0
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 
 
@@ -130,13 +131,20 @@ class Missing(Degradation):
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return torch.where(observed.told > 0, observed.seen, guess + answer)
 
+    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+        return self
+
 
 @dataclass(frozen=True)
 class Grey(Degradation):
     """Colour that is not there; the luma is kept exactly, and a network answers the two planes of chroma.
 
-    It is told nothing but where the picture is: a plane of ones, by which it can tell the border.
+    It is told nothing but where the picture is: a plane of ones, by which it can tell the border. Where several
+    colours are likely, the answer of least error is their mean, which is paler than any; after training chroma is
+    multiplied by `vividness`, so that results are nearly as colourful as true pictures.
     """
+
+    vividness: float = 1.0
 
     scale = 1
     fold = 4
@@ -167,7 +175,17 @@ class Grey(Degradation):
         return to_chroma(wanted)
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        return guess + from_chroma(answer)
+        return guess + self.vividness * from_chroma(answer)
+
+    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+        wanted = COLOURFUL * float(colourfulness(clean).mean())
+        grey, chroma = luma(restored), from_chroma(to_chroma(restored))
+        low, high = 1.0, MOST_VIVID
+        for _ in range(12):  # halves the span each time
+            middle = (low + high) / 2
+            enough = float(colourfulness((grey + middle * chroma).clamp(0, 1)).mean()) >= wanted
+            low, high = (low, middle) if enough else (middle, high)
+        return Grey(round(self.vividness * high, 3) if high > 1.001 else self.vividness)
 
 
 @dataclass(frozen=True)
@@ -193,111 +211,6 @@ class Smaller(Residual):
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return self.given(smaller(clean, self.scale), Hints())
-
-    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        return Observed(seen, seen[:, :0])
-
-    def hints(self, observed: Observed) -> Hints:
-        return Hints()
-
-    def guess(self, observed: Observed) -> torch.Tensor:
-        return larger(observed.seen, self.scale)
-
-
-@dataclass(frozen=True)
-class Combination(Residual):
-    """Several degradations, one after the other: first smaller, then grey, then noisy, then with holes, as a camera
-    does it. A network is told all that it is told of each, and answers what to add to their guesses in turn."""
-
-    parts: tuple[Degradation, ...]
-
-    @property
-    def task(self) -> Task:
-        """That of the first part, which changes the sample most."""
-        return self.parts[0].task
-
-    @property
-    def scale(self) -> int:
-        """Only the first part may be smaller."""
-        return self.parts[0].scale
-
-    @property
-    def fold(self) -> int:
-        """That of the part that needs the finest, but no less than is made of one pixel."""
-        return max(self.scale, min(part.fold for part in self.parts))
-
-    @property
-    def told(self) -> int:
-        """Channels that all parts tell together."""
-        return sum(part.told for part in self.parts)
-
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        seen, told = clean, []
-        for part in self.parts:
-            observed = part.observe(seen, generator)
-            seen = observed.seen
-            told.append(observed.told)
-        return Observed(seen, torch.cat(told, dim=1))
-
-    @property
-    def needs(self) -> tuple[Hint, ...]:
-        """Those of all parts."""
-        return tuple(hint for part in self.parts for hint in part.needs)
-
-    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        told = []
-        for part in self.parts:
-            observed = part.given(seen, hints)
-            seen = observed.seen
-            told.append(observed.told)
-        return Observed(seen, torch.cat(told, dim=1))
-
-    def colours(self, clean: int) -> tuple[int, ...]:
-        return tuple({n for n in (1, clean) if all(n in part.colours(clean) for part in self.parts)})
-
-    def hints(self, observed: Observed) -> Hints:
-        level = known = None
-        told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
-        for part, beside in zip(self.parts, told, strict=True):
-            found = part.hints(Observed(observed.seen, beside))
-            level = level if found.level is None else found.level
-            known = known if found.known is None else found.known
-        return Hints(level, known)
-
-    def guess(self, observed: Observed) -> torch.Tensor:
-        seen = observed.seen
-        told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
-        for part, beside in zip(self.parts[::-1], told[::-1], strict=True):
-            seen = part.guess(Observed(seen, beside))
-        return seen
-
-
-@dataclass(frozen=True)
-class Custom(Residual):
-    """Any function from clean samples `(N, C, H, W)` in 0..1 and a generator to damaged ones of as many channels,
-    their sides divided by `scale`. Files keep its name; the function itself is needed only to train."""
-
-    name: str
-    function: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
-    task: Task = "denoise"
-    scale: int = 1
-
-    told = 0
-    needs = ()
-
-    @property
-    def fold(self) -> int:
-        """2, but no less than is made of one pixel."""
-        return max(2, self.scale)
-
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        if self.function is None:
-            raise ValueError(f"degradation {self.name} is known by name only; give its function to damage samples")
-        seen = self.function(clean, generator)
-        wanted = (*clean.shape[:2], *(n // self.scale for n in clean.shape[2:]))
-        if tuple(seen.shape) != wanted:
-            raise ValueError(f"degradation {self.name} gave shape {tuple(seen.shape)}; {wanted} is needed")
-        return self.given(seen, Hints())
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         return Observed(seen, seen[:, :0])

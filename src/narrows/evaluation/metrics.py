@@ -48,12 +48,3 @@ def ssim(originals: Array, reconstructions: Array, description: Description) -> 
     value = structural_similarity_index_measure(x_hat, x, sigma=sigma, data_range=1.0, reduction="none")
     assert isinstance(value, torch.Tensor)
     return value.reshape(-1).double().numpy()
-
-
-def colourfulness(image: Array) -> float:
-    """How colourful an RGB image `(H, W, 3)` of 8 bits looks, 0 for grey to about 100 (Hasler and Suesstrunk,
-    "Measuring colourfulness in natural images", SPIE 5007, 2003)."""
-    red, green, blue = np.moveaxis(image.astype(np.float64), 2, 0)
-    first, second = red - green, (red + green) / 2 - blue
-    spread = np.hypot(first.std(), second.std())
-    return float(spread + 0.3 * np.hypot(first.mean(), second.mean()))

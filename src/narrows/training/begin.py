@@ -5,11 +5,13 @@ Next door: `networks.start` finds the optimum, `loop` goes on from here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from narrows.data import damage
 from narrows.data.batches import Batches, Indices, chunks
 from narrows.data.likeness import likenesses, nearest, spread
 from narrows.data.samples import Ragged, Samples
@@ -24,6 +26,7 @@ from narrows.training.objective import measured, objective
 from narrows.training.settings import Plan
 
 FILTER_SAMPLES = 128  # or crops, for the linear filter of networks that restore
+SETTLED = 64  # samples that go through together when training is over
 START_SAMPLES = 4096  # that decide shifts and scales of the start
 
 
@@ -72,6 +75,17 @@ def _start_filter(model: Autoencoder, samples: Samples, training: Any, plan: Pla
     silence(decoder.linear)
     if measured(model, aim, x).score > found:
         decoder.linear.load_state_dict({"weight": kept})
+
+
+@torch.no_grad()
+def settle(model: Autoencoder, x: torch.Tensor) -> None:
+    """Where training is over: what the degradation makes of the model's answers to samples `x` in 0..1."""
+    if model.degradation is None:
+        return
+    colours = x[:, : x.shape[1] - model.description.alpha]
+    y = torch.cat([model(part)[:, : colours.shape[1]].clamp(0, 1) for part in torch.split(x, SETTLED)])
+    model.degradation = model.degradation.settled(restore.cut(y, x), colours)
+    model.config = replace(model.config, degradation=damage.to_json(model.degradation))
 
 
 def beside_of(model: Autoencoder, samples: Samples) -> Indices | None:

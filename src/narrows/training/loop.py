@@ -23,7 +23,7 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
-from narrows.training.begin import align_of, beside_of, start_network, values_each
+from narrows.training.begin import align_of, beside_of, settle, start_network, values_each
 from narrows.training.checkpoint import State
 from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
@@ -208,6 +208,7 @@ def _train(
     model.provenance["metrics"] |= metrics
     notes += health.examine(model, alone, state.best_mse)
     model.provenance["notes"] = notes
+    settle(model, alone)
     last = progress(finished=True, notes=tuple(notes))
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
