@@ -116,11 +116,10 @@ PIXELS_WIDTH = 32  # costs about 25,000 multiplications a value
 LEVELS = "levels"
 LEVELS_RECIPE = Recipe(64, 2e-3, 4, muon=1e-2, crop=64, crops=12)
 LEVELS_WIDTH = 48
-TRANSFORM = "transform"
+TRANSFORM, FLAT = "transform", "flat"
 TRANSFORM_RECIPE = {True: Recipe(8, 2e-3, 40), False: Recipe(1500, 3e-3, 40, muon=1e-2)}  # for images?
 TRANSFORM_WIDTH, PRIOR_WIDTH = 128, 64
 FOLDS = (4, 8)  # pixels a side of a transform's blocks
-FLAT = "flat"
 FLAT_RECIPE = Recipe(1000, 2e-3, 60, muon=1e-2, shift=0)
 FLAT_CODE, FLAT_WIDTH = 192, 64
 TRANSFORM_CODE, MEMORY_MOST = 784, 4096  # numbers of a vector; samples
@@ -292,8 +291,9 @@ def _transform(
     """A model for lossy coding of photos, drawings and vectors, or of small images as vectors."""
     images, flat = description.kind == "images", network == FLAT
     spatial = images and not flat
-    if memory and (not spatial or description.varied):
-        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs images of one size")
+    if memory and (not spatial or description.varied or max(description.shape[:2]) > transform.PIECE):
+        fitting = f"images of one size of at most {transform.PIECE} pixels a side"
+        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs {fitting}")
     if flat and not 0 < description.values <= PRIMAL_LIMIT:
         raise SettingsError(
             f"network {FLAT} needs samples of one size and at most {PRIMAL_LIMIT} values, not {description}; "
