@@ -11,6 +11,9 @@ from pathlib import Path
 
 import torch
 
+from narrows.coding.archive import Archive
+from narrows.coding.blocks import PIXELS
+
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 Rows = list[tuple[str, ...]]
 
@@ -36,6 +39,15 @@ def commit() -> str:
         [*git, "status", "--porcelain", "--", "src", "benchmarks"], capture_output=True, text=True, check=False
     )
     return (head.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
+
+
+def check_learned(archive: Archive, what: str) -> None:
+    """Raise `SystemExit` unless every block needs the model: what a model does not make smaller is stored without it,
+    and says nothing about models."""
+    blocks = range(len(archive._reader.layout.blocks))
+    plain = [block for block in blocks if archive._reader.payload(block, what)[0] < PIXELS]
+    if plain:
+        sys.exit(f"{what}: {len(plain)} of {len(blocks)} blocks are stored without the model; train it longer")
 
 
 def table(columns: tuple[str, ...], rows: Rows) -> str:

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from _common import Rows, table, write
+from _common import Rows, check_learned, table, write
 from sklearn.decomposition import PCA
 
 import narrows
@@ -87,7 +87,9 @@ def coded(codec: BlockCodec, images: Array, block: int) -> tuple[list[float], in
         began = time.perf_counter()
         with Archive(file) as archive:
             back = archive["digits"]
-        seconds.append(time.perf_counter() - began)
+            ended = time.perf_counter()
+            check_learned(archive, f"{codec.promise}, {block} a block")
+        seconds.append(ended - began)
         runs.append(seconds)
     return [min(pair) for pair in zip(*runs, strict=True)], sizes.total - sizes.model, back
 

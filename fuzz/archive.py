@@ -8,12 +8,10 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from pathlib import Path
 
 import atheris
 import numpy as np
-
-GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+from golden import HEAD_BYTES, LEARNED, model_of
 
 with atheris.instrument_imports(include=["narrows"]):
     from narrows.coding.archive import Archive
@@ -25,10 +23,6 @@ with atheris.instrument_imports(include=["narrows"]):
     from narrows.errors import ArchiveError
 
 DATA = bytes(range(200))  # what the pieces of a forged index consist of
-# Archives that carry a model, in an order that seeds keep to.
-LEARNED = sorted(
-    path for path in GOLDEN.glob("*.nrw") if path.stem.startswith("quality-60") or "learned" in path.stem
-)
 
 
 def read(content: bytes) -> None:
@@ -86,20 +80,20 @@ def block(data: bytes) -> None:
 
 @functools.cache
 def codec_of(number: int) -> BlockCodec:
-    """The codec of a golden archive that carries its model."""
-    with Archive(LEARNED[number]) as archive:
-        return BlockCodec(archive.promise, archive.packed())
+    """The codec of a golden archive that needs a model."""
+    with Archive(LEARNED[number]) as archive, Archive(model_of(LEARNED[number])) as other:
+        return BlockCodec(archive.promise, other.packed())
 
 
 def learned(data: bytes) -> None:
-    """Any bytes as a code under a model; which model, and how many samples of which height, the first three say."""
-    if len(data) < 4:
+    """Any bytes as a code under a model; which model, and how many samples of which shape, the first five say."""
+    if len(data) <= HEAD_BYTES:
         return
-    number, count, height = data[0] % len(LEARNED), 1 + data[1] % 9, 1 + data[2] % 40
+    number, count, height = data[0] % len(LEARNED), 1 + data[1] % 40, 1 + data[2] % 40
     floats = LEARNED[number].stem == "quality-60-vectors"
-    shape, dtype = ((6,), np.float32) if floats else ((height, 21, 1), np.uint8)
+    shape, dtype = ((6,), np.float32) if floats else ((height, 1 + data[3] % 40, 1 + data[4] % 4), np.uint8)
     try:
-        codec_of(number).decode(data[3:], [shape] * count, np.dtype(dtype), bytes(DIGEST_BYTES))
+        codec_of(number).decode(data[HEAD_BYTES:], [shape] * count, np.dtype(dtype), bytes(DIGEST_BYTES))
     except ArchiveError as error:
         check(error)
         return

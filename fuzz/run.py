@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from golden import GOLDEN, LEARNED
+
 from narrows.coding.index import Index, stored_length, unseal
 from narrows.coding.layout import Layout
 
@@ -22,9 +24,7 @@ def seeds(folder: Path) -> None:
     """For each target a folder of inputs that are right, made of the golden archives."""
     for target in TARGETS:
         (folder / target).mkdir()
-    golden = sorted((ROOT / "tests" / "golden").glob("*.nrw"))
-    learned = [path for path in golden if path.stem.startswith("quality-60") or "learned" in path.stem]
-    for path in golden:
+    for path in GOLDEN:
         content = path.read_bytes()
         length = stored_length(content[-9:], len(content))
         index: Index = unseal(content[-length:])
@@ -37,8 +37,9 @@ def seeds(folder: Path) -> None:
             dtype, shapes = layout.shapes(number)
             shape = shapes[0]
             sides = bytes([shape[2], shape[0] - 1, shape[1] - 1]) if len(shape) == 3 else bytes([0, shape[0] - 1, 0])
-            if path in learned:
-                head = bytes([learned.index(path), len(shapes) - 1, shape[0] - 1])
+            if path in LEARNED and len(set(shapes)) == 1:
+                height, wide, channels = shape if len(shape) == 3 else (1, 1, 1)
+                head = bytes([LEARNED.index(path), len(shapes) - 1, height - 1, wide - 1, channels - 1])
                 (folder / "learned" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
             if dtype == "uint8":
                 head = sides + bytes([len(shapes) - 1, 0, 2, 0, 0])

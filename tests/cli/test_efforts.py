@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import narrows
+from narrows.cli.choices import shapes
 
 QUICK = ("--for", "compress", "--promise", "quality", "--steps", 1, "--batch-size", 4)
 
@@ -54,6 +55,23 @@ def test_a_memory_of_none_is_none(call, tmp_path: Path, drawings: Path) -> None:
     assert code == 0, err
     assert "remembers" not in err
     assert narrows.load(path).config.memory == 0
+
+
+def test_drawings_keep_large_blocks_where_the_code_needs_them(call, tmp_path: Path, drawings: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    code, _, err = call("train", drawings, "-o", path, *QUICK, "--width", 16, "--code", 49, "--memory", 0)
+    assert code == 0, err
+    assert "4 pixels" not in err
+    assert (narrows.load(path).config.code, narrows.load(path).config.step) == (49, 8)
+
+
+@pytest.mark.parametrize(("side", "memory"), [(2048, 80), (2056, None)])
+def test_images_that_are_coded_in_pieces_get_no_memory(side: int, memory: int | None) -> None:
+    images = np.zeros((80, 3, side, 1), np.uint8)
+    images[::2, :, : side // 2] = 200
+    samples = narrows.from_arrays(images)
+    (told,) = shapes(["compress"], {"network": None, "code": None, "width": None}, None, None, samples)
+    assert told.get("memory") == memory
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import numpy as np
@@ -93,6 +94,30 @@ def test_threads_batches_layouts_and_what_is_allowed_change_nothing() -> None:
         assert torch.equal(exact(x), wanted)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_a_thread_that_leaves_takes_nothing_from_one_that_stays() -> None:
+    before = torch.get_float32_matmul_precision()
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with plain_products(torch.device("cpu")):
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with plain_products(torch.device("cpu")):
+            thread.start()
+            assert inside.wait(60)
+        assert torch.get_float32_matmul_precision() == "highest"  # the other one needs it still
+        leave.set()
+        thread.join()
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        leave.set()
         torch.set_float32_matmul_precision(before)
 
 

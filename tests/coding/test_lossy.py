@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +165,46 @@ def test_a_damaged_compact_model_is_refused(trained: Autoencoder) -> None:
     for wrong in (replace(codec.levels, counts=codec.levels.counts + 20), replace(codec.levels, channels=2)):
         with pytest.raises(ModelError):
             LevelsCodec.from_arrays(iter(wrong.to_arrays()))
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("description", {"shape": []}),
+        ("description", {"shape": [8]}),
+        ("description", {"shape": [8, 8]}),
+        ("description", {"shape": [1 << 30, 1 << 30, 1]}),
+        ("description", {"low": "0"}),
+        ("description", {"high": 10**400}),
+        ("description", {"high": float("inf")}),
+        ("description", {"kind": "vectors"}),
+        ("config", {"network": "flat"}),
+        ("config", {"network": []}),
+        ("config", {"code": 1.0}),
+        ("config", {"step": None}),
+        ("config", {"purpose": "exact"}),
+    ],
+)
+def test_a_compact_model_that_says_what_cannot_be_is_refused(
+    trained: Autoencoder, part: str, wrong: dict[str, object]
+) -> None:
+    arrays = unpack_arrays(trained.packed["lossy"])
+    card = json.loads(arrays[1].astype(np.uint8).tobytes())
+    card[part] |= wrong
+    for kind in ("images", "vectors"):
+        if wrong == {"network": "flat"}:
+            card["description"]["kind"] = kind
+        arrays[1] = np.frombuffer(json.dumps(card).encode(), np.uint8).astype(np.int64)
+        with pytest.raises(ModelError, match="damaged"):
+            open_codec(pack_arrays(arrays))
+
+
+def test_a_density_of_other_channels_than_the_samples_have_is_refused(
+    trained: Autoencoder, codec: LossyCodec
+) -> None:
+    colour = replace(codec.description, shape=(8, 8, 3))
+    with pytest.raises(ModelError, match="do not fit together"):
+        LossyCodec(colour, codec.decoder, codec.levels)
 
 
 def test_pictures_of_differing_sizes_are_learned_and_packed(pictures: Samples) -> None:

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 
 import narrows
 from narrows.coding import weights
@@ -14,12 +15,16 @@ from narrows.coding.blocks import LOSSY
 from narrows.coding.codec import Codec, prepare
 from narrows.coding.coder import Decoder, Encoder
 from narrows.coding.lossy import open_codec
+from narrows.coding.memory import Memory
 from narrows.coding.transforms import TransformCodec
 from narrows.data.samples import Array, from_arrays
 from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import build
 from narrows.networks.store import load
+from narrows.training import loop
+from narrows.training.checkpoint import State
+from narrows.training.objective import Objective
 from narrows.training.settings import Settings
 
 COUNT = 12  # remembered
@@ -124,11 +129,55 @@ def test_a_memory_that_is_damaged_is_refused(trained: Autoencoder) -> None:
         open_codec(decoding, weights.joined(half, thumbnails[:-1], weights.RECALLED))
 
 
+def test_thumbnails_of_another_size_are_refused(trained: Autoencoder) -> None:
+    decoding, encoding = weights.parted(trained.packed["lossy"])
+    half, thumbnails = weights.parted(encoding, weights.RECALLED)
+    for wrong in (thumbnails[:-COUNT], thumbnails + thumbnails):
+        with pytest.raises(ModelError, match="memory is damaged"):
+            open_codec(decoding, weights.joined(half, wrong, weights.RECALLED))
+
+
+def test_each_remembered_sample_is_decoded_once_however_many_there_are(codec: TransformCodec) -> None:
+    assert codec.memory is not None
+    many = Memory(codec.memory.latents, codec.memory.shape, list(codec.memory.payloads) * 9)
+    for number in [*range(9 * COUNT), *range(9 * COUNT)]:
+        many.recall(number)
+    assert many._recall.cache_info().misses == 9 * COUNT  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("sides", [[(40, 32), (40, 31)], [(48, 64)], [(16, 16)]])
+def test_samples_of_another_size_cannot_be_remembered(trained: Autoencoder, sides: list[tuple[int, int]]) -> None:
+    samples = from_arrays([np.zeros((*sides[i % len(sides)], 3), np.uint8) for i in range(20)])
+    with pytest.raises(ModelError, match="remembers images 32x40, RGB") as caught:
+        list(narrows.fit(trained, samples, Settings(steps=1, batch_size=2)))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match="remembers"):
+        prepare(trained, samples)
+
+
+def test_validation_of_images_beside_others_keeps_to_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = from_arrays(variants(0))
+    model = build(samples.description, "transform", width=16, purpose="compress", memory=COUNT)
+    monkeypatch.setattr(loop, "VALIDATION_BYTES", 4 * 4 * samples.description.values)  # four images, two pairs
+    seen: list[int] = []
+    validate = loop._validate
+
+    def watched(model: Autoencoder, aim: Objective, x: torch.Tensor, state: State) -> None:
+        seen.append(x.numel())
+        validate(model, aim, x, state)
+
+    monkeypatch.setattr(loop, "_validate", watched)
+    list(narrows.fit(model, samples, Settings(steps=1, batch_size=2, validation=0.5)))
+    assert set(seen) == {4 * samples.description.values}
+
+
 def test_a_memory_is_refused_where_none_can_be() -> None:
     varied = from_arrays([np.zeros((80, 80 + i, 3), np.uint8) for i in range(3)]).description
     small = from_arrays(np.zeros((9, 8, 8, 1), np.uint8)).description
     vectors = from_arrays(np.zeros((9, 8), np.float32)).description
+    large = from_arrays(np.zeros((2, 8, 2049, 1), np.uint8)).description  # coded in pieces, none of this size
     for description, network, purpose in (
+        (large, None, "compress"),
         (varied, None, "compress"),
         (small, "levels", "compress"),
         (small, None, "exact"),

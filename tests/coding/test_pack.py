@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from narrows.coding import varints
 from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.errors import ArchiveError
 
@@ -52,3 +53,16 @@ def test_more_numbers_than_allowed_are_refused_before_they_are_made() -> None:
 def test_numbers_that_are_too_large_are_refused() -> None:
     with pytest.raises(ValueError, match="bits"):
         pack_arrays([np.array([2**48])])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [1, 1, 0, 0, 0],  # a table of no weights
+        [1, 3, 0, 2**48, 2**48, 1, 1, 0],  # sides that no array can have, although it is empty
+        [1, 1, 0, 50, *[1] * 50, 0],
+    ],
+)
+def test_heads_that_make_no_sense_are_refused(head: list[int]) -> None:
+    with pytest.raises(ArchiveError, match="damaged"):
+        unpack_arrays(varints.pack(head))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from narrows.coding import pixels
 from narrows.coding.blocks import PIXELS, BlockCodec, Promise
+from narrows.coding.pack import pack_arrays, unpack_arrays
 from narrows.coding.pixels import PixelCodec
 from narrows.coding.quantise import exact_codec
 from narrows.errors import ArchiveError, ModelError
@@ -157,3 +158,15 @@ def test_damaged_models_and_blocks_are_refused_or_decode_to_something() -> None:
             CODECS[1].decode(bytes(broken), [i.shape for i in images])
     with pytest.raises(ArchiveError):
         CODECS[1].decode(data[:-1], [i.shape for i in images])
+
+
+def test_models_whose_numbers_make_no_sense_are_refused() -> None:
+    arrays = unpack_arrays(CODECS[1].to_bytes())
+    for place, wrong in (
+        (0, np.array(1)),  # without a side
+        (1, 0 * arrays[1]),
+        (1, -arrays[1] - 1),
+        (1, arrays[1] + (1 << 37)),
+    ):
+        with pytest.raises(ModelError):
+            PixelCodec.from_bytes(pack_arrays([*arrays[:place], wrong, *arrays[place + 1 :]]))

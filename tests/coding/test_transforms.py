@@ -11,11 +11,12 @@ import pytest
 import torch
 
 import narrows
+from narrows.coding import plain
 from narrows.coding.archive import Archive
 from narrows.coding.blocks import LOSSY, BlockCodec, Promise
 from narrows.coding.codec import Codec, prepare
 from narrows.coding.coder import Decoder, Encoder
-from narrows.coding.gaussians import Gaussians
+from narrows.coding.gaussians import GAUSSIANS, SCALES, Gaussians
 from narrows.coding.latents import LatentsCodec
 from narrows.coding.lossy import open_codec
 from narrows.coding.tables import PRECISION, Integers
@@ -139,7 +140,7 @@ def test_pictures_of_differing_sizes_share_a_block(trained: Autoencoder) -> None
 
 
 def test_large_pictures_are_coded_in_pieces(trained: Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.coding.transforms.SIDE", 32)
+    monkeypatch.setattr("narrows.coding.transforms.PIECE", 32)
     (sample,) = pictures_of(1, 70, 41, 3)
     codec = BlockCodec(Promise(None, 90), trained.packed["lossy"])
     block = codec.encode([sample])
@@ -252,3 +253,27 @@ def test_a_start_loses_nothing_but_by_rounding(trained: Autoencoder) -> None:
     x = to_tensor(np.asarray(samples.values), samples.description)
     with torch.no_grad():
         assert (model.part("decoder")(model.part("encoder")(x)) - x).abs().max() < 1e-3
+
+
+def test_last_bits_that_are_more_than_bits_are_refused(codec: TransformCodec) -> None:
+    gaussians, index = codec.latents.gaussians, np.array([SCALES - 1, SCALES - 1])
+    right = np.array([5, -7])
+    coder = Encoder()
+    gaussians.code(coder, right, index)
+    assert np.array_equal(gaussians.code(Decoder(coder.finish()), None, index), right)
+    for wrong in (1 << 7, 1 << 20, -1):
+        coder = Encoder()
+        coder.by_table(right >> 7, np.full(2, GAUSSIANS - 1), gaussians.tables)
+        coder.by_table(np.array([0, wrong]), np.full(2, GAUSSIANS + 6), gaussians.tables)
+        with pytest.raises(ArchiveError, match="last bits"):
+            gaussians.code(Decoder(coder.finish()), None, index)
+
+
+@pytest.mark.parametrize("quality", [1, 50, 100])
+@pytest.mark.parametrize("fields", [[[200]], [[10, 240], [200, 90]], [[0, 200, 0, 200]]])
+def test_flat_drawings_take_no_more_bytes_than_exact_storage(
+    trained: Autoencoder, fields: list[list[int]], quality: int
+) -> None:
+    image = np.kron(np.array(fields)[..., None], np.ones((64, 32, 3))).astype(np.uint8)
+    payload = BlockCodec(Promise(None, quality), trained.packed["lossy"]).encode([image]).payload
+    assert len(payload) <= 1 + len(plain.encode([image])[1])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
+import pytest
 
 from narrows.data.character import drawn, often_alike
-from narrows.data.samples import from_arrays
+from narrows.data.samples import Description, Samples, from_arrays
 
 
 def test_a_set_with_many_copies_is_known_as_such() -> None:
@@ -23,3 +26,15 @@ def test_drawings_are_told_from_photos() -> None:
     assert not drawn(from_arrays(rng.integers(0, 255, flat.shape).astype(np.uint8)))
     assert not drawn(from_arrays(np.zeros((9, 7), np.float32)))
     assert not drawn(from_arrays(np.zeros((9, 7, 1, 3), np.uint8)))
+
+
+def test_large_images_are_looked_at_without_a_copy_of_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.broadcast_to(np.uint8(7), (100, 300, 300, 3))  # 27 MB, if all were copied
+    monkeypatch.setattr("narrows.data.likeness.CHUNK_BYTES", 4 * 300 * 300 * 3)
+    tracemalloc.start()
+    samples = Samples(images, Description("images", (300, 300, 3), "uint8", 0.0, 255.0, 100))
+    assert not often_alike(samples)
+    assert drawn(samples)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20

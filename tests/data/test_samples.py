@@ -305,3 +305,26 @@ def test_bool_is_noted_for_it_becomes_something_else() -> None:
     (note,) = from_arrays(np.eye(3, dtype=bool)).notes
     assert "bool values were read as uint8" in note
     assert from_arrays(np.eye(3)).notes == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"shape": shape} for shape in ([], [8], [8, 8], [8, 8, 5], [8, 8, 0], [8, 0, 1], [-8, 8, 1], [8.0, 8, 1])),
+        *({"shape": shape} for shape in ("881", 8, None, [10**30, 8, 1], [[8], 8, 1])),
+        *({"kind": kind} for kind in ("vectors", "sounds", None, [])),
+        *({"dtype": dtype} for dtype in ("bool", "float8", "complex64", "O", ">f4", None, [])),
+        *({"low": low} for low in ("0", 255, 256, 10**400, float("nan"), -float("inf"), None, False, -1.7e308)),
+        *({"high": high} for high in ("255", 0, float("nan"), float("inf"), [255])),
+        *({"count": count} for count in (-1, 1.5, None, 2**60)),
+        {"more": 1},
+    ],
+)
+def test_a_description_of_nothing_that_can_be_is_refused(wrong):
+    fields = from_arrays(np.zeros((2, 8, 8, 1), np.uint8)).description.to_json()
+    if wrong.get("low") == -1.7e308:
+        wrong = {**wrong, "high": 1.7e308}  # further apart than a double says
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Description.from_json({**fields, **wrong})
+    with pytest.raises(KeyError):
+        Description.from_json({name: value for name, value in fields.items() if name not in wrong and name != "kind"})

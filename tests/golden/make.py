@@ -14,7 +14,7 @@ import numpy as np
 
 import narrows
 from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import BlockCodec, Promise
+from narrows.coding.blocks import PIXELS, BlockCodec, Promise
 from narrows.coding.codec import prepare
 from narrows.data.samples import Array
 from narrows.networks.autoencoder import Purpose
@@ -129,6 +129,66 @@ LEARNED: dict[str, tuple[Purpose, str | None, Promise]] = {
 }
 
 
+def ripples(count: int, seed: int, noise_seed: int, channels: int = 1) -> list[Array]:
+    """Waves of light with a little noise, `(20, 21, C)`, on which a model does better than any general way. `seed`
+    decides the waves."""
+    rng, noise = np.random.default_rng(seed), np.random.default_rng(noise_seed)
+    y, x = np.indices((20, 21))
+    found = []
+    for _ in range(count):
+        angle = rng.uniform(-1, 1) * y / 4 + rng.uniform(-1, 1) * x / 4 + rng.uniform(0, 6)
+        light = 128 + 90 * np.sin(angle[..., None] + np.arange(channels))
+        found.append(np.clip(np.rint(light + noise.normal(0, 2, light.shape)), 0, 255).astype(np.uint8))
+    return found
+
+
+# What a model of ripples is: its purpose, network and number of channels, and how it is built.
+Learning = tuple[Purpose, str | None, int, dict[str, int]]
+PIXELS_OF_RIPPLES: Learning = ("exact", None, 1, {"width": 16})
+RIPPLES: dict[str, tuple[Learning, Promise]] = {
+    "exact-ripples": (PIXELS_OF_RIPPLES, Promise(0)),
+    "within-3-ripples": (PIXELS_OF_RIPPLES, Promise(3)),  # the model left out: that of the archive before
+    "quality-90-ripples-levels": (("compress", "levels", 1, {"width": 16}), Promise(None, 90)),
+    "quality-90-ripples-transform": (("compress", "transform", 2, {"width": 16, "code": 24}), Promise(None, 90)),
+    "quality-90-ripples-memory": (
+        ("compress", "transform", 1, {"width": 16, "code": 6, "fold": 4, "memory": 20}),
+        Promise(None, 90),
+    ),
+    "quality-90-ripples-flat": (("compress", "flat", 1, {"width": 16, "code": 24}), Promise(None, 90)),
+}
+
+
+def of_ripples(how: Learning) -> bytes:
+    """The compact model of a short training on ripples, with what encoding needs."""
+    purpose, network, channels, more = how
+    samples = narrows.from_arrays(np.stack(ripples(1000, 0, 0, channels)))
+    model = narrows.build(samples.description, network, purpose=purpose, **more)  # type: ignore[arg-type]
+    steps = 900 if purpose == "exact" else 300
+    for _ in narrows.fit(model, samples, narrows.Settings(steps=steps, batch_size=32, threads=1)):
+        pass
+    prepare(model, samples)
+    return model.packed["exact" if purpose == "exact" else "lossy"]
+
+
+def unseen_ripples(how: Learning) -> list[tuple[Entry, list[Array]]]:
+    """Ripples that no training saw, of the sizes that the model takes; for one with a memory, half of them are those
+    that it remembers with other noise; for one of two channels, half of them have one, and are widened."""
+    _, network, channels, more = how
+    found = ripples(12, 1, 1, channels)
+    if more.get("memory"):
+        found += [ripples(1000, 0, 2)[i] for i in np.linspace(0, 999, more["memory"]).astype(int)[:12]]
+    if channels == 2:
+        found += ripples(12, 2, 2)
+    if network != "flat":  # the others take images of any size
+        found += [found[0][:19, :20], found[1][:7], found[2][1:]]
+    return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(found)]
+
+
+def ways(archive: Archive) -> list[int]:
+    """How each block is stored; see FORMAT.md."""
+    return [archive._reader.payload(block, "a block")[0] for block in range(len(archive._reader.layout.blocks))]
+
+
 MODELS: dict[str, tuple[str, dict[str, int]]] = {
     "model-lesson-linear": ("lesson-linear", {"code": 4}),
     "model-lesson-conv": ("lesson-conv", {"code": 2}),
@@ -161,18 +221,30 @@ def main() -> None:
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)
         cases[name] = (entries(network), promise, 1 << 12, packed)
+    made: dict[str, bytes] = {}
+    for name, (how, promise) in RIPPLES.items():
+        if not (HERE / f"{name}.nrw").exists():
+            made.setdefault(str(how), of_ripples(how))
+        cases[name] = (unseen_ripples(how), promise, 1 << 12, made.get(str(how), b""))
     for name, (content, promise, block_bytes, packed) in cases.items():
         path = HERE / f"{name}.nrw"
         if path.exists():
             print(f"{path.name} is there and stays")
             continue
         file = io.BytesIO()
-        writer = Writer(file, BlockCodec(promise, packed), block_bytes=block_bytes)
+        codec = BlockCodec(promise, packed)
+        writer = Writer(file, codec, embed_model=name != "within-3-ripples", block_bytes=block_bytes)
         for entry, samples in content:
             writer.add(entry, samples)
         writer.close()
+        with Archive(file, codec.packed) as archive:
+            assert name not in RIPPLES or min(ways(archive)) >= PIXELS, f"{name}: a block has a plain way"
+            if "memory" in name and name in RIPPLES:
+                images = np.stack([samples[0] for _, samples in content if samples[0].shape == (20, 21, 1)])
+                memory = codec.lossy.memory  # type: ignore[union-attr]
+                assert len(set(memory.like(images))) > 12, "the memory is not used"
         path.write_bytes(file.getvalue())
-        with Archive(path) as archive:
+        with Archive(path, codec.packed) as archive:
             if packed and promise.quality:  # another machine's samples may differ by 1
                 np.savez_compressed(path.with_suffix(".npz"), **{key: archive[key] for key in archive})
             else:

@@ -9,6 +9,8 @@ from typing import Any
 
 from narrows.cli import show
 
+SMALL_FOLD = 4  # pixels a side of the blocks of drawings
+
 
 def purposes(purpose: str, promise: str | None, description: Any) -> list[Any]:
     """What is learned, one after the other: for both promises of `compress`, a lossy model and an exact one."""
@@ -31,6 +33,7 @@ def shapes(
     from narrows.data.character import drawn, often_alike
     from narrows.errors import SettingsError
     from narrows.networks.compressors import MEMORY_MOST, TRANSFORM, by_transform, of_effort
+    from narrows.networks.transform import PIECE
 
     if purposes == ["reconstruct"]:
         for name, value in (("effort", effort), ("memory", memory)):
@@ -44,12 +47,13 @@ def shapes(
         network, width = of_effort(samples.description, purpose, effort or "usual")
         told[number] |= {k: v for k, v in (("network", network), ("width", width)) if v is not None}
     large = by_transform(samples.description, purposes[0], told[0].get("network"))
-    if large and told[0].get("network") is None and drawn(samples):
+    fits = (shape["code"] or 1) <= SMALL_FOLD**2 * samples.description.channels
+    if large and fits and told[0].get("network") is None and drawn(samples):
         show.say("note: these are drawings, so the blocks of the transform are 4 pixels a side, not 8")
-        told[0] |= {"network": TRANSFORM, "fold": 4}
+        told[0] |= {"network": TRANSFORM, "fold": SMALL_FOLD}
         if told[0].get("width"):
             told[0]["width"] //= 1 if shape["width"] else 2
-    if memory is None and large and not samples.description.varied:
+    if memory is None and large and 0 < max(samples.description.shape[:2]) <= PIECE:
         memory = min(len(samples), MEMORY_MOST) if often_alike(samples) else 0
         if memory:
             show.say(f"note: many images are alike, so the model remembers {memory} of them; --memory 0 does without")

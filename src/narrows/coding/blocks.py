@@ -26,8 +26,10 @@ from narrows.errors import ArchiveError, ModelError, SettingsError
 T = TypeVar("T")
 PIXELS, LOSSY = 16, 17  # the ways of `pixels` and of `lossy`; those below are `plain`'s
 WIDENED = 18  # `lossy` too, with the channels that `widen` adds
-SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones
-SMALL = 0.1  # of the raw samples: lossy codes that need less are not compared at all
+SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones,
+PLAIN, HEAD = 0.02, 200  # unless the quick one takes less than so much of the raw samples, and so many bytes
+SMALL = 0.1  # of the raw samples: lossy codes that need less, and less than
+NEWS = 0.5  # bytes a pixel that is unlike its neighbours, are not compared at all
 _STEPPED = 0x40  # of a block's first byte: values are stored as multiples of 2 E + 1
 
 
@@ -99,7 +101,8 @@ class BlockCodec:
         return _unpacked(lambda packed: open_codec(packed, self._encoder), self.packed)
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
-        """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes.
+        """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes of all that are tried: slow
+        general ones are not where a quick look says that a model's needs far less.
 
         Unless told not to `verify`, decodes them again and checks the promise before it returns.
         """
@@ -130,8 +133,8 @@ class BlockCodec:
         if not self.lossy.fits(shapes, dtype):
             return None
         data, digest = self.lossy.encode(coded, quality)
-        close = len(data) > SMALL * sum(s.nbytes for s in samples) and len(data) >= SURE * plain.quick_size(samples)
-        if close and len(data) >= len(plain.encode(samples)[1]):
+        few = len(data) <= SMALL * sum(s.nbytes for s in samples) and len(data) <= NEWS * plain.news(samples)
+        if not few and not _far_less(len(data), samples) and len(data) >= len(plain.encode(samples)[1]):
             return None
         if verify and self.lossy.digest(data, shapes, quality) != digest:
             raise ArchiveError("internal error: a block does not decode to what was coded; please report it")
@@ -150,7 +153,7 @@ class BlockCodec:
             learned = bytes([PIXELS]) + self.pixels.encode(samples, error)
         steps = _stepped(samples, error) if error else None
         rest = samples if steps is None else steps
-        if learned is not None and len(learned) < SURE * plain.quick_size(rest):
+        if learned is not None and _far_less(len(learned), rest):
             return learned
         way, data = plain.encode(rest)
         payload = bytes([way | (_STEPPED if steps is not None else 0)]) + data
@@ -214,6 +217,12 @@ class BlockCodec:
         if wide:
             found = [narrowed(image, shape[2]) for image, shape in zip(found, shapes, strict=True)]
         return digest, found
+
+
+def _far_less(size: int, samples: Sequence[Array]) -> bool:
+    """Whether a quick general format takes so many more bytes that slow ones would too."""
+    quick = plain.quick_size(samples)
+    return size < SURE * quick and quick >= PLAIN * sum(s.nbytes for s in samples) + HEAD
 
 
 def _unpacked(unpack: Callable[[bytes], T], packed: bytes) -> T | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,16 +181,29 @@ class Exact:
         return seen[-1]
 
 
+class _Plain:
+    """How many threads need plain products just now, and what was allowed before the first came."""
+
+    lock, inside, before = threading.Lock(), 0, "highest"
+
+
 @contextmanager
 def plain_products(device: torch.device) -> Iterator[None]:
-    """No shorter type may stand in for float32 meanwhile, whatever the caller has allowed."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    """No shorter type may stand in for float32 meanwhile, whatever the caller has allowed; that is one setting for
+    all threads, so the last one to leave puts it back."""
+    with _Plain.lock:
+        if not _Plain.inside:
+            _Plain.before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        _Plain.inside += 1
     try:
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with _Plain.lock:
+            _Plain.inside -= 1
+            if not _Plain.inside:
+                torch.set_float32_matmul_precision(_Plain.before)
 
 
 def check_machine(device: torch.device) -> None:

@@ -122,7 +122,10 @@ class Gaussians:
         if some.any():
             found <<= bits
             low = None if symbols is None else (symbols & (1 << bits) - 1)[some]
-            found[some] |= coder.by_table(low, GAUSSIANS - 1 + bits[some], self.tables)
+            read = coder.by_table(low, GAUSSIANS - 1 + bits[some], self.tables)
+            if (read >> bits[some]).any():  # an escape, which no encoder takes here
+                raise ArchiveError("a damaged block: last bits that are more than bits")
+            found[some] |= read
         return found
 
 

@@ -78,7 +78,7 @@ class LatentsCodec:
             (kind,) = next(arrays).tolist()
             edges, dials, steps, logs, inverses, widths = (next(arrays) for _ in range(6))
             gaussians = Gaussians.from_arrays(arrays)
-        except (StopIteration, ValueError):
+        except (StopIteration, TypeError, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         known = kind in (0, 1, 2) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS

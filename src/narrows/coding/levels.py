@@ -59,7 +59,7 @@ class LevelsCodec:
         try:
             (channels,) = next(arrays).tolist()
             counts, places, worth = [next(arrays) for _ in range(3)]
-        except (StopIteration, ValueError):
+        except (StopIteration, TypeError, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         if not 1 <= channels <= 4 or any(a.shape != (QUALITIES,) for a in (counts, places, worth)):
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")

@@ -9,6 +9,7 @@ Next door: `levels` has the walk; `blocks` stores the result.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,7 +33,7 @@ from narrows.coding.pixels import batches, tiles
 from narrows.coding.tables import Integers
 from narrows.coding.transforms import TransformCodec
 from narrows.data.batches import Indices, from_tensor, to_tensor
-from narrows.data.likeness import Floats, likenesses, spread
+from narrows.data.likeness import Floats, likenesses, spread, thumbnail_size
 from narrows.data.samples import Array, Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder, Config
@@ -45,7 +46,7 @@ from narrows.training.begin import beside_of
 VERSION = 1
 VECTORS = 2048  # that decide the ranges of the exact networks
 MOST_VALUES = 1 << 40  # of a sample of one size
-DAMAGE = (StopIteration, ValueError, TypeError, KeyError, RuntimeError, OverflowError, SettingsError)
+DAMAGE = (StopIteration, ValueError, TypeError, LookupError, RuntimeError, OverflowError, SettingsError)
 Shape = tuple[int, ...]
 
 
@@ -159,7 +160,8 @@ def _memory(
 ) -> Memory:
     """What a model remembers; raises `ModelError` where it does not fit the model."""
     fits = len(lengths.shape) == 1 and 1 <= len(lengths) <= model.config.memory and bool((lengths >= 0).all())
-    if not fits or lengths.max() > len(recalled) or lengths.sum() != len(recalled) or len(thumbnails) % len(lengths):
+    fits = fits and lengths.max() <= len(recalled) and lengths.sum() == len(recalled)
+    if not fits or len(thumbnails) not in (0, len(lengths) * thumbnail_size(model.description.shape)):
         raise ModelError("a compact model whose memory is damaged; make the model again")
     ends = np.cumsum(lengths).tolist()
     payloads = [recalled[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
@@ -196,6 +198,9 @@ class LossyCodec:
     density."""
 
     def __init__(self, description: Description, decoder: torch.nn.Module, levels: LevelsCodec) -> None:
+        """Raises `ModelError` where the parts do not fit together."""
+        if levels.channels != description.channels:
+            raise ModelError("a compact model whose parts do not fit together; make the model again")
         self.description, self.decoder, self.levels = description, decoder, levels
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
@@ -255,10 +260,11 @@ class LossyCodec:
 
 
 def _check(config: Config, description: Description) -> None:
-    """Raise ValueError or TypeError for what no model that codes at a quality has."""
-    if config.purpose != "compress" or description.values > MOST_VALUES:
+    """Raise ValueError for what no model that codes at a quality has."""
+    sizes = (config.code, config.width, config.step, config.offset, config.block, config.memory)
+    if any(type(size) is not int for size in sizes):
         raise ValueError
-    if np.dtype(description.dtype).kind not in "uif" or not float(description.low) < float(description.high):
+    if config.purpose != "compress" or math.prod(description.shape) > MOST_VALUES:
         raise ValueError
 
 

@@ -20,7 +20,7 @@ from narrows.data.samples import Array
 from narrows.errors import ArchiveError, ModelError
 from narrows.networks.prior import RECALL_QUALITY
 
-HELD, HELD_NUMBERS = 64, 1 << 25  # codes kept at hand, and numbers in all of them
+HELD_NUMBERS = 1 << 25  # of codes kept at hand
 ALIKE = 0.5  # how alike two samples must be for one to help the other
 Shorts = npt.NDArray[np.int16]
 assert RECALL_QUALITY <= QUALITIES
@@ -40,7 +40,7 @@ class Memory:
         self.latents, self.shape, self.payloads, self.likeness = latents, shape, payloads, likeness
         # One symbol for each, one for none; and the escape, which never comes.
         self._which = Tables((from_weights(np.append(np.ones(len(payloads) + 1, np.int64), 0)),), (0,))
-        held = max(1, min(HELD, HELD_NUMBERS // math.prod(shape)))
+        held = max(1, HELD_NUMBERS // math.prod(shape))
         self._recall: Callable[[int], Shorts] = functools.lru_cache(held)(self._decoded)
 
     def like(self, images: Array) -> Integers:

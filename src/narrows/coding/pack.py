@@ -49,11 +49,12 @@ def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
     sides, at = varints.unpack(data, at, int(ranks.sum()))
     shapes = [tuple(part.tolist()) for part in _parted(sides, ranks)]
     sizes = [math.prod(shape) for shape in shapes]
-    if sum(sizes) > limit:
+    # Sides of 0 do not excuse others that no array can have.
+    if sum(sizes) > limit or any(math.prod(max(1, side) for side in shape) > limit for shape in shapes):
         raise ArchiveError(f"a packed model is damaged: {sum(sizes)} numbers, at most {limit} are allowed")
     widths, at = varints.unpack(data, at, int(count))
-    if (widths > MOST_BITS + 1).any():
-        raise ArchiveError("a packed model is damaged: a table that is too long")
+    if (widths < 1).any() or (widths > MOST_BITS + 1).any():
+        raise ArchiveError("a packed model is damaged: a table of no possible length")
     flat_weights, at = varints.unpack(data, at, int(widths.sum()))
     if (flat_weights > 255).any():
         raise ArchiveError("a packed model is damaged: a weight that is too large")

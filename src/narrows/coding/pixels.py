@@ -63,7 +63,7 @@ class PixelCodec:
         try:
             version, channels, count = next(arrays).tolist()
             base = next(arrays)
-        except (StopIteration, ValueError):
+        except (StopIteration, TypeError, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
         if version != VERSION or not 1 <= channels <= 4 or count != LEVELS or base.shape != (channels, VALUES):
             raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
@@ -76,6 +76,8 @@ class PixelCodec:
                 _check(step, p)
         if next(arrays, None) is not None:
             raise ModelError("a compact model with more in it than it should have; make the model again")
+        if (base < 0).any() or not 0 < base.sum(axis=1).min() <= base.sum(axis=1).max() < 1 << 38:
+            raise ModelError("a compact model whose tables are none; make the model again")
         return cls(channels, base, tuple(levels))
 
     @property

@@ -24,6 +24,7 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 # Raw LZMA2 has no header: the dictionary, 8 MiB, bounds what a reader needs.
 DICTIONARY = 1 << 23
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY}]
+STRIP = 1 << 16  # values looked at in one go, so that they stay in the processor's cache
 PNG_SIDE = 1 << 16  # of one PNG, so that no reader meets a picture too high for it
 
 
@@ -45,6 +46,22 @@ def quick_size(samples: Sequence[Array]) -> int:
     if _fits_png([s.shape for s in samples], samples[0].dtype):
         return len(_png(samples, compress_level=1))
     return len(zlib.compress(_joined(samples).tobytes(), 1))
+
+
+def news(samples: Sequence[Array]) -> int:
+    """Pixels, or values of vectors, that are neither as the one before nor as the one above: unless they repeat in a
+    pattern, no format stores them for nothing. Counting is far quicker than `quick_size`."""
+    shape, found = samples[0].shape, 0
+    pixel = shape[2] if len(shape) == 3 else 1
+    alike = len(shape) == 1 or all(s.shape[1] == shape[1] for s in samples)
+    for group in [samples] if alike else [[s] for s in samples]:
+        flat, row = _joined(group), group[0].shape[-2] * pixel if len(shape) == 3 else shape[0]
+        for start in range(row, len(flat), STRIP):
+            end = min(start + STRIP, len(flat))
+            here = flat[start:end]
+            new = (here != flat[start - row : end - row]) & (here != flat[start - pixel : end - pixel])
+            found += int(np.count_nonzero(new))
+    return found // pixel
 
 
 def decode(way: int, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> list[Array]:

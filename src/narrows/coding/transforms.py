@@ -29,8 +29,8 @@ from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Array, Description
 from narrows.errors import ModelError
 from narrows.networks.autoencoder import Config
+from narrows.networks.transform import PIECE
 
-SIDE = 2048  # pixels of a piece
 Shape = tuple[int, ...]
 Piece = tuple[slice, ...]
 
@@ -138,7 +138,7 @@ def _dial(quality: int) -> torch.Tensor:
 @functools.lru_cache(64)
 def _pieces(shape: Shape) -> tuple[Piece, ...]:
     """The parts of a sample that are coded alone."""
-    return ((slice(None),),) if len(shape) == 1 else tuple(tiles(shape, SIDE))
+    return ((slice(None),),) if len(shape) == 1 else tuple(tiles(shape, PIECE))
 
 
 @functools.lru_cache(64)

@@ -20,7 +20,7 @@ def often_alike(samples: Samples) -> bool:
     values = samples.values
     if samples.description.kind != "images" or isinstance(values, Ragged) or len(values) < LEAST:
         return False
-    likeness = likenesses(values[spread(len(values), PROBED)])
+    likeness = likenesses(values, spread(len(values), PROBED))
     _, score = nearest(likeness, likeness, np.arange(len(likeness)))
     return bool((score >= MUCH).mean() >= SHARE)
 
@@ -29,6 +29,6 @@ def drawn(samples: Samples) -> bool:
     """Whether images are drawings: most of their pixels are exactly as the one before."""
     if samples.description.kind != "images":
         return False
-    images = [np.asarray(samples.values[int(i)]) for i in spread(len(samples), LOOKED_AT)]
+    images = (np.asarray(samples.values[int(i)]) for i in spread(len(samples), LOOKED_AT))  # one at a time
     same = [(image[:, 1:] == image[:, :-1]).all(axis=2).mean() for image in images if image.shape[1] > 1]
     return bool(np.mean(same) >= FLAT) if same else False

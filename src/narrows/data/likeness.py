@@ -6,24 +6,36 @@ Next door: `character` judges a whole set by it; `training.begin` and `coding.me
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from narrows.data.samples import Array
+from narrows.data.samples import CHUNK_BYTES, Array
 
 LIGHT, COLOUR = 24, 6  # fields a side of the two thumbnails
 WEIGHT = 0.5  # of colour
-ROWS = 256  # compared at a time
+ROWS = 256  # compared at a time; large images are fewer
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
-def likenesses(images: Array) -> Floats:
-    """Thumbnails `(N, D)` of images `(N, H, W, C)`, of length 1: their products, -1 to 1, say how alike two are."""
-    parts = [_likenesses(np.asarray(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
+def likenesses(images: Array, chosen: Indices | None = None) -> Floats:
+    """Thumbnails `(N, D)` of images `(N, H, W, C)`, or of the `chosen` ones, of length 1: their products, -1 to 1,
+    say how alike two are. The images may be a memory map: few are read at a time."""
+    rows = max(1, min(ROWS, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
+    count, parts = len(images) if chosen is None else len(chosen), []
+    for start in range(0, count, rows):
+        span = slice(start, start + rows)
+        parts.append(_likenesses(np.asarray(images[span if chosen is None else chosen[span]])))
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
+def thumbnail_size(shape: tuple[int, ...]) -> int:
+    """How many numbers the thumbnail of an image `(H, W, C)` has."""
+    return min(LIGHT, *shape[:2]) ** 2 + shape[2] * min(COLOUR, *shape[:2]) ** 2
 
 
 def _likenesses(images: Array) -> Floats:

@@ -16,6 +16,9 @@ from narrows.errors import DataError
 
 Array = npt.NDArray[Any]
 CHUNK_BYTES = 64 << 20  # how much of a set is looked at in one go
+NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
+MOST_COUNT = 1 << 48  # of samples, and of values along a side, that a stored description may speak of
+MOST_VALUE = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,20 @@ class Description:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Description:
-        """The inverse of `to_json`; raises KeyError or TypeError on other content."""
-        return cls(**{**fields, "shape": tuple(int(n) for n in fields["shape"])})
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError on other content."""
+        kind, shape, count = fields["kind"], tuple(fields["shape"]), fields["count"]
+        low, high = fields["low"], fields["high"]
+        if len(shape) != {"images": 3, "vectors": 1}[kind] or fields["dtype"] not in NUMBERS:
+            raise ValueError("samples of no known kind")
+        if not all(type(n) is int and 0 <= n <= MOST_COUNT for n in (*shape, count)):
+            raise ValueError("samples of no possible size")
+        # An image has from 1 to 4 channels, and both its sides or neither; a vector is never empty.
+        if not shape[-1] or (kind == "images" and (shape[2] > 4 or (shape[0] > 0) != (shape[1] > 0))):
+            raise ValueError("samples of no possible size")
+        finite = all(type(end) in (int, float) and abs(end) <= MOST_VALUE for end in (low, high))
+        if not finite or not 0 < float(high) - float(low) <= MOST_VALUE:
+            raise ValueError("samples of no possible range")
+        return cls(**{**fields, "shape": shape, "low": float(low), "high": float(high)})
 
 
 class Ragged(Sequence[Array]):

@@ -125,8 +125,9 @@ def _for_transform(
     """A model for lossy coding of photos, drawings and vectors, or of small images as vectors."""
     images, flat = description.kind == "images", network == FLAT
     spatial = images and not flat
-    if memory and (not spatial or description.varied):
-        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs images of one size")
+    if memory and (not spatial or description.varied or max(description.shape[:2]) > transforms.PIECE):
+        fitting = f"images of one size of at most {transforms.PIECE} pixels a side"
+        raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs {fitting}")
     if flat and not 0 < description.values <= PRIMAL_LIMIT:
         raise SettingsError(
             f"network {FLAT} needs samples of one size and at most {PRIMAL_LIMIT} values, not {description}; "

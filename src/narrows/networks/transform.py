@@ -16,6 +16,7 @@ from torch import nn
 from narrows.networks.parts import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
 from narrows.networks.start import LinearOptimum
 
+PIECE = 2048  # pixels a side: larger images are coded in pieces of this size
 FOLD = 8  # pixels a side of a block, unless told otherwise: smaller ones suit drawings
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
 REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # blocks next to one that its code, or its pixels, depend on

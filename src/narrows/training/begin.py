@@ -15,6 +15,7 @@ from narrows.data import damage
 from narrows.data.batches import Batches, Indices, chunks
 from narrows.data.likeness import likenesses, nearest, spread
 from narrows.data.samples import Ragged, Samples
+from narrows.errors import ModelError
 from narrows.networks import restore, unet
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import start_of
@@ -90,9 +91,14 @@ def settle(model: Autoencoder, x: torch.Tensor) -> None:
 
 def beside_of(model: Autoencoder, samples: Samples) -> Indices | None:
     """For a model with a memory: for each sample the one most like it, itself excepted, of those that the model will
-    remember."""
-    if not model.config.memory or isinstance(samples.values, Ragged):
+    remember. Raises `ModelError` for samples of another size than the model's, which it could not remember."""
+    if not model.config.memory:
         return None
+    if samples.description.shape != model.description.shape or isinstance(samples.values, Ragged):
+        raise ModelError(
+            f"{samples.source}: {samples.description.form} were given to a model that remembers "
+            f"{model.description.form}; give it samples of that size, or train one without a memory"
+        )
     likeness, chosen = likenesses(samples.values), spread(len(samples), model.config.memory)
     own = np.full(len(samples), -1)
     own[chosen] = np.arange(len(chosen))

@@ -104,7 +104,8 @@ def _train(
     validation = Batches(
         samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align, beside=beside
     )
-    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * values_each(model, plan.crop))))
+    each = values_each(model, plan.crop) * (1 if beside is None else 2)
+    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * each)))
     validation_x = validation.draw(0)
 
     state = State()
