@@ -53,10 +53,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with emoji/ and clothing/")
     parser.add_argument("--keep", type=Path, help="folder for models; those that lie there are not trained again")
     parser.add_argument("--pictures", type=Path, help="folder for pictures: grey, restored, original")
+    parser.add_argument("--only", choices=RECIPES)
     parser.add_argument("--quick", action="store_true", help="30 steps, 10 test images")
     arguments = parser.parse_args()
     sections = []
-    for domain, recipe in RECIPES.items():
+    for domain in (arguments.only,) if arguments.only else RECIPES:
+        recipe = RECIPES[domain]
         with tempfile.TemporaryDirectory() as folder:
             place = arguments.keep if arguments.keep and not arguments.quick else Path(folder)
             training = on_white(list(narrows.open_samples(arguments.data / domain / "train").values))
@@ -96,7 +98,8 @@ def main() -> None:
         if arguments.pictures is not None:
             chosen = np.linspace(0, len(test) - 1, 6).astype(int)
             panel(arguments.pictures / f"colourise-{domain}.png", [(grey[i], ours[i], test[i]) for i in chosen])
-    write("colourise" + "-quick" * arguments.quick, "Colour for grey pictures", "\n\n".join(sections))
+    name = "colourise" + (f"-{arguments.only}" if arguments.only else "") + "-quick" * arguments.quick
+    write(name, "Colour for grey pictures", "\n\n".join(sections))
 
 
 if __name__ == "__main__":
