@@ -28,7 +28,7 @@ from narrows.evaluation.metrics import psnr_db
 from narrows.networks.autoencoder import Autoencoder
 
 SETS = ("set14", "kodak")
-RECIPE = ("--for", "inpaint", "--crop", "96", "--batch-size", "4", "--steps", "7000")
+RECIPE = ("--for", "inpaint", "--crop", "96", "--batch-size", "4", "--steps", "3500")
 DAMAGES: tuple[tuple[str, holes.Kind, float], ...] = (
     ("50 % of pixels", "pixels", 0.5),
     ("80 % of pixels", "pixels", 0.8),

@@ -160,9 +160,9 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
 
 def _keep(made: list[Any], samples: Any, output: Path) -> None:
     """Write the first model, with what the second has for exact coding."""
-    from narrows.coding.codec import prepare
-
     if made[-1].config.purpose in ("compress", "exact"):
+        from narrows.coding.codec import prepare
+
         show.say("putting the model into whole numbers")
         prepare(made[-1], samples)
     if len(made) > 1:
