@@ -94,7 +94,7 @@ def columns_of(table: Table) -> tuple[tuple[Column, ...], tuple[str, ...]]:
         raise DataError(f"{table.source}: all columns are free text; one of numbers or categories is needed")
     if width > WIDTH_MOST:
         raise DataError(
-            f"{table.source}: the columns make {width} values a row, a category counting one for each that it may be; "
+            f"{table.source}: the columns make {width} values a row, a category as many as it may be; "
             f"allowed are {WIDTH_MOST}: leave out columns"
         )
     notes = []
@@ -165,7 +165,7 @@ def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]
             if None in found:
                 row = found.index(None)
                 raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cells[row])} was given where numbers are needed"
+                    f"{table.row(row)}, column {column.name!r}: {brief(cells[row])} is no number, as all are here"
                 )
             part = column.scaled(np.array(found, np.float64))[:, None]
         elif column.kind == "category":

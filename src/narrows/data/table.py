@@ -24,8 +24,8 @@ _END = r"\r\n|\n|\r|\Z"
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it stands in a file. `cells` are the rows below the header, each with one text a column, quotes taken
-    off; `spans` say where each stands in `text`."""
+    """A table as it stands in a file. `cells` are the rows below the header, each with one text a column, without
+    quotes; `spans` say where each stands in `text`."""
 
     source: str
     text: str

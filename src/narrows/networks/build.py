@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from narrows.data import damage
-from narrows.data.checks import brief, whole
 from narrows.data.cells import Cells
+from narrows.data.checks import brief, whole
 from narrows.data.degradation import Degradation
 from narrows.data.degrade import Grey
 from narrows.data.samples import Description

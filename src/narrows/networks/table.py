@@ -1,6 +1,6 @@
 """A network that fills in what is missing of vectors, such as rows of tables.
 
-Its linear path is the linear optimum whatever is missing: the mean of a Gaussian given the values that are known, with
+Its linear path is the linear optimum whatever is missing: the mean of a Gaussian given what is known, with
 mean and covariance found by expectation maximisation on data that have holes themselves (Dempster, Laird and Rubin,
 JRSS B 39, 1977). Beside it a branch, which adds nothing before training, sees the same and each known value's place
 between quantiles of its column (Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning",
@@ -134,11 +134,11 @@ def start(encoder: nn.Module, decoder: nn.Module, values: torch.Tensor, known: t
     deviation = (((values - mean) * known).square().sum(dim=0) / count).sqrt().clamp_min(1e-4)
     z = (values - mean) / deviation * known
     for part in (encoder, back):
-        part.mean.copy_(mean)
-        part.deviation.copy_(deviation)
+        part.get_buffer("mean").copy_(mean)
+        part.get_buffer("deviation").copy_(deviation)
     centre, covariance = moments(z, known)
-    encoder.centre.copy_(centre)
-    encoder.covariance.copy_(covariance)
+    encoder.get_buffer("centre").copy_(centre)
+    encoder.get_buffer("covariance").copy_(covariance)
     edges = path.branch[0].edges
     for column in range(len(edges)):
         found = _edges(z[known[:, column] > 0, column])
@@ -148,13 +148,15 @@ def start(encoder: nn.Module, decoder: nn.Module, values: torch.Tensor, known: t
 def _edges(z: torch.Tensor) -> torch.Tensor:
     """Up to B + 1 edges of bins: all values of a column of few, else quantiles, of what lies beside a value that
     takes up several."""
-    each, counts = z.unique(return_counts=True)
+    each: torch.Tensor
+    each, counts = torch.unique(z, return_counts=True)
     if len(each) <= BINS + 1:
         return each
     often = each[counts > len(z) / BINS]
     rest = z[~torch.isin(z, often)]
     at = torch.linspace(0, 1, BINS + 1 - len(often), dtype=torch.float64)
-    return torch.cat([often, torch.quantile(rest.double(), at).to(z.dtype)]).unique()
+    found: torch.Tensor = torch.unique(torch.cat([often, torch.quantile(rest.double(), at).to(z.dtype)]))
+    return found
 
 
 def moments(z: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -172,7 +174,7 @@ def moments(z: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.T
     rows = max(1, HELD // width**2)
     for _ in range(ROUNDS):
         filled, spread = [], torch.zeros(width, width)
-        for some, left in zip(z.split(rows), known.split(rows), strict=True):
+        for some, left in zip(torch.split(z, rows), torch.split(known, rows), strict=True):
             factors = factor(covariance, left)
             inverse = torch.cholesky_inverse(factors) * left[:, :, None] * left[:, None, :]
             expected = centre + torch.einsum("nij,nj->ni", inverse, (some - centre) * left) @ covariance

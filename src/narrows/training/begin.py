@@ -36,8 +36,8 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
             _start_filter(model, samples, training, plan)
         return
     if model.config.network == TABLE:
-        values, known = torch.cat(list(chunks(samples, training))).chunk(2, dim=1)
-        table.start(model.part("encoder").cpu(), model.part("decoder").cpu(), values, known)
+        x = torch.cat(list(chunks(samples, training)))
+        table.start(model.part("encoder").cpu(), model.part("decoder").cpu(), *x.chunk(2, dim=1))
         model.to(plan.device)
         return
     begin, work = start_of(model.config)

@@ -158,8 +158,10 @@ class Restoration:
 
 @dataclass(frozen=True)
 class Filling:
-    """Mean squared error of the values that are hidden and yet known, each weighted by the root of its variance; the
-    mean squared error that is told is over all values, those that are kept having none. `seed` decides what is hidden.
+    """Mean squared error of the values that are hidden and yet known, divided by the deviation of their column.
+
+    The mean squared error that is told is over all values, those that are kept having none. `seed` decides what is
+    hidden.
     """
 
     seed: int
@@ -181,7 +183,9 @@ class Filling:
         hidden = known - observed.told
         y = model.restored(observed).chunk(2, dim=1)[0]
         squares = ((y if model.training else y.clamp(0, 1)) - values).square() * hidden
-        weighted = squares / model.part("encoder").deviation
+        deviation = model.part("encoder").deviation
+        assert isinstance(deviation, torch.Tensor)
+        weighted = squares / deviation
         return weighted.sum() / hidden.sum().clamp_min(1), squares.sum() / x.numel()
 
 
