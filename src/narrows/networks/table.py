@@ -58,7 +58,9 @@ def given_left(covariance: torch.Tensor, z: torch.Tensor, left: torch.Tensor) ->
 
 def factor(covariance: torch.Tensor, left: torch.Tensor) -> torch.Tensor:
     """Cholesky factors `(N, W, W)` of the covariance of what is left in each row, the identity where nothing is."""
-    return torch.linalg.cholesky(covariance * left[:, :, None] * left[:, None, :] + torch.diag_embed(1 - left))
+    kept = covariance * left[:, :, None] * left[:, None, :] + torch.diag_embed(1 - left)
+    factors: torch.Tensor = torch.linalg.cholesky(kept)
+    return factors
 
 
 class Bins(nn.Module):
