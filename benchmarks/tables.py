@@ -1,9 +1,9 @@
 """Missing values of two tables filled in, beside scikit-learn's imputers on the same cells.
 
-Spambase and Letter as in GAIN (Yoon, Jordon and van der Schaar, ICML 2018): a fifth of the cells hidden at random, each
-imputer fitted on the table with these holes and asked to fill it, the root of the mean squared error over the hidden
-cells on columns scaled to 0..1. The settings of narrows were found on the first of these tables by hiding further cells
-that are known; the hidden ones took no part.
+Spambase and Letter as in GAIN (Yoon, Jordon and van der Schaar, ICML 2018): a fifth of the cells hidden at random,
+each imputer fitted on the table with these holes and asked to fill it, the root of the mean squared error over the
+hidden cells on columns scaled to 0..1. The settings of narrows were found with the holes of seed 0 by hiding further
+cells, which were known; those hidden here took no part.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str)
     else:
         lacking = [name for name in own if name not in names]
         more = [name for name in names if name not in own]
-        told = [f"no column {lacking[0]!r}"] * bool(lacking) + [f"a column {brief(more[0])} too many"] * bool(more)
+        told = [f"no column {name!r}" for name in lacking[:1]] + [f"a column {brief(n)} too many" for n in more[:1]]
         what = " and ".join(told)
     raise ModelError(
         f"{source}: the table does not fit this model: {what}; it takes {len(own)} columns, {brief(own[0])} to "

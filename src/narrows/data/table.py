@@ -83,7 +83,7 @@ def parse(text: str, source: str = "table") -> Table:
     """The table that a text is; raises as `read_table` does."""
     start = len(_BOM) if text.startswith(_BOM) else 0
     delimiter = _delimiter(re.split(_END, text[start:], maxsplit=1)[0])
-    field = re.compile(rf'("(?:[^"]|"")*"|[^{delimiter}\r\n]*)({delimiter}|{_END})')
+    field = re.compile(rf'("(?:[^"]|"")*"|(?!")[^{delimiter}\r\n]*)({delimiter}|{_END})')
     rows: list[list[str]] = []
     spans: list[list[tuple[int, int]]] = []
     row: list[str] = []
