@@ -28,6 +28,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         for i, image in enumerate(images[:count]):
             Image.fromarray(image).save(folder / name / f"{i}.png")
+    rows = [f"{i},{i * i if i % 3 else ''},{'even' if i % 2 == 0 else 'odd'}" for i in range(30)]
+    (folder / "table.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
     Image.fromarray(images[0]).save(folder / "scratched.png")
     Image.fromarray(np.eye(24, 32, dtype=np.uint8)).save(folder / "scratches.png")
     return folder

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import restoring
+from narrows.cli import restoring, tables
 
 
 @click.command("inpaint")
@@ -29,8 +29,19 @@ def command(
     \b
     narrows train photos/ --for inpaint -o fill.safetensors
     narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
+    narrows inpaint table.csv -m cells.safetensors -o full.csv
 
-    What is known comes back as it is. In a table (.csv) missing cells are empty or say NaN.
+    What is known comes back as it is. In a table (.csv, .tsv; the model is trained on one) missing cells are empty
+    or say NaN or NA, and everything else stays to the byte; free text is kept, and must not be missing.
     A folder gives a folder of the same tree; ICC profile, EXIF and alpha are kept. An .npy of samples gives an .npy.
     """
+    from narrows.data.table import is_table
+    from narrows.errors import SettingsError
+
+    if is_table(data):
+        if options.pop("effort") != "usual":
+            raise SettingsError("--effort best was given for a table; it turns pictures: leave it out")
+        options.pop("skip_bad")
+        tables.inpaint(data, model_path, output, mask=mask, missing_value=missing_value, **options)
+        return
     restoring.run("inpaint", data, model_path, output, mask=mask, missing_value=missing_value, **options)

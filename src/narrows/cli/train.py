@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import choices, damages, show
+from narrows.cli import choices, damages, show, tables
 from narrows.cli.log import Log
 
 
@@ -72,13 +72,15 @@ from narrows.cli.log import Log
 def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> None:
     """Learn an autoencoder from DATA and write it to a model file.
 
-    DATA is a folder of images, an image, an .npy or .npz file, or a named set: mnist, fashion-mnist, digits.
+    DATA is a folder of images, an image, an .npy or .npz file, a named set: mnist, fashion-mnist, digits; or, with
+    --for inpaint, a table (.csv, .tsv), which may have missing cells itself.
 
     \b
     narrows train mnist -o mnist.safetensors
     narrows train photos/ -o photos.safetensors --minutes 10
     narrows train mnist -o small.safetensors --for compress
     narrows train photos/ -o clean.safetensors --for denoise
+    narrows train table.csv -o cells.safetensors --for inpaint
     narrows train mnist -o lesson.safetensors --network lesson-linear \\
         --batch-size 20 --learning-rate 0.001 --start random --epochs 20
 
@@ -90,6 +92,7 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
     from narrows.data.damage import words
     from narrows.data.files import check_writable
     from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.data.table import is_table
     from narrows.networks.build import build, named
     from narrows.networks.unet import UNET
     from narrows.training import checkpoint as checkpoints
@@ -108,14 +111,18 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
     refuse_overwriting(output, data)
     if resume:
         checkpoints.check(output.with_name(output.name + ".checkpoint"))
-    degradation = damages.degradation(purpose, damage)
+    table = is_table(data)
+    degradation = None if table else damages.degradation(purpose, damage)
     if shape["network"] not in (None, UNET) and purpose != "compress":
         named(shape["network"])
         check_crop(shape["network"], settings.crop)
     device.choose(settings.device)
     writer = None if board is None else _tensorboard_writer()
-    with show.reporting() as report:
-        samples = open_samples(data, "train", skip_bad, report)
+    if table:
+        samples, degradation = tables.opened(data, purpose, damage)
+    else:
+        with show.reporting() as report:
+            samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
         show.say(f"note: {note}")
     if degradation is not None:

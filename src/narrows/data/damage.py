@@ -11,7 +11,9 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from narrows.data.cells import Cells
 from narrows.data.checks import brief, real, whole
+from narrows.data.columns import Column
 from narrows.data.combine import Combination, Custom
 from narrows.data.degradation import Degradation, Task
 from narrows.data.degrade import Grey, Missing, Noise, NoiseKind, Smaller
@@ -21,11 +23,13 @@ from narrows.errors import SettingsError
 SCALES = (2, 4)  # from, to
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 USUAL_MISSING = (0.1, 0.9)
+USUAL_CELLS = (0.1, 0.6)
 _NAMES: dict[str, type[Any]] = {
     "smaller": Smaller,
     "grey": Grey,
     "noise": Noise,
     "missing": Missing,
+    "cells": Cells,
     "custom": Custom,
 }
 _KEPT = {
@@ -33,6 +37,7 @@ _KEPT = {
     "grey": ("vividness",),
     "noise": ("low", "high", "kind", "clip"),
     "missing": ("low", "high", "kind"),
+    "cells": ("low", "high", "columns"),
     "custom": ("name", "task", "scale"),
 }
 Range = float | tuple[float, float]
@@ -61,6 +66,11 @@ def given(mask: Any) -> Missing:
     return Missing(share, share, "given", torch.from_numpy(marked.copy()))
 
 
+def cells(columns: Sequence[Column], share: Range = USUAL_CELLS) -> Cells:
+    """Missing cells of a table with these columns, a share or a range of shares; raises `SettingsError`."""
+    return Cells(*_range("missing", share, 0.99), tuple(columns))
+
+
 def smaller(scale: int) -> Smaller:
     """Sides divided by 2, 3 or 4; raises `SettingsError`."""
     return Smaller(whole("scale", scale, *SCALES))
@@ -80,9 +90,9 @@ def combined(parts: Sequence[Degradation]) -> Degradation:
     if not parts:
         raise SettingsError("no degradation was given; give at least one")
     names = [_name(part) for part in parts]
-    if len(set(names)) < len(names) or ("custom" in names and len(names) > 1):
+    if len(set(names)) < len(names) or ({"custom", "cells"} & {*names} and len(names) > 1):
         raise SettingsError(
-            f"degradations {' + '.join(names)} cannot be combined; take different ones, a function alone"
+            f"degradations {' + '.join(names)} cannot be combined; take different ones, a function or cells alone"
         )
     ordered = sorted(parts, key=lambda part: list(_NAMES).index(_name(part)))
     return ordered[0] if len(ordered) == 1 else Combination(tuple(ordered))
@@ -101,7 +111,7 @@ def noise_of(degradation: Degradation) -> Noise | None:
 def to_json(degradation: Degradation) -> list[dict[str, Any]]:
     """A degradation as JSON values: a list of parts, each with its name in `degradation`."""
     return [
-        {"degradation": _name(part), **{key: getattr(part, key) for key in _KEPT[_name(part)]}}
+        {"degradation": _name(part), **{key: _plain(getattr(part, key)) for key in _KEPT[_name(part)]}}
         for part in parts_of(degradation)
     ]
 
@@ -124,6 +134,8 @@ def words(degradation: Degradation) -> str:
             told.append(f"{part.kind} noise {_span(part.low, part.high)}{', clipped' * part.clip}")
         elif isinstance(part, Missing):
             told.append(f"{_span(part.low, part.high)} missing ({part.kind})")
+        elif isinstance(part, Cells):
+            told.append(f"{_span(part.low, part.high)} of the cells hidden")
         elif isinstance(part, Smaller):
             told.append(f"{part.factor} times smaller")
         else:
@@ -141,12 +153,19 @@ def _part(fields_: dict[str, Any]) -> Degradation:
         if fields_["kind"] == "given":
             return Missing(*_range("missing", (fields_["low"], fields_["high"])), "given")
         return missing((fields_["low"], fields_["high"]), fields_["kind"])
+    if name == "cells":
+        return cells([Column.from_json(fields) for fields in fields_["columns"]], (fields_["low"], fields_["high"]))
     if name == "smaller":
         return smaller(fields_["factor"])
     if name == "grey":
         return Grey(real("vividness", fields_["vividness"], 0, 10))
     scale = whole("scale", fields_["scale"], 1, SCALES[1])
     return Custom(str(fields_["name"]), None, _one_of("task", fields_["task"], get_args(Task)), scale)
+
+
+def _plain(value: Any) -> Any:
+    """A field as a JSON value."""
+    return [column.to_json() for column in value] if isinstance(value, tuple) else value
 
 
 def _name(part: Degradation) -> str:

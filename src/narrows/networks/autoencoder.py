@@ -26,6 +26,7 @@ from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import RECALL_DIAL, Prior
 from narrows.networks.start import LinearOptimum
+from narrows.networks.table import TABLE
 from narrows.networks.unet import UNET
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
@@ -118,7 +119,7 @@ class Autoencoder(nn.Module):
         if self.degradation is None:
             raise ModelError(f"this model restores nothing, it is one to {self.config.purpose}; train one for it")
         encoder, decoder = self.part("encoder"), self.part("decoder")
-        answers = self.config.network == UNET
+        answers = self.config.network in (UNET, TABLE)
         return restore.restored(
             self.degradation, lambda x: decoder(encoder(x)), answers, self.config.padded, observed, alpha
         )

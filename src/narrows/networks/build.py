@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from narrows.data import damage
+from narrows.data.cells import Cells
 from narrows.data.checks import brief, whole
 from narrows.data.degradation import Degradation
 from narrows.data.degrade import Grey
 from narrows.data.samples import Description
 from narrows.errors import SettingsError
-from narrows.networks import conv, dense, lesson, transform, unet
+from narrows.networks import conv, dense, lesson, table, transform, unet
 from narrows.networks.autoencoder import Autoencoder, Config, Purpose
 from narrows.networks.compressors import (
     FLAT,
@@ -33,6 +34,7 @@ from narrows.networks.compressors import (
 )
 from narrows.networks.recipe import Recipe
 from narrows.networks.start import PRIMAL_LIMIT, WORK_LIMIT, LinearOptimum
+from narrows.networks.table import TABLE
 from narrows.networks.unet import UNET
 
 Start = Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
@@ -103,6 +105,7 @@ NETWORKS: dict[str, Network] = {
 
 
 UNET_RECIPE = Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8)
+TABLE_RECIPE = Recipe(256, 2e-3, 100, muon=2e-2)
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -112,7 +115,8 @@ def recipe_of(config: Config) -> Recipe:
     if config.purpose == "compress":
         known = {LEVELS: LEVELS_RECIPE, FLAT: FLAT_RECIPE}
         return known.get(config.network) or TRANSFORM_RECIPE[bool(config.step)]
-    return UNET_RECIPE if config.network == UNET else NETWORKS[config.network].recipe
+    restorers = {UNET: UNET_RECIPE, TABLE: TABLE_RECIPE}
+    return restorers.get(config.network) or NETWORKS[config.network].recipe
 
 
 def start_of(config: Config) -> tuple[Start | None, float]:
@@ -141,7 +145,7 @@ def build(
     `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code. A `memory`
     above 0 lets `transform` remember so many training samples, for images of one size that are often much alike; its
     blocks are `fold` pixels a side, 8 unless told 4, which suits drawings. With a `degradation` (see `data.damage`)
-    it is a network that undoes it: `unet` for images unless told otherwise.
+    it is a network that undoes it: `unet` for images unless told otherwise, `table` for cells of tables.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -166,6 +170,8 @@ def build(
         )
     if degradation is not None and network in (None, UNET) and description.kind == "images":
         return _unet(description, code, width, seed, degradation)
+    if isinstance(degradation, Cells):
+        return _table(description, network, code, width, seed, degradation)
     if network is None:
         network = "dense" if 0 < description.values <= PRIMAL_LIMIT else "conv"
     row = named(network)
@@ -213,6 +219,23 @@ def _unet(
         halves = unet.unet(inputs, degradation.answers(colours), sides, width, fold)
     step, parts = fold << depth, damage.to_json(degradation)
     config = Config(UNET, width << depth, width, step, 0, 0, degradation.task, degradation=parts)
+    return _undoing(Autoencoder(*halves, config, description), degradation)
+
+
+def _table(
+    description: Description, network: str | None, code: int | None, width: int | None, seed: int, degradation: Cells
+) -> Autoencoder:
+    """A network that fills in cells of a table."""
+    values = degradation.width
+    width = whole("width", table.WIDTH if width is None else width, 8, 4096)
+    if network not in (None, TABLE) or code not in (None, 3 * values):
+        raise SettingsError("a network or a code was chosen, but tables have a network of their own; leave it out")
+    if description.shape != (2 * values,):
+        raise SettingsError(f"{description.form} were given for columns of {values} values; encode them as these")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        halves = table.table(values, width)
+    config = Config(TABLE, 3 * values, width, 0, 0, 0, "inpaint", degradation=damage.to_json(degradation))
     return _undoing(Autoencoder(*halves, config, description), degradation)
 
 

@@ -27,7 +27,9 @@ def observe(
 def inputs(
     degradation: Degradation, observed: Observed, guess: torch.Tensor, alpha: torch.Tensor | None
 ) -> torch.Tensor:
-    """What a network with levels sees: `(N, I, H, W)`."""
+    """What a network with levels sees: `(N, I, H, W)`, or `(N, I)` of vectors."""
+    if guess.ndim < 4:
+        return torch.cat([guess, observed.told], dim=1)
     scale = degradation.scale
     told = observed.told.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     return torch.cat([guess, told, *(() if alpha is None else (larger(alpha, scale),))], dim=1)

@@ -16,12 +16,13 @@ from narrows.data.batches import Batches, Indices, chunks
 from narrows.data.likeness import likenesses, nearest, spread
 from narrows.data.samples import Ragged, Samples
 from narrows.errors import ModelError
-from narrows.networks import restore, unet
+from narrows.networks import restore, table, unet
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import start_of
 from narrows.networks.parts import silence
 from narrows.networks.prior import Prior
 from narrows.networks.start import linear_optimum, thinned
+from narrows.networks.table import TABLE
 from narrows.networks.unet import UNET
 from narrows.training.objective import measured, objective
 from narrows.training.settings import Plan
@@ -37,6 +38,11 @@ def start_network(model: Autoencoder, samples: Samples, training: Any, plan: Pla
     if model.config.network == UNET:
         if plan.start == "pca":
             _start_filter(model, samples, training, plan)
+        return
+    if model.config.network == TABLE:
+        x = torch.cat(list(chunks(samples, training)))
+        table.start(model.part("encoder").cpu(), model.part("decoder").cpu(), *x.chunk(2, dim=1))
+        model.to(plan.device)
         return
     begin, work = start_of(model.config)
     if begin is None:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from narrows.data.cells import Cells
+from narrows.data.degradation import Observed
 from narrows.networks import restore
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.levels import Levels
@@ -155,6 +157,43 @@ class Restoration:
 
 
 @dataclass(frozen=True)
+class Filling:
+    """Mean squared error of the values that are hidden and yet known, divided by the deviation of their column.
+
+    The mean squared error that is told is over all values, those that are kept having none. `seed` decides what is
+    hidden.
+    """
+
+    seed: int
+
+    def parts(self, model: Autoencoder, plan: Plan) -> tuple[Part, ...]:
+        return (Part(model, plan.learning_rate, plan.muon),)
+
+    def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
+        words = np.random.SeedSequence([self.seed, 4, step]).generate_state(1, np.uint64)
+        seed = int(words[0] >> 1)
+        observed, _ = model.observe(x, _generator(x, seed))
+        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+            torch.manual_seed(seed)  # decides what the network drops out
+            return self._score(model, x, observed)[0]
+
+    def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
+        score, mse = self._score(model, x, model.observe(x, _generator(x, 0))[0])
+        return Measure(float(score), float(mse))
+
+    @staticmethod
+    def _score(model: Autoencoder, x: torch.Tensor, observed: Observed) -> tuple[torch.Tensor, torch.Tensor]:
+        values, known = x.chunk(2, dim=1)
+        hidden = known - observed.told
+        y = model.restored(observed).chunk(2, dim=1)[0]
+        squares = ((y if model.training else y.clamp(0, 1)) - values).square() * hidden
+        deviation = model.part("encoder").deviation
+        assert isinstance(deviation, torch.Tensor)
+        weighted = squares / deviation
+        return weighted.sum() / hidden.sum().clamp_min(1), squares.sum() / x.numel()
+
+
+@dataclass(frozen=True)
 class Likelihood:
     """Bits per value of images under their own density; nothing is lost, so the squared error is 0."""
 
@@ -179,6 +218,8 @@ def objective(model: Autoencoder, plan: Plan) -> Objective:
     """The objective that fits a model's purpose."""
     if model.pixels is not None:
         return Likelihood()
+    if isinstance(model.degradation, Cells):
+        return Filling(plan.seed)
     if model.degradation is not None:
         return Restoration(plan.seed)
     return Distortion() if model.prior is None else RateDistortion(plan.seed)

@@ -17,6 +17,7 @@ from narrows.data.samples import Samples
 from narrows.errors import SettingsError
 from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.build import NETWORKS, recipe_of
+from narrows.networks.table import TABLE
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
@@ -161,7 +162,8 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
         shift=(recipe.shift if shiftable else 0) if settings.shift is None else settings.shift,
         seed=settings.seed,
         device=device,
-        precision=settings.precision or devices.precision(device, cost),
+        # Rows of a table are too small to gain by half-width products.
+        precision=settings.precision or devices.precision(device, 0 if model.config.network == TABLE else cost),
         threads=settings.threads or devices.threads(cost * batch_size),
         validate_every=validation_interval(steps, held, batch_size),
     )

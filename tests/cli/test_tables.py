@@ -1,0 +1,115 @@
+"""Tables on the command line: filled in, the rest to the byte; bad ones in one line, with nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    rng = np.random.default_rng(0)
+    lines = []
+    for n in range(200):
+        height = rng.integers(150, 200)
+        cells = [str(height), f"{height * 0.5 + rng.normal():.1f}", '"tall"' if height > 175 else "small"]
+        if n % 4 == 0:
+            cells[rng.integers(0, 3)] = ("", "NaN", " ")[n // 4 % 3]
+        lines.append(",".join(cells))
+    return "\r\n".join(["height,weight,kind", *lines, ""])
+
+
+@pytest.fixture
+def trained(call, text: str, tmp_path: Path) -> Path:
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    options = ("--for", "inpaint", "--steps", 20, "--width", 16, "--threads", 1, "-o", tmp_path / "m")
+    code, _, err = call("train", tmp_path / "t.csv", *options)
+    assert code == 0, err
+    assert "200 rows, 3 columns, 50 cells missing" in err
+    return tmp_path
+
+
+def test_a_table_teaches_how_to_fill_it_and_comes_back_full(call, trained: Path, text: str) -> None:
+    code, out, err = call("inpaint", trained / "t.csv", "-m", trained / "m", "-o", trained / "full.csv", "--json")
+    assert code == 0, err
+    assert {k: v for k, v in json.loads(out).items() if k != "seconds"} == {
+        "samples": 200,
+        "cells": 50,
+        "megapixels": 0.0,
+    }
+    before = [line.split(",") for line in text.split("\r\n")]
+    after = [line.split(",") for line in (trained / "full.csv").read_bytes().decode().split("\r\n")]
+    for old_row, new_row in zip(before, after, strict=True):
+        for number, (old, new) in enumerate(zip(old_row, new_row, strict=True)):
+            if old.strip() not in ("", "NaN") or len(old_row) == 1:
+                assert new == old
+            elif number == 2:
+                assert new in ("tall", "small")
+            else:
+                assert new == (f"{int(new)}" if number == 0 else f"{float(new):.1f}")
+    assert call("inpaint", trained / "full.csv", "-m", trained / "m", "-o", trained / "copy.csv")[0] == 0
+    assert (trained / "copy.csv").read_bytes() == (trained / "full.csv").read_bytes()
+
+
+def test_a_full_table_is_copied_with_a_note(call, trained: Path) -> None:
+    (trained / "full.csv").write_text("height,weight,kind\n180,80.0,tall\n")
+    err = call("inpaint", trained / "full.csv", "-m", trained / "m", "-o", trained / "out.csv")[2]
+    assert "no cell is missing" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"height,weight,kind\n180,,giant\n", "row 1, column 'kind': the model never saw 'giant'"),
+        (b"height,weight,kind\n180,,small\ntwo,,small\n", "row 2, column 'height': 'two' is no number"),
+        (b"height,weight,kind\n1e999,,small\n", "'1e999' is no number"),
+        (b"weight,height,kind\n80,,small\n", "the columns stand in another order"),
+        (b"height,weight\n180,\n", "no column 'kind'"),
+        (b"height,weight,kind,more\n180,,small,1\n", "a column 'more' too many"),
+        (b"height,weight,kind\n180,\n", "row 1 has 2 cells, the header has 3"),
+        (b"height,weight,kind\n", "a header and no rows"),
+        (b"", "the table is empty"),
+        (b"\xff\xd8\xff\xe0", "no text in UTF-8"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused_in_one_line(content: bytes, words: str, call, trained: Path) -> None:
+    (trained / "bad.csv").write_bytes(content)
+    code, out, err = call("inpaint", trained / "bad.csv", "-m", trained / "m", "-o", trained / "out.csv")
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert not (trained / "out.csv").exists()
+
+
+def test_free_text_is_kept_and_a_hole_in_it_is_an_error(call, tmp_path: Path) -> None:
+    lines = [f"name {n},{n % 7},{'' if n == 5 else n % 5}" for n in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["who,a,b", *lines]))
+    options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m")
+    assert "column 'who' is free text" in call("train", tmp_path / "t.csv", *options)[2]
+    assert call("inpaint", tmp_path / "t.csv", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")[0] == 0
+    assert "name 5,5," in (tmp_path / "o.csv").read_text()
+    (tmp_path / "bad.csv").write_text("who,a,b\n,1,\n")
+    err = call("inpaint", tmp_path / "bad.csv", "-m", tmp_path / "m", "-o", tmp_path / "p.csv")[2]
+    assert "row 1, column 'who'" in err
+
+
+def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -> None:
+    table, made, out = trained / "t.csv", trained / "m", trained / "o.csv"
+    for arguments, words in (
+        (("inpaint", table, "-m", made, "-o", table), "the output is also the input"),
+        (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv or .tsv"),
+        (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "empty or NaN"),
+        (("inpaint", table, "-m", model, "-o", out), "not tables"),
+        (("train", table, "-o", trained / "n"), "tables go with --for inpaint"),
+        (("train", table, "-o", trained / "n", "--for", "inpaint", "--holes", "boxes"), "only --missing goes"),
+        (("train", table, "-o", trained / "n", "--for", "inpaint", "--missing", 2), "missing 2.0 was given"),
+        (("train", table, "-o", trained / "n", "--for", "inpaint", "--network", "dense"), "a network of their own"),
+    ):
+        code, _, err = call(*arguments)
+        assert code == 2
+        assert words in err.splitlines()[-1]
+    assert not out.exists()
+    assert not (trained / "n").exists()
