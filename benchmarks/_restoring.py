@@ -58,13 +58,14 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 def panel(path: Path, rows: Sequence[Sequence[Array]], scale: int = 2) -> None:
     """A picture of rows of images `(H, W, 3)`, the middle of each, enlarged without smoothing."""
+    side = min(PANEL, max(max(image.shape[:2]) for row in rows for image in row))
     made = []
     for row in rows:
-        height, width = (min(PANEL, min(image.shape[i] for image in row)) for i in (0, 1))
+        height, width = (min(side, min(image.shape[i] for image in row)) for i in (0, 1))
         cells = []
         for image in row:
             top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-            cell = np.full((PANEL, PANEL, 3), 255, np.uint8)
+            cell = np.full((side, side, 3), 255, np.uint8)
             cell[:height, :width] = image[top : top + height, left : left + width]
             cells.append(cell)
         made.append(np.concatenate(cells, axis=1))
