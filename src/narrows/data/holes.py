@@ -12,12 +12,16 @@ import torch
 from torch.nn import functional
 
 Kind = Literal["pixels", "strokes", "boxes", "any"]
-KINDS: tuple[Kind, ...] = ("pixels", "strokes", "boxes")
 SHAPES = 24  # strokes or boxes of which as many are taken as reach the share
 BOX = (0.06, 0.3)  # sides of boxes, and lengths of strokes, as shares of the image's longer side
 STROKE = (0.008, 0.03)  # half the width of strokes, likewise
 BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # that so many of these surely reach
 MOST = 0.4  # missing in boxes and strokes where there are also single pixels: more of them tells nothing
+SINGLE = 0.5  # of such samples have single pixels missing: of them there is most to learn
+TENSION = 0.3  # of the plate by which holes are filled, beside a bending stiffness of 1
+STIFFEST = 64 + 8 * TENSION  # the largest eigenvalue of its equations
+SOFTEST = 2.0  # the smallest that is solved well in so few steps; wider waves come from coarse to fine
+BENDINGS = 8
 
 
 def draw(
@@ -43,7 +47,7 @@ def draw(
         first = torch.where(reached.any(dim=1), reached.int().argmax(dim=1), SHAPES - 1)
         drawn = 1 - gone[torch.arange(count, device=device), first][:, None]
         if kind == "any":
-            single = torch.rand((count, 1, 1, 1), generator=generator, device=device) < 1 / len(KINDS)
+            single = torch.rand((count, 1, 1, 1), generator=generator, device=device) < SINGLE
             known = torch.where(single, known, drawn)
         else:
             known = drawn
@@ -105,16 +109,50 @@ def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generato
 
 
 def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Samples `(N, C, H, W)` with what is missing taken from the mean of what is known nearby: of the smallest square
-    of 2, 4, 8 ... pixels that has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""
-    if known.ndim < 4:
+    """Samples `(N, C, H, W)` with what is missing taken from what is known nearby: first from coarse to fine, then bent
+    towards a spline in tension (Smith and Wessel, Geophysics 1990), by steps of fixed size and reach, so that a piece
+    of an image is filled as the whole is (Golub and Varga, Numerische Mathematik 1961). Vectors stay as they are."""
+    if known.ndim < 4 or bool((known > 0).all()):
         return seen
+    missing = (known == 0).to(seen.dtype)
+    x = _coarse_to_fine(seen, known)
+    middle, half = (STIFFEST + SOFTEST) / 2, (STIFFEST - SOFTEST) / 2
+    last, ratio = half / middle, middle / half
+    step = _force(x, missing) / middle
+    for _ in range(BENDINGS - 1):
+        x = x + step
+        grown = 1 / (2 * ratio - last)
+        step = (grown * last) * step + (2 * grown / half) * _force(x, missing)
+        last = grown
+    return x + step
+
+
+def _force(x: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+    """What moves the missing pixels of a plate that resists bending, and a little stretching."""
+    curved = _curvature(x)
+    return missing * _curvature(TENSION * x - curved)
+
+
+def _curvature(x: torch.Tensor) -> torch.Tensor:
+    """Sum of the differences to the four neighbours, of those that there are."""
+    out = torch.zeros_like(x)
+    for dim in (2, 3):
+        size = x.shape[dim] - 1
+        difference = x.narrow(dim, 1, size) - x.narrow(dim, 0, size)
+        out.narrow(dim, 0, size).add_(difference)
+        out.narrow(dim, 1, size).sub_(difference)
+    return out
+
+
+def _coarse_to_fine(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """What is missing taken from the mean of what is known nearby: of the smallest square of 2, 4, 8 ... pixels that
+    has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""
     if max(known.shape[2:]) == 1 or bool((known > 0).all()):
         return seen
     size = known.shape[2:]
     pad = (0, size[1] % 2, 0, size[0] % 2)
     share = functional.avg_pool2d(functional.pad(known, pad), 2)
     sums = functional.avg_pool2d(functional.pad(seen * known, pad), 2)
-    coarse = filled(sums / share.clamp_min(1e-6), (share > 0).to(share.dtype))
+    coarse = _coarse_to_fine(sums / share.clamp_min(1e-6), (share > 0).to(share.dtype))
     fine = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
     return torch.where(known > 0, seen, fine[..., : size[0], : size[1]])
