@@ -23,7 +23,7 @@ from narrows.errors import SettingsError
 SCALES = (2, 4)  # from, to
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 USUAL_MISSING = (0.1, 0.9)
-USUAL_CELLS = (0.1, 0.6)
+USUAL_CELLS = (0.1, 0.4)
 _NAMES: dict[str, type[Any]] = {
     "smaller": Smaller,
     "grey": Grey,

@@ -105,7 +105,7 @@ NETWORKS: dict[str, Network] = {
 
 
 UNET_RECIPE = Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8)
-TABLE_RECIPE = Recipe(256, 2e-3, 100, muon=2e-2)
+TABLE_RECIPE = Recipe(1024, 3e-3, 100, muon=3e-2)
 
 
 def recipe_of(config: Config) -> Recipe:

@@ -18,7 +18,6 @@ TABLE = "table"
 WIDTH = 256
 BLOCKS = 2
 BINS = 16
-DROP = 0.1
 RIDGE = 0.01  # of the variance of each value
 ROUNDS = 6  # of expectation maximisation
 WORK = 5e8  # multiplications in a round, rows times width cubed; larger tables are thinned evenly
@@ -98,8 +97,7 @@ class Block(nn.Module):
         silence(self.second)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = nn.functional.gelu(self.first(self.normal(x)))
-        return x + self.second(nn.functional.dropout(h, DROP, self.training))  # type: ignore[no-any-return]
+        return x + self.second(nn.functional.gelu(self.first(self.normal(x))))  # type: ignore[no-any-return]
 
 
 class Unstandardise(nn.Module):

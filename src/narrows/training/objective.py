@@ -171,11 +171,7 @@ class Filling:
 
     def loss(self, model: Autoencoder, x: torch.Tensor, step: int) -> torch.Tensor:
         words = np.random.SeedSequence([self.seed, 4, step]).generate_state(1, np.uint64)
-        seed = int(words[0] >> 1)
-        observed, _ = model.observe(x, _generator(x, seed))
-        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-            torch.manual_seed(seed)  # decides what the network drops out
-            return self._score(model, x, observed)[0]
+        return self._score(model, x, model.observe(x, _generator(x, int(words[0] >> 1)))[0])[0]
 
     def measure(self, model: Autoencoder, x: torch.Tensor) -> Measure:
         score, mse = self._score(model, x, model.observe(x, _generator(x, 0))[0])
