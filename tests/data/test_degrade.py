@@ -164,6 +164,22 @@ def test_filling_keeps_what_is_known_and_a_plain_colour_whole() -> None:
     assert torch.allclose(holes.filled(0.25 * known.expand(-1, 3, -1, -1), known), torch.tensor(0.25), atol=1e-6)
 
 
+def test_filling_follows_slopes_and_bends_of_what_is_known() -> None:
+    known = holes.draw("pixels", torch.full((2, 1, 1, 1), 0.6), (2, 1, 64, 64), generator(), torch.device("cpu"))
+    rows, columns = torch.meshgrid(torch.linspace(0, 3, 64), torch.linspace(0, 2, 64), indexing="ij")
+    for x, far in ((rows / 4 + columns / 4, 0.001), (rows.sin() * columns.cos(), 0.002)):
+        x = x.expand(2, 1, -1, -1)
+        wrong = (holes.filled(x * known, known) - x)[..., 4:-4, 4:-4]
+        assert float(wrong.square().mean().sqrt()) < far  # means of squares are three to six times as wrong
+
+
+def test_a_piece_is_filled_as_the_whole_is() -> None:
+    known = holes.draw("pixels", torch.full((1, 1, 1, 1), 0.7), (1, 3, 160, 128), generator(), torch.device("cpu"))
+    x = torch.rand(1, 3, 160, 128, generator=generator()) * known
+    piece = holes.filled(x[..., 64:, :], known[..., 64:, :])
+    assert torch.allclose(piece[..., 40:, :], holes.filled(x, known)[..., 104:, :], atol=1e-5)
+
+
 def test_colours_come_apart_and_together() -> None:
     x = torch.rand(2, 3, 5, 4, generator=generator())
     assert torch.allclose(luma(x) + from_chroma(to_chroma(x)), x, atol=1e-6)

@@ -109,9 +109,12 @@ def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generato
 
 
 def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Samples `(N, C, H, W)` with what is missing taken from what is known nearby: first from coarse to fine, then bent
-    towards a spline in tension (Smith and Wessel, Geophysics 1990), by steps of fixed size and reach, so that a piece
-    of an image is filled as the whole is (Golub and Varga, Numerische Mathematik 1961). Vectors stay as they are."""
+    """Samples `(N, C, H, W)` with what is missing taken from what is known nearby. Vectors stay as they are.
+
+    First from coarse to fine, then bent towards a spline in tension (Smith and Wessel, Geophysics 1990), by steps of
+    fixed size and reach, so that a piece of an image is filled as in the whole (Golub and Varga, Numerische
+    Mathematik 1961).
+    """
     if known.ndim < 4 or bool((known > 0).all()):
         return seen
     missing = (known == 0).to(seen.dtype)

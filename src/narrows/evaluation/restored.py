@@ -7,8 +7,9 @@ measures models that reconstruct.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,9 @@ from narrows.networks.autoencoder import Autoencoder
 from narrows.networks.restore import cut
 
 RIVAL_PIXELS = 2_000_000  # of so many pixels the classical ways, which are slow, get samples
+BATCH_VALUES = 1 << 18  # in the samples that go through the network at once
 SHOWN = 6  # samples in the picture
+Damaged = tuple[Array, torch.Tensor, Observed, torch.Tensor | None]  # as it is (n, ...), in 0..1, damaged, its alpha
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,15 @@ def evaluate(model: Autoencoder, samples: Samples, report: Report | None = None)
     checked = model.fitting(samples)
     description = model.description
     results: dict[str, _Sums] = {name: _Sums(description) for name in ("damaged", "restored")}
-    total = len(checked)
-    for done, (clean, x, observed, alpha) in enumerate(_damaged(model, checked), 1):
+    done, total = 0, len(checked)
+    damaged_ones = _damaged(model, checked)
+    while group := list(islice(damaged_ones, _together(checked))):
+        clean, x, observed, alpha = _joined(group)
         results["damaged"].add(clean, _guess(model, x, observed, alpha), None)
         began = time.perf_counter()
         y = from_tensor(cut(model.restored(observed, alpha), x), description)
         results["restored"].add(clean, y, time.perf_counter() - began)
+        done += len(clean)
         if report is not None:
             report("restoring", done, total)
     picked = _picked(checked)
@@ -141,16 +147,27 @@ class _Sums:
         return Line(name, len(errors), float(errors.mean()), float(psnr_db(errors).mean()), similarity, pace, errors)
 
 
-def _damaged(
-    model: Autoencoder, samples: Samples, numbers: npt.NDArray[np.int64] | None = None
-) -> Iterator[tuple[Array, torch.Tensor, Observed, torch.Tensor | None]]:
-    """Each sample alone: as it is `(1, ...)`, in 0..1, damaged, and its alpha. Its number decides the damage."""
+def _damaged(model: Autoencoder, samples: Samples, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Damaged]:
+    """Each sample alone. Its number decides the damage."""
     values = samples.values
     for place in range(len(values)):
         clean = values[place][None] if isinstance(values, Ragged) else np.asarray(values[place : place + 1])
         x = to_tensor(clean, model.description, model.device)
         number = place if numbers is None else int(numbers[place])
         yield clean, x, *model.observe(x, torch.Generator(x.device).manual_seed(number))
+
+
+def _together(samples: Samples) -> int:
+    """Samples that go through the network at once: one where sizes differ."""
+    return 1 if isinstance(samples.values, Ragged) else max(1, BATCH_VALUES // samples.description.values)
+
+
+def _joined(group: Sequence[Damaged]) -> Damaged:
+    """Several samples of one size as a batch."""
+    cleans, xs, observed, alphas = zip(*group, strict=True)
+    seen, told = (torch.cat([getattr(one, name) for one in observed]) for name in ("seen", "told"))
+    known = [alpha for alpha in alphas if alpha is not None]
+    return np.concatenate(cleans), torch.cat(xs), Observed(seen, told), torch.cat(known) if known else None
 
 
 def _guess(model: Autoencoder, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> Array:
