@@ -224,6 +224,8 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         np.save(tmp_path / f"{name}.npy", mask)
     np.save(tmp_path / "nan.npy", np.full((2, 4, 4, 3), np.nan, np.float32))
     (tmp_path / "cut").write_bytes(models["denoise"].read_bytes()[:-50])
+    np.save(tmp_path / "whole.npy", pictures.values[0][None])
+    array = ("inpaint", tmp_path / "whole.npy", "-m", models["inpaint"], "-o", tmp_path / "n.npy")
     fill = ("inpaint", a, "-m", models["inpaint"], "-o", out)
     for words, *arguments in (
         ("not to upscale", "upscale", a, "-m", models["denoise"], "-o", out),
@@ -244,6 +246,9 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("marks nothing", *fill, "--mask", tmp_path / "none.npy"),
         ("no such file", *fill, "--mask", tmp_path / "nowhere.png"),
         ("a number is needed", *fill, "--missing-value", "red"),
+        ("a model that makes 2 times larger, not 3", "upscale", a, "-m", models["upscale"], "-o", out, "--scale", 3),
+        ("nowhere in it", *array, "--missing-value", 7),
+        ("give 1, or 3", *array, "--missing-value", "7,8"),
         ("a missing value of 2 numbers", *fill, "--missing-value", "1,2"),
         ("--against was given", "evaluate", models["denoise"], tmp_path / "folder", "--against", "webp"),
     ):

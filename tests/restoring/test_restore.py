@@ -11,6 +11,7 @@ from narrows.data.degrade import Grey
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError, SettingsError
 from narrows.restoring import restore as restoring
+from narrows.restoring.restore import fill
 
 
 def made(samples: Samples, degradation, steps: int = 30) -> narrows.Autoencoder:
@@ -177,6 +178,30 @@ def test_hints_of_no_use_and_models_for_something_else_are_refused(pictures: Sam
     ):
         with pytest.raises((DataError, ModelError, SettingsError), match=words):
             call()
+
+
+@pytest.mark.parametrize("shape", [(5, 20, 16, 3), (5, 20, 16), (40, 12)])
+def test_nan_in_arrays_is_filled_in_and_the_rest_stays(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.random(shape)
+    samples = narrows.from_arrays(whole)
+    model = narrows.build(samples.description, width=8, degradation=damage.missing(0.3, "pixels"))
+    list(narrows.fit(model, samples, narrows.Settings(steps=3)))
+    plane = shape if len(shape) == 2 else shape[:3]
+    gone = rng.random(plane) < 0.3
+    gone[0] = False
+    array = whole.copy()
+    array[gone] = np.nan
+    filled = fill(model, array, [np.nan]).reshape(shape)
+    assert filled.dtype == whole.dtype
+    assert np.array_equal(filled[~gone], whole[~gone])
+    assert np.isfinite(filled).all()
+    alone = narrows.restore(model, whole[1:2], mask=gone[1:2])[0].reshape(shape[1:])
+    assert np.allclose(filled[1], alone, atol=0.01)  # batches of other sizes are rounded otherwise
+    array[1] = np.nan
+    for wrong, words in ((array, "all of sample 1 is missing"), (whole, "nowhere in it")):
+        with pytest.raises(DataError, match=words):
+            fill(model, wrong, [np.nan])
 
 
 @pytest.mark.parametrize("alpha", [False, True])

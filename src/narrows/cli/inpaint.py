@@ -19,7 +19,9 @@ from narrows.cli import restoring, tables
     "of the pictures.",
 )
 @click.option(
-    "--missing-value", metavar="V", help="The value of missing pixels: a number, or one a channel, such as 255,0,255."
+    "--missing-value",
+    metavar="V",
+    help="The value of missing pixels: a number, one a channel such as 255,0,255, or nan in an .npy.",
 )
 def command(
     data: str, model_path: Path, output: Path, mask: Path | None, missing_value: str | None, **options: Any

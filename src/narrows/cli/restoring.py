@@ -52,6 +52,7 @@ def run(
     strength: float | None = None,
     mask: Path | None = None,
     missing_value: str | None = None,
+    scale: int | None = None,
 ) -> None:
     """Restore what a person points at, say what was done, and print the counts."""
     from narrows.data.checks import real
@@ -72,13 +73,13 @@ def run(
             f"{model_path}: a model to {model.config.purpose}, not to {task}; give one that was trained with "
             f"--for {task}"
         )
-    check(model, strength is not None, mask is not None or value is not None)
+    check(model, strength is not None, mask is not None or value is not None, scale)
     path = Path(data)
     began = time.perf_counter()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         count, pixels = _pictures(model, path, output, strength, mask, value, skip_bad, force, effort)
     else:
-        count, pixels = _arrays(model, data, output, strength, mask, force, effort)
+        count, pixels = _arrays(model, data, output, strength, mask, value, force, effort)
     seconds = time.perf_counter() - began
     if as_json:
         show.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
@@ -121,7 +122,14 @@ def _pictures(
 
 
 def _arrays(
-    model: Any, data: str, output: Path, strength: float | None, mask: Path | None, force: bool, effort: Any
+    model: Any,
+    data: str,
+    output: Path,
+    strength: float | None,
+    mask: Path | None,
+    value: tuple[float, ...] | None,
+    force: bool,
+    effort: Any,
 ) -> tuple[int, int]:
     import numpy as np
 
@@ -130,7 +138,7 @@ def _arrays(
     from narrows.data.pictures import read_mask
     from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.errors import OutputError, SettingsError
-    from narrows.restoring.restore import restore
+    from narrows.restoring.restore import fill, restore
 
     if output.suffix.lower() != ".npy":
         raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
@@ -138,14 +146,16 @@ def _arrays(
     if output.exists() and not force:
         raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
     check_writable(output)
+    if value is not None and Path(data).suffix.lower() != ".npy":
+        raise SettingsError(f"{data}: a missing value is looked for in pictures and .npy files; give one of these")
+    restored: Any
     with show.reporting() as report:
-        samples = open_samples(data, "test", report=report)
-    missing = None
-    if mask is not None:
-        missing = read_mask(mask)
-    with show.reporting() as report:
-        restored = restore(model, samples, strength=strength, mask=missing, effort=effort, report=report)
-    assert isinstance(restored, np.ndarray)
+        if value is not None:
+            restored = fill(model, open_npy(data), value, data, effort, report)
+        else:
+            samples = open_samples(data, "test", report=report)
+            missing = None if mask is None else read_mask(mask)
+            restored = restore(model, samples, strength=strength, mask=missing, effort=effort, report=report)
     if Path(data).suffix.lower() == ".npy" and open_npy(data).ndim == 3 and restored.shape[-1] == 1:
         restored = restored[..., 0]  # as it was given
     save_array(output, restored)

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from narrows.data.files import make_folder, write_file
 from narrows.data.images import list_images
 from narrows.data.pictures import encode_photo, read_mask, read_picture
 from narrows.data.samples import Array
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
-from narrows.restoring.restore import Effort, Mask, checked_mask, estimate, fitting, restored
+from narrows.restoring.missing import Mask, checked_mask, marked
+from narrows.restoring.restore import Effort, estimate, fitting, restored
 
 WRITTEN = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg"})
 
@@ -60,13 +59,7 @@ class Holes:
             return checked_mask(read_mask(path), pixels.shape[:2], str(source))
         if self.value is None:
             return None
-        colours = pixels[..., : pixels.shape[2] - (pixels.shape[2] in (2, 4))]
-        if len(self.value) not in (1, colours.shape[2]):
-            raise DataError(
-                f"{source}: a missing value of {len(self.value)} numbers was given; give 1, or "
-                f"{colours.shape[2]}, one a channel"
-            )
-        return checked_mask((colours == np.array(self.value)).all(axis=2), pixels.shape[:2], str(source))
+        return checked_mask(marked(pixels, self.value, True, str(source)), pixels.shape[:2], str(source))
 
 
 def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:

@@ -1,7 +1,8 @@
 """Damaged samples through a model that restores: arrays in, arrays of the same dtype out.
 
 Images of any size go through in pieces that overlap; what is known, alpha and known pixels, comes back untouched.
-Next door: `data.degrade` knows what the damage is; `files` does the same for pictures in files.
+Next door: `data.degrade` knows what the damage is; `missing` which pixels are; `files` does the same for pictures in
+files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from narrows.data import damage
@@ -20,8 +20,9 @@ from narrows.data.degradation import Hints
 from narrows.data.resize import larger
 from narrows.data.samples import Array, Description, Ragged, Samples, from_arrays
 from narrows.data.tiles import tiles
-from narrows.errors import DataError, ModelError, SettingsError
+from narrows.errors import ModelError, SettingsError
 from narrows.networks.autoencoder import Autoencoder
+from narrows.restoring.missing import Mask, apart, masks_of
 from narrows.training import device as devices
 
 TILE = 768  # pixels a side of a piece, of what a person sees
@@ -31,7 +32,6 @@ FAR = 10.0  # beyond what noise makes of 0..1
 _BITS = ("uint8", "uint16")
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 Effort = Literal["usual", "best"]
-Mask = npt.NDArray[np.bool_]
 Told = Callable[[str], None]
 
 
@@ -72,18 +72,42 @@ def restore(
     return np.concatenate(outputs)
 
 
-def check(model: Autoencoder, strength: bool, mask: bool) -> None:
+def fill(
+    model: Autoencoder,
+    array: Array,
+    value: Sequence[float],
+    source: str = "array",
+    effort: Effort = "usual",
+    report: Callable[[str, int, int | None], None] | None = None,
+) -> Array:
+    """Samples of an array in which `value`, one number such as NaN or one a channel, stands where something is
+    missing, filled in by `restore`; those that miss nothing come back as they are. Raises as `restore` does, and
+    `DataError` where the value is nowhere in it."""
+    samples, missing = apart(array, value, source)
+    chosen = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
+    found = restore(model, samples.take(chosen), mask=missing[chosen], effort=effort, report=report)
+    result = np.array(samples.values)
+    result[chosen] = found
+    return result
+
+
+def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = None) -> None:
     """Raise `ModelError` for a model that restores nothing, `SettingsError` for hints that it needs or cannot use."""
     if model.degradation is None:
         raise ModelError(f"this model restores nothing, it is one to {model.config.purpose}; train one for it")
     needs = model.degradation.needs
     task = model.config.purpose
+    if scale not in (None, model.degradation.scale):
+        raise ModelError(
+            f"a model that makes {model.degradation.scale} times larger, not {scale} times; give one that was "
+            f"trained with --scale {scale}"
+        )
     if mask and "known" not in needs:
         raise SettingsError(f"a mask was given, but a model to {task} has no use for it; leave it out")
     if strength and "level" not in needs:
         raise SettingsError(f"a strength was given, but a model to {task} has no use for it; leave it out")
     if "known" in needs and not mask:
-        raise SettingsError("nothing tells what is missing; give a mask")
+        raise SettingsError("nothing tells what is missing; give a mask, or the value that stands there")
 
 
 def restored(
@@ -97,7 +121,10 @@ def restored(
         level = torch.tensor([strength if strength is not None else estimate(model, sample) for sample in batch])
     if batch.ndim == 2:
         known = None if missing is None else torch.from_numpy(~missing).float()
-        return from_tensor(_through(model, to_tensor(batch, description), Hints(level, known), effort), description)
+        vectors = from_tensor(
+            _through(model, to_tensor(batch, description), Hints(level, known), effort), description
+        )
+        return _as_known(model, batch, missing, vectors)
     scale = model.degradation.scale
     height, width = batch.shape[1:3]
     grid = max(1, model.config.step // scale)
@@ -116,9 +143,14 @@ def restored(
     assert out is not None
     if scale == 1 and batch.shape[3] in (2, 4):
         out[..., -1] = batch[..., -1]
+    return _as_known(model, batch, None if missing is None else missing[..., None], out)
+
+
+def _as_known(model: Autoencoder, batch: Array, missing: Mask | None, out: Array) -> Array:
+    """`out` with what is known as it was, to the bit also in dtypes that hold more than the network does."""
+    assert model.degradation is not None
     if missing is not None and len(damage.parts_of(model.degradation)) == 1:
-        # To the bit, also in dtypes that hold more than the network does.
-        np.copyto(out, batch, where=~missing[..., None])
+        np.copyto(out, batch, where=~missing)
     return out
 
 
@@ -208,36 +240,6 @@ def fitting(model: Autoencoder, batch: Array) -> Description:
             raise ModelError(f"floats up to {most:g} were given; this model takes such from 0 to 1: divide them")
         return replace(own, dtype=batch.dtype.name, low=0.0, high=1.0)
     return own
-
-
-def masks_of(mask: Any, samples: Samples) -> list[Mask]:
-    """What is missing of each sample, `(H, W)` or `(D,)`, from one mask for all, or one for each.
-
-    Raises `DataError` for masks of other sizes, and for those that mark everything or nothing.
-    """
-    sides = 2 if samples.description.kind == "images" else 1
-    planes = [np.shape(value)[:sides] for value in samples.values]
-    given = [np.asarray(m) for m in mask] if isinstance(mask, (list, tuple)) else np.asarray(mask)
-    if isinstance(given, np.ndarray) and given.ndim == len(planes[0]):
-        given = [given] * len(planes)
-    if len(given) != len(planes):
-        raise DataError(f"{len(given)} masks were given for {len(planes)} samples; give one each, or one for all")
-    names = samples.names or tuple(f"sample {number}" for number in range(len(planes)))
-    return [checked_mask(m, plane, name) for m, plane, name in zip(given, planes, names, strict=True)]
-
-
-def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
-    """A mask as booleans; raises `DataError` naming the sample for one of another size, or of all or nothing."""
-    if mask.ndim == len(plane) + 1 and mask.shape[-1] == 1:
-        mask = mask[..., 0]
-    if tuple(mask.shape) != tuple(plane):
-        sizes = ["x".join(str(n) for n in shape[::-1]) for shape in (mask.shape, plane)]
-        raise DataError(f"{name}: a mask of {sizes[0]} was given for {sizes[1]}; both must be of one size")
-    missing: Mask = np.asarray(mask) != 0
-    if missing.all() or not missing.any():
-        what = "everything as missing; something has to be known" if missing.all() else "nothing as missing"
-        raise DataError(f"{name}: the mask marks {what}; what is missing is what is not 0")
-    return missing
 
 
 def _batches(samples: Samples, masks: list[Mask] | None) -> Iterator[tuple[Array, Mask | None]]:
