@@ -71,7 +71,7 @@ def test_a_full_table_is_copied_with_a_note(call, trained: Path) -> None:
         (b"height,weight,kind,more\n180,,small,1\n", "a column 'more' too many"),
         (b"height,weight,kind\n180,\n", "row 1 has 2 cells, the header has 3"),
         (b"height,weight,kind\n", "a header and no rows"),
-        (b"", "the table is empty"),
+        (b"", "there is nothing in it"),
         (b"\xff\xd8\xff\xe0", "no text in UTF-8"),
     ],
 )
@@ -82,6 +82,18 @@ def test_tables_that_do_not_fit_are_refused_in_one_line(content: bytes, words: s
     assert words in err
     assert len(err.splitlines()) == 1
     assert not (trained / "out.csv").exists()
+
+
+def test_a_model_of_tables_is_measured_on_one(call, trained: Path) -> None:
+    code, out, err = call("evaluate", trained / "m", trained / "t.csv", "--json", "-o", trained / "found")
+    assert code == 0, err
+    values = json.loads(out)
+    assert values["samples"] == 200
+    assert list(values["columns"]) == ["height", "weight", "kind"]
+    assert json.loads((trained / "found" / "evaluation.json").read_text()) == values
+    code, out, err = call("evaluate", trained / "m", trained / "t.csv")
+    assert code == 0, err
+    assert "all categories" in out
 
 
 def test_free_text_is_kept_and_a_hole_in_it_is_an_error(call, tmp_path: Path) -> None:

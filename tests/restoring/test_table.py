@@ -133,7 +133,7 @@ def test_columns_are_numbers_categories_or_free_text() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "the table is empty, nothing"),
+        ("", "there is nothing in it"),
         ("a,b\n", "a header and no rows"),
         ("a,b\n1,2\n3\n", "row 2 has 1 cells, the header has 2"),
         ("a,a\n1,2\n", "two columns are named 'a'"),

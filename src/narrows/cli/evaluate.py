@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import restoring, show
+from narrows.cli import restoring, show, tables
 
 
 @click.command("evaluate")
@@ -29,7 +29,8 @@ def command(
 ) -> None:
     """Measure MODEL on DATA, beside PCA with as many numbers as the model's code; draw pictures.
 
-    A model that restores gets DATA damaged as in training, and is measured beside the damage and the classical ways.
+    A model that restores gets DATA, a table too, damaged as in training, and is measured beside the damage and the
+    classical ways.
 
     Of a named set, its own test part is used. Errors count values scaled to 0..1. --against sets the archives of a
     model trained with --for compress beside general image formats, every byte counted.
@@ -42,9 +43,11 @@ def command(
 
     from narrows.data.files import check_folder, make_folder, write_file
     from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.data.table import is_table
     from narrows.errors import SettingsError
     from narrows.evaluation import report
     from narrows.networks.store import load
+    from narrows.networks.table import TABLE
     from narrows.training.device import choose
 
     if output is not None:
@@ -54,7 +57,10 @@ def command(
     if model.degradation is not None:
         if against is not None:
             raise SettingsError("--against was given; it is for models that compress: leave it out")
-        restoring.measure(model, model_path, data, output, skip_bad, as_json)
+        if is_table(data) or model.config.network == TABLE:
+            tables.measure(model, data, output, as_json)
+        else:
+            restoring.measure(model, model_path, data, output, skip_bad, as_json)
         return
     contest = None
     if against is not None:

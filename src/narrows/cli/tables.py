@@ -1,4 +1,4 @@
-"""Tables on the command line: what `train` and `inpaint` do with a .csv or .tsv file.
+"""Tables on the command line: what `train`, `inpaint` and `evaluate` do with a .csv or .tsv file.
 
 Next door: `restoring.table` fills them in.
 """
@@ -75,3 +75,43 @@ def inpaint(
         show.result_json(values)
     else:
         show.say(f"{output}: {count} cells filled in, {len(table.cells)} rows in {seconds:.1f} seconds")
+
+
+def measure(model: Any, data: str, output: Path | None, as_json: bool) -> None:
+    """`narrows evaluate` of a model that fills in tables."""
+    import json
+
+    from narrows.data.damage import words
+    from narrows.data.files import make_folder, write_file
+    from narrows.data.table import read_table
+    from narrows.evaluation import tables
+
+    found = tables.evaluate(model, read_table(data))
+    lines = (*found.totals, *found.columns)
+    rmse = next((line.errors for line in found.totals if line.kind == "number"), None)
+    values = {
+        "samples": found.rows,
+        "mse": None if rmse is None else rmse[0] ** 2,
+        "squared_error": None,
+        "psnr_db": None,
+        "ssim": None,
+        "pca_mse": None,
+        "damage": words(model.degradation),
+        "ways": tables.WAYS,
+        **{line.name.replace(" ", "_"): {"cells": line.cells, "errors": line.errors} for line in found.totals},
+        "columns": {line.name: {"cells": line.cells, "errors": line.errors} for line in found.columns},
+    }
+    if as_json:
+        show.result_json(values)
+    else:
+        title = f"{data}, {found.rows:,} rows, {words(model.degradation)}: RMSE of numbers, columns scaled to 0..1; "
+        rows = [_row(line.name, line.kind, line.cells, line.errors) for line in lines]
+        show.result_table(f"{title}share of categories that are wrong", rows, ("", "hidden cells", *tables.WAYS))
+    if output is not None:
+        make_folder(output)
+        write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())
+        show.say(f"wrote {output / 'evaluation.json'}")
+
+
+def _row(name: str, kind: str, cells: int, errors: tuple[float, ...]) -> tuple[str, ...]:
+    return (name, f"{cells:,}", *(f"{error:.4f}" if kind == "number" else f"{error:.1%}" for error in errors))

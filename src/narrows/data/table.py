@@ -111,8 +111,8 @@ def _checked(
     source: str, text: str, delimiter: str, rows: list[list[str]], spans: list[list[tuple[int, int]]]
 ) -> Table:
     if len(rows) < 2:
-        what = "a header and no rows" if rows else "nothing"
-        raise DataError(f"{source}: the table is empty, {what}; at least one row below a header is needed")
+        what = "it has a header and no rows" if rows else "there is nothing in it"
+        raise DataError(f"{source}: {what}; at least one row below a header is needed")
     names = tuple(name.strip() for name in rows[0])
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
