@@ -79,7 +79,7 @@ class Noise(Residual):
 
 
 @dataclass(frozen=True)
-class Missing(Degradation):
+class Missing(Residual):
     """Pixels that are not there, a share from `low` to `high` of them: "pixels" each by itself, "strokes", "boxes",
     or "any" of the three, another for each sample; of vectors single values.
 
@@ -119,20 +119,8 @@ class Missing(Degradation):
     def guess(self, observed: Observed) -> torch.Tensor:
         return holes.filled(observed.seen, observed.told)
 
-    def colours(self, clean: int) -> tuple[int, ...]:
-        return (clean,)
-
-    def answers(self, colours: int) -> int:
-        return colours
-
-    def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
-        return wanted - guess
-
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return torch.where(observed.told > 0, observed.seen, guess + answer)
-
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
-        return self
 
 
 @dataclass(frozen=True)
