@@ -63,10 +63,13 @@ def marked(values: Array, value: Sequence[float], images: bool, source: str) -> 
 def apart(array: Array, value: Sequence[float], source: str) -> tuple[Samples, Mask]:
     """Samples of an array in which a value, such as NaN, stands for what is missing, and where that is: `(N, H, W)`
     or `(N, D)`. Raises `DataError` where it is nowhere, and where a sample is nothing else."""
-    nan = array.dtype.kind == "f" and bool(np.isnan(value).any())
-    samples = from_arrays(np.where(np.isnan(array), array.dtype.type(0), array) if nan else array, source)
-    whole = np.asarray(array).reshape(np.shape(samples.values)) if nan else np.asarray(samples.values)
-    missing = marked(whole, value, samples.description.kind == "images", source)
+    whole = array[..., None] if array.ndim == 3 else array
+    if whole.ndim not in (2, 4):
+        from_arrays(whole, source)  # says what is allowed
+    images = whole.ndim == 4
+    missing = marked(whole, value, images, source)
+    holes = np.isnan(whole) & (missing[..., None] if images else missing)
+    samples = from_arrays(np.where(holes, whole.dtype.type(0), whole) if holes.any() else whole, source)
     if not missing.any():
         raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
     if (lost := np.flatnonzero(missing.reshape(len(missing), -1).all(axis=1))).size:
