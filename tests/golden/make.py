@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,10 @@ import narrows
 from narrows.coding.archive import Archive, Entry, Writer
 from narrows.coding.blocks import PIXELS, BlockCodec, Promise
 from narrows.coding.codec import prepare
+from narrows.data import damage
+from narrows.data.columns import Column
+from narrows.data.degradation import Degradation
+from narrows.data.degrade import Grey
 from narrows.data.samples import Array
 from narrows.networks.autoencoder import Purpose
 
@@ -215,8 +220,39 @@ def models() -> None:
         np.savez_compressed(path.with_suffix(".npz"), samples=samples, codes=codes, again=model.decode(codes))
 
 
+RESTORERS: dict[str, tuple[Degradation, dict[str, Any]]] = {
+    "restorer-noise": (damage.noise((0, 0.2)), {"strength": 0.1}),
+    "restorer-missing": (damage.missing((0.2, 0.8)), {"mask": np.indices((20, 21)).prod(axis=0) % 7 > 2}),
+    "restorer-grey": (Grey(), {}),
+    "restorer-smaller": (damage.smaller(2), {}),
+}
+
+
+def restorers() -> None:
+    """Models of a few steps that restore, and what they make of damaged samples."""
+    photos = np.stack(ripples(200, 0, 0, 3))
+    rows = photos[:, :6, 3, 0] / np.float32(255)
+    table = np.concatenate([rows, np.random.default_rng(0).random(rows.shape) < 0.7], axis=1, dtype=np.float32)
+    columns = [Column(f"column {n}") for n in range(6)]
+    cases = {name: (photos, photos[:3], *case) for name, case in RESTORERS.items()}
+    cases["restorer-cells"] = (table, table[:30], damage.cells(columns, 0.3), {})
+    for name, (clean, seen, degradation, hints) in cases.items():
+        path = HERE / f"{name}.safetensors"
+        if path.exists():
+            print(f"{path.name} is there and stays")
+            continue
+        samples = narrows.from_arrays(clean)
+        model = narrows.build(samples.description, width=8, degradation=degradation)
+        for _ in narrows.fit(model, samples, narrows.Settings(steps=50, threads=1)):
+            pass
+        model.save(path)
+        restored = narrows.restore(model, seen, **hints)
+        np.savez_compressed(path.with_suffix(".npz"), seen=seen, restored=restored, **hints)
+
+
 def main() -> None:
     models()
+    restorers()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)
