@@ -250,11 +250,25 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("nowhere in it", *array, "--missing-value", 7),
         ("give 1, or 3", *array, "--missing-value", "7,8"),
         ("a missing value of 2 numbers", *fill, "--missing-value", "1,2"),
+        ("vividness 9", "colourise", a, "-m", models["colourise"], "-o", out, "--vividness", 9),
         ("--against was given", "evaluate", models["denoise"], tmp_path / "folder", "--against", "webp"),
     ):
         assert words in refused(*arguments), arguments
         assert not out.exists()
     assert np.array_equal(read_image(a), pictures.values[0])
+
+
+def test_colour_is_as_vivid_as_asked_for(call, models, tmp_path: Path, pictures) -> None:
+    Image.fromarray(pictures.values[0]).save(tmp_path / "a.png")
+    spread = []
+    for vividness in (0, 1, 3):
+        out = tmp_path / f"{vividness}.png"
+        told = ("-m", models["colourise"], "-o", out, "--vividness", vividness)
+        code, _, err = call("colourise", tmp_path / "a.png", *told)
+        assert code == 0, err
+        spread.append(np.ptp(read_image(out).astype(int), axis=2).mean())
+    assert spread[0] < 1  # grey, but for rounding
+    assert spread[0] < spread[1] < spread[2]
 
 
 def test_bad_pictures_are_left_out_when_asked_for(call, models, tmp_path: Path, pictures) -> None:

@@ -11,7 +11,7 @@ from narrows.data.degrade import Grey
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError, SettingsError
 from narrows.restoring import restore as restoring
-from narrows.restoring.restore import fill
+from narrows.restoring.restore import fill, set_vividness
 
 
 def made(samples: Samples, degradation, steps: int = 30) -> narrows.Autoencoder:
@@ -227,3 +227,8 @@ def test_eight_views_differ_where_the_network_sees_directions(pictures: Samples,
     assert not np.array_equal(once, best)
     with pytest.raises(SettingsError, match="allowed are usual and best"):
         narrows.restore(denoiser, [seen], effort="great")  # type: ignore[arg-type]
+
+
+def test_a_vividness_is_for_colour_only(denoiser) -> None:
+    with pytest.raises(SettingsError, match="has no use for it"):
+        set_vividness(denoiser, 1.0)

@@ -53,13 +53,14 @@ def run(
     mask: Path | None = None,
     missing_value: str | None = None,
     scale: int | None = None,
+    vividness: float | None = None,
 ) -> None:
     """Restore what a person points at, say what was done, and print the counts."""
     from narrows.data.checks import real
     from narrows.data.images import SUFFIXES
     from narrows.errors import ModelError, SettingsError
     from narrows.networks.store import load
-    from narrows.restoring.restore import check
+    from narrows.restoring.restore import check, set_vividness
     from narrows.training.device import choose
 
     if strength is not None:
@@ -74,6 +75,8 @@ def run(
             f"--for {task}"
         )
     check(model, strength is not None, mask is not None or value is not None, scale)
+    if vividness is not None:
+        set_vividness(model, vividness)
     path = Path(data)
     began = time.perf_counter()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
