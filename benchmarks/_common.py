@@ -59,7 +59,11 @@ def table(columns: tuple[str, ...], rows: Rows) -> str:
 
 
 def write(name: str, title: str, text: str) -> None:
-    """Print the result and write it to `results/NAME.md` with the command, the date, the machine and the commit."""
+    """Print the result and write it to `results/NAME.md` with the command, the date, the machine and the commit, and
+    below it, unless it was a quick run, the notes that lie beside the program."""
+    notes = Path(sys.argv[0]).with_name(f"{Path(sys.argv[0]).stem}-notes.md")
+    if notes.exists() and not name.endswith("-quick"):
+        text = f"{text.rstrip()}\n\n{notes.read_text()}"
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     head = f"# {title}\n\n`{command}`, {date}, commit {commit()}, {machine()}.\n\n"

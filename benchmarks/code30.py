@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from _common import Rows, table, write
 from sklearn.decomposition import PCA
@@ -16,8 +15,6 @@ import narrows
 from narrows.data.batches import to_tensor
 from narrows.evaluation.report import evaluate
 from narrows.training.settings import Settings
-
-NOTES = Path(__file__).with_name("code30-notes.md")
 
 
 def main() -> None:
@@ -54,8 +51,6 @@ def main() -> None:
     rows.append((f"narrows dense, {last.epoch:.0f} epochs", f"{seconds:.0f}", str(model.parameter_count), *errors))
     text = table(("how", "seconds", "parameters", "train", "test"), rows)
     text += f"\n\nPlan: {last.plan}; validation {784 * last.validation_mse:.3f}.\n"
-    if not arguments.quick and NOTES.exists():
-        text += "\n" + NOTES.read_text()
     write("code30-quick" if arguments.quick else "code30", "MNIST in 30 numbers, squared error per image", text)
 
 

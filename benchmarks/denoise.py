@@ -28,7 +28,6 @@ from narrows.networks.autoencoder import Autoencoder
 
 Floats = npt.NDArray[np.float64]
 Denoiser = Callable[[Floats, float], Floats]
-NOTES = Path(__file__).with_name("denoise-notes.md")
 SIGMAS = (15, 25, 50)
 RECIPE = ("--for", "denoise", "--steps", "19000")
 TUNED_ON = 8  # training photographs
@@ -160,8 +159,6 @@ def main() -> None:
         if arguments.only != "photographs":
             sections.append(digits(arguments.quick, arguments.pictures))
     name = "denoise" + (f"-{arguments.only}" if arguments.only else "") + "-quick" * arguments.quick
-    if not arguments.quick:
-        sections.append(NOTES.read_text())
     write(name, "Noise removed", "\n\n".join(sections))
 
 

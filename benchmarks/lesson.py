@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,6 @@ from torch.utils.data import DataLoader, Dataset
 import narrows
 from narrows.evaluation.report import evaluate
 from narrows.training.settings import Settings
-
-NOTES = Path(__file__).with_name("lesson-notes.md")
 
 
 @dataclass(frozen=True)
@@ -163,8 +160,6 @@ def main() -> None:
         "budgets were chosen on validation samples; that of lesson-linear is one step, since its start (PCA and "
         "one Gauss-Newton step) has already passed the lesson's final loss."
     )
-    if not arguments.quick:
-        note += "\n\n" + NOTES.read_text()
     name = "lesson" if arguments.only is None else f"lesson-{arguments.only}"
     write("lesson-quick" if arguments.quick else name, "The lesson's loop beside fit, MNIST", text + note)
 

@@ -27,7 +27,6 @@ from narrows.data.samples import Array, Samples
 from narrows.training.settings import Settings
 
 BLOCK = 64  # images
-NOTES = Path(__file__).with_name("mnist_lossless-notes.md")
 
 
 def main() -> None:
@@ -60,8 +59,6 @@ def main() -> None:
         "count all bytes of the archive but the model. Speeds are of raw pixels, the index included; "
         f"encode without and with the decoding that verifies each block. {arguments.threads} threads.\n"
     )
-    if not arguments.quick and NOTES.exists():
-        text += "\n" + NOTES.read_text()
     write("mnist_lossless-quick" if arguments.quick else "mnist_lossless", "MNIST without loss", text)
 
 

@@ -25,7 +25,6 @@ from narrows.coding.lossy import pack
 from narrows.data.samples import Array
 from narrows.training.settings import Settings
 
-NOTES = Path(__file__).with_name("mnist_lossy-notes.md")
 QUALITIES = {
     "JPEG": (1, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95),
     "WEBP": (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
@@ -89,8 +88,6 @@ def main() -> None:
     text += f"The compact model takes {size} bytes, {size / count:.1f} a digit here.\n\n"
     measured: Rows = [(f"{psnr:.2f}", f"{size:.2f}") for psnr, size in curves["narrows"]]
     text += table(("PSNR", "bytes a digit"), measured) + "\n"
-    if not arguments.quick and NOTES.exists():
-        text += "\n" + NOTES.read_text()
     write("mnist_lossy-quick" if arguments.quick else "mnist_lossy", "MNIST, lossy", text)
 
 
