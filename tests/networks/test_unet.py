@@ -14,6 +14,7 @@ from narrows.data.degradation import Degradation, Observed
 from narrows.data.degrade import Grey
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
+from narrows.networks.restore import cut
 
 KINDS = {
     "noise": damage.noise(0.2),
@@ -47,8 +48,14 @@ def observed(model: narrows.Autoencoder, samples: Samples, number: int = 0) -> t
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_makes_it_better_than_the_first_guess(kind: str, tinted: Samples) -> None:
     model = trained(tinted, KINDS[kind], 40)
-    metrics = model.provenance["metrics"]
-    assert metrics["validation_mse"] < 0.9 * metrics["damaged_mse"]
+    errors = []
+    with torch.no_grad():
+        for number in range(len(tinted)):  # the one that is held out says little by itself
+            x, seen = observed(model, tinted, number)
+            both = (KINDS[kind].guess(seen), model.restored(seen))
+            errors.append([float((cut(y, x).clamp(0, 1) - x).square().mean()) for y in both])
+    first, then = np.mean(errors, axis=0)
+    assert then < 0.9 * first
 
 
 @pytest.mark.parametrize("kind", ["noise", "smaller", "grey"])

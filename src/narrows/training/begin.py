@@ -69,18 +69,20 @@ def _start_filter(model: Autoencoder, samples: Samples, training: Any, plan: Pla
     assert isinstance(decoder, unet.Decoder)
     assert model.degradation is not None
     some = training[np.linspace(0, len(training) - 1, min(FILTER_SAMPLES, len(training))).astype(np.int64)]
-    batches = Batches(samples, some, min(len(some), FILTER_SAMPLES), plan.seed + 2, plan.crop, device=plan.device)
-    x = batches.draw(0)
+    batches = Batches(samples, some, len(some), plan.seed + 2, plan.crop, device=plan.device)
+    draws = -(-FILTER_SAMPLES // len(some))  # of few samples several crops each, or several damages
+    x = torch.cat([batches.draw(step) for step in range(draws)])
     observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(plan.seed))
     guess = model.degradation.guess(observed)
     wanted = model.degradation.answer(x[:, : x.shape[1] - model.description.alpha], restore.cut(guess, x))
     seen = restore.inputs(model.degradation, observed, guess, alpha)
     unet.start(decoder, *(restore.padded(t, model.config.padded) for t in (seen, restore.cut(wanted, x))))
     aim = objective(model, plan)
-    found = measured(model, aim, x).score
+    others = batches.draw(draws)
+    found = measured(model, aim, others).score
     kept = decoder.linear.weight.detach().clone()
     silence(decoder.linear)
-    if measured(model, aim, x).score > found:
+    if measured(model, aim, others).score > found:
         decoder.linear.load_state_dict({"weight": kept})
 
 
