@@ -1,7 +1,7 @@
 """Colour for grey emoji and clothes, each by a model of its training images, beside a grey copy and the mean colour.
 
 The emoji are laid on white first. Colourfulness is that of Hasler and Suesstrunk (SPIE 5007, 2003). A
-vividness of 1 puts on the colour of least error; models choose more, for the looks.
+vividness of 1 puts on the colour that training aimed at; models choose more, for the looks.
 """
 
 from __future__ import annotations

@@ -13,18 +13,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from _common import Rows, table, write
 from _restoring import panel, pictures, spread, trained
-from scipy.interpolate import griddata
-from skimage.restoration import inpaint_biharmonic
 
 import narrows
 from narrows.data import holes
 from narrows.data.samples import Array
+from narrows.evaluation.classical import Seen, Way, ways
 from narrows.evaluation.metrics import psnr_db
 from narrows.networks.autoencoder import Autoencoder
 from narrows.restoring.restore import Effort
@@ -43,7 +41,7 @@ DAMAGES: tuple[tuple[str, holes.Kind, float], ...] = (
 PATCH = (
     96  # pixels a side of the squares by which strokes and boxes are drawn, so that their size is that of a detail
 )
-SLOW = ("linear interpolation", "biharmonic", "narrows, best effort")
+SLOW = ("linear", "biharmonic", "narrows, best effort")
 EVERY = {"set14": 2, "kodak": 4}  # the n of those
 SHOWN = ("missing", "Navier-Stokes", "biharmonic", "narrows")
 Mask = npt.NDArray[np.bool_]
@@ -63,26 +61,15 @@ def missing(kind: holes.Kind, share: float, shape: tuple[int, ...], seed: int) -
     return gone
 
 
-def linear(image: Array, gone: Mask) -> Array:
-    """Linear interpolation between the nearest known pixels (SciPy), the nearest one outside them."""
-    places, values = np.argwhere(~gone), image[~gone]
-    filled = griddata(places, values, np.argwhere(gone), method="linear")
-    nearest = griddata(places, values, np.argwhere(gone), method="nearest")
-    out = image.copy()
-    out[gone] = np.round(np.where(np.isnan(filled), nearest, filled))
-    return out
+def classical(way: Way) -> Callable[[Array, Mask], Array]:
+    """One of the ways beside which `narrows evaluate` measures, from 8 bits to 8 bits."""
 
+    def filled(image: Array, gone: Mask) -> Array:
+        found = way(Seen((image / np.float32(255)).astype(np.float32), None, ~gone, 1))[0]
+        out: Array = np.round(255 * np.clip(found, 0, 1)).astype(np.uint8)
+        return out
 
-def biharmonic(image: Array, gone: Mask) -> Array:
-    """By scikit-image."""
-    filled = inpaint_biharmonic(image, gone, channel_axis=2)
-    out: Array = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
-    return out
-
-
-def by_opencv(method: int) -> Callable[[Array, Mask], Array]:
-    """Telea's or the Navier-Stokes way, from 3 pixels around."""
-    return lambda image, gone: np.asarray(cv2.inpaint(image, gone.astype(np.uint8), 3, method))
+    return filled
 
 
 def ours(model: Autoencoder, effort: Effort = "usual") -> Callable[[Array, Mask], Array]:
@@ -111,12 +98,7 @@ def main() -> None:
             place = arguments.keep if arguments.keep and not arguments.quick else Path(folder)
             models[kind], story = trained(f"inpaint-{kind}", photos / "bsds500-train", place, *recipe)
         stories.append(f"for {'holes of any kind' if kind == 'any' else 'single pixels'}, {story}.")
-    rivals: dict[str, Callable[[Array, Mask], Array]] = {
-        "Telea": by_opencv(cv2.INPAINT_TELEA),
-        "Navier-Stokes": by_opencv(cv2.INPAINT_NS),
-        "linear interpolation": linear,
-        "biharmonic": biharmonic,
-    }
+    rivals = {name: classical(way) for name, way in ways("inpaint").items()}
     sections = []
     for name in SETS:
         images = pictures(photos / name, 3 if arguments.quick else None)
@@ -126,11 +108,11 @@ def main() -> None:
             masks = [missing(kind, share, image.shape, i) for i, image in enumerate(images)]
             seen = [np.where(gone[..., None], 0, image) for image, gone in zip(images, masks, strict=True)]
             shown: dict[str, list[Array]] = {"missing": [seen[i] for i in few[:3]]}
-            ways = {**rivals, "narrows": ours(models.get(kind, models["any"]))}
+            everyone = {**rivals, "narrows": ours(models.get(kind, models["any"]))}
             if kind in models:
-                ways["narrows, for any holes"] = ours(models["any"])
-                ways["narrows, best effort"] = ours(models[kind], "best")
-            for way_name, way in ways.items():
+                everyone["narrows, for any holes"] = ours(models["any"])
+                everyone["narrows, best effort"] = ours(models[kind], "best")
+            for way_name, way in everyone.items():
                 chosen = few if way_name in SLOW else range(len(images))
                 began = time.perf_counter()
                 found = {i: way(seen[i], masks[i]) for i in chosen}

@@ -193,6 +193,8 @@ def test_pale_colours_are_made_nearly_as_vivid_as_true_ones(clean: torch.Tensor)
     assert isinstance(settled, Grey)
     assert settled.vividness == pytest.approx(0.9 / 0.6, rel=0.02)
     assert Grey().settled(clean, clean) == Grey()
+    paler = luma(clean) + 0.3 * from_chroma(to_chroma(clean))
+    assert Grey(3).settled(paler, clean) == Grey(4)  # trained again: no more than a file may say
     assert damage.from_json(damage.to_json(settled)) == settled
     answer = to_chroma(pale)
     again = settled.restored(settled.observe(clean, generator()), luma(clean).expand(-1, 3, -1, -1), answer)
@@ -263,6 +265,7 @@ def test_the_level_is_told_from_a_picture_alone(clean: torch.Tensor) -> None:
         (lambda: damage.smaller(5), "scale 5"),
         (lambda: damage.custom(3), "3 was given"),
         (lambda: damage.combined([]), "at least one"),
+        (lambda: damage.grey(5), "vividness 5 was given; allowed is"),
         (lambda: damage.combined([Grey(), Grey()]), "grey + grey cannot be combined"),
         (lambda: damage.combined([Grey(), damage.custom(halved)]), "cannot be combined"),
         (lambda: damage.from_json([{"degradation": "rust"}]), "is no degradation"),

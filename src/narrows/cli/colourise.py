@@ -13,7 +13,10 @@ from narrows.cli import restoring
 @click.command("colourise")
 @restoring.options
 @click.option(
-    "--vividness", type=float, metavar="V", help="Times the colour of least error, 0 to 4; usual: as the model says."
+    "--vividness",
+    type=float,
+    metavar="V",
+    help="Times the colour that training aimed at, 0 to 4; usual: as the model says.",
 )
 def command(data: str, model_path: Path, output: Path, **options: Any) -> None:
     """Give colour to the grey INPUT, pictures or arrays, with a model trained by --for colourise.

@@ -87,7 +87,6 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     Raises `SettingsError` for what the purpose cannot have.
     """
     from narrows.data import damage as damages
-    from narrows.data.degrade import Grey
     from narrows.data.pictures import read_mask
     from narrows.errors import SettingsError
 
@@ -107,7 +106,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     if purpose == "upscale":
         parts.append(damages.smaller(given.get("scale", 2)))
     if purpose == "colourise":
-        parts.append(Grey())
+        parts.append(damages.grey())
     if purpose == "denoise" or "noise" in given:
         level = given.get("noise", damages.USUAL_NOISE)
         parts.append(damages.noise(level, given.get("noise_kind", "gaussian"), bool(given.get("clip"))))

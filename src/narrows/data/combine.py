@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from narrows.data.degradation import Degradation, Hint, Hints, Observed, Residual, Task
-from narrows.data.resize import larger
+from narrows.data.degradation import Degradation, Hint, Hints, Observed, Residual, Task, Unaided
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Combination(Residual):
 
 
 @dataclass(frozen=True)
-class Custom(Residual):
+class Custom(Unaided):
     """Any function from clean samples `(N, C, H, W)` in 0..1 and a generator to damaged ones of as many channels,
     their sides divided by `scale`. Files keep its name; the function itself is needed only to train."""
 
@@ -91,9 +90,6 @@ class Custom(Residual):
     function: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
     task: Task = "denoise"
     scale: int = 1
-
-    told = 0
-    needs = ()
 
     @property
     def fold(self) -> int:
@@ -108,12 +104,3 @@ class Custom(Residual):
         if tuple(seen.shape) != wanted:
             raise ValueError(f"degradation {self.name} gave shape {tuple(seen.shape)}; {wanted} is needed")
         return self.given(seen, Hints())
-
-    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        return Observed(seen, seen[:, :0])
-
-    def hints(self, observed: Observed) -> Hints:
-        return Hints()
-
-    def guess(self, observed: Observed) -> torch.Tensor:
-        return larger(observed.seen, self.scale)

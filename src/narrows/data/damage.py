@@ -16,7 +16,7 @@ from narrows.data.checks import brief, real, whole
 from narrows.data.columns import Column
 from narrows.data.combine import Combination, Custom
 from narrows.data.degradation import Degradation, Task
-from narrows.data.degrade import Grey, Missing, Noise, NoiseKind, Smaller
+from narrows.data.degrade import VIVIDNESS_MOST, Grey, Missing, Noise, NoiseKind, Smaller
 from narrows.data.holes import Kind
 from narrows.errors import SettingsError
 
@@ -69,6 +69,11 @@ def given(mask: Any) -> Missing:
 def cells(columns: Sequence[Column], share: Range = USUAL_CELLS) -> Cells:
     """Missing cells of a table with these columns, a share or a range of shares; raises `SettingsError`."""
     return Cells(*_range("missing", share, 0.99), tuple(columns))
+
+
+def grey(vividness: float = 1.0) -> Grey:
+    """No colour; what a network answers is multiplied by `vividness`, 0 to 4; raises `SettingsError`."""
+    return Grey(real("vividness", vividness, 0, VIVIDNESS_MOST))
 
 
 def smaller(scale: int) -> Smaller:
@@ -158,7 +163,7 @@ def _part(fields_: dict[str, Any]) -> Degradation:
     if name == "smaller":
         return smaller(fields_["factor"])
     if name == "grey":
-        return Grey(real("vividness", fields_["vividness"], 0, 10))
+        return grey(fields_["vividness"])
     scale = whole("scale", fields_["scale"], 1, SCALES[1])
     return Custom(str(fields_["name"]), None, _one_of("task", fields_["task"], get_args(Task)), scale)
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 import torch
 
+from narrows.data.resize import larger
+
 Task = Literal["denoise", "inpaint", "colourise", "upscale"]
 Hint = Literal["level", "known"]
 
@@ -116,3 +118,19 @@ class Residual(Degradation):
 
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
         return self
+
+
+class Unaided(Residual):
+    """One of which a network is told nothing: it begins with what is seen, made larger where that is small."""
+
+    told = 0
+    needs = ()
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        return Observed(seen, seen[:, :0])
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints()
+
+    def guess(self, observed: Observed) -> torch.Tensor:
+        return larger(observed.seen, self.scale)

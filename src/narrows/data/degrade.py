@@ -15,12 +15,13 @@ import torch
 
 from narrows.data import holes
 from narrows.data.colour import colourfulness, from_chroma, luma, to_chroma
-from narrows.data.degradation import Degradation, Hints, Observed, Residual
+from narrows.data.degradation import Degradation, Hints, Observed, Residual, Unaided
 from narrows.data.estimate import estimated
-from narrows.data.resize import larger, smaller
+from narrows.data.resize import smaller
 
 COLOURFUL = 0.9  # of the colourfulness of true pictures: full colours of the wrong kind are worse than pale ones
-MOST_VIVID = 2.0
+MOST_VIVID = 2.0  # that a training makes them
+VIVIDNESS_MOST = 4.0  # that a model may have
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 
 
@@ -168,7 +169,7 @@ class Grey(Degradation):
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
         wanted = COLOURFUL * float(colourfulness(clean).mean())
         grey, chroma = luma(restored), from_chroma(to_chroma(restored))
-        low, high = 1.0, MOST_VIVID
+        low, high = 1.0, min(MOST_VIVID, VIVIDNESS_MOST / max(self.vividness, 1))
         for _ in range(12):  # halves the span each time
             middle = (low + high) / 2
             enough = float(colourfulness((grey + middle * chroma).clamp(0, 1)).mean()) >= wanted
@@ -177,15 +178,13 @@ class Grey(Degradation):
 
 
 @dataclass(frozen=True)
-class Smaller(Residual):
+class Smaller(Unaided):
     """Fewer pixels: sides divided by `factor`, by antialiased bicubic resampling. A network sees the picture made
     larger again by the same kernel, and answers what to add."""
 
     factor: int
 
-    told = 0
     task = "upscale"
-    needs = ()
 
     @property
     def scale(self) -> int:
@@ -199,15 +198,6 @@ class Smaller(Residual):
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return self.given(smaller(clean, self.scale), Hints())
-
-    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        return Observed(seen, seen[:, :0])
-
-    def hints(self, observed: Observed) -> Hints:
-        return Hints()
-
-    def guess(self, observed: Observed) -> torch.Tensor:
-        return larger(observed.seen, self.scale)
 
 
 def _map(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

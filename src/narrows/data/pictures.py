@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from narrows.data.images import opened, read_image
+from narrows.data.npy import open_npy
 from narrows.data.samples import Array
 from narrows.errors import DataError
 
@@ -170,11 +171,7 @@ def read_mask(path: str | os.PathLike[str]) -> Array:
     path = Path(path)
     if path.suffix.lower() != ".npy":
         return read_image(path, "L")
-    try:
-        mask: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise DataError(f"{path}: the mask cannot be read; give a picture or an .npy of numbers") from None
-    return mask
+    return open_npy(path)
 
 
 def other_ending(name: str, format_: str) -> bool:

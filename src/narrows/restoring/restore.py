@@ -16,7 +16,6 @@ import torch
 
 from narrows.data import damage
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.checks import real
 from narrows.data.degradation import Hints
 from narrows.data.degrade import Grey
 from narrows.data.resize import larger
@@ -30,12 +29,10 @@ from narrows.training import device as devices
 TILE = 768  # pixels a side of a piece, of what a person sees
 OVERLAP = 96  # pixels beyond what is kept of a piece: further away than anything that the networks here make visible
 BATCH_PIXELS = 1 << 19  # of small images that go through together
-VIVIDNESS_MOST = 4.0
 FAR = 10.0  # beyond what noise makes of 0..1
 _BITS = ("uint8", "uint16")
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 Effort = Literal["usual", "best"]
-Told = Callable[[str], None]
 
 
 def restore(
@@ -95,13 +92,13 @@ def fill(
 
 
 def set_vividness(model: Autoencoder, vividness: float) -> None:
-    """How much of the colour that it answers a model that colourises puts on: 1 has the least error, more looks more
-    like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
+    """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
+    more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
     parts = () if model.degradation is None else damage.parts_of(model.degradation)
     if not any(isinstance(part, Grey) for part in parts):
         raise SettingsError(f"a vividness was given, but a model to {model.config.purpose} has no use for it")
-    value = real("vividness", vividness, 0, VIVIDNESS_MOST)
-    model.degradation = damage.combined([Grey(value) if isinstance(part, Grey) else part for part in parts])
+    vivid = damage.grey(vividness)
+    model.degradation = damage.combined([vivid if isinstance(part, Grey) else part for part in parts])
 
 
 def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = None) -> None:
