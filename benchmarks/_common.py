@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from narrows.coding.archive import Archive
-from narrows.coding.blocks import PIXELS
+from narrows.archive.archive import Archive
+from narrows.codecs.block import PIXELS
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 Rows = list[tuple[str, ...]]

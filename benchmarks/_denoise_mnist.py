@@ -23,8 +23,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import narrows
-from narrows.data import damage
-from narrows.networks.autoencoder import Autoencoder
+from narrows.degradations import damage
+from narrows.models.autoencoder import Autoencoder
 from narrows.training.settings import Settings
 
 NOISE = 0.5

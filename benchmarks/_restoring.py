@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 import narrows
-from narrows.data.images import list_images, read_image
-from narrows.data.samples import Array
-from narrows.networks.autoencoder import Autoencoder
+from narrows.io.arrays import Array
+from narrows.io.images import list_images, read_image
+from narrows.models.autoencoder import Autoencoder
 from narrows.training.device import multiplications
 
 PANEL = 160  # pixels a side of what a picture shows of each image

@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from _common import Rows, table, write
 
-from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import BlockCodec, Promise
-from narrows.data.files import replacing
-from narrows.data.samples import Array
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.promise import Promise
+from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError
+from narrows.io.arrays import Array
+from narrows.io.atomic import replacing
 
 SIDE = 8
 KINDS = ("one array", "named images of many sizes")

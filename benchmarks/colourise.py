@@ -17,10 +17,10 @@ from _common import Rows, table, write
 from _restoring import panel, spread, trained
 
 import narrows
-from narrows.data.colour import colourfulness, from_chroma, luma, to_chroma
-from narrows.data.samples import Array
+from narrows.degradations.colour import colourfulness, from_chroma, luma, to_chroma
 from narrows.evaluation.curves import on_white
-from narrows.restoring.restore import set_vividness
+from narrows.io.arrays import Array
+from narrows.tasks.restore import set_vividness
 
 RECIPES = {
     "emoji": ("--for", "colourise", "--width", "64", "--crop", "128", "--batch-size", "8", "--steps", "2000"),

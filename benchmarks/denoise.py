@@ -22,9 +22,9 @@ from _restoring import panel, pictures, spread, trained
 from skimage import restoration
 
 import narrows
-from narrows.data.samples import Array
 from narrows.evaluation.metrics import psnr_db
-from narrows.networks.autoencoder import Autoencoder
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Autoencoder
 
 Floats = npt.NDArray[np.float64]
 Denoiser = Callable[[Floats, float], Floats]

@@ -17,10 +17,10 @@ import torch
 from _common import Rows, table, write
 
 import narrows
-from narrows.data.samples import Array
 from narrows.evaluation.against import narrows_coder, our_curve, rival_curve
 from narrows.evaluation.curves import Curve, bd_rate, on_white, rate_at
 from narrows.evaluation.rivals import ONE_EACH, choose
+from narrows.io.arrays import Array
 
 RIVALS = "jpeg,webp,avif,jxl"
 LEVELS = (26, 28, 30, 32, 34, 36, 38, 40)

@@ -20,12 +20,12 @@ from _common import Rows, table, write
 from _restoring import panel, pictures, spread, trained
 
 import narrows
-from narrows.data import holes
-from narrows.data.samples import Array
+from narrows.degradations import masks as holes
 from narrows.evaluation.classical import Seen, Way, ways
 from narrows.evaluation.metrics import psnr_db
-from narrows.networks.autoencoder import Autoencoder
-from narrows.restoring.restore import Effort
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Autoencoder
+from narrows.tasks.restore import Effort
 
 SETS = ("set14", "kodak")
 RECIPES = {

@@ -20,10 +20,12 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import BlockCodec, Promise
-from narrows.coding.quantise import pack
-from narrows.data.samples import Array, Samples
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.promise import Promise
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.quantise import pack
+from narrows.data.samples import Samples
+from narrows.io.arrays import Array
 from narrows.training.settings import Settings
 
 BLOCK = 64  # images

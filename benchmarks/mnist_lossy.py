@@ -20,9 +20,9 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.coding.codec import Codec
-from narrows.coding.lossy import pack
-from narrows.data.samples import Array
+from narrows.codecs.lossy import pack
+from narrows.io.arrays import Array
+from narrows.tasks.codec import Codec
 from narrows.training.settings import Settings
 
 QUALITIES = {

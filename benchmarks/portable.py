@@ -19,12 +19,13 @@ import torch
 from _common import Rows, check_learned, table, write
 
 import narrows
-from narrows.coding import exact
-from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import BlockCodec, Promise
-from narrows.coding.codec import prepare
-from narrows.data.samples import Array
-from narrows.networks.autoencoder import Purpose
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.promise import Promise
+from narrows.codecs.block import BlockCodec
+from narrows.entropy import integer_networks as exact
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Purpose
+from narrows.tasks.codec import prepare
 
 COUNT = 300  # images
 

@@ -12,7 +12,7 @@ from _common import Rows, table, write
 
 import narrows
 from narrows.data.samples import from_arrays
-from narrows.networks.build import NETWORKS
+from narrows.models.catalogue import NETWORKS
 from narrows.training import device
 from narrows.training.objective import distortion
 from narrows.training.optimiser import Optimiser

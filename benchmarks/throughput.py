@@ -18,12 +18,13 @@ from _common import Rows, check_learned, table, write
 from sklearn.decomposition import PCA
 
 import narrows
-from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import BlockCodec, Promise
-from narrows.coding.codec import prepare
-from narrows.data.samples import Array
-from narrows.networks.autoencoder import Purpose
-from narrows.networks.compressors import Effort, of_effort
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.promise import Promise
+from narrows.codecs.block import BlockCodec
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Purpose
+from narrows.models.compressors import Effort, of_effort
+from narrows.tasks.codec import prepare
 from narrows.training.settings import Settings
 
 LEARNED = 300  # steps of the models of archives

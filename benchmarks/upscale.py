@@ -20,11 +20,11 @@ from _restoring import panel, pictures, spread, trained
 from PIL import Image
 
 import narrows
-from narrows.data.resize import larger, smaller
-from narrows.data.samples import Array
+from narrows.degradations.resample import larger, smaller
 from narrows.evaluation.metrics import ssim
-from narrows.networks.autoencoder import Autoencoder
-from narrows.restoring.restore import Effort
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Autoencoder
+from narrows.tasks.restore import Effort
 
 SETS = ("set5", "set14")
 STEPS = {2: "9000", 3: "5000", 4: "5000"}

@@ -14,12 +14,13 @@ import numpy as np
 from golden import HEAD_BYTES, LEARNED, model_of
 
 with atheris.instrument_imports(include=["narrows"]):
-    from narrows.coding.archive import Archive
-    from narrows.coding.blocks import BlockCodec, Promise
-    from narrows.coding.digest import DIGEST_BYTES
-    from narrows.coding.entries import DTYPES
-    from narrows.coding.index import HEAD, crc
-    from narrows.coding.varints import pack
+    from narrows.archive.archive import Archive
+    from narrows.archive.digest import DIGEST_BYTES
+    from narrows.archive.entries import DTYPES
+    from narrows.archive.index import HEAD, crc
+    from narrows.archive.promise import Promise
+    from narrows.archive.varints import pack
+    from narrows.codecs.block import BlockCodec
     from narrows.errors import ArchiveError
 
 DATA = bytes(range(200))  # what the pieces of a forged index consist of

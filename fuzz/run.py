@@ -12,8 +12,8 @@ from pathlib import Path
 
 from golden import GOLDEN, LEARNED
 
-from narrows.coding.index import Index, stored_length, unseal
-from narrows.coding.layout import Layout
+from narrows.archive.index import Index, stored_length, unseal
+from narrows.archive.layout import Layout
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -11,7 +11,7 @@ import narrows
 from narrows.cli.main import COMMANDS
 
 ROOT = Path(narrows.__file__).parent
-ROOMS = ["errors", "version", "data", "networks", "training", "coding", "restoring", "evaluation", "cli"]
+ROOMS = [*"errors version checks io data degradations entropy archive networks models training codecs tasks evaluation cli".split()]
 
 
 def _imports(path: Path) -> list[str]:

@@ -12,14 +12,14 @@ from narrows.errors import NarrowsError
 from narrows.version import __version__
 
 if TYPE_CHECKING:
-    from narrows.coding.archive import Archive
-    from narrows.coding.codec import Codec
+    from narrows.archive.archive import Archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
-    from narrows.networks.autoencoder import Autoencoder
-    from narrows.networks.build import build
-    from narrows.networks.store import load
-    from narrows.restoring.restore import restore
+    from narrows.models.autoencoder import Autoencoder
+    from narrows.models.catalogue import build
+    from narrows.models.container import load
+    from narrows.tasks.codec import Codec
+    from narrows.tasks.restore import restore
     from narrows.training.loop import Progress, fit
     from narrows.training.settings import Settings
 
@@ -42,18 +42,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Archive": "narrows.coding.archive",
-    "Autoencoder": "narrows.networks.autoencoder",
-    "Codec": "narrows.coding.codec",
+    "Archive": "narrows.archive.archive",
+    "Autoencoder": "narrows.models.autoencoder",
+    "Codec": "narrows.tasks.codec",
     "Progress": "narrows.training.loop",
     "Samples": "narrows.data.samples",
     "Settings": "narrows.training.settings",
-    "build": "narrows.networks.build",
+    "build": "narrows.models.catalogue",
     "fit": "narrows.training.loop",
     "from_arrays": "narrows.data.samples",
-    "load": "narrows.networks.store",
+    "load": "narrows.models.container",
     "open_samples": "narrows.data.sources",
-    "restore": "narrows.restoring.restore",
+    "restore": "narrows.tasks.restore",
 }
 
 

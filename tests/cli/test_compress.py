@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 import narrows
-from narrows.coding.archive import Archive
-from narrows.coding.outputs import place
-from narrows.data.pictures import read_picture
+from narrows.archive.archive import Archive
 from narrows.data.samples import Samples
 from narrows.errors import NarrowsError
+from narrows.io.pictures import read_picture
+from narrows.tasks.outputs import place
 
 
 def waves(number: int, shape: tuple[int, ...] = (40, 50, 3)) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows.coding.lossy import pack
+from narrows.codecs.lossy import pack
 from narrows.data.samples import Samples
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 import narrows
-from narrows.data.images import read_image
+from narrows.io.images import read_image
 
 TASKS = ("denoise", "inpaint", "colourise", "upscale")
 

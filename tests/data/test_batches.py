@@ -10,7 +10,8 @@ import torch
 
 from narrows.data import batches as batches_module
 from narrows.data.batches import Batches, centre_crop, chunks, from_tensor, random_crop, shifted, split, to_tensor
-from narrows.data.samples import Ragged, Samples, describe, from_arrays, pack
+from narrows.data.samples import Samples, describe, from_arrays
+from narrows.io.arrays import Ragged, pack
 
 
 def numbered(count: int) -> Samples:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from narrows.data.idx import read_idx
 from narrows.data.named import IDX_SETS, NAMES, IdxFile, IdxSet, load_idx_set, load_named
 from narrows.errors import DataError, OutputError
+from narrows.io.idx import read_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 REAL = os.environ.get("NARROWS_DATA", "")

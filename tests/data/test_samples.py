@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from narrows.data import samples as samples_module
-from narrows.data.samples import Description, Ragged, Samples, from_arrays, pack
+from narrows.data.samples import Description, Samples, from_arrays
 from narrows.errors import DataError
+from narrows.io.arrays import Ragged, pack
 
 
 def refusal(data: object) -> str:

@@ -11,12 +11,13 @@ import pytest
 
 import narrows
 from narrows.cli.main import run
-from narrows.data.samples import Array, Samples, from_arrays
+from narrows.data.samples import Samples, from_arrays
 from narrows.errors import DataError, NarrowsError
 from narrows.evaluation import against, rivals
 from narrows.evaluation.against import Comparison, Contest
 from narrows.evaluation.curves import Coded, on_white
 from narrows.evaluation.rivals import RIVALS
+from narrows.io.arrays import Array
 
 MODEL_BYTES = 1000
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from narrows.data.samples import Array
 from narrows.evaluation import curves
 from narrows.evaluation.curves import Coded, Curve, Point, bd_rate, measure, rate_at
+from narrows.io.arrays import Array
 
 
 def point(bits: float, psnr: float, how: str = "", model: float = 0.0) -> Point:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.data.samples import Array
 from narrows.errors import MissingExtraError, NarrowsError, SettingsError
 from narrows.evaluation import rivals
 from narrows.evaluation.rivals import RIVALS
+from narrows.io.arrays import Array
 
 
 def smooth(count: int, height: int, width: int, channels: int) -> list[Array]:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows.data import damage
 from narrows.data.columns import columns_of, encode
-from narrows.data.table import Table, read_table
+from narrows.degradations import damage
 from narrows.errors import ModelError
 from narrows.evaluation import tables
+from narrows.io.csv import Table, read_table
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 import narrows
-from narrows.coding.archive import Archive, Entry, Writer
-from narrows.coding.blocks import PIXELS, BlockCodec, Promise
-from narrows.coding.codec import prepare
-from narrows.data import damage
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.promise import Promise
+from narrows.codecs.block import PIXELS, BlockCodec
 from narrows.data.columns import Column
-from narrows.data.degradation import Degradation
-from narrows.data.degrade import Grey
-from narrows.data.samples import Array
-from narrows.networks.autoencoder import Purpose
+from narrows.degradations import damage
+from narrows.degradations.base import Degradation
+from narrows.degradations.kinds import Grey
+from narrows.io.arrays import Array
+from narrows.models.autoencoder import Purpose
+from narrows.tasks.codec import prepare
 
 HERE = Path(__file__).parent
 

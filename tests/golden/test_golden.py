@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows.coding.archive import Archive
-from narrows.coding.blocks import LOSSY, PIXELS, WIDENED
+from narrows.archive.archive import Archive
+from narrows.codecs.block import LOSSY, PIXELS, WIDENED
 
 ARCHIVES = sorted(Path(__file__).parent.glob("*.nrw"))
 MODELS = sorted(Path(__file__).parent.glob("model-*.safetensors"))

@@ -8,7 +8,7 @@ import torch
 
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import ModelError, SettingsError
-from narrows.networks.build import NETWORKS, build
+from narrows.models.catalogue import NETWORKS, build
 
 MNIST_LIKE = from_arrays(np.zeros((2, 28, 28), np.uint8)).description
 

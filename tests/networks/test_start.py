@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 
 from narrows.data.batches import chunks, to_tensor
 from narrows.data.samples import Samples, from_arrays
-from narrows.networks.build import build
-from narrows.networks.start import linear_optimum, thinned, unfold
+from narrows.models.catalogue import build
+from narrows.networks.klt import linear_optimum, thinned, unfold
 from narrows.training.begin import start_network
 from narrows.training.loop import mean_squared_error
 from narrows.training.settings import Settings, decide

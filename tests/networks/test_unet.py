@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import narrows
-from narrows.data import damage
-from narrows.data.degradation import Degradation, Observed
-from narrows.data.degrade import Grey
 from narrows.data.samples import Samples
+from narrows.degradations import damage
+from narrows.degradations.base import Degradation, Observed
+from narrows.degradations.kinds import Grey
 from narrows.errors import ModelError, SettingsError
-from narrows.networks.restore import cut
+from narrows.models.restoring import cut
 
 KINDS = {
     "noise": damage.noise(0.2),

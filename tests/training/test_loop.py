@@ -12,7 +12,7 @@ import torch
 import narrows
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import SettingsError, TrainingError
-from narrows.networks.build import NETWORKS, build
+from narrows.models.catalogue import NETWORKS, build
 from narrows.training import health, loop
 from narrows.training.checkpoint import State
 from narrows.training.settings import Settings, decide

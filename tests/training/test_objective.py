@@ -10,8 +10,8 @@ import torch
 import narrows
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
-from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import build
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.catalogue import build
 from narrows.training.settings import Settings
 
 SETTINGS = Settings(steps=12, batch_size=32, seed=3)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from narrows.coding.archive import Archive
-    from narrows.coding.blocks import Promise
+    from narrows.archive.archive import Archive
+    from narrows.archive.promise import Promise
 
 DEFAULT_QUALITY = 75
 
@@ -18,7 +18,7 @@ def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
     if path is None:
         return {}
-    from narrows.networks.store import load  # loads PyTorch
+    from narrows.models.container import load  # loads PyTorch
 
     return load(path).packed
 
@@ -30,7 +30,7 @@ def choose_promise(
 
     Raises `SettingsError` for both at once, and for a quality without a model that has a lossy part.
     """
-    from narrows.coding.blocks import Promise
+    from narrows.archive.promise import Promise
     from narrows.errors import SettingsError
 
     if quality is None and max_error is None:
@@ -53,7 +53,7 @@ def opened(path: Path, model: Path | None) -> Iterator[Archive]:
 
     Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
     """
-    from narrows.coding.archive import Archive
+    from narrows.archive.archive import Archive
     from narrows.errors import ArchiveError, ModelError
 
     with Archive(path) as archive:
@@ -76,7 +76,7 @@ def opened(path: Path, model: Path | None) -> Iterator[Archive]:
 
 def is_archive(path: Path) -> bool:
     """Whether the file begins as an archive does; False where it cannot be read."""
-    from narrows.coding.index import HEAD
+    from narrows.archive.index import HEAD
 
     try:
         with path.open("rb") as file:

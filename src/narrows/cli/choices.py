@@ -32,7 +32,7 @@ def shapes(
     """What `build` is told for each purpose: the first takes what was said of networks."""
     from narrows.data.character import drawn, often_alike
     from narrows.errors import SettingsError
-    from narrows.networks.compressors import MEMORY_MOST, TRANSFORM, by_transform, of_effort
+    from narrows.models.compressors import MEMORY_MOST, TRANSFORM, by_transform, of_effort
     from narrows.networks.transform import PIECE
 
     if purposes == ["reconstruct"]:

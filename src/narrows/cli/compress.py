@@ -18,11 +18,12 @@ import click
 from narrows.cli import archives, show
 
 if TYPE_CHECKING:
-    from narrows.coding.archive import Writer
-    from narrows.coding.blocks import BlockCodec, Promise
-    from narrows.coding.inputs import Source
-    from narrows.data.samples import Array
+    from narrows.archive.archive import Writer
+    from narrows.archive.promise import Promise
+    from narrows.codecs.block import BlockCodec
     from narrows.evaluation.lossless import Rivals
+    from narrows.io.arrays import Array
+    from narrows.tasks.inputs import Source
 
 MOST_TRIED = 64  # of the samples, for a target
 MOST_IMAGES = 50  # that rivals are tried on
@@ -58,8 +59,8 @@ def command(inputs: tuple[str, ...], output: Path, as_json: bool, **options: Any
     stays CMYK. Bytes and quality rise together: 75 is good for most, 95 for what is looked at closely. Every block is
     decoded and compared before it is written, and OUT.nrw appears when it is whole.
     """
-    from narrows.data.files import check_writable
     from narrows.errors import OutputError
+    from narrows.io.atomic import check_writable
 
     started = time.monotonic()
     if output.is_file() and not options["force"]:
@@ -115,12 +116,12 @@ def _compress(
     skip_bad: bool,
     force: bool,
 ) -> _Result:
-    from narrows.coding.archive import Writer
-    from narrows.coding.blocks import BlockCodec
-    from narrows.coding.inputs import find
-    from narrows.data.files import replacing
+    from narrows.archive.archive import Writer
+    from narrows.codecs.block import BlockCodec
     from narrows.errors import DataError, SettingsError
     from narrows.evaluation.lossless import Rivals
+    from narrows.io.atomic import replacing
+    from narrows.tasks.inputs import find
 
     sources, left_out = find(paths)
     if left_out:
@@ -174,9 +175,9 @@ def _meeting(
     sources: list[Source], models: dict[str, bytes], bpp: float | None, psnr: float | None, model: Path | None
 ) -> Promise:
     """The quality that meets a target on some of the samples, and about so on all."""
-    from narrows.coding.blocks import Promise
-    from narrows.coding.inputs import read
-    from narrows.coding.target import quality_for
+    from narrows.archive.promise import Promise
+    from narrows.codecs.target import quality_for
+    from narrows.tasks.inputs import read
 
     archives.choose_promise(1, None, models, model)  # refuses a model without a lossy part
     tried: list[Array] = []
@@ -192,7 +193,7 @@ def _add(
     writer: Writer, source: Source, strip: bool, result: _Result, progress: Callable[[float], None], look: bool
 ) -> None:
     """Put one file into the archive, sample by sample; `look` at it for the rivals."""
-    from narrows.coding.inputs import read
+    from narrows.tasks.inputs import read
 
     content = read(source, strip)
     count = content.entry.count
@@ -216,7 +217,7 @@ def _add(
 
 def _check(file: IO[bytes], packed: bytes) -> None:
     """Open what was written as a reader will: head, index, and the checksum of every piece."""
-    from narrows.coding.archive import Archive
+    from narrows.archive.archive import Archive
     from narrows.errors import OutputError
 
     file.flush()
@@ -231,7 +232,7 @@ def _check(file: IO[bytes], packed: bytes) -> None:
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
     """What comes on stdin as a file that is gone in the end, named by what it holds: stdin.npy or stdin.png."""
-    from narrows.coding.inputs import is_npy
+    from narrows.tasks.inputs import is_npy
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
         path = Path(folder) / "stdin"

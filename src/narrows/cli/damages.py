@@ -86,9 +86,9 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
 
     Raises `SettingsError` for what the purpose cannot have.
     """
-    from narrows.data import damage as damages
-    from narrows.data.pictures import read_mask
+    from narrows.degradations import damage as damages
     from narrows.errors import SettingsError
+    from narrows.io.pictures import read_mask
 
     given = {name: value for name, value in damage.items() if value not in (None, False)}
     allowed = _OWN.get(purpose, ())

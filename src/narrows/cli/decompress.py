@@ -12,7 +12,7 @@ import click
 from narrows.cli import archives, show
 
 if TYPE_CHECKING:
-    from narrows.coding.archive import Archive
+    from narrows.archive.archive import Archive
 
 
 @click.command("decompress")
@@ -82,8 +82,8 @@ def _chosen(archive: Archive, only: tuple[str, ...], path: Path) -> list[str]:
 
 def _write(archive: Archive, names: list[str], output: Path, force: bool, keep_going: bool) -> tuple[int, list[str]]:
     """The number of samples written, and the names that could not be."""
-    from narrows.coding.outputs import place, restore
     from narrows.errors import ArchiveError, DataError, OutputError
+    from narrows.tasks.outputs import place, restore
 
     places = {name: place(output, name) for name in names}
     existing = [target for target in places.values() if os.path.lexists(target)]

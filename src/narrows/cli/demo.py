@@ -31,11 +31,11 @@ def command(output: Path, as_json: bool) -> None:
     \b
     narrows demo -o demo/
     """
-    from narrows.data.files import make_folder
     from narrows.data.sources import open_samples
     from narrows.evaluation import pictures, report
-    from narrows.networks.build import build
-    from narrows.networks.store import load
+    from narrows.io.atomic import make_folder
+    from narrows.models.catalogue import build
+    from narrows.models.container import load
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
@@ -82,9 +82,9 @@ def command(output: Path, as_json: bool) -> None:
 
 def _denoise(training: Any, test: Any, output: Path) -> Any:
     """Learn to remove noise, measure it beside the classical ways, and draw it."""
-    from narrows.data import damage
+    from narrows.degradations import damage
     from narrows.evaluation import figures, restored
-    from narrows.networks.build import build
+    from narrows.models.catalogue import build
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 

@@ -31,11 +31,11 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
     \b
     narrows embed photos/ -m photos.safetensors -o features.npy
     """
-    from narrows.data.files import check_writable
     from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.errors import SettingsError
-    from narrows.evaluation.features import features
-    from narrows.networks.store import load
+    from narrows.io.atomic import check_writable
+    from narrows.models.container import load
+    from narrows.tasks.embed import features
     from narrows.training.device import choose
 
     if output.suffix not in (".npy", ".parquet"):
@@ -60,9 +60,9 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
 def _write_npy(output: Path, rows: object, samples: object) -> None:
     import numpy as np
 
-    from narrows.data.files import write_file
-    from narrows.data.npy import save_array
     from narrows.data.samples import Samples
+    from narrows.io.atomic import write_file
+    from narrows.io.npy import save_array
 
     assert isinstance(samples, Samples)
     if samples.names is not None:
@@ -74,9 +74,9 @@ def _write_npy(output: Path, rows: object, samples: object) -> None:
 def _write_parquet(output: Path, rows: object, samples: object) -> None:
     import numpy as np
 
-    from narrows.data.files import replacing
     from narrows.data.samples import Samples
     from narrows.errors import MissingExtraError
+    from narrows.io.atomic import replacing
 
     try:
         import pyarrow

@@ -41,13 +41,13 @@ def command(
     """
     import json
 
-    from narrows.data.files import check_folder, make_folder, write_file
     from narrows.data.sources import open_samples, refuse_overwriting
-    from narrows.data.table import is_table
     from narrows.errors import SettingsError
     from narrows.evaluation import report
-    from narrows.networks.store import load
-    from narrows.networks.table import TABLE
+    from narrows.io.atomic import check_folder, make_folder, write_file
+    from narrows.io.csv import is_table
+    from narrows.models.container import load
+    from narrows.networks.tabular import TABLE
     from narrows.training.device import choose
 
     if output is not None:
@@ -118,7 +118,7 @@ def command(
 
 def _print(path: Path, source: str, model: object, evaluation: object) -> None:
     from narrows.evaluation.report import Evaluation
-    from narrows.networks.autoencoder import Autoencoder
+    from narrows.models.autoencoder import Autoencoder
 
     assert isinstance(model, Autoencoder)
     assert isinstance(evaluation, Evaluation)

@@ -37,8 +37,8 @@ def command(
     or say NaN or NA, and everything else stays to the byte; free text is kept, and must not be missing.
     A folder gives a folder of the same tree; ICC profile, EXIF and alpha are kept. An .npy of samples gives an .npy.
     """
-    from narrows.data.table import is_table
     from narrows.errors import SettingsError
+    from narrows.io.csv import is_table
 
     if is_table(data):
         if options.pop("effort") != "usual":

@@ -41,14 +41,14 @@ def command(path: Path, names: bool, as_json: bool) -> None:
 
 
 def _model(path: Path) -> tuple[dict[str, Any], str]:
-    from narrows.networks.store import card, load
+    from narrows.models.container import card, load
 
     model = load(path)
     return {"file": str(path), "bytes": path.stat().st_size, **card(model)}, f"\n{model}"
 
 
 def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
-    from narrows.coding.archive import Archive
+    from narrows.archive.archive import Archive
 
     with Archive(path) as archive:
         sizes, digest = archive.sizes, archive.model_sha256

@@ -56,11 +56,11 @@ def run(
     vividness: float | None = None,
 ) -> None:
     """Restore what a person points at, say what was done, and print the counts."""
-    from narrows.data.checks import real
-    from narrows.data.images import SUFFIXES
+    from narrows.checks import real
     from narrows.errors import ModelError, SettingsError
-    from narrows.networks.store import load
-    from narrows.restoring.restore import check, set_vividness
+    from narrows.io.images import SUFFIXES
+    from narrows.models.container import load
+    from narrows.tasks.restore import check, set_vividness
     from narrows.training.device import choose
 
     if strength is not None:
@@ -102,7 +102,7 @@ def _pictures(
     effort: Any,
 ) -> tuple[int, int]:
     from narrows.errors import DataError
-    from narrows.restoring import files
+    from narrows.tasks import pictures as files
 
     found = files.jobs(source, output, force)
     holes = files.Holes(mask, value, source if source.is_dir() else None)
@@ -136,12 +136,12 @@ def _arrays(
 ) -> tuple[int, int]:
     import numpy as np
 
-    from narrows.data.files import check_writable
-    from narrows.data.npy import open_npy, save_array
-    from narrows.data.pictures import read_mask
     from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.errors import OutputError, SettingsError
-    from narrows.restoring.restore import fill, restore
+    from narrows.io.atomic import check_writable
+    from narrows.io.npy import open_npy, save_array
+    from narrows.io.pictures import read_mask
+    from narrows.tasks.restore import fill, restore
 
     if output.suffix.lower() != ".npy":
         raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
@@ -180,10 +180,10 @@ def measure(model: Any, model_path: Path, data: str, output: Path | None, skip_b
     """`narrows evaluate` of a model that restores."""
     import json
 
-    from narrows.data.damage import words
-    from narrows.data.files import make_folder, write_file
     from narrows.data.sources import open_samples
+    from narrows.degradations.damage import words
     from narrows.evaluation import classical, figures, restored
+    from narrows.io.atomic import make_folder, write_file
 
     with show.reporting() as reading:
         samples = open_samples(data, "test", skip_bad, reading)

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from narrows.data.images import Report
 from narrows.errors import OutputError
+from narrows.io.images import Report
 
 PLAIN_SECONDS = 5.0  # between two lines where stderr is no terminal
 

@@ -17,11 +17,11 @@ def opened(data: str, purpose: str, damage: dict[str, Any]) -> tuple[Any, Any]:
 
     Raises `SettingsError` for purposes and damage that tables do not have.
     """
-    from narrows.data import damage as damages
     from narrows.data.columns import columns_of, encode
     from narrows.data.samples import from_arrays
-    from narrows.data.table import is_missing, read_table
+    from narrows.degradations import damage as damages
     from narrows.errors import SettingsError
+    from narrows.io.csv import is_missing, read_table
 
     if purpose != "inpaint":
         raise SettingsError(f"{data}: a table was given with --for {purpose}; tables go with --for inpaint")
@@ -42,12 +42,12 @@ def inpaint(
     data: str, model_path: Path, output: Path, *, force: bool, device: str, as_json: bool, **hints: Any
 ) -> None:
     """Fill in a table. Raises `SettingsError` for hints that tables have no use for."""
-    from narrows.data.files import check_writable, write_file
     from narrows.data.sources import refuse_overwriting
-    from narrows.data.table import SUFFIXES, read_table
     from narrows.errors import OutputError, SettingsError
-    from narrows.networks.store import load
-    from narrows.restoring.table import cells_of, filled
+    from narrows.io.atomic import check_writable, write_file
+    from narrows.io.csv import SUFFIXES, read_table
+    from narrows.models.container import load
+    from narrows.tasks.tables import cells_of, filled
     from narrows.training.device import choose
 
     if any(hint is not None for hint in hints.values()):
@@ -81,10 +81,10 @@ def measure(model: Any, data: str, output: Path | None, as_json: bool) -> None:
     """`narrows evaluate` of a model that fills in tables."""
     import json
 
-    from narrows.data.damage import words
-    from narrows.data.files import make_folder, write_file
-    from narrows.data.table import read_table
+    from narrows.degradations.damage import words
     from narrows.evaluation import tables
+    from narrows.io.atomic import make_folder, write_file
+    from narrows.io.csv import read_table
 
     found = tables.evaluate(model, read_table(data))
     lines = (*found.totals, *found.columns)

@@ -88,12 +88,12 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
     leaves a usable model and a checkpoint; the same command with --resume goes on to the same result.
     Progress is also written beside the model, as JSON lines.
     """
-    from narrows.data.checks import real
-    from narrows.data.damage import words
-    from narrows.data.files import check_writable
+    from narrows.checks import real
     from narrows.data.sources import open_samples, refuse_overwriting
-    from narrows.data.table import is_table
-    from narrows.networks.build import build, named
+    from narrows.degradations.damage import words
+    from narrows.io.atomic import check_writable
+    from narrows.io.csv import is_table
+    from narrows.models.catalogue import build, named
     from narrows.networks.unet import UNET
     from narrows.training import checkpoint as checkpoints
     from narrows.training import device
@@ -168,7 +168,7 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
 def _keep(made: list[Any], samples: Any, output: Path) -> None:
     """Write the first model, with what the second has for exact coding."""
     if made[-1].config.purpose in ("compress", "exact"):
-        from narrows.coding.codec import prepare
+        from narrows.tasks.codec import prepare
 
         show.say("putting the model into whole numbers")
         prepare(made[-1], samples)

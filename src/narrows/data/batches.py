@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from narrows.data.samples import CHUNK_BYTES, Array, Description, Ragged, Samples
+from narrows.data.samples import CHUNK_BYTES, Description, Samples
+from narrows.io.arrays import Array, Ragged
 
 Indices = npt.NDArray[np.int64]
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows.data.likeness import likenesses, nearest, spread
-from narrows.data.samples import Ragged, Samples
+from narrows.data.samples import Samples
+from narrows.data.similarity import likenesses, nearest, spread
+from narrows.io.arrays import Ragged
 
 MUCH, SHARE = 0.97, 0.25  # alike; of the images that must be
 LEAST, PROBED = 64, 4096  # images

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from narrows.data.checks import brief
-from narrows.data.samples import Array
-from narrows.data.table import Table, is_missing
+from narrows.checks import brief
 from narrows.errors import DataError, ModelError
+from narrows.io.arrays import Array
+from narrows.io.csv import Table, is_missing
 
 CATEGORIES_MOST = 64  # of a column; with more it is free text
 WIDTH_MOST = 512  # values in a row

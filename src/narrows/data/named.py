@@ -19,10 +19,10 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from narrows.data.idx import read_idx
-from narrows.data.images import Report, cache_folder
-from narrows.data.samples import Array
 from narrows.errors import DataError, OutputError
+from narrows.io.arrays import Array
+from narrows.io.idx import read_idx
+from narrows.io.images import Report, cache_folder
 
 Split = Literal["train", "test"]
 

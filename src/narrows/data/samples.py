@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.errors import DataError
+from narrows.io.arrays import Array, Ragged, check_numeric, pack
 
-Array = npt.NDArray[Any]
 CHUNK_BYTES = 64 << 20  # how much of a set is looked at in one go
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
 MOST_COUNT = 1 << 48  # of samples, and of values along a side, that a stored description may speak of
@@ -90,26 +90,6 @@ class Description:
         return cls(**{**fields, "shape": shape, "low": float(low), "high": float(high)})
 
 
-class Ragged(Sequence[Array]):
-    """Images of different sizes and equal channels, end to end in one flat array (RAM or memory map)."""
-
-    def __init__(self, flat: Array, shapes: npt.NDArray[np.int64]) -> None:
-        """`flat` holds sum(H W C) values; `shapes` is `(N, 3)`: H, W, C of each image."""
-        self.flat = flat
-        self.shapes = shapes
-        self.starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-        self.dtype = flat.dtype
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]  # negative ones count from the end, as in a list
-        return self.flat[self.starts[index] : self.starts[index + 1]].reshape(self.shapes[index])
-
-
 @dataclass(frozen=True)
 class Samples:
     """A set of samples with what is known about it.
@@ -141,14 +121,6 @@ class Samples:
         labels = None if self.labels is None else self.labels[indices]
         description = replace(self.description, count=len(indices))
         return replace(self, values=chosen, description=description, names=names, labels=labels)
-
-
-def pack(images: Sequence[Array]) -> Array | Ragged:
-    """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` where sizes differ."""
-    shapes = np.array([image.shape for image in images], np.int64)
-    if (shapes == shapes[0]).all():
-        return np.stack(images)
-    return Ragged(np.concatenate([image.reshape(-1) for image in images]), shapes)
 
 
 def from_arrays(data: Any, source: str = "array") -> Samples:
@@ -210,15 +182,6 @@ def _numbers(data: Any, source: str) -> Array:
         raise DataError(f"{source}: a masked array was given; fill it with .filled()")
     check_numeric(array.dtype, source)
     return array.astype(np.uint8) * 255 if array.dtype == bool else array
-
-
-def check_numeric(dtype: np.dtype[Any], source: str) -> None:
-    """Raise `DataError` unless the dtype holds real numbers."""
-    if dtype.kind not in "buif" or dtype.itemsize > 8:
-        raise DataError(
-            f"{source}: values of dtype {dtype} were given; allowed are bool, integers and floats up to "
-            "64 bits; convert with .astype()"
-        )
 
 
 def describe(values: Array | Ragged, source: str) -> Description:

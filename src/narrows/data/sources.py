@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.data.idx import read_idx
-from narrows.data.images import SUFFIXES, Report, list_images, load_images
 from narrows.data.named import NAMES, load_named
-from narrows.data.samples import Array, Samples, from_arrays
+from narrows.data.samples import Samples, from_arrays
 from narrows.errors import DataError, OutputError
+from narrows.io.arrays import Array
+from narrows.io.idx import read_idx
+from narrows.io.images import SUFFIXES, Report, list_images, load_images
 
 Split = Literal["train", "test"]
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.samples import Array, Samples, pack
+from narrows.data.samples import Samples
 from narrows.errors import DataError, SettingsError
 from narrows.evaluation.curves import Coded, Coder, Curve, Difference, bd_rate, measure, on_white, rate_at, spread
 from narrows.evaluation.metrics import psnr_db
 from narrows.evaluation.rivals import Rival, choose, ways
-from narrows.networks.autoencoder import Autoencoder
+from narrows.io.arrays import Array, pack
+from narrows.models.autoencoder import Autoencoder
 
 OURS = "narrows"
 QUALITIES = (1, 15, 30, 45, 60, 75, 90, 100)
@@ -186,8 +187,8 @@ def narrows_coder(model: Autoencoder, name: str = "the model", block_samples: in
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
         )
-    from narrows.coding.archive import Archive  # type: ignore[import-not-found, unused-ignore]
-    from narrows.coding.codec import Codec  # type: ignore[import-not-found, unused-ignore]
+    from narrows.archive.archive import Archive  # type: ignore[import-not-found, unused-ignore]
+    from narrows.tasks.codec import Codec  # type: ignore[import-not-found, unused-ignore]
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from narrows.data.samples import Array, Description
+from narrows.data.samples import Description
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
+from narrows.io.arrays import Array
 
 BATCH_VALUES = 1 << 22
 SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than all codecs but ours; so many tell enough

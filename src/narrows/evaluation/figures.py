@@ -20,11 +20,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from narrows.data.files import write_file
 from narrows.errors import DataError
 from narrows.evaluation import _panels as panels
 from narrows.evaluation._charts import code_map, loss_curve
 from narrows.evaluation._panels import ACCENT, Box, Range, Samples, write
+from narrows.io.atomic import write_file
 
 __all__ = ["code_effects", "code_map", "loss_curve", "reconstructions", "save", "walk"]
 

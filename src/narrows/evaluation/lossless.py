@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from narrows.data.samples import Array
+from narrows.io.arrays import Array
 
 MOST_IMAGES = 50
 MOST_BYTES = 600_000  # in all; the slowest rivals take about a second for so many

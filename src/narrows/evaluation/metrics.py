@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from narrows.data.samples import Array, Description
+from narrows.data.samples import Description
+from narrows.io.arrays import Array
 
 Floats = npt.NDArray[np.float64]
 SSIM_SIGMA = 1.5  # of the Gaussian window, as in the paper; its window is 11 pixels wide

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from narrows.data.batches import centre_crop
-from narrows.data.files import make_folder
-from narrows.data.samples import Array, Samples
+from narrows.data.samples import Samples
 from narrows.errors import ModelError
 from narrows.evaluation import figures
-from narrows.evaluation.features import features
 from narrows.evaluation.report import Evaluation, reconstruct
-from narrows.networks.autoencoder import Autoencoder
+from narrows.io.arrays import Array
+from narrows.io.atomic import make_folder
+from narrows.models.autoencoder import Autoencoder
+from narrows.tasks.embed import features
 
 MAP_SAMPLES = 5000
 EFFECT_ROWS = 12

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.images import Report
-from narrows.data.samples import Array, Ragged, Samples
+from narrows.data.samples import Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
-from narrows.networks.autoencoder import Autoencoder
+from narrows.io.arrays import Array, Ragged
+from narrows.io.images import Report
+from narrows.models.autoencoder import Autoencoder
 
 BATCH_VALUES = 1 << 23
 LESSON_BATCH = 20  # the lesson prints the MSE times its batch size

@@ -17,14 +17,15 @@ import torch
 from matplotlib.figure import Figure
 
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.degradation import Observed
-from narrows.data.images import Report
-from narrows.data.samples import Array, Description, Ragged, Samples
+from narrows.data.samples import Description, Samples
+from narrows.degradations.base import Observed
 from narrows.evaluation import _panels as panels
 from narrows.evaluation.classical import Seen, ways
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
-from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.restore import cut
+from narrows.io.arrays import Array, Ragged
+from narrows.io.images import Report
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.restoring import cut
 
 RIVAL_PIXELS = 2_000_000  # of so many pixels the classical ways, which are slow, get samples
 BATCH_VALUES = 1 << 18  # in the samples that go through the network at once

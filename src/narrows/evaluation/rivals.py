@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from narrows.data.samples import Array
 from narrows.errors import DataError, MissingExtraError, SettingsError
 from narrows.evaluation.curves import Coded, Coder
+from narrows.io.arrays import Array
 
 ONE_EACH = "one file each"
 ON_SHEET = "on one sheet"

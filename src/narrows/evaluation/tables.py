@@ -13,11 +13,11 @@ import torch
 from sklearn.impute import KNNImputer, SimpleImputer
 
 from narrows.data.columns import Column, check_fits, encode
-from narrows.data.samples import Array
-from narrows.data.table import Table
-from narrows.networks.autoencoder import Autoencoder
-from narrows.restoring.restore import restore
-from narrows.restoring.table import cells_of
+from narrows.io.arrays import Array
+from narrows.io.csv import Table
+from narrows.models.autoencoder import Autoencoder
+from narrows.tasks.restore import restore
+from narrows.tasks.tables import cells_of
 
 ROWS = 5000  # so many are taken, evenly, of longer tables: the nearest rows take time that grows with the square
 WAYS = ("narrows", "5 nearest rows", "mean or most frequent")

@@ -16,8 +16,8 @@ import scipy.fft
 import torch
 from torch import nn
 
-from narrows.networks.parts import Clamp, Residual
-from narrows.networks.start import LinearOptimum, code_deviation
+from narrows.networks.klt import LinearOptimum, code_deviation
+from narrows.networks.layers import Clamp, Residual
 
 BLOCKS = 2  # residual blocks a level
 

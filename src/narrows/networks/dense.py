@@ -11,8 +11,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from narrows.networks.parts import Clamp, Standardise, Sum, silence
-from narrows.networks.start import LinearOptimum, code_deviation
+from narrows.networks.klt import LinearOptimum, code_deviation
+from narrows.networks.layers import Clamp, Standardise, Sum, silence
 
 
 class Scale(nn.Module):

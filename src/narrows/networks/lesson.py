@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.networks.start import LinearOptimum
+from narrows.networks.klt import LinearOptimum
 
 SLOPES = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # candidates for how steeply the sigmoid is entered
 HIDDEN_LEVEL, CODE_LEVEL = 0.5, 3.0  # standard deviations by which units are shifted open

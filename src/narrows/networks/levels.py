@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.networks.parts import Added, Clamp, Dialled, Modulate, Residual, silence
+from narrows.networks.layers import Added, Clamp, Dialled, Modulate, Residual, silence
 from narrows.networks.pixels import LEVELS, Pass, cells, passes, widths
 
 MOST = 16  # levels

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.networks.parts import Added
+from narrows.networks.layers import Added
 
 LEVELS = 5  # one pixel in 1024 stands outside all passes
 DIGITS = 16  # values of one digit

@@ -19,10 +19,10 @@ from typing import Literal
 import torch
 from torch import nn
 
-from narrows.networks.parts import Added, silence
-from narrows.networks.start import LinearOptimum
+from narrows.entropy.gaussians import CHOICE, LEAST_SCALE, MOST_SCALE
+from narrows.networks.klt import LinearOptimum
+from narrows.networks.layers import Added, silence
 
-LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
 # dB that a linear code would reach with the dial at its ends.
 ENDS = {"image": (20.0, 43.0), "vector": (20.0, 60.0), "flat": (16.0, 36.0)}
 SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
@@ -31,7 +31,6 @@ REACH = 4.0  # deviations to which numbers are clipped before a network sees the
 EARLY, LATE = 9, 24  # channels before and after which networks are wider and narrower
 COARSEST = 4  # the first blocks are 2**4 apart
 WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
-CHOICE = 0.1  # the same when a symbol is chosen; measured
 RECALL_QUALITY = 70  # at which a model remembers samples
 RECALL_DIAL = 2 * (RECALL_QUALITY - 1) / 99 - 1
 Where = Literal["all", "centres", "sides", "white", "black"]

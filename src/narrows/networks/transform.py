@@ -13,8 +13,8 @@ import math
 import torch
 from torch import nn
 
-from narrows.networks.parts import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
-from narrows.networks.start import LinearOptimum
+from narrows.networks.klt import LinearOptimum
+from narrows.networks.layers import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
 
 PIECE = 2048  # pixels a side: larger images are coded in pieces of this size
 FOLD = 8  # pixels a side of a block, unless told otherwise: smaller ones suit drawings

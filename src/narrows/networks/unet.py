@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.networks.parts import Added, silence
+from narrows.networks.layers import Added, silence
 
 UNET = "unet"
 WIDTH = 48

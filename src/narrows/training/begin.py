@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.data import damage
 from narrows.data.batches import Batches, Indices, chunks
-from narrows.data.likeness import likenesses, nearest, spread
-from narrows.data.samples import Ragged, Samples
+from narrows.data.samples import Samples
+from narrows.data.similarity import likenesses, nearest, spread
+from narrows.degradations import damage
 from narrows.errors import ModelError
-from narrows.networks import restore, table, unet
-from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import start_of
-from narrows.networks.parts import silence
+from narrows.io.arrays import Ragged
+from narrows.models import restoring as restore
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.catalogue import start_of
+from narrows.networks import tabular as table
+from narrows.networks import unet
+from narrows.networks.klt import linear_optimum, thinned
+from narrows.networks.layers import silence
 from narrows.networks.prior import Prior
-from narrows.networks.start import linear_optimum, thinned
-from narrows.networks.table import TABLE
+from narrows.networks.tabular import TABLE
 from narrows.networks.unet import UNET
 from narrows.training.objective import measured, objective
 from narrows.training.settings import Plan

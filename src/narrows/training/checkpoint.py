@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.data.files import write_file
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
-from narrows.networks.store import FORMAT_VERSION, read_limited, seal, unseal
+from narrows.io.atomic import write_file
+from narrows.models.container import FORMAT_VERSION, read_limited, seal, unseal
 from narrows.training.settings import Plan
 from narrows.version import __version__
 

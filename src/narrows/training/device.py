@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from narrows.data.checks import brief
+from narrows.checks import brief
 from narrows.errors import SettingsError
-from narrows.networks.autoencoder import Autoencoder
+from narrows.models.autoencoder import Autoencoder
 
 BFLOAT16_COST = 500_000  # multiplications a sample from which half-width products pay for their conversions
 THREADS_COST = 2_000_000  # multiplications a batch below which a second thread costs more than it brings

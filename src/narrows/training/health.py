@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from narrows.networks import restore
-from narrows.networks.autoencoder import Autoencoder
+from narrows.models import restoring as restore
+from narrows.models.autoencoder import Autoencoder
 from narrows.training.checkpoint import State
 
 RISE = 0.01  # of the least validation error, below which a rise is not worth a word

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from narrows.checks import real
 from narrows.data.batches import Batches, split
-from narrows.data.checks import real
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
-from narrows.networks.autoencoder import Autoencoder
+from narrows.models.autoencoder import Autoencoder
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from narrows.data.cells import Cells
-from narrows.data.degradation import Observed
-from narrows.networks import restore
-from narrows.networks.autoencoder import Autoencoder
+from narrows.degradations.base import Observed
+from narrows.degradations.cells import Cells
+from narrows.models import restoring as restore
+from narrows.models.autoencoder import Autoencoder
+from narrows.networks.layers import DIAL
 from narrows.networks.levels import Levels
-from narrows.networks.parts import DIAL
 from narrows.networks.pixels import Pixels
 from narrows.networks.prior import WEIGHT, Prior
 from narrows.networks.transform import linear_paths

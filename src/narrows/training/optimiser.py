@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from narrows.networks.parts import Added, Residual, Sum
+from narrows.networks.layers import Added, Residual, Sum
 
 WEIGHT_DECAY = 0.1  # of the hidden matrices, times the learning rate: the only regularisation, see results/code30.md
 NEWTON_SCHULZ_STEPS = 3  # five train no better here and cost two thirds more, see results/code30.md

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
-from narrows.data.checks import brief, real, whole
+from narrows.checks import brief, real, whole
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
-from narrows.networks.autoencoder import Autoencoder
-from narrows.networks.build import NETWORKS, recipe_of
-from narrows.networks.table import TABLE
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.catalogue import NETWORKS, recipe_of
+from narrows.networks.tabular import TABLE
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples

@@ -1,0 +1,199 @@
+"""Reading an archive: by name, by number, or all of it, and what is left of a damaged one.
+
+Next door: `reader` fetches blocks; `writer` writes; `FORMAT.md` has every byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, overload
+
+import numpy as np
+
+from narrows.archive.entries import Entry
+from narrows.archive.parallel import in_order
+from narrows.archive.reader import Given, Reader
+from narrows.archive.writer import Sizes, Writer
+from narrows.errors import ArchiveError
+from narrows.io.arrays import Array
+
+__all__ = ["Archive", "ArchiveSamples", "Entry", "Sizes", "Writer"]
+
+
+class Archive(Mapping[str, Array]):
+    """An archive, open for reading: a mapping from names to arrays.
+
+    An image is `(H, W, C)`, an array `(count, *form)`. `packed` is the compact model, for archives that do not carry
+    theirs. Reading a name touches only the blocks that hold it. `promise` is kept by every sample; `sizes` are bytes
+    by part, `raw_bytes` those of all samples. May be used by several threads and, opened by its path, be pickled.
+
+    Raises `ArchiveError` with one line for what is no archive, damaged, or newer; a damaged block is found when it is
+    read, and leaves the others readable.
+    """
+
+    def __init__(self, file: Given, packed: bytes | None = None) -> None:
+        self._given = (file, packed)
+        self._reader = Reader(file, packed)
+        self.promise = self._reader.index.promise
+        self.sizes = self._reader.sizes
+        self.raw_bytes = self._reader.layout.raw_bytes
+
+    @property
+    def model_sha256(self) -> str | None:
+        """The first 32 hexadecimal digits of the SHA-256 of the compact model; None where no model takes part."""
+        index = self._reader.index
+        return None if index.model_length is None else index.model_hash.hex()
+
+    def __len__(self) -> int:
+        return len(self._reader.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reader.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._reader.numbers
+
+    def __getitem__(self, name: str) -> Array:
+        """The samples of a name; raises KeyError where it is not there, `ArchiveError` where it is damaged."""
+        entry = self.entry(name)
+        form = entry.shape if entry.form is None else entry.form
+        if entry.kind == "image":
+            return self._reader.sample(self._reader.layout.entry(self._reader.numbers[name])[1], name).reshape(form)
+        try:
+            whole: Array = np.empty((entry.count, *entry.shape), entry.dtype)
+        except MemoryError:
+            raise ArchiveError(
+                f"{self._reader.name}: {name}: {entry.count} samples of {form} do not fit into memory; use parts()"
+            ) from None
+        for start, stop, part in self.parts(name):
+            if isinstance(part, ArchiveError):
+                raise part
+            whole[start:stop] = part
+        return whole.reshape(entry.count, *form)
+
+    def entry(self, name: str) -> Entry:
+        """What is known of a name; raises KeyError where it is not there, `ArchiveError` for damaged extras."""
+        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
+        form, extras = self._reader.record(run, name)
+        return Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count, form, extras)
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, in their order."""
+        return map(self.entry, self)
+
+    def parts(self, name: str) -> Iterator[tuple[int, int, Array | ArchiveError]]:
+        """The samples of a name block by block: from which, to which, and `(n, *shape)` as coded or what is wrong.
+
+        For arrays larger than the memory, and for what is left of damaged ones.
+        """
+        layout = self._reader.layout
+        _, position, count = layout.entry(self._reader.numbers[name])
+
+        def part(done: int, stop: int, block: int, skipped: int) -> tuple[int, int, Array | ArchiveError]:
+            try:
+                return done, stop, np.stack(self._reader.block(block, name)[skipped : skipped + stop - done])
+            except ArchiveError as error:
+                return done, stop, error
+
+        def calls() -> Iterator[Callable[[], tuple[int, int, Array | ArchiveError]]]:
+            done = 0
+            while done < count:
+                block = layout.block(position + done)
+                first, end = layout.span(block)
+                stop = min(end - position, count)
+                yield partial(part, done, stop, block, position + done - first)
+                done = stop
+
+        return in_order(calls())
+
+    def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
+        """Entries and what they hold, all or those named, going on behind damaged ones, which come with the error.
+
+        Where the extras are damaged, the entry has none.
+        """
+        for name in self if names is None else names:
+            run, _, count = self._reader.layout.entry(self._reader.numbers[name])
+            entry = Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count)
+            try:
+                entry = self.entry(name)
+                yield entry, self[name]
+            except ArchiveError as error:
+                yield entry, error
+
+    @property
+    def samples(self) -> ArchiveSamples:
+        """All samples by number, in the order of entries, as coded."""
+        return ArchiveSamples(self._reader, self)
+
+    def verify(self, decode: bool = True) -> Iterator[str]:
+        """Read everything, and give the names of which something is lost, in their order.
+
+        Without `decode`, only the checksums of the bytes are looked at, which takes no model and little time.
+        """
+        layout, names = self._reader.layout, self._reader.names
+        lost = np.zeros(len(self), bool)
+        for span in layout.runs_with_extras():
+            try:
+                self.entry(names[span.start])
+            except ArchiveError:
+                lost[span.start : span.stop] = True
+        read = self._reader.block if decode else self._reader.payload
+
+        def damaged(block: int) -> bool:
+            try:
+                read(block, "a block")
+            except ArchiveError:
+                return True
+            return False
+
+        for block, bad in enumerate(in_order(partial(damaged, block) for block in range(len(layout.blocks)))):
+            for span in layout.entries_of(block) if bad else ():
+                lost[span.start : span.stop] = True
+        return (names[number] for number in np.flatnonzero(lost))
+
+    def packed(self) -> bytes:
+        """The compact model, empty where none takes part; raises `ArchiveError` where it is not there or damaged."""
+        return self._reader.packed()
+
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        self._reader.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Archive, self._given
+
+
+class ArchiveSamples(Sequence[Array]):
+    """The samples of an archive by number; what a torch `DataLoader` takes as a data set."""
+
+    def __init__(self, reader: Reader, archive: Archive) -> None:
+        self._reader = reader
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return self._reader.layout.samples
+
+    @overload
+    def __getitem__(self, number: int) -> Array: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Array]: ...
+
+    def __getitem__(self, number: int | slice) -> Array | list[Array]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        number = range(len(self))[number]  # negative ones count from the end, as in a list
+        return self._reader.sample(self._reader.layout.sample(number), f"sample {number}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _samples_of, (self._archive,)
+
+
+def _samples_of(archive: Archive) -> ArchiveSamples:
+    return archive.samples

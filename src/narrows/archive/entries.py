@@ -1,0 +1,120 @@
+"""What an archive knows of one name beside its samples.
+
+Next door: `index` keeps entries in columns; `archive` reads and writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from narrows.archive.names import checked_name
+from narrows.archive.varints import deflated, inflated, pack, unpack
+from narrows.errors import ArchiveError
+
+Shape = tuple[int, ...]
+Kind = Literal["image", "array"]
+# The position in this list is what the file has; new ones come at its end.
+DTYPES = [*"uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bool".split()]
+VALUES, SAMPLE_BYTES = 1 << 29, 1 << 30  # of one sample, at most: room for every image that narrows reads
+CHANNELS = (1 << 16) - 1
+NUMBER = 1 << 36  # of samples in an array, so that sums of many stay within 64 bits
+EXTRAS_BYTES = 1 << 24  # of one entry: profiles and EXIF are far smaller
+DIMENSIONS = 32
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in an archive.
+
+    An `image` is one sample, an `array` is `count` of them under one name. `shape` is that of one sample as it is
+    coded, `(H, W, C)` or `(D,)`; `form` that of one sample as the person has it, where it differs: `(28, 28)`.
+    `extras` are bytes that come back as they are (`icc`, `exif`, ...), for whoever wrote them to understand.
+    """
+
+    name: str
+    kind: Kind
+    shape: Shape
+    dtype: str
+    count: int = 1
+    form: Shape | None = None
+    extras: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def check_entry(entry: Entry) -> None:
+    """Raise `ArchiveError` for an entry that no archive can have: its name, shape, dtype, count, form or extras."""
+    checked_name(entry.name)
+    where = ascii(entry.name)
+    if entry.dtype not in DTYPES:
+        raise ArchiveError(f"{where}: values of dtype {entry.dtype} were given; allowed are {', '.join(DTYPES)}")
+    values = math.prod(entry.shape)
+    fits = len(entry.shape) in (1, 3) and min(entry.shape) > 0 and entry.shape[2:] <= (CHANNELS,)
+    if not fits or values > VALUES or values * np.dtype(entry.dtype).itemsize > SAMPLE_BYTES:
+        raise ArchiveError(
+            f"{where}: a sample of shape {entry.shape} was given; allowed are (H, W, C) and (D,) of 1 to {VALUES} "
+            f"values and at most {SAMPLE_BYTES} bytes; cut it into smaller ones"
+        )
+    if not (entry.count == 1 if entry.kind == "image" else 0 <= entry.count <= NUMBER):
+        raise ArchiveError(f"{where}: {entry.count} samples were given; an image has 1, an array at most {NUMBER}")
+    if entry.form is not None and not _forms(entry.form, entry.shape):
+        raise ArchiveError(f"{where}: the form {entry.form} was given; it must hold as many values as {entry.shape}")
+
+
+def pack_extras(entry: Entry) -> bytes:
+    """The record of an entry's form and extras; empty where it has none."""
+    content = b"" if entry.form is None else _item("form", pack(entry.form))
+    for key, value in entry.extras.items():
+        if not (key.isascii() and len(key) <= 255) or key == "form":
+            raise ArchiveError(f"{entry.name!a}: extras {key!r} were given; allowed are other ASCII keys")
+        content += _item(key, value)
+    if len(content) > EXTRAS_BYTES:
+        raise ArchiveError(f"{entry.name!a}: extras of {len(content)} bytes; at most {EXTRAS_BYTES} are allowed")
+    if not content:
+        return b""
+    short = deflated(content)
+    return b"\0" + content if short is None else b"\1" + short
+
+
+def unpack_extras(record: bytes, shape: Shape) -> tuple[Shape | None, dict[str, bytes]]:
+    """Form and extras of an entry of this shape; raises `ArchiveError` for bytes that `pack_extras` did not make."""
+    if record[:1] not in (b"\0", b"\1"):
+        raise ArchiveError("a damaged record of extras: neither stored nor deflated")
+    content = inflated(record[1:], EXTRAS_BYTES) if record[0] else record[1:]
+    extras: dict[str, bytes] = {}
+    at = 0
+    while at < len(content):
+        raw, at = _bytes(content, at)
+        value, at = _bytes(content, at)
+        key = raw.decode("ascii", "replace")
+        if len(raw) > 255 or not key.isascii() or key in extras:
+            raise ArchiveError("a damaged record of extras: a key that is not ASCII, too long or there twice")
+        extras[key] = value
+    if "form" not in extras:
+        return None, extras
+    packed = extras.pop("form")
+    count = sum(byte < 128 for byte in packed[: DIMENSIONS * 7])
+    sides, end = unpack(packed, 0, count)
+    form = tuple(int(n) for n in sides)
+    if end != len(packed) or not _forms(form, shape):
+        raise ArchiveError("a damaged record of extras: a form that the samples do not have")
+    return form, extras
+
+
+def _forms(form: Shape, shape: Shape) -> bool:
+    return len(form) <= DIMENSIONS and min(form, default=1) > 0 and math.prod(form) == math.prod(shape)
+
+
+def _item(key: str, value: bytes) -> bytes:
+    return pack([len(key)]) + key.encode() + pack([len(value)]) + value
+
+
+def _bytes(content: bytes, at: int) -> tuple[bytes, int]:
+    (length,), at = unpack(content, at, 1)
+    if length > len(content) - at:
+        raise ArchiveError("a damaged record of extras: a length that reaches beyond its end")
+    end = at + int(length)
+    return content[at:end], end

@@ -1,0 +1,45 @@
+"""What an archive promises about the samples that come back.
+
+Next door: `index` stores it; the codecs keep it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from narrows.errors import ArchiveError, SettingsError
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What comes back: within `max_error` of every value (0: exactly), or lossy at a `quality` of 1 to 100."""
+
+    max_error: int | None = 0
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.max_error is None) == (self.quality is None):
+            raise SettingsError("one of quality and max error must be given, and not both")
+        if self.max_error is not None and not 0 <= self.max_error < 1 << 16:
+            raise SettingsError(f"max error {self.max_error} was given; whole numbers from 0 to 65535 are allowed")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise SettingsError(f"quality {self.quality} was given; 1 to 100 are allowed")
+
+    def to_bytes(self) -> bytes:
+        """Two or three bytes: which promise, then its number."""
+        if self.quality is not None:
+            return bytes([1, self.quality])
+        assert self.max_error is not None
+        return b"\0" + self.max_error.to_bytes(2, "little")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Promise:
+        """The inverse; raises `ArchiveError`."""
+        try:
+            if data[0] == 1 and len(data) == 2:
+                return cls(None, data[1])
+            if data[0] == 0 and len(data) == 3:
+                return cls(int.from_bytes(data[1:], "little"))
+        except (IndexError, SettingsError):
+            pass
+        raise ArchiveError("the archive promises something that this narrows does not know; update narrows")

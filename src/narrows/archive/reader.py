@@ -1,0 +1,179 @@
+"""The bytes of an archive: its index, checked before anything else, and its blocks and extras, each by its number.
+
+Next door: `archive` gives them names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import IO
+
+from narrows.archive.digest import DIGEST_BYTES
+from narrows.archive.entries import Shape, unpack_extras
+from narrows.archive.index import (
+    CRC_BYTES,
+    DAMAGED,
+    HASH_BYTES,
+    HEAD,
+    TAIL_BYTES,
+    check_head,
+    crc,
+    stored_length,
+    unseal,
+)
+from narrows.archive.layout import Layout, Run
+from narrows.archive.names import check_tree, checked_names
+from narrows.archive.writer import Sizes
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.weights import parted
+from narrows.errors import ArchiveError
+from narrows.io.arrays import Array
+
+KEPT_BLOCKS = 16  # decoded, one of each class, so that names read in order decode each block once
+Given = str | os.PathLike[str] | IO[bytes]
+
+
+class Reader:
+    """An archive's file. `packed` is its compact model, where it does not carry it.
+
+    `index`, `layout`, `names` and `sizes` are checked and fit together. May be used by several threads. Raises
+    `ArchiveError` in one line that names the file.
+    """
+
+    def __init__(self, file: Given, packed: bytes | None) -> None:
+        self._lock = threading.Lock()
+        self._given = packed and parted(packed)[0]
+        self._own = isinstance(file, (str, os.PathLike))
+        self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
+        try:
+            # Closed by close().
+            self._file = Path(file).open("rb") if isinstance(file, (str, os.PathLike)) else file  # noqa: SIM115
+            try:
+                self._open()
+            except BaseException:
+                self.close()
+                raise
+        except ArchiveError as error:
+            hint = "" if ";" in str(error) or "narrows" in str(error) else "; it cannot be trusted, get it again"
+            raise ArchiveError(f"{self.name}: {error}{hint}") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise ArchiveError(f"{self.name}: the archive cannot be read: {why}; give the path of one") from None
+        self._kept: dict[int, tuple[int, list[Array]]] = {}
+        self._last_record = (0, b"")
+        self._codec: BlockCodec | None = None
+
+    def _open(self) -> None:
+        size = self._file.seek(0, os.SEEK_END)
+        check_head(self._read(0, min(len(HEAD), size)))
+        tail = min(TAIL_BYTES, max(size - len(HEAD), 0))
+        length = stored_length(self._read(size - tail, tail), size)
+        self.index = unseal(self._read(size - length, length))
+        model = self.index.model_length or 0
+        start = len(HEAD) + model
+        if start > size - length:
+            raise ArchiveError(f"a model of {model} bytes is claimed where {size - length - len(HEAD)} are left")
+        self.layout = Layout(self.index, start, size - length)
+        claimed = self.index.names.count(b"\n") + bool(self.index.names)
+        if claimed != self.layout.entries:
+            raise ArchiveError(f"{claimed} names are given for {self.layout.entries} entries")
+        try:
+            names = checked_names(self.index.names.decode()) if claimed else []
+        except UnicodeDecodeError:
+            raise ArchiveError("names that are not UTF-8 are claimed") from None
+        self.numbers = {name: number for number, name in enumerate(names)}
+        if len(self.numbers) != len(names):
+            raise ArchiveError(f"{len(names)} entries have {len(self.numbers)} different names")
+        check_tree(self.numbers)
+        self.names = names
+        self.sizes = Sizes(len(HEAD), model, length, size - length - start)
+
+    def sample(self, position: int, name: str) -> Array:
+        """A copy of the sample at a position; errors name `name`."""
+        block = self.layout.block(position)
+        return self.block(block, name)[position - self.layout.span(block)[0]].copy()
+
+    def block(self, block: int, name: str) -> list[Array]:
+        """The samples of a block, decoded now or kept from before; not to be written to."""
+        which = self.layout.class_of(block)
+        kept, samples = self._kept.get(which, (-1, []))
+        if kept == block:
+            return samples
+        dtype, shapes = self.layout.shapes(block)
+        payload = self.payload(block, name)
+        if self._codec is None:
+            self._codec = BlockCodec(self.index.promise, self.packed())
+        digest = self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
+        try:
+            samples = self._codec.decode(payload, shapes, dtype, digest)
+        except ArchiveError as error:
+            raise ArchiveError(f"{self.name}: {name} is lost: {error}; get the archive again") from None
+        except MemoryError:
+            raise ArchiveError(f"{self.name}: {name} does not fit into memory; use a machine with more") from None
+        if len(samples) > 1:
+            if len(self._kept) >= KEPT_BLOCKS:
+                self._kept = {}
+            self._kept[which] = (block, samples)
+        return samples
+
+    def payload(self, block: int, name: str) -> bytes:
+        """The bytes of a block as they stand in the file, which match their checksum."""
+        return self._piece(int(self.layout.blocks[block]), name)
+
+    def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
+        """Form and extras of a run of entries."""
+        if not run.extras:
+            return None, {}
+        last, content = self._last_record
+        if last != run.extras:
+            content = self._piece(int(self.layout.records[run.extras - 1]), name)
+            self._last_record = run.extras, content
+        try:
+            return unpack_extras(content, run.shape)
+        except ArchiveError as error:
+            raise ArchiveError(f"{self.name}: {name}: {error}; get the archive again") from None
+
+    def packed(self) -> bytes:
+        """The compact model: the one given, else the one that the archive carries; empty where none takes part.
+
+        Raises `ArchiveError` where it is left out, damaged, or another than the archive was made with.
+        """
+        if self.index.model_length is None:
+            return b""
+        if self._given is not None:
+            found, why = self._given, "it was made with another model"
+        elif self.index.model_length:
+            found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
+        else:
+            raise ArchiveError(f"{self.name}: it does not carry its model; give the model it was made with (-m)")
+        if hashlib.sha256(found).digest()[:HASH_BYTES] != self.index.model_hash:
+            wanted = self.index.model_hash.hex()
+            raise ArchiveError(f"{self.name}: {why}; give the one whose SHA-256 begins with {wanted} (-m)")
+        return found
+
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        if self._own:
+            self._file.close()
+
+    def _piece(self, piece: int, name: str) -> bytes:
+        content = self._read(int(self.layout.offsets[piece]), int(self.layout.lengths[piece]))
+        if crc(content) != self.index.crcs[piece * CRC_BYTES : (piece + 1) * CRC_BYTES]:
+            raise ArchiveError(
+                f"{self.name}: {name} is lost: its bytes do not match their checksum; get the archive again"
+            )
+        return content
+
+    def _read(self, at: int, length: int) -> bytes:
+        if self._own and hasattr(os, "pread"):  # has no position that threads and forks could fight over
+            content = os.pread(self._file.fileno(), length, at)
+        else:
+            with self._lock:
+                self._file.seek(at)
+                content = self._file.read(length)
+        if len(content) != length:
+            raise ArchiveError(f"{self.name}: {len(content)} of {length} bytes could be read; {DAMAGED}")
+        return content

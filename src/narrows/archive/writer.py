@@ -1,0 +1,253 @@
+"""Writing an archive, front to back, in bounded memory.
+
+Next door: `archive` reads; `index` is what is written at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import IO
+
+import numpy as np
+
+from narrows.archive.entries import DTYPES, Entry, check_entry, pack_extras
+from narrows.archive.index import ENTRIES, HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, crc, seal
+from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
+from narrows.archive.names import check_tree
+from narrows.archive.parallel import Ahead
+from narrows.archive.varints import Integers
+from narrows.codecs.block import BlockCodec
+from narrows.errors import ArchiveError, DataError, SettingsError
+from narrows.io.arrays import Array
+
+USUAL_BYTES = 1 << 16  # of raw samples in a block
+OPEN_BLOCKS = 16  # classes whose samples wait for more, so that many classes do not fill the memory
+KNOWN_RECORDS = 1 << 16  # of extras, remembered to be stored once
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an archive by part; `data` are the blocks and extras, `index` is with its tail."""
+
+    header: int
+    model: int
+    index: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole file."""
+        return self.header + self.model + self.index + self.data
+
+
+@dataclass
+class _Open:
+    """A block that waits for more samples."""
+
+    samples: list[Array] = field(default_factory=list)
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What is written next: a block, or a record of extras, which has no digest."""
+
+    content: bytes
+    which: int
+    samples: int
+    digest: bytes = b""
+    raw_bytes: int = 0
+
+
+class Writer:
+    """An archive being written to a binary file, which need not be seekable.
+
+    `block_bytes` of raw samples and `block_samples` close a block, 64 KiB unless either is given; a larger sample is
+    a block of its own. With
+    `verify`, every block is decoded again and compared before it is written.
+    `raw_bytes` and `data_bytes` tell how far it is. After an error the file is no archive: throw it away (write
+    inside `data.files.replacing`).
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        codec: BlockCodec,
+        *,
+        embed_model: bool = True,
+        block_bytes: int | None = None,
+        block_samples: int | None = None,
+        verify: bool = True,
+    ) -> None:
+        if block_bytes is None:
+            block_bytes = USUAL_BYTES if block_samples is None else BLOCK_BYTES
+        most = BLOCK_SAMPLES if block_samples is None else block_samples
+        if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
+            raise SettingsError(
+                f"blocks of {block_bytes} bytes and {most} samples were asked for; allowed are 1 to {BLOCK_BYTES} "
+                f"bytes and 1 to {BLOCK_SAMPLES} samples"
+            )
+        if len(codec.packed) > MODEL_BYTES:
+            raise ArchiveError(f"a model of {len(codec.packed)} bytes was given; at most {MODEL_BYTES} are allowed")
+        self._file, self._codec, self._verify = file, codec, verify
+        self._block_bytes, self._block_samples = block_bytes, most
+        self._model = codec.packed if embed_model else b""
+        self._runs = [array("q") for _ in range(5)]
+        self._pieces = [array("q") for _ in range(3)]
+        self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
+        self._names: dict[str, int] = {}
+        self._classes: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._open: dict[int, _Open] = {}
+        self._records: dict[bytes, int] = {}
+        self._record_count = 0
+        self._ahead: Ahead[_Piece] = Ahead()
+        self.raw_bytes = self.data_bytes = 0
+        file.write(HEAD + self._model)
+
+    def add(self, entry: Entry, samples: Iterable[Array]) -> None:
+        """Add one name and its `entry.count` samples, as coded. Raises `ArchiveError` for an entry that no archive
+        can have, `DataError` for samples that are not what it says."""
+        check_entry(entry)
+        if entry.name in self._names:
+            raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
+        if len(self._names) >= ENTRIES:
+            raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
+        self._names[entry.name] = len(self._names)
+        channels = entry.shape[2] if len(entry.shape) == 3 else 0
+        alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
+        which = self._classes.setdefault(alike, len(self._classes) + 1)
+        is_array = entry.kind == "array"
+        what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
+        second = entry.shape[1] if channels else 0
+        run = (what, entry.shape[0], second, entry.count, self._extras(pack_extras(entry)))
+        last = tuple(column[-1] for column in self._runs) if self._runs[0] else ()
+        if not is_array and run[:3] == last[:3] and run[4] == last[4]:
+            self._runs[3][-1] += 1
+        else:
+            for column, value in zip(self._runs, run, strict=True):
+                column.append(value)
+        count, dtype = 0, np.dtype(entry.dtype)
+        if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
+            count = len(samples)
+            self._put_all(which, samples)
+            samples = ()
+        for sample in samples:
+            if sample.shape != entry.shape or sample.dtype.newbyteorder("=") != dtype:
+                raise DataError(
+                    f"{entry.name!a}: a sample {sample.shape} {sample.dtype} was given where the entry has "
+                    f"{entry.shape} {entry.dtype}"
+                )
+            count += 1
+            self._put(which, sample)
+        if count != entry.count:
+            raise DataError(f"{entry.name!a}: {count} samples were given where the entry has {entry.count}")
+
+    def close(self) -> Sizes:
+        """Write what waits, the index and the tail; the file itself stays open."""
+        for which in list(self._open):
+            self._flush(which)
+        for piece in self._ahead.finish():
+            self._write(piece)
+        check_tree(self._names)
+        length = (len(self._model) if self._model else 0) if self._codec.packed else None
+        index = Index(
+            self._codec.promise,
+            length,
+            hashlib.sha256(self._codec.packed).digest()[:HASH_BYTES] if self._codec.packed else b"",
+            _columns(self._runs),
+            _columns(self._pieces),
+            _columns([self._lengths])[0][:-1],
+            bytes(self._crcs),
+            bytes(self._digests),
+            "\n".join(self._names).encode(),
+        )
+        body = index.to_bytes()
+        if len(body) > INDEX_BYTES:
+            raise ArchiveError(
+                f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
+                "write several archives"
+            )
+        end = seal(body)
+        self._file.write(end)
+        return Sizes(len(HEAD), len(self._model), len(end), self.data_bytes)
+
+    def _put_all(self, which: int, samples: Array) -> None:
+        """Many samples of one shape, as many at a time as complete a block."""
+        each = max(1, samples[0].nbytes) if len(samples) else 1
+        most = max(1, min(self._block_samples, self._block_bytes // each))
+        start = 0
+        while start < len(samples):
+            waiting = self._open.get(which)
+            if waiting is not None or len(samples) - start < most:
+                self._put(which, samples[start])
+                start += 1
+                continue
+            part = samples[start : start + most].copy()
+            self._open[which] = _Open(list(part), part.nbytes)
+            self._flush(which)
+            start += most
+
+    def _put(self, which: int, sample: Array) -> None:
+        block = self._open.get(which)
+        if block is not None and block.bytes + sample.nbytes > self._block_bytes:
+            self._flush(which)
+            block = None
+        if block is None:
+            if len(self._open) >= OPEN_BLOCKS:
+                self._flush(next(iter(self._open)))
+            block = self._open[which] = _Open()
+        full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
+        # Copied, since it waits: the caller may use its array again.
+        block.samples.append(sample.copy())
+        block.bytes += sample.nbytes
+        if full:
+            self._flush(which)
+
+    def _flush(self, which: int) -> None:
+        block = self._open.pop(which)
+
+        def encoded() -> _Piece:
+            coded = self._codec.encode(block.samples, self._verify)
+            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes)
+
+        self._queue(encoded)
+
+    def _extras(self, record: bytes) -> int:
+        """The number of a record, which is written where it is new."""
+        if not record:
+            return 0
+        key = hashlib.sha256(record).digest()
+        if key not in self._records:
+            self._queue(lambda: _Piece(record, 0, 1))
+            self._record_count += 1
+            if len(self._records) >= KNOWN_RECORDS:
+                self._records.clear()
+            self._records[key] = self._record_count
+        return self._records[key]
+
+    def _queue(self, call: Callable[[], _Piece]) -> None:
+        for piece in self._ahead.put(call):
+            self._write(piece)
+
+    def _write(self, piece: _Piece) -> None:
+        if len(self._lengths) >= PIECES:
+            raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
+        pieces, classes, counts = self._pieces
+        if pieces and (classes[-1], counts[-1]) == (piece.which, piece.samples):
+            pieces[-1] += 1
+        else:
+            for column, value in zip(self._pieces, (1, piece.which, piece.samples), strict=True):
+                column.append(value)
+        self._lengths.append(len(piece.content))
+        self._crcs += crc(piece.content)
+        self._digests += piece.digest
+        self.data_bytes += len(piece.content)
+        self.raw_bytes += piece.raw_bytes
+        self._file.write(piece.content)
+
+
+def _columns(columns: list[array[int]]) -> Integers:
+    return np.stack([np.array(column, np.int64) for column in columns])

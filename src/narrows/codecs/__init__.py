@@ -1,0 +1,1 @@
+"""Arrays to the bytes of a block and back."""

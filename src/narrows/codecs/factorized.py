@@ -1,0 +1,92 @@
+"""Codes of small samples to bytes and back, the fast way: which table a number has depends on the quality alone.
+
+Nothing is predicted, so there is no network between the code and its bytes; that is what makes it fast, and larger.
+Next door: `latents` predicts; `transforms` makes samples of codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from narrows.codecs.latents import FRACTION, MOST_CHANNELS, OUT_BITS, QUALITIES, RATIO_SHIFT, deviations_are_wrong
+from narrows.entropy.coder import Decoder, Encoder
+from narrows.entropy.cumulative import Doubles, Integers
+from narrows.entropy.gaussians import SCALES, Gaussians
+from narrows.errors import ModelError
+
+SILENT = 16  # scales below this, of a quarter of a step, are not worth a symbol
+
+
+@dataclass(frozen=True)
+class FlatCodec:
+    """The density of codes of K numbers, the same for every sample.
+
+    For each quality: `steps` `(100,)` in 2**-20; `scales` `(100, K)`, 0 for numbers that are not coded, else 1 more
+    than a table of `gaussians`; `means` `(100, K)` in 2**-18 of each number's deviation. `inverses` `(K,)` are those
+    of the deviations in 2**-20.
+    """
+
+    steps: Integers
+    inverses: Integers
+    scales: Integers
+    means: Integers
+    gaussians: Gaussians
+    spatial = False
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a code."""
+        return len(self.inverses)
+
+    def to_arrays(self) -> list[Integers]:
+        """Everything that it is, as arrays of integers."""
+        return [self.steps, self.inverses, self.scales, self.means, *self.gaussians.to_arrays()]
+
+    @classmethod
+    def from_arrays(cls, arrays: Iterator[Integers]) -> FlatCodec:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
+        try:
+            steps, inverses, scales, means = (next(arrays) for _ in range(4))
+            gaussians = Gaussians.from_arrays(arrays)
+        except (StopIteration, ValueError):
+            raise ModelError("a compact model that is damaged; make the model again") from None
+        known = inverses.ndim == 1 and 1 <= len(inverses) <= MOST_CHANNELS and steps.shape == (QUALITIES,)
+        if not known or scales.shape != means.shape or scales.shape != (QUALITIES, len(inverses)):
+            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        wrong = deviations_are_wrong(steps, inverses) or (np.abs(means) >= 1 << 40).any()
+        if wrong or (scales < 0).any() or (scales > SCALES).any():
+            raise ModelError("a compact model whose numbers are out of their limits; make the model again")
+        return cls(steps, inverses, scales, means, gaussians)
+
+    def values(self, code: Integers) -> Doubles:
+        """A walked code `(N, 1, 1, K)` in the units of samples."""
+        return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
+
+    def walk(
+        self,
+        coder: Encoder | Decoder,
+        codes: Doubles | None,
+        shape: tuple[int, ...],
+        quality: int,
+        beside: npt.NDArray[np.int16] | None = None,
+    ) -> Integers:
+        """Code numbers `(N, 1, 1, K)` in the units of samples (None when decoding); returns what became of them, in
+        2**-18 of each number's deviation. Nothing is ever `beside` them."""
+        count, scales, mean = shape[0], self.scales[quality - 1], self.means[quality - 1]
+        on = np.flatnonzero(scales)
+        index, ratio = scales[on] - 1, np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)[on]
+        symbols = None
+        if codes is not None:
+            slopes = self.inverses[on] * 2.0 ** (OUT_BITS + FRACTION - 20) / ratio
+            offsets = codes.reshape(count, -1)[:, on].T * slopes[:, None] - (mean[on] / ratio)[:, None]
+            symbols = self.gaussians.choice(offsets, np.broadcast_to(index[:, None], offsets.shape))
+        found = self.gaussians.code_rows(coder, symbols, index, count)
+        found *= ratio[:, None]
+        known = np.empty((count, self.channels), np.int64)
+        known[:] = mean
+        known[:, on] += found.T
+        return known.reshape(shape)

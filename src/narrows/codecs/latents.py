@@ -1,0 +1,171 @@
+"""Codes of transforms to bytes and back: the walk over `networks.prior` in exact integers.
+
+A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks say where its mean
+lies and how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family.
+The mean, the table and the size of a step are computed from whole numbers alone.
+Next door: `transforms` makes samples of codes; `exact` evaluates the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from narrows.entropy.coder import Decoder, Encoder
+from narrows.entropy.cumulative import Doubles, Integers
+from narrows.entropy.gaussians import LEAST_SCALE, OCTAVE, SCALES, Gaussians
+from narrows.entropy.integer_networks import Exact, from_arrays, to_arrays
+from narrows.errors import ModelError
+from narrows.networks.prior import COARSEST, REACH, Pass, passes, places
+
+QUALITIES = 100
+VALUE_BITS = 7  # of a deviation, as the networks see it
+OUT_BITS = 10  # of a deviation, or of a factor of 2, as they say it
+FRACTION = 8  # bits that a number of the code has beyond those
+RATIO_SHIFT = 22  # 2**20 over the deviation times 2**20 of the step to 2**18 of a deviation
+MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
+
+
+@dataclass(frozen=True)
+class LatentsCodec:
+    """The density of codes of `channels` numbers (a block of an image, or a vector) in whole numbers.
+
+    `edges` say where its groups of channels begin and end. For each quality, `(100,)`: `dials` for the networks,
+    `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
+    deviation in 2**-20, and `widths`, its logarithm; `gaussians` are the tables.
+    A density that `remembers` is told of another code, see `memory`; for `late` see `networks.prior.passes`.
+    """
+
+    spatial: bool
+    edges: Integers
+    dials: Integers
+    steps: Integers
+    logs: Integers
+    inverses: Integers
+    widths: Integers
+    gaussians: Gaussians
+    networks: tuple[Exact, ...]
+    remembers: bool = False
+    late: bool = True
+
+    @property
+    def channels(self) -> int:
+        """Numbers of the code at one place."""
+        return len(self.inverses)
+
+    def to_arrays(self) -> list[Integers]:
+        """Everything that it is, as arrays of integers."""
+        head = [
+            np.array([int(self.spatial) * (1 + self.late)]),
+            self.edges,
+            self.dials,
+            self.steps,
+            self.logs,
+            self.inverses,
+            self.widths,
+        ]
+        parts = [array for network in self.networks for array in to_arrays(network)]
+        return [*head, *self.gaussians.to_arrays(), *parts]
+
+    @classmethod
+    def from_arrays(cls, arrays: Iterator[Integers], remembers: bool = False) -> LatentsCodec:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
+        try:
+            (kind,) = next(arrays).tolist()
+            edges, dials, steps, logs, inverses, widths = (next(arrays) for _ in range(6))
+            gaussians = Gaussians.from_arrays(arrays)
+        except (StopIteration, TypeError, ValueError):
+            raise ModelError("a compact model that is damaged; make the model again") from None
+        known = kind in (0, 1, 2) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
+        known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
+        known = known and (edges[0], edges[-1]) == (0, len(inverses))
+        if not known:
+            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
+        if wrong or deviations_are_wrong(steps, inverses):
+            raise ModelError("a compact model whose numbers are out of their limits; make the model again")
+        spatial, late = kind > 0, kind != 1
+        walk = passes(edges.tolist(), spatial, late)
+        networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
+        for p in walk:
+            network = networks[p.number]
+            ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
+            wrong |= ends != (1 + spatial + p.seen + remembers * p.recalled, 2 * (p.last - p.first))
+            wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
+        if wrong:
+            raise ModelError("a compact model whose parts do not fit together; make the model again")
+        numbers = (edges, dials, steps, logs, inverses, widths)
+        return cls(spatial, *numbers, gaussians, networks, remembers, late)
+
+    def ratios(self, quality: int) -> Integers:
+        """Steps `(K,)` in 2**-18 of a deviation."""
+        ratios: Integers = np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)
+        return ratios
+
+    def values(self, code: Integers) -> Doubles:
+        """A walked code `(N, h, w, K)` in the units of samples."""
+        return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
+
+    def seen(self, known: Integers) -> Integers:
+        """Walked codes as networks see them, in 2**-7 of a deviation, cut to 4 of them."""
+        shift = OUT_BITS + FRACTION - VALUE_BITS
+        limit = int(REACH) << VALUE_BITS
+        cut: Integers = np.clip(known + (1 << shift - 1) >> shift, -limit, limit)
+        return cut
+
+    def walk(
+        self,
+        coder: Encoder | Decoder,
+        codes: Doubles | None,
+        shape: tuple[int, ...],
+        quality: int,
+        beside: npt.NDArray[np.int16] | None = None,
+    ) -> Integers:
+        """Code numbers `(N, h, w, K)` in the units of samples (None when decoding), knowing other codes of that shape
+        `beside` them, as networks see them; returns what became of them, in 2**-18 of each channel's deviation."""
+        known = np.zeros(shape, np.int64)
+        wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
+        ratios = self.ratios(quality)
+        for p in passes(self.edges.tolist(), self.spatial, self.late):
+            plane = known[:, :: p.spacing, :: p.spacing]
+            at = places(p.where, *plane.shape[1:3]).numpy()
+            if not at.any():
+                continue
+            own = slice(p.first, p.last)
+            told = self._predict(p, plane, quality, beside)[:, at]
+            mean, scale = told.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
+            index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
+            index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
+            mean <<= FRACTION
+            symbols = None
+            if wanted is not None:
+                offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(mean.shape)
+                symbols = self.gaussians.choice((offsets - mean) / ratios[own], index)
+            found = self.gaussians.code(coder, symbols, index)
+            plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
+        return known
+
+    def _predict(self, p: Pass, plane: Integers, quality: int, beside: npt.NDArray[np.int16] | None) -> Integers:
+        """What the network of a pass says, `(N, h, w, 2 n)`."""
+        heads = [int(self.dials[quality - 1])]
+        if self.spatial:
+            heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // COARSEST)
+        end = len(heads) + p.seen
+        inputs = np.zeros((*plane.shape[:3], end + self.remembers * p.recalled), np.float32)
+        inputs[..., : len(heads)] = heads
+        inputs[..., len(heads) : end] = self.seen(plane[..., : p.seen])
+        if beside is not None:
+            inputs[..., end:] = beside[:, :: p.spacing, :: p.spacing, : p.recalled]
+        out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
+        return out
+
+
+def deviations_are_wrong(steps: Integers, inverses: Integers) -> bool:
+    """Whether steps or inverses of deviations are outside what a reader takes."""
+    wrong = (steps < 1).any() or (steps >= 1 << 30).any() or (inverses < 1).any() or (inverses > 1 << 36).any()
+    return bool(wrong) or int(steps.max()) * int(inverses.max()) >= 1 << 52

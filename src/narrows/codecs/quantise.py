@@ -1,0 +1,163 @@
+"""From float networks to exact ones: the scales and ranges are chosen here, once, when a model is finished.
+
+Next door: `exact` evaluates such networks, `pixels` codes with them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from narrows.codecs.pixels import VALUE_BITS, VALUES, ExactStep, PixelCodec
+from narrows.data.batches import chunks
+from narrows.data.samples import Samples
+from narrows.entropy.cumulative import LOGIT_BITS
+from narrows.entropy.integer_networks import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, Doubles, Exact, Layer, Longs
+from narrows.models.autoencoder import Autoencoder
+from narrows.networks.layers import Added
+from narrows.networks.pixels import DIGITS, LEVELS, Pixels, one_hot, passes
+
+BITS = 10  # of an activation, for the largest seen when the layer was made
+HEADROOM = 1  # bits above that before an activation is clipped
+RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide the ranges of activations
+RANGE_VALUES = 1 << 22  # of all of them
+
+
+def quantised(
+    network: nn.Sequential,
+    samples: torch.Tensor,
+    bits_in: int,
+    high_in: Longs,
+    bits_out: int | None = None,
+    low_in: Longs | None = None,
+) -> Exact:
+    """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
+
+    The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
+    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
+    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
+    stored: the choices here use floats. Raises ValueError for other layers.
+    """
+    made: list[Layer] = []
+    bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
+    x = samples.float()
+
+    def convolution(conv: nn.Conv2d, relu: bool, span: int, y: torch.Tensor, scale: int | None) -> None:
+        nonlocal bits, low, high
+        side = conv.kernel_size[0]
+        if conv.kernel_size != (side, side) or conv.padding != (side // 2,) * 2 or conv.stride != (1, 1):
+            raise ValueError(f"{conv} cannot be made exact")
+        weight = conv.weight.detach().cpu().double().numpy()
+        bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()
+        out = _bits(y) if scale is None else scale
+        room = _room(weight, bias * 2.0**bits, np.maximum(np.abs(low), np.abs(high)), low.min(initial=0) < 0)
+        room = np.maximum(room, out - bits)  # a shift is never negative
+        shift = bits + room - out
+        whole = np.rint(bias * 2.0 ** (bits + room)).astype(np.int64) + (np.int64(1) << shift >> 1)
+        scaled = np.rint(weight * 2.0 ** room[:, None, None, None])
+        scaled = np.clip(scaled, -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int16)
+        # Room above what was seen, channel by channel; tight ranges leave more bits to the weights that follow.
+        seen = y.abs().amax(dim=(0, 2, 3)).double().numpy() * 2.0**out
+        limit = np.clip(np.ceil(seen * 2**HEADROOM), 64, RANGE_LIMIT - 1).astype(np.int64)
+        made.append(Layer(scaled, whole, shift, limit * (0 if relu else -1), limit, low, high, span))
+        bits, low, high = out, made[-1].low, limit
+
+    def row(
+        modules: Sequence[nn.Module], x: torch.Tensor, last: tuple[int, torch.Tensor, bool] | None
+    ) -> torch.Tensor:
+        """Walk the layers; `last` is for the last of them: the scale and tensor it must add, and whether ReLU."""
+        start = len(made)
+        for number, module in enumerate(modules):
+            follows = modules[number + 1] if number + 1 < len(modules) else None
+            relu = isinstance(follows, nn.ReLU)
+            if isinstance(module, nn.Conv2d):
+                x = module(x)
+                if last is not None and follows is None:
+                    x = x + last[1]
+                    convolution(module, last[2], len(made) - start + 1, x, last[0])
+                else:
+                    ends = last is None and follows is None
+                    convolution(module, relu, 0, x.relu() if relu else x, bits_out if ends else None)
+            elif isinstance(module, Added):
+                x = row(list(module.branch), x, (bits, x, relu))
+            elif isinstance(module, nn.ReLU) and number:
+                x = x.relu()  # what precedes has clipped below 0
+            else:
+                raise ValueError(f"{module} cannot be made exact here")
+        if last is not None and not isinstance(modules[-1], nn.Conv2d):
+            raise ValueError(f"what is added must end in a convolution, not {modules[-1]}")
+        return x
+
+    with torch.no_grad():
+        row(list(network), x, None)
+    return Exact(tuple(made), bits_in, bits)
+
+
+def _room(weight: Doubles, bias: Doubles, reach: Longs, signed: bool) -> Longs:
+    """Bits by which each row of a float weight `(O, I, k, k)` can grow before its sums leave float32."""
+    products = weight * reach[:, None, None]
+    flat = products.reshape(len(weight), -1)
+    if signed:
+        largest = np.abs(flat).sum(axis=1)
+    else:
+        largest = np.maximum(np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1))
+    sums = np.floor(np.log2(0.98 * LARGEST[torch.float32] / np.maximum(largest + np.abs(bias), 2.0**-20)))
+    stored = np.floor(np.log2(WEIGHT_LIMIT / np.maximum(np.abs(weight).max(axis=(1, 2, 3)), 2.0**-20)))
+    room: Longs = np.minimum(sums, stored).astype(np.int64)
+    return room
+
+
+def _bits(y: torch.Tensor) -> int:
+    """The scale at which the largest activation takes `BITS` bits."""
+    return BITS - math.ceil(math.log2(max(float(y.abs().max()), 2.0**-BITS)))
+
+
+@torch.no_grad()
+def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
+    """Put a trained network into whole numbers; images `(N, C, H, W)` in 0..1 decide the ranges. Made once."""
+    x = (images * 255).round()
+    found: list[ExactStep] = []
+    for step, known, targets, _ in network.pieces(x):
+        known = known / VALUES
+        features = quantised(step.features, known, VALUE_BITS, np.full(known.shape[1], VALUES - 1))
+        seen = step.features(known)
+        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
+        bits, most = features.bits_out, features.layers[-1].high
+        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
+        found.append(
+            ExactStep(
+                features,
+                quantised(base_two(step.high), seen, bits, most, LOGIT_BITS),
+                quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS),
+            )
+        )
+    count = len(passes(network.channels))
+    levels = tuple(tuple(found[i : i + count]) for i in range(0, len(found), count))
+    start = 1 << LEVELS
+    corner = x[..., ::start, ::start].transpose(0, 1).flatten(1).long().numpy()
+    # As if every value had come once more than it did, so that none is refused or dear.
+    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
+    return PixelCodec(network.channels, base, levels)
+
+
+def base_two(network: nn.Module) -> nn.Sequential:
+    """The same network with logits to the base 2 in place of e."""
+    scaled = copy.deepcopy(network)
+    assert isinstance(scaled, nn.Sequential)
+    for parameter in scaled[-1].parameters():
+        parameter.mul_(math.log2(math.e))
+    return scaled
+
+
+def pack(model: Autoencoder, samples: Samples) -> bytes:
+    """The compact model of a trained density of pixels; a few of the samples decide the ranges."""
+    assert model.pixels is not None
+    few = np.linspace(0, len(samples) - 1, min(RANGE_SAMPLES, len(samples))).astype(np.int64)
+    crop = RANGE_CROP if samples.description.varied or max(samples.description.shape[:2]) > RANGE_CROP else 0
+    x = torch.cat(list(chunks(samples, few, crop)))
+    return exact_codec(model.pixels.cpu(), x[: max(1, RANGE_VALUES // x[0].numel())]).to_bytes()

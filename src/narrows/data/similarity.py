@@ -1,0 +1,70 @@
+"""Which images of a set look most like another: thumbnails compared.
+
+What counts is where an image is light and dark, whatever its contrast; colour decides between equals.
+Next door: `character` judges a whole set by it; `training.begin` and `coding.memory` look for such images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from narrows.data.samples import CHUNK_BYTES
+from narrows.io.arrays import Array
+
+LIGHT, COLOUR = 24, 6  # fields a side of the two thumbnails
+WEIGHT = 0.5  # of colour
+ROWS = 256  # compared at a time; large images are fewer
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+def likenesses(images: Array, chosen: Indices | None = None) -> Floats:
+    """Thumbnails `(N, D)` of images `(N, H, W, C)`, or of the `chosen` ones, of length 1: their products, -1 to 1,
+    say how alike two are. The images may be a memory map: few are read at a time."""
+    rows = max(1, min(ROWS, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
+    count, parts = len(images) if chosen is None else len(chosen), []
+    for start in range(0, count, rows):
+        span = slice(start, start + rows)
+        parts.append(_likenesses(np.asarray(images[span if chosen is None else chosen[span]])))
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
+def thumbnail_size(shape: tuple[int, ...]) -> int:
+    """How many numbers the thumbnail of an image `(H, W, C)` has."""
+    return min(LIGHT, *shape[:2]) ** 2 + shape[2] * min(COLOUR, *shape[:2]) ** 2
+
+
+def _likenesses(images: Array) -> Floats:
+    x = torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
+    light, colour = (
+        functional.adaptive_avg_pool2d(plane, min(side, *plane.shape[2:])).flatten(1)
+        for plane, side in ((x.mean(dim=1, keepdim=True), LIGHT), (x, COLOUR))
+    )
+    parts = [functional.normalize(part - part.mean(dim=1, keepdim=True)) for part in (light, colour)]
+    both: Floats = functional.normalize(torch.cat([parts[0], WEIGHT * parts[1]], dim=1)).numpy()
+    return both
+
+
+def spread(count: int, most: int) -> Indices:
+    """At most so many of `count` numbers, evenly."""
+    chosen: Indices = np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+    return chosen
+
+
+def nearest(likeness: Floats, library: Floats, own: Indices | None = None) -> tuple[Indices, Floats]:
+    """For each row of `likeness` the row of the `library` most like it, and how alike they are; `own` `(N,)` names
+    the rows that are the image itself and do not count (-1: none)."""
+    found, score = np.empty(len(likeness), np.int64), np.empty(len(likeness), np.float32)
+    for start in range(0, len(likeness), ROWS):
+        products = likeness[start : start + ROWS] @ library.T
+        if own is not None:
+            part = own[start : start + ROWS]
+            products[np.flatnonzero(part >= 0), part[part >= 0]] = -np.inf
+        found[start : start + ROWS] = products.argmax(axis=1)
+        score[start : start + ROWS] = products.max(axis=1)
+    return found, score

@@ -1,0 +1,1 @@
+"""How samples are damaged, `clean -> observed`, and what a network that restores them has to know."""

@@ -1,0 +1,170 @@
+"""Integers to bytes and back, by range coding; what the tables say is all that it knows.
+
+`Encoder` and `Decoder` have the same methods: a walk over the integers is written once, given one or the other, and
+cannot drift apart. The range coder is constriction's. A table reaches it as float32 holding the parts less 1: whole
+numbers below 2**24 that sum to 2**24 - S, so that its own normalisation multiplies by exactly 1 and adds back 1 for
+each symbol, and every interval is our integers again, whatever the machine. A test holds that.
+Next door: `tables` makes the parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from narrows.entropy.cumulative import PRECISION, TOTAL, Integers, Tables
+from narrows.errors import ArchiveError
+
+DIGIT_BITS = 12  # of an escaped integer, a digit
+MOST_BITS = 48  # of an escaped integer
+_UNIFORM = np.full(1 << DIGIT_BITS, TOTAL >> DIGIT_BITS, np.int64)
+_LENGTHS = np.full(16, TOTAL // 16, np.int64)
+
+
+class _Coder:
+    """What both directions share: which table codes which integer, in which order."""
+
+    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
+        raise NotImplementedError
+
+    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
+        raise NotImplementedError
+
+    def by_table(self, values: Integers | None, which: Integers, tables: Tables) -> Integers:
+        """Code integers `(N,)` (None when decoding), each with the table `which` `(N,)` names; returns them.
+
+        Any integer below 2**48 in size can be coded. Integers of one table are coded together, in their order.
+        """
+        result = np.empty(len(which), np.int64)
+        order = np.argsort(which, kind="stable")
+        starts = np.searchsorted(which[order], np.arange(len(tables.parts) + 1))
+        if starts[0] != 0 or starts[-1] != len(which):
+            raise ValueError("an integer names a table that is not there")
+        escaped = np.zeros(len(which), bool)
+        for table, parts in enumerate(tables.parts):
+            at = order[starts[table] : starts[table + 1]]
+            if not len(at):
+                continue
+            last = len(parts) - 1
+            symbols = None
+            if values is not None:
+                symbols = values[at] - tables.lowest[table]
+                symbols = np.where((symbols < 0) | (symbols >= last), last, symbols)
+            symbols = self._run(symbols, len(at), parts)
+            result[at] = symbols + tables.lowest[table]
+            escaped[at] = symbols == last
+        if escaped.any():
+            result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
+        return result
+
+    def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
+        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`, the rows of one
+        table together."""
+        if not len(which):
+            return np.empty((0, count), np.int64)
+        order = np.argsort(which, kind="stable")
+        named, starts = np.unique(which[order], return_index=True)
+        ends = [*starts[1:].tolist(), len(which)]
+        lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
+        result = np.empty((len(which), count), np.int64)
+        symbols = result
+        if values is not None:
+            symbols = values - lowest
+            np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
+            symbols = symbols[order]
+        for table, start, end in zip(named.tolist(), starts.tolist(), ends, strict=True):
+            given = None if values is None else symbols[start:end].reshape(-1)
+            coded = self._run(given, (end - start) * count, tables.parts[table])
+            result[order[start:end]] = coded.reshape(-1, count)
+        escaped = result == last
+        result += lowest
+        if escaped.any():
+            result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
+        return result
+
+    def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
+        """Code symbols `(N,)` in 0..S-1 (None when decoding), each with a table of its own, `(N, S)`, as the
+        functions of `tables` make them."""
+        return self._each(symbols, parts) if len(parts) else np.empty(0, np.int64)
+
+    def _escaped(self, values: Integers | None, count: int) -> Integers:
+        """Integers far from all tables: how many digits, then the digits, as 0, -1, 1, -2, ... in order of size."""
+        folded = None if values is None else np.where(values < 0, -2 * values - 1, 2 * values)
+        if folded is not None and (folded >> MOST_BITS).any():
+            raise ValueError(f"an integer of more than {MOST_BITS - 1} bits cannot be coded")
+        steps = DIGIT_BITS * np.arange(MOST_BITS // DIGIT_BITS)
+        lengths = None if folded is None else np.count_nonzero(folded[:, None] >> steps, axis=1)
+        lengths = self._run(lengths, count, _LENGTHS)
+        if (lengths > MOST_BITS // DIGIT_BITS).any():
+            raise ArchiveError("a damaged block: an integer with too many digits")
+        result = np.zeros(count, np.int64)
+        for i in range(MOST_BITS // DIGIT_BITS):
+            has = lengths > i
+            digits = None if folded is None else folded[has] >> (DIGIT_BITS * i) & ((1 << DIGIT_BITS) - 1)
+            if has.any():
+                result[has] |= self._run(digits, int(has.sum()), _UNIFORM) << (DIGIT_BITS * i)
+        return np.where(result & 1, -(result + 1 >> 1), result >> 1)
+
+
+class Encoder(_Coder):
+    """Integers in, bytes out."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
+        assert symbols is not None
+        self._coder.encode(symbols.astype(np.int32), _model(parts))
+        return symbols
+
+    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
+        assert symbols is not None
+        self._coder.encode(symbols.astype(np.int32), _FAMILY, _floats(parts))
+        return symbols
+
+    def finish(self) -> bytes:
+        """All bytes: the coder's words, little endian."""
+        words: npt.NDArray[np.uint32] = self._coder.get_compressed()
+        return words.astype("<u4").tobytes()
+
+
+class Decoder(_Coder):
+    """Bytes in, integers out. Raises `ArchiveError` for bytes that no encoder wrote, where that shows."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) % 4:
+            raise ArchiveError(f"a damaged block: {len(data)} bytes, not a multiple of 4")
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
+
+    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
+        return self._decode(_model(parts), count)
+
+    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
+        return self._decode(_FAMILY, _floats(parts))
+
+    def _decode(self, *arguments: Any) -> Integers:
+        try:
+            decoded: npt.NDArray[np.int32] = self._coder.decode(*arguments)
+        except (AssertionError, ValueError):
+            raise ArchiveError("a damaged block: its bytes are no code") from None
+        return decoded.astype(np.int64)
+
+    def finish(self) -> None:
+        """Raise `ArchiveError` where bytes are left over."""
+        if not self._coder.maybe_exhausted():
+            raise ArchiveError("a damaged block: bytes are left over")
+
+
+_FAMILY = constriction.stream.model.Categorical(perfect=False)
+
+
+def _floats(parts: Integers) -> npt.NDArray[np.float32]:
+    assert PRECISION == 24  # that of constriction's models; whole numbers up to it are exact in float32
+    return (parts - 1).astype(np.float32)
+
+
+def _model(parts: Integers) -> Any:
+    return constriction.stream.model.Categorical(_floats(parts), perfect=False)

@@ -1,0 +1,1 @@
+"""Files to arrays and back, with what belongs to them. No PyTorch here."""

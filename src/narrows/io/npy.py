@@ -1,0 +1,98 @@
+"""Arrays in `.npy` files as samples, read without loading them, and written sample by sample.
+
+Next door: `pictures` does the same for image files; `sources` reads arrays to train on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from narrows.errors import DataError
+from narrows.io.arrays import Array, check_numeric
+from narrows.io.atomic import replacing
+
+PART_BYTES = 16 << 20  # of a file that are mapped into memory at a time
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is taken as `count` samples.
+
+    `shape` is that of one sample as it is coded: `(H, W, C)` or `(D,)`; `form` its shape in the array, where that
+    differs. A `whole` array is one sample: it has no first axis that counts samples.
+    """
+
+    count: int
+    shape: tuple[int, ...]
+    form: tuple[int, ...] | None = None
+    whole: bool = False
+
+
+def layout(array: Array) -> Layout:
+    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors.
+    An array of one axis or none is one sample."""
+    if array.ndim < 2:
+        return Layout(1, (array.size,), array.shape if array.ndim == 0 else None, whole=True)
+    count, form = array.shape[0], array.shape[1:]
+    if array.dtype.name in ("uint8", "uint16"):
+        if len(form) == 2:
+            return Layout(count, (*form, 1), form)
+        if len(form) == 3 and 1 <= form[2] <= 4:
+            return Layout(count, form)
+    return Layout(count, (int(np.prod(form)),), form if len(form) > 1 else None)
+
+
+def open_npy(path: str | os.PathLike[str]) -> Array:
+    """The array of an `.npy` file as a memory map; raises `DataError` naming the file. No pickle is opened."""
+    path = Path(path)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # NumPy raises every kind on damaged files
+        why = "it holds pickled objects" if "Python objects" in str(error) else "damaged or not NumPy's format"
+        raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path}: an archive of arrays; save each array of its own with numpy.save")
+    check_numeric(array.dtype, str(path))
+    if 0 in (array.shape[1:] if array.ndim > 1 else array.shape):
+        raise DataError(f"{path}: an array of shape {array.shape} was given; a sample has at least one value")
+    return array
+
+
+def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
+    """The samples of an `.npy` file, shaped as the plan of its `layout` says."""
+    if plan.whole:
+        yield np.asarray(open_npy(path)).reshape(plan.shape)
+        return
+    start = 0
+    while start < plan.count:
+        # Mapped anew for each part, since what was read of a map counts as this process's memory until it is closed.
+        array = np.asarray(open_npy(path))
+        stop = start + max(1, PART_BYTES // array[0].nbytes)
+        for row in array[start:stop]:
+            yield row.reshape(plan.shape)
+        start = stop
+
+
+def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:
+    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order. It is in the format
+    of `numpy.save`, which hides the reason when a disk is full."""
+    native = np.dtype(dtype)
+    fields = {"descr": np.lib.format.dtype_to_descr(native), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    for sample in samples:
+        file.write(np.ascontiguousarray(sample, native).data.cast("B"))
+
+
+def save_array(path: str | os.PathLike[str], array: Array) -> None:
+    """Write an `.npy` whole or not at all; raises `OutputError`."""
+    with replacing(path) as file:
+        write_npy(file, array.dtype.name, array.shape, [array])

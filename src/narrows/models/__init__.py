@@ -1,0 +1,1 @@
+"""Networks and what each is for: specification, start, objective, file."""

@@ -1,1 +1,0 @@
-"""Damaged samples restored: images of any size in bounded memory, arrays, tables."""

@@ -1,0 +1,1 @@
+"""What people ask for, for the command line and for Python alike."""

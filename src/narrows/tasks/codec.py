@@ -1,0 +1,133 @@
+"""Samples to the bytes of an archive and back, in memory.
+
+Next door: `archive` does the same with files, names and parts.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Kind, Shape
+from narrows.archive.promise import Promise
+from narrows.codecs.block import BlockCodec
+from narrows.data.samples import Samples
+from narrows.errors import DataError, ModelError
+from narrows.io.arrays import Array, Ragged
+
+if TYPE_CHECKING:
+    from narrows.models.autoencoder import Autoencoder
+
+NAME = "samples"  # of the one array in an archive that was made of an array
+
+
+class Codec:
+    """Compress samples and get them back, as promised: every value within `max_error` (0, the default: exactly), or
+    lossy at a `quality` from 1 to 100.
+
+    `model` is a model trained with `--for compress`, its path, its compact bytes, or None to go without one.
+    """
+
+    def __init__(
+        self,
+        model: Autoencoder | str | os.PathLike[str] | bytes | None = None,
+        *,
+        max_error: int | None = None,
+        quality: int | None = None,
+    ) -> None:
+        promise = Promise(0 if max_error is None and quality is None else max_error, quality)
+        self._block_codec = BlockCodec(promise, _packed(model, "exact" if quality is None else "lossy"))
+
+    def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
+        """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
+
+        Lists of one shape come back as lists. Raises `DataError` for what is neither. `embed_model=False` leaves the
+        model out: `decompress` of a codec with the same model can read it. A block has `block_samples`, or about 64
+        KiB of them: larger ones take fewer bytes, smaller ones are read without the others.
+        """
+        if isinstance(samples, Samples):
+            samples = samples.values
+        file = io.BytesIO()
+        writer = Writer(file, self._block_codec, embed_model=embed_model, block_samples=block_samples)
+        if isinstance(samples, (list, tuple, Ragged)):
+            for number, sample in enumerate(samples):
+                array = _array(sample)
+                entry = _entry(str(number), "image", array.shape, array.dtype.name, 1)
+                writer.add(entry, [array.reshape(entry.shape)])
+        else:
+            array = _array(samples)
+            if array.ndim == 0:
+                raise DataError("a single number was given; allowed are arrays whose first axis counts samples")
+            entry = _entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
+            writer.add(entry, array.reshape(len(array), *entry.shape))
+        writer.close()
+        return file.getvalue()
+
+    def decompress(self, data: bytes) -> Array | list[Array]:
+        """The samples of an archive in memory: the array it was made of, else a list of all its samples.
+
+        Raises `ArchiveError` where anything in it is damaged.
+        """
+        with Archive(io.BytesIO(data)) as archive:
+            if archive.model_sha256 is not None and not archive.sizes.model:
+                archive = Archive(io.BytesIO(data), self._block_codec.packed)
+            if list(archive) == [NAME]:
+                return archive[NAME]
+            samples: list[Array] = []
+            for entry in archive.entries():
+                samples += [archive[entry.name]] if entry.kind == "image" else list(archive[entry.name])
+            return samples
+
+
+def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int) -> Entry:
+    """An array as an entry: `(H, W, C)` with up to 4 channels and `(H, W)` are images, anything else is a vector."""
+    coded: Shape = (math.prod(shape),)
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4):
+        coded = (*shape, 1)[:3]
+    return Entry(name, kind, coded, dtype, count, None if coded == shape else shape)
+
+
+def _array(data: Any) -> Array:
+    try:
+        array: Array = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"no array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _packed(model: Any, key: str) -> bytes:
+    """The compact model for a promise."""
+    if model is None or isinstance(model, bytes):
+        return model or b""
+    if isinstance(model, (str, os.PathLike)):
+        from narrows.models.container import load  # loads PyTorch
+
+        model = load(model)
+    packed = model.packed.get(key)
+    if packed is None:
+        raise ModelError(
+            f"this model has no part for {'max_error' if key == 'exact' else 'quality'}; train one with "
+            "'narrows train --for compress'"
+        )
+    return bytes(packed)
+
+
+def prepare(model: Autoencoder, samples: Samples) -> None:
+    """Put a model trained for "compress" or "exact" into whole numbers, in `model.packed`, once and for all.
+
+    Some of the samples it was trained on decide the ranges. Raises `ModelError` for a model that does not compress.
+    """
+    from narrows.codecs import (
+        lossy,  # load PyTorch
+        quantise,  # load PyTorch
+    )
+
+    if model.pixels is not None:
+        model.packed["exact"] = quantise.pack(model, samples)
+    else:
+        model.packed["lossy"] = lossy.pack(model, samples)

@@ -1,0 +1,263 @@
+"""Damaged samples through a model that restores: arrays in, arrays of the same dtype out.
+
+Images of any size go through in pieces that overlap; what is known, alpha and known pixels, comes back untouched.
+Next door: `data.degrade` knows what the damage is; `missing` which pixels are; `files` does the same for pictures in
+files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.samples import Description, Samples, from_arrays
+from narrows.data.tiles import tiles
+from narrows.degradations import damage
+from narrows.degradations.base import Hints
+from narrows.degradations.kinds import Grey
+from narrows.degradations.resample import larger
+from narrows.errors import ModelError, SettingsError
+from narrows.io.arrays import Array, Ragged
+from narrows.models.autoencoder import Autoencoder
+from narrows.tasks.missing import Mask, apart, masks_of
+from narrows.training import device as devices
+
+TILE = 768  # pixels a side of a piece, of what a person sees
+OVERLAP = 96  # pixels beyond what is kept of a piece: further away than anything that the networks here make visible
+BATCH_PIXELS = 1 << 19  # of small images that go through together
+FAR = 10.0  # beyond what noise makes of 0..1
+_BITS = ("uint8", "uint16")
+VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+Effort = Literal["usual", "best"]
+
+
+def restore(
+    model: Autoencoder,
+    samples: Any,
+    *,
+    strength: float | None = None,
+    mask: Any = None,
+    effort: Effort = "usual",
+    report: Callable[[str, int, int | None], None] | None = None,
+) -> Array | list[Array]:
+    """Samples restored by a model that was trained to: an array `(N, H, W, C)` or `(N, D)`, or a list of images of
+    differing sizes, as `from_arrays` takes them; in the same dtype and range, larger where the model makes larger.
+
+    `strength` is the level of the noise as a share of the value range, estimated for each sample where the model
+    needs it and it is not given. `mask`, for models that fill in, is true where a pixel is missing: `(H, W)` for all
+    samples of one size, or one for each. The `effort` "best" takes eight times as long: it is the mean over the
+    sample turned by quarters and mirrored (Timofte et al., CVPR 2016), for samples that have no right way up.
+
+    Raises `ModelError` where samples do not fit the model, `DataError` for a mask of another size, or one that marks
+    all or nothing, `SettingsError` for hints that are missing or of no use.
+    """
+    check(model, strength is not None, mask is not None)
+    if effort not in get_args(Effort):
+        raise SettingsError(f"effort {effort!r} was given; allowed are {' and '.join(get_args(Effort))}")
+    checked = from_arrays(samples)
+    masks = None if mask is None else masks_of(mask, checked)
+    outputs: list[Array] = []
+    done = 0
+    for batch, missing in _batches(checked, masks):
+        outputs.append(restored(model, batch, strength, missing, effort))
+        done += len(batch)
+        if report is not None:
+            report("restoring", done, len(checked))
+    if isinstance(checked.values, Ragged):
+        return [output[0] for output in outputs]
+    return np.concatenate(outputs)
+
+
+def fill(
+    model: Autoencoder,
+    array: Array,
+    value: Sequence[float],
+    source: str = "array",
+    effort: Effort = "usual",
+    report: Callable[[str, int, int | None], None] | None = None,
+) -> Array:
+    """Samples of an array in which `value`, one number such as NaN or one a channel, stands where something is
+    missing, filled in by `restore`; those that miss nothing come back as they are. Raises as `restore` does, and
+    `DataError` where the value is nowhere in it."""
+    samples, missing = apart(array, value, source)
+    chosen = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
+    found = restore(model, samples.take(chosen), mask=missing[chosen], effort=effort, report=report)
+    result = np.array(samples.values)
+    result[chosen] = found
+    return result
+
+
+def set_vividness(model: Autoencoder, vividness: float) -> None:
+    """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
+    more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
+    parts = () if model.degradation is None else damage.parts_of(model.degradation)
+    if not any(isinstance(part, Grey) for part in parts):
+        raise SettingsError(f"a vividness was given, but a model to {model.config.purpose} has no use for it")
+    vivid = damage.grey(vividness)
+    model.degradation = damage.combined([vivid if isinstance(part, Grey) else part for part in parts])
+
+
+def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = None) -> None:
+    """Raise `ModelError` for a model that restores nothing, `SettingsError` for hints that it needs or cannot use."""
+    if model.degradation is None:
+        raise ModelError(f"this model restores nothing, it is one to {model.config.purpose}; train one for it")
+    needs = model.degradation.needs
+    task = model.config.purpose
+    if scale not in (None, model.degradation.scale):
+        raise ModelError(
+            f"a model that makes {model.degradation.scale} times larger, not {scale} times; give one that was "
+            f"trained with --scale {scale}"
+        )
+    if mask and "known" not in needs:
+        raise SettingsError(f"a mask was given, but a model to {task} has no use for it; leave it out")
+    if strength and "level" not in needs:
+        raise SettingsError(f"a strength was given, but a model to {task} has no use for it; leave it out")
+    if "known" in needs and not mask:
+        raise SettingsError("nothing tells what is missing; give a mask, or the value that stands there")
+
+
+def restored(
+    model: Autoencoder, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
+) -> Array:
+    """Samples of one size `(N, H, W, C)` or `(N, D)` restored; `missing` is `(N, H, W)`. Raises as `restore` does."""
+    assert model.degradation is not None
+    description = fitting(model, batch)
+    level = None
+    if "level" in model.degradation.needs:
+        level = torch.tensor([strength if strength is not None else estimate(model, sample) for sample in batch])
+    if batch.ndim == 2:
+        known = None if missing is None else torch.from_numpy(~missing).float()
+        vectors = from_tensor(
+            _through(model, to_tensor(batch, description), Hints(level, known), effort), description
+        )
+        return _as_known(model, batch, missing, vectors)
+    scale = model.degradation.scale
+    height, width = batch.shape[1:3]
+    grid = max(1, model.config.step // scale)
+    whole = not model.config.step or max(height, width) <= TILE
+    side = max(height, width) + -max(height, width) % grid if whole else TILE // scale // grid * grid
+    overlap = 0 if whole else -(-OVERLAP // scale // grid) * grid
+    out: Array | None = None
+    for tile in tiles(height, width, side, overlap, grid):
+        rows, columns = tile.reading
+        x = to_tensor(np.ascontiguousarray(batch[:, rows, columns]), description, model.device)
+        known = None if missing is None else torch.from_numpy(~missing[:, None, rows, columns]).float()
+        y = from_tensor(_through(model, x, Hints(level, known), effort), description)
+        if out is None:
+            out = np.empty((len(batch), height * scale, width * scale, y.shape[3]), y.dtype)
+        out[:, *tile.keeping(scale)] = y[:, *tile.inside(scale)]
+    assert out is not None
+    if scale == 1 and batch.shape[3] in (2, 4):
+        out[..., -1] = batch[..., -1]
+    return _as_known(model, batch, None if missing is None else missing[..., None], out)
+
+
+def _as_known(model: Autoencoder, batch: Array, missing: Mask | None, out: Array) -> Array:
+    """`out` with what is known as it was, to the bit also in dtypes that hold more than the network does."""
+    assert model.degradation is not None
+    if missing is not None and len(damage.parts_of(model.degradation)) == 1:
+        np.copyto(out, batch, where=~missing)
+    return out
+
+
+@torch.no_grad()
+def _through(model: Autoencoder, seen: torch.Tensor, hints: Hints, effort: Effort) -> torch.Tensor:
+    """Damaged samples in 0..1 to restored ones, alpha last."""
+    alpha = None
+    if seen.ndim == 4 and seen.shape[1] in (2, 4):
+        seen, alpha = seen[:, :-1], seen[:, -1:]
+    level, known = (None if hint is None else hint.to(seen.device) for hint in (hints.level, hints.known))
+    views = VIEWS if effort == "best" and model.config.step else VIEWS[:1]
+    total: torch.Tensor | float = 0.0
+    for turns, mirrored in views:
+        x, other, mask = (None if t is None else _turned(t, turns, mirrored) for t in (seen, alpha, known))
+        assert x is not None
+        total = total + _turned_back(_once(model, x, Hints(level, mask), other), turns, mirrored)
+    assert isinstance(total, torch.Tensor)
+    return total / len(views)
+
+
+def _once(model: Autoencoder, seen: torch.Tensor, hints: Hints, alpha: torch.Tensor | None) -> torch.Tensor:
+    assert model.degradation is not None
+    observed = model.degradation.given(seen, hints)
+    kind = seen.device.type
+    half = devices.precision(kind, devices.BFLOAT16_COST) == "bfloat16" and model.config.step > 0
+    sees = alpha if model.description.alpha else None
+    with torch.autocast(kind, torch.bfloat16, enabled=half):
+        y = model.restored(observed, sees)
+    if alpha is not None and sees is None:
+        y = torch.cat([y, larger(alpha, model.degradation.scale)], dim=1)
+    return y
+
+
+def _turned(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
+    if not turns and not mirrored:
+        return x
+    x = torch.rot90(x, turns, (2, 3))
+    return x.flip(3) if mirrored else x
+
+
+def _turned_back(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
+    if not turns and not mirrored:
+        return x
+    return torch.rot90(x.flip(3) if mirrored else x, -turns, (2, 3))
+
+
+def estimate(model: Autoencoder, sample: Array) -> float:
+    """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
+    assert model.degradation is not None
+    noise = damage.noise_of(model.degradation)
+    if noise is None:
+        return 0.0
+    if sample.ndim == 1:
+        return noise.high
+    x = to_tensor(sample[None], fitting(model, sample[None]))[0]
+    return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
+
+
+def fitting(model: Autoencoder, batch: Array) -> Description:
+    """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
+    floats as they are where the model knows such, all others by the range of the training samples.
+
+    Raises `ModelError` where they do not fit.
+    """
+    assert model.degradation is not None
+    own = model.description
+    integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
+    floats = bits and batch.dtype.kind == "f"
+    same_kind = (batch.ndim == 4) == (own.kind == "images")
+    fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
+    if fits and own.kind == "images":
+        colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
+        wanted = model.degradation.colours(own.channels - own.alpha)
+        fits = colours in wanted and (alpha or not own.alpha)
+        fits = fits and (bool(model.config.step) or batch.shape[1:3] == own.shape[:2])
+    elif fits:
+        fits = batch.shape[1:] == own.shape
+    if not fits:
+        raise ModelError(
+            f"samples of shape {batch.shape[1:]} and dtype {batch.dtype} do not fit this model, which is made to "
+            f"{model.config.purpose} {own.form}, {own.dtype}; convert them or train a model on samples like them"
+        )
+    if integers:
+        return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))
+    if floats:
+        if (most := float(np.abs(batch).max())) > FAR:
+            raise ModelError(f"floats up to {most:g} were given; this model takes such from 0 to 1: divide them")
+        return replace(own, dtype=batch.dtype.name, low=0.0, high=1.0)
+    return own
+
+
+def _batches(samples: Samples, masks: list[Mask] | None) -> Iterator[tuple[Array, Mask | None]]:
+    """Samples of one size at a time, with their masks."""
+    values = samples.values
+    size = 1 if isinstance(values, Ragged) else max(1, BATCH_PIXELS // int(np.prod(values.shape[1:3])))
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        chosen = None if masks is None else np.stack(masks[start : start + size])
+        yield np.asarray(part) if not isinstance(values, Ragged) else part[0][None], chosen
