@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from narrows.data.sources import open_samples
     from narrows.models.autoencoder import Autoencoder
     from narrows.models.catalogue import build
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.tasks.codec import Codec
     from narrows.tasks.restore import restore
     from narrows.training.loop import Progress, fit
@@ -51,7 +51,7 @@ _HOMES = {
     "build": "narrows.models.catalogue",
     "fit": "narrows.training.loop",
     "from_arrays": "narrows.data.samples",
-    "load": "narrows.models.container",
+    "load": "narrows.models.loading",
     "open_samples": "narrows.data.sources",
     "restore": "narrows.tasks.restore",
 }

@@ -15,7 +15,7 @@ from narrows.io.arrays import Array
 from narrows.io.atomic import make_folder, write_file
 from narrows.io.images import list_images
 from narrows.io.pictures import encode_photo, read_mask, read_picture
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, checked_mask, marked
 from narrows.tasks.restore import Effort, estimate, fitting, restored
 
@@ -91,7 +91,7 @@ def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
 
 
 def restore_files(
-    model: Autoencoder,
+    model: Restoring,
     found: list[Job],
     strength: float | None = None,
     holes: Holes | None = None,
@@ -114,7 +114,7 @@ def restore_files(
             yield Done(job, error=told)
 
 
-def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes, effort: Effort) -> Done:
+def _restore(model: Restoring, job: Job, strength: float | None, holes: Holes, effort: Effort) -> Done:
     picture = read_picture(job.source)
     extras = dict(picture.extras)
     if (mode := extras.pop("mode", b"")) not in (b"", b"1"):
@@ -124,7 +124,6 @@ def _restore(model: Autoencoder, job: Job, strength: float | None, holes: Holes,
     fitting(model, pixels[None])
     missing = holes.missing(job.source, pixels)
     level = None
-    assert model.degradation is not None
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
     out = restored(model, pixels[None], strength, None if missing is None else missing[None], effort)[0]

@@ -16,10 +16,11 @@ from narrows.data.columns import Column, check_fits, encode
 from narrows.data.samples import from_arrays
 from narrows.degradations import damage
 from narrows.degradations.cells import Cells
-from narrows.errors import DataError, ModelError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table, is_missing
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
+from narrows.models.imputer import Imputer as ImputerModel
 from narrows.models.catalogue import build
 from narrows.tasks.restore import restore
 from narrows.training.loop import fit
@@ -28,23 +29,43 @@ from narrows.training.settings import Settings
 Report = Callable[[str, int, int | None], None]
 
 
-def cells_of(model: Autoencoder) -> Cells:
-    """What the model knows of a table's columns; raises `ModelError` for one that fills no tables."""
-    if not isinstance(model.degradation, Cells):
+def imputer_of(model: Model) -> ImputerModel:
+    """The model, if it fills in tables; raises `ModelError` for one that does not."""
+    if not isinstance(model, ImputerModel):
         raise ModelError(
-            f"a model to {model.config.purpose} {model.description.form}, not tables; train one on a table"
+            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table"
         )
-    return model.degradation
+    return model
 
 
-def filled(model: Autoencoder, table: Table, report: Report | None = None) -> tuple[str, int]:
+def open_table(
+    path: str | os.PathLike[str], purpose: str, damage: Degradation | None = None
+) -> tuple[Samples, Cells, tuple[str, ...]]:
+    """The rows of a table as samples, the degradation that hides some of its cells, and notes. `damage` may be
+    `Missing`, whose share is that of the cells.
+
+    Raises `SettingsError` for other purposes than "inpaint" and other damage.
+    """
+    if purpose != "inpaint":
+        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with inpaint")
+    if damage is not None and not (isinstance(damage, Missing) and damage.kind == "any"):
+        raise SettingsError(f"{path}: {damage} was given for a table; only a share of missing cells goes with tables")
+    table = read_table(path)
+    columns, notes = columns_of(table)
+    missing = sum(is_missing(cell) for row in table.cells for cell in row)
+    cells = Cells(columns) if damage is None else Cells(columns, damage.share)
+    told = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
+    return from_arrays(encode(table, columns), str(path)), cells, (told, *notes)
+
+
+def filled(model: Model, table: Table, report: Report | None = None) -> tuple[str, int]:
     """The text of the table with its missing cells filled in, everything else to the byte as it was, and how many
     they were.
 
     Raises `ModelError` where the columns are not those of the model, `DataError` for cells that these cannot hold,
     and for a missing cell in a column of free text.
     """
-    columns = cells_of(model).columns
+    columns = imputer_of(model).cells.columns
     check_fits(columns, table.names, table.source)
     vectors = encode(table, columns)
     missing = [[is_missing(cell) for cell in row] for row in table.cells]
@@ -138,7 +159,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False, copy=True)
         rows = np.flatnonzero(np.isnan(values).any(axis=1))
         if len(rows):
-            columns = cells_of(self.models_[0]).columns
+            columns = self.models_[0].cells.columns
             vectors = _vectors(values[rows], columns)
             answers = np.mean([_answers(model, vectors) for model in self.models_], axis=0)
             found = np.stack([c.unscaled(answers[:, n]) for n, c in enumerate(columns)], axis=1)
@@ -160,7 +181,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _answers(model: Autoencoder, vectors: Array) -> Array:
+def _answers(model: Model, vectors: Array) -> Array:
     answers = restore(model, vectors)
     assert isinstance(answers, np.ndarray)
     return answers.astype(np.float64)
