@@ -90,7 +90,6 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
     """
     from narrows.checks import real
     from narrows.data.sources import open_samples, refuse_overwriting
-    from narrows.degradations.damage import words
     from narrows.io.atomic import check_writable
     from narrows.io.csv import is_table
     from narrows.models.catalogue import build, named
@@ -126,7 +125,7 @@ def command(data: str, output: Path, damage: dict[str, Any], **options: Any) -> 
     for note in samples.notes:
         show.say(f"note: {note}")
     if degradation is not None:
-        show.say(f"damage: {words(degradation)}")
+        show.say(f"damage: {degradation}")
     show.say(f"data: {samples.source}: {samples.description}")
     purposes = choices.purposes(purpose, promise, samples.description)
     if settings.minutes:

@@ -17,8 +17,7 @@ from torch.nn import functional
 
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import CHUNK_BYTES, Description, Samples, from_arrays
-from narrows.degradations import damage
-from narrows.degradations.base import Observed
+from narrows.degradations import Observed, from_json
 from narrows.errors import ModelError
 from narrows.io.arrays import Array, Ragged
 from narrows.models import restoring as restore
@@ -41,7 +40,7 @@ class Config:
     `step` n + `offset`; `step` is 0 for networks that take one size only. `block` is that of the linear optimum.
     For the `purpose` "compress" the halves have a dial and the code has a prior; for "exact" there is no code.
     `memory` counts the training samples that such a prior remembers. Purposes that restore have the `degradation`
-    that they undo, as `data.damage` writes it.
+    that they undo, as `degradations.to_json` writes it.
     """
 
     network: str
@@ -93,7 +92,7 @@ class Autoencoder(nn.Module):
         self.arrange()
         self.config = config
         self.description = description
-        self.degradation = None if config.degradation is None else damage.from_json(config.degradation)
+        self.degradation = None if config.degradation is None else from_json(config.degradation)
         self.optimum: LinearOptimum | None = None
         self.provenance: dict[str, Any] = {}
         self.packed: dict[str, bytes] = {}

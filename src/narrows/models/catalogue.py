@@ -14,10 +14,7 @@ from torch import nn
 
 from narrows.checks import brief, whole
 from narrows.data.samples import Description
-from narrows.degradations import damage
-from narrows.degradations.base import Degradation
-from narrows.degradations.cells import Cells
-from narrows.degradations.kinds import Grey
+from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of, to_json
 from narrows.errors import SettingsError
 from narrows.models.autoencoder import Autoencoder, Config, Purpose
 from narrows.models.compressors import (
@@ -145,8 +142,8 @@ def build(
     The `purpose` "compress" gives a network whose code is quantised: `levels` for images of up to 4096 values, else
     `transform`; "exact" gives the network `pixels`, the density of images of 8 bits, which has no code. A `memory`
     above 0 lets `transform` remember so many training samples, for images of one size that are often much alike; its
-    blocks are `fold` pixels a side, 8 unless told 4, which suits drawings. With a `degradation` (see `data.damage`)
-    it is a network that undoes it: `unet` for images unless told otherwise, `table` for cells of tables.
+    blocks are `fold` pixels a side, 8 unless told 4, which suits drawings. With a `degradation` it is
+    a network that undoes it: `unet` for images unless told otherwise, `table` for cells of tables.
 
     Raises `SettingsError` for unknown names, a code larger than the sample, or a network that cannot take it.
     """
@@ -197,7 +194,7 @@ def build(
         torch.manual_seed(seed)
         encoder, decoder = row.build(shape, code, width)
     block = step if not row.offset else 0
-    task, parts = ("reconstruct", None) if degradation is None else (degradation.task, damage.to_json(degradation))
+    task, parts = ("reconstruct", None) if degradation is None else (degradation.task, to_json(degradation))
     config = Config(network, code, width, step, row.offset, block, task, degradation=parts)  # type: ignore[arg-type]
     return _undoing(Autoencoder(encoder, decoder, config, description), degradation)
 
@@ -216,9 +213,9 @@ def _unet(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inputs = colours + degradation.told + description.alpha
+        inputs = colours + degradation.condition_channels + description.alpha
         halves = unet.unet(inputs, degradation.answers(colours), sides, width, fold)
-    step, parts = fold << depth, damage.to_json(degradation)
+    step, parts = fold << depth, to_json(degradation)
     config = Config(UNET, width << depth, width, step, 0, 0, degradation.task, degradation=parts)
     return _undoing(Autoencoder(*halves, config, description), degradation)
 
@@ -236,7 +233,7 @@ def _table(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         halves = table.table(values, width)
-    config = Config(TABLE, 3 * values, width, 0, 0, 0, "inpaint", degradation=damage.to_json(degradation))
+    config = Config(TABLE, 3 * values, width, 0, 0, 0, "inpaint", degradation=to_json(degradation))
     return _undoing(Autoencoder(*halves, config, description), degradation)
 
 
@@ -246,7 +243,7 @@ def _undoing(model: Autoencoder, degradation: Degradation | None) -> Autoencoder
     if degradation is None:
         return model
     description = model.description
-    grey = any(isinstance(part, Grey) for part in damage.parts_of(degradation))
+    grey = any(isinstance(part, Grey) for part in parts_of(degradation))
     if grey and (description.kind != "images" or description.channels < 3):
         raise SettingsError(f"to add colour, colour has to be learned: RGB images are needed, not {description.form}")
     if degradation.scale > 1 and description.kind != "images":
@@ -259,7 +256,7 @@ def rebuild(description: Description, config: Config) -> Autoencoder:
     width = config.width or None
     fold = config.step if config.network == TRANSFORM and config.step else None
     if config.degradation is not None:
-        degradation = damage.from_json(config.degradation)
+        degradation = from_json(config.degradation)
         return build(description, config.network, config.code, width, degradation=degradation)
     return build(description, config.network, config.code, width, 0, config.purpose, config.memory, fold)
 

@@ -20,7 +20,6 @@ import torch
 
 from narrows.checks import brief
 from narrows.data.samples import Description
-from narrows.degradations import damage
 from narrows.errors import ModelError, SettingsError
 from narrows.io.atomic import write_file
 from narrows.models.autoencoder import Autoencoder, Config
@@ -188,7 +187,7 @@ def card(model: Autoencoder) -> dict[str, Any]:
         **({"memory": model.config.memory} if model.config.memory else {}),
         "parameters": model.parameter_count,
         "data": str(model.description),
-        **({"restores": damage.words(model.degradation)} if model.degradation is not None else {}),
+        **({"restores": str(model.degradation)} if model.degradation is not None else {}),
         "weights_sha256": digest.hexdigest(),
         "format_version": FORMAT_VERSION,
         **model.provenance,

@@ -2,7 +2,7 @@
 
 A network with levels (`unet`) sees the first guess and what is known beside it, and answers what makes the guess
 right; the autoencoders see the guess alone and answer whole samples. An alpha channel is seen, and kept as it is.
-Next door: `data.degrade` knows what the damage is, `autoencoder` has the halves.
+Next door: `degradations` knows what the damage is, `autoencoder` has the halves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from narrows.degradations.base import Degradation, Observed
+from narrows.degradations import Degradation, Observed
 from narrows.degradations.resample import larger, mirrored, smaller
 
 
@@ -29,10 +29,10 @@ def inputs(
 ) -> torch.Tensor:
     """What a network with levels sees: `(N, I, H, W)`, or `(N, I)` of vectors."""
     if guess.ndim < 4:
-        return torch.cat([guess, observed.told], dim=1)
+        return torch.cat([guess, observed.condition], dim=1)
     scale = degradation.scale
-    told = observed.told.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
-    return torch.cat([guess, told, *(() if alpha is None else (larger(alpha, scale),))], dim=1)
+    condition = observed.condition.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+    return torch.cat([guess, condition, *(() if alpha is None else (larger(alpha, scale),))], dim=1)
 
 
 def restored(

@@ -1,7 +1,7 @@
 """Damaged samples through a model that restores: arrays in, arrays of the same dtype out.
 
 Images of any size go through in pieces that overlap; what is known, alpha and known pixels, comes back untouched.
-Next door: `data.degrade` knows what the damage is; `missing` which pixels are; `files` does the same for pictures in
+Next door: `degradations` knows what the damage is; `missing` which pixels are; `files` does the same for pictures in
 files.
 """
 
@@ -17,9 +17,7 @@ import torch
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.data.tiles import tiles
-from narrows.degradations import damage
-from narrows.degradations.base import Hints
-from narrows.degradations.kinds import Grey
+from narrows.degradations import Grey, Hints, combined, noise_of, parts_of
 from narrows.degradations.resample import larger
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
@@ -95,11 +93,11 @@ def fill(
 def set_vividness(model: Autoencoder, vividness: float) -> None:
     """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
     more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
-    parts = () if model.degradation is None else damage.parts_of(model.degradation)
+    parts = () if model.degradation is None else parts_of(model.degradation)
     if not any(isinstance(part, Grey) for part in parts):
         raise SettingsError(f"a vividness was given, but a model to {model.config.purpose} has no use for it")
-    vivid = damage.grey(vividness)
-    model.degradation = damage.combined([vivid if isinstance(part, Grey) else part for part in parts])
+    vivid = Grey(vividness)
+    model.degradation = combined([vivid if isinstance(part, Grey) else part for part in parts])
 
 
 def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = None) -> None:
@@ -160,7 +158,7 @@ def restored(
 def _as_known(model: Autoencoder, batch: Array, missing: Mask | None, out: Array) -> Array:
     """`out` with what is known as it was, to the bit also in dtypes that hold more than the network does."""
     assert model.degradation is not None
-    if missing is not None and len(damage.parts_of(model.degradation)) == 1:
+    if missing is not None and len(parts_of(model.degradation)) == 1:
         np.copyto(out, batch, where=~missing)
     return out
 
@@ -211,11 +209,11 @@ def _turned_back(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
 def estimate(model: Autoencoder, sample: Array) -> float:
     """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
     assert model.degradation is not None
-    noise = damage.noise_of(model.degradation)
+    noise = noise_of(model.degradation)
     if noise is None:
         return 0.0
     if sample.ndim == 1:
-        return noise.high
+        return noise.level[1]
     x = to_tensor(sample[None], fitting(model, sample[None]))[0]
     return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
 

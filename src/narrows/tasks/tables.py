@@ -14,8 +14,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from narrows.data.columns import Column, check_fits, encode
 from narrows.data.samples import from_arrays
-from narrows.degradations import damage
-from narrows.degradations.cells import Cells
+from narrows.degradations.cells import USUAL_CELLS, Cells
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table, is_missing
@@ -90,7 +89,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         steps: int | None = None,
         width: int | None = None,
         members: int = 1,
-        hide: tuple[float, float] = damage.USUAL_CELLS,
+        hide: tuple[float, float] = USUAL_CELLS,
         device: str | None = "cpu",
         threads: int | None = None,
         random_state: Any = 0,
@@ -118,7 +117,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Column(str(n), low=float(low), high=float(high))
             for n, (low, high) in enumerate(zip(lows, highs, strict=True))
         ]
-        degradation = damage.cells(columns, self.hide)
+        degradation = Cells(columns, self.hide)
         samples = from_arrays(_vectors(values, columns))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=max(1, self.members))
         self.models_ = []

@@ -14,7 +14,7 @@ import torch
 from narrows.data.batches import Batches, Indices, chunks
 from narrows.data.samples import Samples
 from narrows.data.similarity import likenesses, nearest, spread
-from narrows.degradations import damage
+from narrows.degradations import to_json
 from narrows.errors import ModelError
 from narrows.io.arrays import Ragged
 from narrows.models import restoring as restore
@@ -97,7 +97,7 @@ def settle(model: Autoencoder, x: torch.Tensor) -> None:
     colours = x[:, : x.shape[1] - model.description.alpha]
     y = torch.cat([model(part)[:, : colours.shape[1]].clamp(0, 1) for part in torch.split(x, SETTLED)])
     model.degradation = model.degradation.settled(restore.cut(y, x), colours)
-    model.config = replace(model.config, degradation=damage.to_json(model.degradation))
+    model.config = replace(model.config, degradation=to_json(model.degradation))
 
 
 def beside_of(model: Autoencoder, samples: Samples) -> Indices | None:

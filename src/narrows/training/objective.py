@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from narrows.degradations.base import Observed
-from narrows.degradations.cells import Cells
+from narrows.degradations import Cells, Observed
 from narrows.models import restoring as restore
 from narrows.models.autoencoder import Autoencoder
 from narrows.networks.layers import DIAL
@@ -180,7 +179,7 @@ class Filling:
     @staticmethod
     def _score(model: Autoencoder, x: torch.Tensor, observed: Observed) -> tuple[torch.Tensor, torch.Tensor]:
         values, known = x.chunk(2, dim=1)
-        hidden = known - observed.told
+        hidden = known - observed.condition
         y = model.restored(observed).chunk(2, dim=1)[0]
         squares = ((y if model.training else y.clamp(0, 1)) - values).square() * hidden
         deviation = model.part("encoder").deviation
