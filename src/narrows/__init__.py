@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
     from narrows.models.autoencoder import Autoencoder
+    from narrows.models.base import Model
     from narrows.models.catalogue import build
     from narrows.models.loading import load
     from narrows.tasks.codec import Codec
     from narrows.tasks.restore import restore
-    from narrows.training.loop import Progress, fit
+    from narrows.tasks.train import fit, train
+    from narrows.training.loop import Progress
     from narrows.training.settings import Settings
 
 
@@ -28,6 +30,7 @@ __all__ = [
     "Archive",
     "Autoencoder",
     "Codec",
+    "Model",
     "NarrowsError",
     "Progress",
     "Samples",
@@ -39,6 +42,7 @@ __all__ = [
     "load",
     "open_samples",
     "restore",
+    "train",
 ]
 
 _HOMES = {
@@ -49,7 +53,9 @@ _HOMES = {
     "Samples": "narrows.data.samples",
     "Settings": "narrows.training.settings",
     "build": "narrows.models.catalogue",
-    "fit": "narrows.training.loop",
+    "fit": "narrows.tasks.train",
+    "train": "narrows.tasks.train",
+    "Model": "narrows.models.base",
     "from_arrays": "narrows.data.samples",
     "load": "narrows.models.loading",
     "open_samples": "narrows.data.sources",

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from narrows.training.objective import Objective
 
 import narrows
 from narrows.archive.archive import Archive
@@ -25,7 +26,6 @@ from narrows.models.container import load
 from narrows.tasks.codec import Codec, prepare
 from narrows.training import loop
 from narrows.training.checkpoint import State
-from narrows.training.objective import Objective
 from narrows.training.settings import Settings
 
 COUNT = 12  # remembered

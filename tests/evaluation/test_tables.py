@@ -9,7 +9,7 @@ import pytest
 
 import narrows
 from narrows.data.columns import columns_of, encode
-from narrows.degradations import damage
+from narrows.degradations import Cells
 from narrows.errors import ModelError
 from narrows.evaluation import tables
 from narrows.io.csv import Table, read_table
@@ -30,7 +30,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
 def model(table: Table) -> narrows.Autoencoder:
     columns, _ = columns_of(table)
     samples = narrows.from_arrays(encode(table, columns))
-    model = narrows.build(samples.description, width=16, degradation=damage.cells(columns, 0.3))
+    model = narrows.build(samples.description, width=16, degradation=Cells(columns, 0.3))
     list(narrows.fit(model, samples, narrows.Settings(steps=100, threads=1)))
     return model
 

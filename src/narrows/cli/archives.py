@@ -18,7 +18,7 @@ def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
     if path is None:
         return {}
-    from narrows.models.container import load  # loads PyTorch
+    from narrows.models.loading import load  # loads PyTorch
 
     return load(path).packed
 

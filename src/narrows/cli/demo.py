@@ -35,7 +35,7 @@ def command(output: Path, as_json: bool) -> None:
     from narrows.evaluation import pictures, report
     from narrows.io.atomic import make_folder
     from narrows.models.catalogue import build
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
@@ -82,13 +82,13 @@ def command(output: Path, as_json: bool) -> None:
 
 def _denoise(training: Any, test: Any, output: Path) -> Any:
     """Learn to remove noise, measure it beside the classical ways, and draw it."""
-    from narrows.degradations import damage
+    from narrows.degradations import Noise
     from narrows.evaluation import figures, restored
     from narrows.models.catalogue import build
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
-    model = build(training.description, width=24, degradation=damage.noise(NOISE))
+    model = build(training.description, width=24, degradation=Noise(NOISE))
     with show.bar() as draw:
         for progress in fit(model, training, Settings(steps=DENOISING_STEPS)):
             if not progress.finished:

@@ -34,7 +34,7 @@ def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: s
     from narrows.data.sources import open_samples, refuse_overwriting
     from narrows.errors import SettingsError
     from narrows.io.atomic import check_writable
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.tasks.embed import features
     from narrows.training.device import choose
 

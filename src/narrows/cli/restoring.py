@@ -59,7 +59,7 @@ def run(
     from narrows.checks import real
     from narrows.errors import ModelError, SettingsError
     from narrows.io.images import SUFFIXES
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.tasks.restore import check, set_vividness
     from narrows.training.device import choose
 
@@ -181,7 +181,6 @@ def measure(model: Any, model_path: Path, data: str, output: Path | None, skip_b
     import json
 
     from narrows.data.sources import open_samples
-    from narrows.degradations.damage import words
     from narrows.evaluation import classical, figures, restored
     from narrows.io.atomic import make_folder, write_file
 
@@ -201,7 +200,7 @@ def measure(model: Any, model_path: Path, data: str, output: Path | None, skip_b
         "psnr_db": ours.psnr_db,
         "ssim": ours.ssim,
         "pca_mse": None,
-        "damage": words(model.degradation),
+        "damage": str(model.degradation),
         "damaged": {"mse": found.damaged.mse, "psnr_db": found.damaged.psnr_db, "ssim": found.damaged.ssim},
         "rivals_samples": len(found.picked),
         "rivals": {line.name: {"mse": line.mse, "psnr_db": line.psnr_db, "ssim": line.ssim} for line in found.rivals},
@@ -212,7 +211,7 @@ def measure(model: Any, model_path: Path, data: str, output: Path | None, skip_b
         columns = ("", "samples", "PSNR dB, mean of samples", "SSIM", "seconds a megapixel")
         rows = [_row(found.damaged), _row(ours, f"{model_path.name} ({model.config.network})")]
         rows += [_row(line) for line in found.rivals]
-        show.result_table(f"{samples.source}, {words(model.degradation)}", rows, columns)
+        show.result_table(f"{samples.source}, {model.degradation}", rows, columns)
     if output is not None:
         make_folder(output)
         write_file(output / "evaluation.json", (json.dumps(values, indent=2) + "\n").encode())

@@ -19,7 +19,7 @@ def opened(data: str, purpose: str, damage: dict[str, Any]) -> tuple[Any, Any]:
     """
     from narrows.data.columns import columns_of, encode
     from narrows.data.samples import from_arrays
-    from narrows.degradations import damage as damages
+    from narrows.degradations.cells import USUAL_CELLS, Cells
     from narrows.errors import SettingsError
     from narrows.io.csv import is_missing, read_table
 
@@ -30,12 +30,12 @@ def opened(data: str, purpose: str, damage: dict[str, Any]) -> tuple[Any, Any]:
             raise SettingsError(f"--{name.replace('_', '-')} was given for a table; only --missing goes with tables")
     table = read_table(data)
     columns, notes = columns_of(table)
-    share = damage["missing"] or damages.USUAL_CELLS
+    share = damage["missing"] or USUAL_CELLS
     missing = sum(is_missing(cell) for row in table.cells for cell in row)
     show.say(f"table: {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing")
     for note in notes:
         show.say(f"note: {note}")
-    return from_arrays(encode(table, columns), data), damages.cells(columns, share)
+    return from_arrays(encode(table, columns), data), Cells(columns, share)
 
 
 def inpaint(
@@ -46,7 +46,7 @@ def inpaint(
     from narrows.errors import OutputError, SettingsError
     from narrows.io.atomic import check_writable, write_file
     from narrows.io.csv import SUFFIXES, read_table
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.tasks.tables import cells_of, filled
     from narrows.training.device import choose
 
@@ -81,7 +81,6 @@ def measure(model: Any, data: str, output: Path | None, as_json: bool) -> None:
     """`narrows evaluate` of a model that fills in tables."""
     import json
 
-    from narrows.degradations.damage import words
     from narrows.evaluation import tables
     from narrows.io.atomic import make_folder, write_file
     from narrows.io.csv import read_table
@@ -96,7 +95,7 @@ def measure(model: Any, data: str, output: Path | None, as_json: bool) -> None:
         "psnr_db": None,
         "ssim": None,
         "pca_mse": None,
-        "damage": words(model.degradation),
+        "damage": str(model.degradation),
         "ways": tables.WAYS,
         **{line.name.replace(" ", "_"): {"cells": line.cells, "errors": line.errors} for line in found.totals},
         "columns": {line.name: {"cells": line.cells, "errors": line.errors} for line in found.columns},
@@ -104,7 +103,7 @@ def measure(model: Any, data: str, output: Path | None, as_json: bool) -> None:
     if as_json:
         show.result_json(values)
     else:
-        title = f"{data}, {found.rows:,} rows, {words(model.degradation)}: RMSE of numbers, columns scaled to 0..1; "
+        title = f"{data}, {found.rows:,} rows, {model.degradation}: RMSE of numbers, columns scaled to 0..1; "
         rows = [_row(line.name, line.kind, line.cells, line.errors) for line in lines]
         show.result_table(f"{title}share of categories that are wrong", rows, ("", "hidden cells", *tables.WAYS))
     if output is not None:

@@ -82,9 +82,7 @@ def pack(model: Lossy, samples: Samples) -> bytes:
     return weights.joined(decoding, weights.joined(encoding, likeness.tobytes(), weights.RECALLED))
 
 
-def _remembered(
-    model: Lossy, samples: Samples, latents: LatentsCodec
-) -> tuple[list[bytes], npt.NDArray[np.int8]]:
+def _remembered(model: Lossy, samples: Samples, latents: LatentsCodec) -> tuple[list[bytes], npt.NDArray[np.int8]]:
     """The bytes of every sample that the model remembers, and thumbnails to find them by, `(M, D)`."""
 
     def one(i: int) -> tuple[bytes, Floats]:
@@ -152,9 +150,7 @@ def _density(model: Lossy, arrays: Iterator[Integers]) -> LevelsCodec | LatentsC
     return LatentsCodec.from_arrays(arrays, model.specification.memory > 0)
 
 
-def _memory(
-    model: Lossy, latents: LatentsCodec, lengths: Integers, recalled: bytes, thumbnails: bytes
-) -> Memory:
+def _memory(model: Lossy, latents: LatentsCodec, lengths: Integers, recalled: bytes, thumbnails: bytes) -> Memory:
     """What a model remembers; raises `ModelError` where it does not fit the model."""
     fits = len(lengths.shape) == 1 and 1 <= len(lengths) <= model.specification.memory and bool((lengths >= 0).all())
     fits = fits and lengths.max() <= len(recalled) and lengths.sum() == len(recalled)
@@ -176,11 +172,18 @@ def _read(packed: bytes) -> tuple[Lossy, Iterator[Integers]]:
         if version != VERSION:
             raise ModelError(f"a compact model of version {version}; update narrows")
         card = json.loads(next(arrays).astype(np.uint8).tobytes())
-        specification, description = Specification(**card["specification"]), Description.from_json(card["description"])
+        specification, description = (
+            Specification(**card["specification"]),
+            Description.from_json(card["description"]),
+        )
         _check(specification, description)
         with torch.device("meta"):
             model = rebuild(description, specification)
-        if not isinstance(model, Lossy) or len(model.decoder.state_dict()) != count or model.specification != specification:
+        if (
+            not isinstance(model, Lossy)
+            or len(model.decoder.state_dict()) != count
+            or model.specification != specification
+        ):
             raise ValueError
         weights.from_arrays(model.decoder, arrays)
         return model, arrays

@@ -23,7 +23,6 @@ from narrows.codecs.latents import QUALITIES, LatentsCodec
 from narrows.codecs.pixels import batches, tiles
 from narrows.codecs.references import Memory
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.samples import Description
 from narrows.entropy.coder import Decoder, Encoder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.integer_networks import plain_products

@@ -6,7 +6,6 @@ Next door: `metrics` measures, `pictures` shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,9 @@ import torch
 from narrows.data.batches import runs, to_tensor
 from narrows.data.samples import Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
-from narrows.io.arrays import Array, Ragged
+from narrows.io.arrays import Array
 from narrows.io.images import Report
 from narrows.models.coded import Coded
-
 
 
 @dataclass(frozen=True)

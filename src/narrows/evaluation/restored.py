@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples
-from narrows.degradations.base import Observed
+from narrows.degradations import Observed
 from narrows.evaluation import _panels as panels
 from narrows.evaluation.classical import Seen, ways
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
@@ -164,9 +164,9 @@ def _together(samples: Samples) -> int:
 def _joined(group: Sequence[Damaged]) -> Damaged:
     """Several samples of one size as a batch."""
     cleans, xs, observed, alphas = zip(*group, strict=True)
-    seen, told = (torch.cat([getattr(one, name) for one in observed]) for name in ("seen", "told"))
+    seen, condition = torch.cat([one.seen for one in observed]), torch.cat([one.condition for one in observed])
     known = [alpha for alpha in alphas if alpha is not None]
-    return np.concatenate(cleans), torch.cat(xs), Observed(seen, told), torch.cat(known) if known else None
+    return np.concatenate(cleans), torch.cat(xs), Observed(seen, condition), torch.cat(known) if known else None
 
 
 def _guess(model: Restoring, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> Array:

@@ -52,7 +52,7 @@ def evaluate(model: Imputer, table: Table) -> Filled:
     vectors = vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), ROWS)).astype(int)]
     observed, _ = model.observe(torch.from_numpy(vectors), torch.Generator().manual_seed(0))
     values, known = np.split(vectors, 2, axis=1)
-    left = observed.told.numpy()
+    left = observed.condition.numpy()
     with_holes = np.where(left > 0, values, np.nan)
     answers = [
         np.clip(np.asarray(restore(model, np.concatenate([values * left, left], axis=1)))[:, : cells.width], 0, 1),

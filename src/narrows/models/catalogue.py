@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import get_args
 
-from narrows import degradations
 from narrows.checks import brief, whole
 from narrows.data.samples import Description
-from narrows.degradations.base import Degradation, Task
-from narrows.degradations.cells import Cells
+from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of
+from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
 from narrows.models import makers
 from narrows.models.base import Model, Purpose, Recipe, Specification
@@ -24,7 +22,7 @@ from narrows.models.makers import Effort, Request
 from narrows.networks import conv, dense, lesson
 from narrows.networks.klt import PRIMAL_LIMIT, WORK_LIMIT
 
-RESTORING: tuple[Purpose, ...] = get_args(Task)
+RESTORING: tuple[Purpose, ...] = TASKS
 REFERENCES_MOST = 4096  # training samples that a lossy model keeps
 
 
@@ -198,7 +196,7 @@ def _purpose(description: Description, purpose: Purpose, degradation: Degradatio
         return purpose
     if purpose in ("compress", "exact"):
         raise SettingsError(f"a degradation was given with purpose {purpose}; models that restore need no other")
-    grey = any(isinstance(part, Grey) for part in degradations.parts_of(degradation))
+    grey = any(isinstance(part, Grey) for part in parts_of(degradation))
     if grey and (description.kind != "images" or description.channels < 3):
         raise SettingsError(f"to add colour, colour has to be learned: RGB images are needed, not {description.form}")
     if degradation.scale > 1 and description.kind != "images":
@@ -208,14 +206,12 @@ def _purpose(description: Description, purpose: Purpose, degradation: Degradatio
 
 def usual(request: Request) -> str:
     """The name of the usual network for a request."""
-    return next(
-        name for name, row in CATALOGUE.items() if request.purpose in row.purposes and row.suits(request)
-    )
+    return next(name for name, row in CATALOGUE.items() if request.purpose in row.purposes and row.suits(request))
 
 
 def rebuild(description: Description, specification: Specification) -> Model:
     """The model that a specification describes; raises as `build` does."""
-    undone = None if specification.degradation is None else degradations.from_json(specification.degradation)
+    undone = None if specification.degradation is None else from_json(specification.degradation)
     return build(
         description,
         specification.network,

@@ -44,7 +44,7 @@ class Imputer(Restoring):
 
     def restored(self, observed: Observed, alpha: torch.Tensor | None = None) -> torch.Tensor:
         guess = self.degradation.guess(observed)
-        answer = self.decoder(self.encoder(torch.cat([guess, observed.told], dim=1)))
+        answer = self.decoder(self.encoder(torch.cat([guess, observed.condition], dim=1)))
         return self.degradation.restored(observed, guess, answer.float())
 
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
@@ -62,7 +62,7 @@ class Imputer(Restoring):
 
     def _score(self, x: torch.Tensor, observed: Observed) -> tuple[torch.Tensor, torch.Tensor]:
         values, known = x.chunk(2, dim=1)
-        hidden = known - observed.told
+        hidden = known - observed.condition
         y = self.restored(observed).chunk(2, dim=1)[0]
         squares = ((y if self.training else y.clamp(0, 1)) - values).square() * hidden
         weighted = squares / self.encoder.get_buffer("deviation")

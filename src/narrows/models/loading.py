@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import torch
 
-from narrows import degradations
 from narrows.data.samples import Description
+from narrows.degradations import from_json
 from narrows.errors import ModelError
 from narrows.models.base import Model, Specification
 from narrows.models.catalogue import rebuild
@@ -71,7 +71,7 @@ def card(model: Model) -> dict[str, Any]:
         **({"memory": specification.memory} if specification.memory else {}),
         "parameters": model.parameter_count,
         "data": str(model.description),
-        **({"restores": str(degradations.from_json(undone))} if undone is not None else {}),
+        **({"restores": str(from_json(undone))} if undone is not None else {}),
         "weights_sha256": digest.hexdigest(),
         "format_version": FORMAT_VERSION,
         **model.provenance,

@@ -97,7 +97,9 @@ class Halves:
         if spatial and len(shape) != 3:
             raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
         if not spatial and description.varied:
-            raise SettingsError(f"network {network} needs samples of one size; for images of differing sizes use conv")
+            raise SettingsError(
+                f"network {network} needs samples of one size; for images of differing sizes use conv"
+            )
         step = self.step(shape) if len(shape) == 3 else 0
         most = shape[0] * step**2 if step else description.values
         # A code as long as the sample would make nothing smaller.
@@ -132,7 +134,7 @@ def restorer(request: Request, recipe: Recipe) -> Restorer:
             f"a code of {request.code} was given; {request.network} has {code} channels by its width; leave it out"
         )
     with request.random_weights():
-        inputs = colours + degradation.told + description.alpha
+        inputs = colours + degradation.condition_channels + description.alpha
         halves = unet.unet(inputs, degradation.answers(colours), sides, width, fold)
     grid = Grid(fold << depth)
     return Restorer(*halves, request.specified(code, width), description, grid, recipe, degradation, unet.start)
@@ -174,7 +176,9 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
     if description.kind != "images":
         raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     if request.code not in (None, channels):
-        raise SettingsError(f"a code of {request.code} was given; {request.network} has {channels} here; leave it out")
+        raise SettingsError(
+            f"a code of {request.code} was given; {request.network} has {channels} here; leave it out"
+        )
     width = request.chosen_width("width for lossy coding", levels.WIDTH, 16, 512)
     with request.random_weights():
         encoder, decoder = levels.levels(channels, width)

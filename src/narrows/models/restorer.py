@@ -113,8 +113,8 @@ class Restorer(Restoring):
     def _seen(self, observed: Observed, guess: torch.Tensor, alpha: torch.Tensor | None) -> torch.Tensor:
         """What the network sees, `(N, I, H, W)`: the guess, what is known beside it, and alpha."""
         scale = self.degradation.scale
-        told = observed.told.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
-        return torch.cat([guess, told, *(() if alpha is None else (larger(alpha, scale),))], dim=1)
+        condition = observed.condition.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+        return torch.cat([guess, condition, *(() if alpha is None else (larger(alpha, scale),))], dim=1)
 
     @torch.no_grad()
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:

@@ -17,9 +17,8 @@ import torch
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.data.tiles import tiles
-from narrows.degradations import damage
+from narrows.degradations import Grey, combined, noise_of, parts_of
 from narrows.degradations.base import Hints
-from narrows.degradations.kinds import Grey
 from narrows.degradations.resample import larger
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
@@ -97,20 +96,18 @@ def fill(
 def restoring(model: Model) -> Restoring:
     """The model, if it restores; raises `ModelError` for one that does not."""
     if not isinstance(model, Restoring):
-        raise ModelError(
-            f"this model restores nothing, it is one to {model.specification.purpose}; train one for it"
-        )
+        raise ModelError(f"this model restores nothing, it is one to {model.specification.purpose}; train one for it")
     return model
 
 
 def set_vividness(model: Restoring, vividness: float) -> None:
     """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
     more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
-    parts = damage.parts_of(model.degradation)
+    parts = parts_of(model.degradation)
     if not any(isinstance(part, Grey) for part in parts):
         raise SettingsError(f"a vividness was given, but a model to {model.specification.purpose} has no use for it")
-    vivid = damage.grey(vividness)
-    model.degradation = damage.combined([vivid if isinstance(part, Grey) else part for part in parts])
+    vivid = Grey(vividness)
+    model.degradation = combined([vivid if isinstance(part, Grey) else part for part in parts])
 
 
 def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None) -> None:
@@ -167,7 +164,7 @@ def restored(
 
 def _as_known(model: Restoring, batch: Array, missing: Mask | None, out: Array) -> Array:
     """`out` with what is known as it was, to the bit also in dtypes that hold more than the network does."""
-    if missing is not None and len(damage.parts_of(model.degradation)) == 1:
+    if missing is not None and len(parts_of(model.degradation)) == 1:
         np.copyto(out, batch, where=~missing)
     return out
 
@@ -216,11 +213,11 @@ def _turned_back(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
 
 def estimate(model: Restoring, sample: Array) -> float:
     """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
-    noise = damage.noise_of(model.degradation)
+    noise = noise_of(model.degradation)
     if noise is None:
         return 0.0
     if sample.ndim == 1:
-        return noise.high
+        return noise.level[1]
     x = to_tensor(sample[None], fitting(model, sample[None]))[0]
     return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
 

@@ -5,6 +5,7 @@ Next door: `data.columns` makes vectors of rows and back, `restore` takes these 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +13,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from narrows.data.columns import Column, check_fits, encode
-from narrows.data.samples import from_arrays
-from narrows.degradations import damage
-from narrows.degradations.cells import Cells
+from narrows.data.columns import Column, check_fits, columns_of, encode
+from narrows.data.samples import Samples, from_arrays
+from narrows.degradations import Cells, Degradation, Missing
+from narrows.degradations.cells import USUAL_CELLS
 from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array
-from narrows.io.csv import Table, is_missing
+from narrows.io.csv import Table, is_missing, read_table
 from narrows.models.base import Model
-from narrows.models.imputer import Imputer as ImputerModel
 from narrows.models.catalogue import build
+from narrows.models.imputer import Imputer as ImputerModel
 from narrows.tasks.restore import restore
 from narrows.training.loop import fit
 from narrows.training.settings import Settings
@@ -111,7 +112,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         steps: int | None = None,
         width: int | None = None,
         members: int = 1,
-        hide: tuple[float, float] = damage.USUAL_CELLS,
+        hide: tuple[float, float] = USUAL_CELLS,
         device: str | None = "cpu",
         threads: int | None = None,
         random_state: Any = 0,
@@ -139,7 +140,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Column(str(n), low=float(low), high=float(high))
             for n, (low, high) in enumerate(zip(lows, highs, strict=True))
         ]
-        degradation = damage.cells(columns, self.hide)
+        degradation = Cells(columns, self.hide)
         samples = from_arrays(_vectors(values, columns))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=max(1, self.members))
         self.models_ = []

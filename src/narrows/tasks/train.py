@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from narrows.checks import real
-from narrows.data.samples import Samples
 from narrows.data.sources import open_samples, refuse_overwriting
 from narrows.degradations import degradation_for
 from narrows.degradations.base import Degradation
