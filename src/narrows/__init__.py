@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from narrows.archive.archive import Archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
-    from narrows.models.autoencoder import Autoencoder
     from narrows.models.base import Model
     from narrows.models.catalogue import build
     from narrows.models.loading import load
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Archive",
-    "Autoencoder",
     "Codec",
     "Model",
     "NarrowsError",
@@ -47,7 +45,6 @@ __all__ = [
 
 _HOMES = {
     "Archive": "narrows.archive.archive",
-    "Autoencoder": "narrows.models.autoencoder",
     "Codec": "narrows.tasks.codec",
     "Progress": "narrows.training.loop",
     "Samples": "narrows.data.samples",

@@ -126,7 +126,7 @@ def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path:
     options = ("--for", "inpaint", "--mask", tmp_path / "m.png", "--width", 8, "--steps", 2, "--crop", 24)
     code, _, err = call("train", photos, "-o", model, *options)
     assert code == 0, err
-    assert narrows.load(model).config.degradation == [
+    assert narrows.load(model).specification.degradation == [
         {"degradation": "missing", "share": pytest.approx([1 / 3, 1 / 3]), "kind": "given"}
     ]
 

@@ -22,7 +22,7 @@ from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.catalogue import build
-from narrows.models.container import load
+from narrows.models.loading import load
 from narrows.tasks.codec import Codec, prepare
 from narrows.training import loop
 from narrows.training.checkpoint import State
@@ -103,7 +103,7 @@ def test_the_model_file_keeps_the_memory(trained: Autoencoder) -> None:
     trained.save(file)
     file.seek(0)
     again = load(file)
-    assert again.config.memory == COUNT
+    assert again.specification.memory == COUNT
     assert again.packed == trained.packed
     images = variants(0)[:3]
     assert Codec(again, quality=50).compress(images) == Codec(trained, quality=50).compress(images)

@@ -20,7 +20,7 @@ from narrows.codecs.block import PIXELS, BlockCodec
 from narrows.data.columns import Column
 from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Purpose
+from narrows.models.base import Purpose
 from narrows.tasks.codec import prepare
 
 HERE = Path(__file__).parent

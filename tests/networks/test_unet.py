@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from narrows.models.restoring import cut
 
 import narrows
 from narrows.data.samples import Samples
 from narrows.degradations import Custom, Degradation, Grey, Missing, Noise, Observed, Smaller, combined
 from narrows.errors import ModelError, SettingsError
+from narrows.models.base import cut
 
 KINDS = {
     "noise": Noise(0.2),
@@ -32,13 +32,13 @@ def tinted(pictures: Samples) -> Samples:
     return narrows.from_arrays([np.round(image).astype(np.uint8) for image in colours])
 
 
-def trained(samples: Samples, degradation: Degradation, steps: int, **settings) -> narrows.Autoencoder:
+def trained(samples: Samples, degradation: Degradation, steps: int, **settings) -> narrows.Model:
     model = narrows.build(samples.description, width=8, degradation=degradation)
     list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8, **settings)))
     return model
 
 
-def observed(model: narrows.Autoencoder, samples: Samples, number: int = 0) -> tuple[torch.Tensor, Observed]:
+def observed(model: narrows.Model, samples: Samples, number: int = 0) -> tuple[torch.Tensor, Observed]:
     x = torch.from_numpy(samples.values[number]).permute(2, 0, 1)[None].float() / 255
     return x, model.observe(x, torch.Generator().manual_seed(5))[0]
 
@@ -95,7 +95,7 @@ def test_a_model_comes_back_from_its_file(kind: str, pictures: Samples, tmp_path
     model = trained(pictures, KINDS[kind], 2)
     model.save(tmp_path / "m.safetensors")
     again = narrows.load(tmp_path / "m.safetensors")
-    assert again.config == model.config
+    assert again.specification == model.specification
     assert again.degradation == model.degradation
     _, seen = observed(model, pictures)
     with torch.no_grad():

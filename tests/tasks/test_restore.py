@@ -13,19 +13,19 @@ from narrows.tasks import restore as restoring
 from narrows.tasks.restore import fill, set_vividness
 
 
-def made(samples: Samples, degradation, steps: int = 30) -> narrows.Autoencoder:
+def made(samples: Samples, degradation, steps: int = 30) -> narrows.Model:
     model = narrows.build(samples.description, width=8, degradation=degradation)
     list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8)))
     return model
 
 
 @pytest.fixture(scope="module")
-def denoiser(pictures: Samples) -> narrows.Autoencoder:
+def denoiser(pictures: Samples) -> narrows.Model:
     return made(pictures, Noise((0.0, 0.3)))
 
 
 @pytest.fixture(scope="module")
-def filler(pictures: Samples) -> narrows.Autoencoder:
+def filler(pictures: Samples) -> narrows.Model:
     return made(pictures, Missing(0.5, "pixels"))
 
 

@@ -19,8 +19,10 @@ def compact_models(path: Path | None) -> dict[str, bytes]:
     if path is None:
         return {}
     from narrows.models.loading import load  # loads PyTorch
+    from narrows.models.lossy import Compressing
 
-    return load(path).packed
+    model = load(path)
+    return model.packed if isinstance(model, Compressing) else {}
 
 
 def choose_promise(

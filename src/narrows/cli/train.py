@@ -75,7 +75,7 @@ PURPOSES = ["reconstruct", "compress", *damages.RESTORING]
 def command(
     data: str,
     output: Path,
-    purpose: str,
+    purpose: Any,
     damage: dict[str, Any],
     resume: bool,
     checkpoint_every: float,
@@ -260,7 +260,7 @@ def _tensorboard(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise MissingExtraError("--tensorboard needs a package: pip install 'narrows[tensorboard]'") from None
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder))
 
 
 def _write_board(writer: Any, progress: Progress) -> None:

@@ -99,7 +99,7 @@ def _evaluate(model: Model, how: Measuring) -> Evaluation:
 @_evaluate.register
 def _(model: Density, how: Measuring) -> Evaluation:
     raise ModelError(
-        "this model is one for exact compression only, so nothing comes back changed; 'narrows compress' tells its bytes"
+        "this model is for exact compression only, so nothing comes back changed; 'narrows compress' tells its bytes"
     )
 
 

@@ -26,7 +26,7 @@ class Autoencoder(Coded):
     def start(self, samples: Samples, training: Any, beginning: Beginning) -> None:
         self._start(self, samples, training, beginning)
 
-    def parts(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         return (Part(self, learning_rate, muon),)
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """What every model has: a small interface for the training loop, tasks and files.
 
-Next door: `autoencoder`, `restorer`, `imputer`, `lossy` and `density` are the kinds of model; `catalogue` builds them by
-the name of their network.
+Next door: `autoencoder`, `restorer`, `imputer`, `lossy` and `density` are the kinds of model; `catalogue` builds them
+by the name of their network.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Model(nn.Module, ABC):
         """Begin where the closed-form optimum of `samples` at the indices `training` is, as far as there is one."""
 
     @abstractmethod
-    def parts(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         """What is trained, each part with an optimiser of its own."""
 
     @abstractmethod
@@ -175,7 +175,7 @@ class Model(nn.Module, ABC):
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Shape of one sample's code: `(K,)` or `(K, h, w)`, 0 where sizes differ; `()` for a model without a code."""
+        """Shape of one sample's code: `(K,)` or `(K, h, w)`, 0 where sizes differ; `()` where there is no code."""
         code, grid = self.specification.code, self.grid
         if not code or not grid.step:
             return (code,) if code else ()

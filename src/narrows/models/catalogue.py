@@ -31,8 +31,9 @@ class Network:
     """One row of the table.
 
     `make` builds a model for a `Request`. The row is the usual choice for its `purposes` where it `suits` the request
-    and no row before it does; by name it may be asked for whatever it can take. `efforts` multiply the usual width, `accepts` names options that only some networks have. A `spatial` network keeps an image's plane, and so
-    takes images of any size.
+    and no row before it does; by name it may be asked for whatever it can take. `efforts` multiply the usual width,
+    `accepts` names options that only some networks have. A `spatial` network keeps an image's plane, and so takes
+    images of any size.
     """
 
     make: Callable[[Request, Recipe], Model]

@@ -111,7 +111,7 @@ class Coded(Model, ABC):
         """Keep the linear optimum with the model."""
         self.attachments |= {f"optimum.{name}": getattr(optimum, name) for name in _OPTIMUM}
 
-    def half(self, name: Half) -> nn.Module:
+    def part(self, name: Half) -> nn.Module:
         """`encoder` or `decoder`; raises `ModelError` where the model was saved without it."""
         module = getattr(self, name)
         if isinstance(module, Absent):
@@ -132,7 +132,7 @@ class Coded(Model, ABC):
         images of differing sizes a list of `(K, h, w)`; a tensor in 0..1 gives a tensor. Raises `ModelError`
         where the samples do not fit the model.
         """
-        encoder = self.half("encoder").eval()
+        encoder = self.part("encoder").eval()
         if isinstance(samples, torch.Tensor):
             return encoder(self.pad(samples.to(self.device)))
         checked = self.fitting(samples)
@@ -160,7 +160,7 @@ class Coded(Model, ABC):
         the code fits that, else the padded size of the code. Raises `ModelError` for codes of a wrong shape, and
         for arrays with NaN or infinity.
         """
-        decoder = self.half("decoder").eval()
+        decoder = self.part("decoder").eval()
         if isinstance(codes, torch.Tensor):
             self._check_code(tuple(codes.shape))
             return self._cut(decoder(codes.to(self.device)), size)
@@ -203,7 +203,7 @@ class Coded(Model, ABC):
         another name, `ModelError` where the half is not there."""
         if half not in ("encoder", "decoder"):
             raise SettingsError(f"half {half!r} was given; allowed are encoder and decoder")
-        weights = {f"{half}.{name}": tensor for name, tensor in self.half(half).state_dict().items()}
+        weights = {f"{half}.{name}": tensor for name, tensor in self.part(half).state_dict().items()}
         container.write(path, weights, {}, self._card())
 
     def through(self, x: torch.Tensor) -> torch.Tensor:

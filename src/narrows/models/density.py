@@ -31,7 +31,7 @@ class Density(Compressing):
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         """Nothing: there is no linear optimum to start from."""
 
-    def parts(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         return (Part(self.pixels, learning_rate, muon),)
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:

@@ -27,6 +27,8 @@ class Imputer(Restoring):
     deviation of its column.
     """
 
+    degradation: Cells
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -40,7 +42,11 @@ class Imputer(Restoring):
         """`start(encoder, decoder, values, known)` takes all training rows, `(N, W)` each."""
         super().__init__(specification, description, Grid(), recipe)
         self.encoder, self.decoder, self.degradation, self._start = encoder, decoder, degradation, start
-        self.cells = degradation
+
+    @property
+    def cells(self) -> Cells:
+        """What is known of the table's columns."""
+        return self.degradation
 
     def restored(self, observed: Observed, alpha: torch.Tensor | None = None) -> torch.Tensor:
         guess = self.degradation.guess(observed)

@@ -6,6 +6,8 @@ Next door: `density` is the model for exact coding; `codecs` put both into whole
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -34,10 +36,11 @@ class Compressing(Model, ABC):
     "lossy" and "exact". One file may hold both."""
 
     @property
-    def packed(self) -> dict[str, bytes]:
+    def packed(self) -> Mapping[str, bytes]:
         """The compact models by promise; empty before they are made."""
         packed = ((name.partition("."), array) for name, array in self.attachments.items())
-        return {promise: array.tobytes() for (kind, _, promise), array in packed if kind == "packed"}
+        found = {promise: array.tobytes() for (kind, _, promise), array in packed if kind == "packed"}
+        return MappingProxyType(found)
 
     def keep_packed(self, promise: str, compact: bytes) -> None:
         """Keep a compact model for a promise."""
@@ -87,6 +90,7 @@ class Lossy(Coded, Compressing):
 
     @torch.no_grad()
     def _reference(self, like: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
+        assert isinstance(self.prior, Prior)
         dial = torch.full((len(like),), RECALL_DIAL, device=like.device)
         code: torch.Tensor = self.prior.recalled(self.encoder(self.pad(like), dial).float())
         return code if known is None else code * known.view(-1, 1, 1, 1)
@@ -94,9 +98,10 @@ class Lossy(Coded, Compressing):
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         optimum = self._start(self, samples, training, beginning)
         if optimum is not None:
+            assert isinstance(self.prior, Prior)
             self.prior.start(optimum)
 
-    def parts(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         """Linear paths, which begin at an optimum, are trained slowly."""
         linear, others = zip(*map(linear_paths, (self.encoder, self.decoder)), strict=True)
         slow = (Part(path, SLOW * learning_rate, 0.0) for paths in linear for path in paths)

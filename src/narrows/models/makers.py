@@ -95,10 +95,10 @@ class Halves:
         shape = _channels_first(description)
         spatial = self.step((1, 64, 64)) > 0
         if spatial and len(shape) != 3:
-            raise SettingsError(f"network {network} needs images; for vectors there are dense and lesson-linear")
+            raise SettingsError(f"network {network} needs images, not {description.form}; name another, or none")
         if not spatial and description.varied:
             raise SettingsError(
-                f"network {network} needs samples of one size; for images of differing sizes use conv"
+                f"network {network} needs samples of one size, not {description.form}; name another, or none"
             )
         step = self.step(shape) if len(shape) == 3 else 0
         most = shape[0] * step**2 if step else description.values
@@ -176,9 +176,7 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
     if description.kind != "images":
         raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     if request.code not in (None, channels):
-        raise SettingsError(
-            f"a code of {request.code} was given; {request.network} has {channels} here; leave it out"
-        )
+        raise SettingsError(f"a code of {request.code} was given; here it has {channels} channels; leave it out")
     width = request.chosen_width("width for lossy coding", levels.WIDTH, 16, 512)
     with request.random_weights():
         encoder, decoder = levels.levels(channels, width)

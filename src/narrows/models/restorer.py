@@ -1,8 +1,8 @@
 """Models that restore what a degradation has damaged.
 
 A `Restorer` sees the classical first guess and what is known beside it, and answers what makes the guess right; a
-`RestoringAutoencoder` sees the guess alone and gives whole samples, through a code. An alpha channel is seen, and kept
-as it is. Next door: `degradations` knows what the damage is; `imputer` does the same for tables.
+`RestoringAutoencoder` sees the guess alone and gives whole samples, through a code. An alpha channel is seen, and
+kept as it is. Next door: `degradations` knows what the damage is; `imputer` does the same for tables.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Restoring(Model, ABC):
         """Damage clean samples, the same way each time, and restore them."""
         return self.restored(*self.observe(x, torch.Generator(x.device).manual_seed(0)))
 
-    def parts(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         return (Part(self, learning_rate, muon),)
 
     def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
@@ -91,7 +91,7 @@ class Restorer(Restoring):
         grid: Grid,
         recipe: Recipe,
         degradation: Degradation,
-        start: Callable[[nn.Module, torch.Tensor, torch.Tensor], nn.Conv2d],
+        start: Callable[[Any, torch.Tensor, torch.Tensor], nn.Conv2d],
     ) -> None:
         """`start(decoder, seen, answers)` puts the best linear filter into the network and returns that layer."""
         super().__init__(specification, description, grid, recipe)

@@ -36,7 +36,7 @@ class Choices:
     effort: Effort | None = None
     memory: int | None = None
 
-    def check(self, purpose: str) -> None:
+    def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
         "compress"."""
         if purpose != "compress":
@@ -48,7 +48,7 @@ class Choices:
         if self.effort is not None and (self.network is not None or self.width is not None):
             raise SettingsError("of effort on one side and network and width on the other, choose one")
         if self.network is not None:
-            named(self.network, "exact" if self.promise == "max-error" else purpose)  # type: ignore[arg-type]
+            named(self.network, "exact" if self.promise == "max-error" else purpose)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Plan:
         return build(samples.description, seed=seed, **self.jobs[job])
 
 
-def plan(samples: Samples, purpose: str, choices: Choices, degradation: Degradation | None = None) -> Plan:
+def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degradation | None = None) -> Plan:
     """The models that `purpose` needs: for both promises of "compress" a lossy and an exact one, else one.
 
     Raises `SettingsError` for choices that exclude each other.

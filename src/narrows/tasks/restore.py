@@ -243,7 +243,7 @@ def fitting(model: Restoring, batch: Array) -> Description:
     if not fits:
         raise ModelError(
             f"samples of shape {batch.shape[1:]} and dtype {batch.dtype} do not fit this model, which is made to "
-            f"{model.specification.purpose} {own.form}, {own.dtype}; convert them or train a model on samples like them"
+            f"{model.specification.purpose} {own.form}, {own.dtype}; convert them or train a model on such samples"
         )
     if integers:
         return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))

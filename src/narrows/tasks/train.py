@@ -19,7 +19,7 @@ from narrows.errors import SettingsError, TrainingError
 from narrows.io.atomic import check_writable
 from narrows.io.csv import is_table
 from narrows.io.images import Report
-from narrows.models.base import Model
+from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
 from narrows.models.lossy import Compressing
 from narrows.tasks.codec import prepare
@@ -44,9 +44,9 @@ def fit(
     """Train `model` in place on samples (see `open_samples` and `from_arrays`), yielding progress.
 
     With `checkpoint`, the whole state is written there every `checkpoint_seconds`, when the iteration is closed
-    early, and after the last step; `resume` goes on from it. When the iteration ends, in whatever way, the model holds
-    the best weights that validation saw, its `provenance` says how they came about, and a model that compresses has
-    been put into whole numbers, ready for `Codec`.
+    early, and after the last step; `resume` goes on from it. However the iteration ends, the model then holds the
+    best weights that validation saw, its `provenance` says how they came about, and a model that compresses has been
+    put into whole numbers, ready for `Codec`.
 
     Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError`
     when the loss is no longer a number.
@@ -80,7 +80,7 @@ class Training:
         data: Any,
         output: str | os.PathLike[str],
         *,
-        purpose: str = "reconstruct",
+        purpose: Purpose = "reconstruct",
         degradation: Degradation | None = None,
         choices: Choices | None = None,
         settings: Settings | None = None,
@@ -110,7 +110,7 @@ class Training:
             self._settings = replace(self._settings, minutes=self._settings.minutes / len(self.plan.jobs))
         self._made: list[Model] = []
 
-    def _check_early(self, data: Any, choices: Choices, purpose: str) -> None:
+    def _check_early(self, data: Any, choices: Choices, purpose: Purpose) -> None:
         """Refuse what can be refused before the data are read."""
         check_writable(self.output)
         if isinstance(data, (str, os.PathLike)):
@@ -187,7 +187,7 @@ def train(
     data: Any,
     output: str | os.PathLike[str],
     *,
-    purpose: str = "reconstruct",
+    purpose: Purpose = "reconstruct",
     degradation: Degradation | None = None,
     settings: Settings | None = None,
     skip_bad: bool = False,

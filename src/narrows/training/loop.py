@@ -217,7 +217,7 @@ def _autocast(plan: Plan) -> torch.autocast:
 
 def _optimisers(model: Model, plan: Plan) -> list[Optimiser]:
     half = plan.precision == "bfloat16"
-    return [Optimiser(p.module, p.learning_rate, p.muon, half) for p in model.parts(plan.learning_rate, plan.muon)]
+    return [Optimiser(p.module, p.learning_rate, p.muon, half) for p in model.trained(plan.learning_rate, plan.muon)]
 
 
 def _with_steps(plan: Plan, model: Model, batches: Batches, minutes: float) -> Plan:

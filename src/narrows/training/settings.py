@@ -175,7 +175,7 @@ def _crop(model: Model, samples: Samples, wanted: int | None, usual: int) -> int
     if not model.grid.step:
         if wanted:
             raise SettingsError(
-                f"crops were asked for, but {model.specification.network} takes whole samples only; leave out the crop"
+                f"crops were asked for, but {model.specification.network} takes whole samples only; leave it out"
             )
         return 0
     shape = samples.description.shape
