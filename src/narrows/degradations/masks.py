@@ -102,7 +102,7 @@ class Missing(Residual):
 
 def _marked(mask: Any) -> npt.NDArray[np.bool_]:
     """A mask `(H, W)` or `(H, W, 1)` as booleans; raises `SettingsError` unless it marks some pixels and not all."""
-    marked = np.asarray(mask) != 0
+    marked: npt.NDArray[np.bool_] = np.asarray(mask) != 0
     marked = marked[..., 0] if marked.ndim == 3 and marked.shape[2] == 1 else marked
     if marked.ndim != 2 or marked.all() or not marked.any():
         raise SettingsError(
