@@ -20,7 +20,8 @@ class Cells(Degradation):
 
     Samples are as `data.columns.encode` makes them, `(N, 2W)`: W values, then 1 for each that is known. So a table
     with holes can teach how to fill them: further cells are hidden in training, a category as a whole. What is seen
-    has 0 in place of hidden values, and the condition `(N, W)` is 1 for those that are left.
+    has 0 in place of hidden values, and the condition `(N, W)` is 1 for those that are left. Columns may be given as
+    `Column.to_json` writes them.
 
     Raises `SettingsError` for shares outside 0..0.99.
     """
@@ -35,8 +36,9 @@ class Cells(Degradation):
     task = "inpaint"
     needs = ()
 
-    def __init__(self, columns: Sequence[Column], share: Range = USUAL_CELLS) -> None:
-        vars(self).update(columns=tuple(columns), share=range_of("missing", share, SHARE_MOST))
+    def __init__(self, columns: Sequence[Column | dict[str, Any]], share: Range = USUAL_CELLS) -> None:
+        made = tuple(column if isinstance(column, Column) else Column.from_json(column) for column in columns)
+        vars(self).update(columns=made, share=range_of("missing", share, SHARE_MOST))  # frozen: not by assignment
 
     def __str__(self) -> str:
         return f"{range_words(self.share)} of the cells hidden"
@@ -44,11 +46,6 @@ class Cells(Degradation):
     def to_json(self) -> list[dict[str, Any]]:
         columns = [column.to_json() for column in self.columns]
         return [{"degradation": self.name, "columns": columns, "share": list(self.share)}]
-
-    @classmethod
-    def from_fields(cls, columns: Any, share: Any) -> Cells:
-        """From the fields of `to_json`."""
-        return cls([Column.from_json(fields) for fields in columns], share)
 
     @property
     def width(self) -> int:

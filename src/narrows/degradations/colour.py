@@ -46,11 +46,6 @@ class Grey(Degradation):
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "vividness": self.vividness}]
 
-    @classmethod
-    def from_fields(cls, vividness: Any) -> Grey:
-        """From the fields of `to_json`."""
-        return cls(vividness)
-
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return Observed(luma(clean), torch.ones_like(clean[:, :1]))
 

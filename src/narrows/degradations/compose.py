@@ -174,14 +174,18 @@ def to_json(degradation: Degradation) -> list[dict[str, Any]]:
 
 
 def from_json(parts: Any) -> Degradation:
-    """The inverse of `to_json`. Raises `SettingsError` for anything else."""
+    """The inverse of `to_json`. Raises `SettingsError` for anything that it does not write."""
     try:
-        return combined([_part(**part) for part in parts])
+        made = combined([_part(**part) for part in parts])
+        if to_json(made) != list(parts):
+            raise ValueError("it has other fields")
     except (TypeError, KeyError, ValueError) as error:
         raise SettingsError(
             f"{brief(parts)} is no degradation ({brief(str(error))}); train the model again"
         ) from None
+    return made
 
 
 def _part(degradation: str, **fields: Any) -> Degradation:
-    return {kind.name: kind for kind in KINDS}[degradation].from_fields(**fields)
+    kinds: dict[str, Callable[..., Degradation]] = {kind.name: kind for kind in KINDS}
+    return kinds[degradation](**fields)

@@ -13,29 +13,33 @@ from narrows.degradations.base import TASKS, Hints, Observed, Task, Unconditiona
 from narrows.degradations.resample import SCALE_MOST, larger
 from narrows.errors import SettingsError
 
+Function = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class Custom(Unconditional):
     """Any `function` from clean samples `(N, C, H, W)` or `(N, D)` in 0..1 and a `torch.Generator` to damaged ones of
     as many channels, with the sides of images divided by `scale`, 1 to 4. The `task` is the command that undoes it.
 
-    Model files keep the name of the function alone, which is all that restoring needs. Raises `SettingsError` for
-    what cannot be called, unknown tasks and scales out of range, and when damaged samples have another shape.
+    Model files keep the name of the function, which may be given in its place: to restore, no more is needed. Raises
+    `SettingsError` for other things, unknown tasks and scales out of range; `observe` raises it where there is only a
+    name, or where the function returns another shape.
     """
 
-    function: Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+    function: Function
     task: Task = "denoise"
     scale: int = 1
 
     name = "custom"
 
-    def __post_init__(self) -> None:
-        if not callable(self.function):
+    def __init__(self, function: Function | str, task: Task = "denoise", scale: int = 1) -> None:
+        known = _Lost(function) if isinstance(function, str) else function
+        if not callable(known):
             raise SettingsError(
-                f"{brief(self.function)} was given as a degradation; give a function of samples and generator"
+                f"{brief(known)} was given as a degradation; give a function of samples and generator"
             )
-        one_of("task", self.task, TASKS)
-        vars(self).update(scale=whole("scale", self.scale, 1, SCALE_MOST))  # frozen: not by assignment
+        task, scale = one_of("task", task, TASKS), whole("scale", scale, 1, SCALE_MOST)
+        vars(self).update(function=known, task=task, scale=scale)  # frozen: not by assignment
 
     @property
     def function_name(self) -> str:
@@ -47,11 +51,6 @@ class Custom(Unconditional):
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "function": self.function_name, "task": self.task, "scale": self.scale}]
-
-    @classmethod
-    def from_fields(cls, function: Any, task: Any, scale: Any) -> Custom:
-        """From the fields of `to_json`; `observe` then raises `SettingsError`."""
-        return cls(_Lost(str(function)), task, scale)
 
     @property
     def fold(self) -> int:

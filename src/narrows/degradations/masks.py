@@ -68,11 +68,6 @@ class Missing(Residual):
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "share": list(self.share), "kind": self.kind}]
 
-    @classmethod
-    def from_fields(cls, share: Any, kind: Any) -> Missing:
-        """From the fields of `to_json`."""
-        return cls(share, kind)
-
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         share = uniform(self.share, clean, generator)
         if self.kind != "given":

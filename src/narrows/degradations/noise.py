@@ -47,11 +47,6 @@ class Noise(Residual):
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "level": list(self.level), "kind": self.kind, "clip": self.clip}]
 
-    @classmethod
-    def from_fields(cls, level: Any, kind: Any, clip: Any) -> Noise:
-        """From the fields of `to_json`."""
-        return cls(level, kind, clip)
-
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         level = uniform(self.level, clean, generator)
         if self.kind == "gaussian":

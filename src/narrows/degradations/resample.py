@@ -40,11 +40,6 @@ class Smaller(Unconditional):
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "scale": self.scale}]
 
-    @classmethod
-    def from_fields(cls, scale: Any) -> Smaller:
-        """From the fields of `to_json`."""
-        return cls(scale)
-
     @property
     def fold(self) -> int:
         """The scale: one position for each pixel that is seen."""
