@@ -22,7 +22,7 @@ def compact_models(path: Path | None) -> dict[str, bytes]:
     from narrows.models.lossy import Compressing
 
     model = load(path)
-    return model.packed if isinstance(model, Compressing) else {}
+    return dict(model.packed) if isinstance(model, Compressing) else {}
 
 
 def choose_promise(
