@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 from _common import Rows, table, write
 
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError

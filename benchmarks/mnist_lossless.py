@@ -20,7 +20,9 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.quantise import pack

@@ -19,7 +19,9 @@ import torch
 from _common import Rows, check_learned, table, write
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.entropy import integer_networks as exact

@@ -18,7 +18,9 @@ from _common import Rows, check_learned, table, write
 from sklearn.decomposition import PCA
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.io.arrays import Array

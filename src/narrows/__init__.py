@@ -13,6 +13,7 @@ from narrows.version import __version__
 
 if TYPE_CHECKING:
     from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
     from narrows.models.autoencoder import Autoencoder
@@ -37,6 +38,7 @@ __all__ = [
     "fit",
     "from_arrays",
     "load",
+    "open_archive",
     "open_samples",
     "restore",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
     "fit": "narrows.training.loop",
     "from_arrays": "narrows.data.samples",
     "load": "narrows.models.container",
+    "open_archive": "narrows.codecs.opening",
     "open_samples": "narrows.data.sources",
     "restore": "narrows.tasks.restore",
 }

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.index import Index, seal, stored_length, unseal
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec

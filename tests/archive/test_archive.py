@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.entries import DTYPES
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import PIXELS, BlockCodec
 from narrows.data.columns import Column
