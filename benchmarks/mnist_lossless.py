@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import time
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
-from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
-from narrows.codecs.quantise import pack
+from narrows.codecs.make import compact_model
+from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.io.arrays import Array
 from narrows.training.settings import Settings
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps and images")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # which archives go by
     training, test = narrows.open_samples("mnist"), narrows.open_samples("mnist", "test")
     images = np.asarray(test.values)[: 256 if arguments.quick else None]
     rows: Rows = [(name, "", f"{8 * size / images.size:.3f}", "", "", "", "") for name, size in general(images)]
@@ -110,7 +112,7 @@ def trained(
                 f"{(last.validation_bits or 0) / 784:.4f}",
                 flush=True,
             )
-    model.packed["exact"] = pack(model, training)
+    model.packed["exact"] = compact_model(model, training)
     minutes = (time.process_time() - began) / 60
     model.provenance["core_minutes"] = round(minutes, 2)
     if path is not None:
@@ -130,7 +132,7 @@ def measured(model: narrows.Autoencoder, images: Array) -> tuple[str, ...]:
         sizes = writer.close()
         seconds.append(time.perf_counter() - began)
     began = time.perf_counter()
-    with Archive(file) as archive:
+    with open_archive(file) as archive:
         back = archive["digits.npy"]
     seconds.append(time.perf_counter() - began)
     assert (back == images).all()

@@ -18,11 +18,11 @@ from _common import Rows, check_learned, table, write
 from sklearn.decomposition import PCA
 
 import narrows
-from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
-from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.io.arrays import Array
 from narrows.models.autoencoder import Purpose
 from narrows.models.compressors import Effort, of_effort
@@ -88,7 +88,7 @@ def coded(codec: BlockCodec, images: Array, block: int) -> tuple[list[float], in
             sizes = writer.close()
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
-        with Archive(file) as archive:
+        with open_archive(file) as archive:
             back = archive["digits"]
             ended = time.perf_counter()
             check_learned(archive, f"{codec.promise}, {block} a block")

@@ -7,9 +7,10 @@ import pytest
 
 import narrows
 from narrows.archive.promise import Promise
-from narrows.codecs.block import LOSSY, BlockCodec
+from narrows.codecs.base import FACTORIZED
+from narrows.codecs.block import BlockCodec
 from narrows.data.samples import Samples
-from narrows.entropy.coder import Decoder, Encoder
+from narrows.entropy.coder import RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import Integers, discretised
 from narrows.errors import SettingsError
 from narrows.models.autoencoder import Autoencoder
@@ -43,7 +44,7 @@ def test_images_come_back_better_the_more_bytes_they_have(trained: Autoencoder, 
 
 def test_blocks_of_digits_are_learned_ones(trained: Autoencoder, digits: Samples) -> None:
     codec = BlockCodec(Promise(None, 60), trained.packed["lossy"])
-    assert codec.encode(list(digits.values[:100])).payload[0] == LOSSY
+    assert codec.encode(list(digits.values[:100])).payload[0] == FACTORIZED
 
 
 @pytest.mark.parametrize("count", [1, 7, 200])
@@ -53,18 +54,18 @@ def test_rows_give_as_many_bytes_as_tables_say(count: int) -> None:
     which: Integers = rng.integers(0, 3, 40)
     values: Integers = np.rint(rng.normal(0, 2, (40, count))).astype(np.int64)
     values[rng.random(values.shape) < 0.02] = 12345  # outside all tables
-    by_row, by_table = Encoder(), Encoder()
+    by_row, by_table = RangeEncoder(), RangeEncoder()
     assert np.array_equal(by_row.by_row(values, which, tables, count), values)
     by_table.by_table(values.reshape(-1), np.repeat(which, count), tables)
     data = by_row.finish()
     assert data == by_table.finish()
-    decoder = Decoder(data)
+    decoder = RangeDecoder(data)
     assert np.array_equal(decoder.by_row(None, which, tables, count), values)
     decoder.finish()
 
 
 def test_no_rows_are_no_bytes() -> None:
-    coder, none = Encoder(), np.empty(0, np.int64)
+    coder, none = RangeEncoder(), np.empty(0, np.int64)
     assert coder.by_row(np.empty((0, 5), np.int64), none, discretised([1.0]), 5).shape == (0, 5)
     assert coder.finish() == b""
 

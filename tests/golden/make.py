@@ -16,9 +16,10 @@ import numpy as np
 import narrows
 from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
-from narrows.archive.writer import Writer
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import PIXELS, BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.data.columns import Column
 from narrows.degradations import damage
 from narrows.degradations.base import Degradation
@@ -258,15 +259,15 @@ def main() -> None:
     restorers()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
-        packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)
+        packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
         cases[name] = (entries(network), promise, 1 << 12, packed)
     made: dict[str, bytes] = {}
     for name, (how, promise) in RIPPLES.items():
-        if not (HERE / f"{name}.nrw").exists():
+        if not (HERE / f"{name}.narrows").exists():
             made.setdefault(str(how), of_ripples(how))
         cases[name] = (unseen_ripples(how), promise, 1 << 12, made.get(str(how), b""))
     for name, (content, promise, block_bytes, packed) in cases.items():
-        path = HERE / f"{name}.nrw"
+        path = HERE / f"{name}.narrows"
         if path.exists():
             print(f"{path.name} is there and stays")
             continue
@@ -276,14 +277,14 @@ def main() -> None:
         for entry, samples in content:
             writer.add(entry, samples)
         writer.close()
-        with Archive(file, codec.packed) as archive:
+        with open_archive(file, codec.packed) as archive:
             assert name not in RIPPLES or min(ways(archive)) >= PIXELS, f"{name}: a block has a plain way"
             if "memory" in name and name in RIPPLES:
                 images = np.stack([samples[0] for _, samples in content if samples[0].shape == (20, 21, 1)])
                 memory = codec.lossy.memory  # type: ignore[union-attr]
                 assert len(set(memory.like(images))) > 12, "the memory is not used"
         path.write_bytes(file.getvalue())
-        with Archive(path, codec.packed) as archive:
+        with open_archive(path, codec.packed) as archive:
             if packed and promise.quality:  # another machine's samples may differ by 1
                 np.savez_compressed(path.with_suffix(".npz"), **{key: archive[key] for key in archive})
             else:

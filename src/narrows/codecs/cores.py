@@ -31,8 +31,9 @@ def one_core() -> Iterator[None]:
         yield
         return
     with _Alone.lock:
+        usual = torch.get_num_threads()  # asked each time: a thread takes up the number when it is first asked
         if not _Alone.inside:
-            _Alone.before = torch.get_num_threads()
+            _Alone.before = usual
         _Alone.inside += 1
         torch.set_num_threads(1)
     try:

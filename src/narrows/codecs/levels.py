@@ -146,7 +146,7 @@ class LevelsWay(Way):
         return grid.code_images(samples, shapes, code)
 
 
-def open_levels(promise: Promise, model: CompactModel | None) -> Way:
+def open_levels(promise: Promise, model: CompactModel | None) -> LevelsWay:
     """The way of a compact model of levels."""
     assert model is not None
     assert promise.quality is not None

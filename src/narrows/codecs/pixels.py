@@ -196,7 +196,7 @@ class PixelsWay(Way):
         return grid.code_images(images, shapes, code)
 
 
-def open_pixels(promise: Promise, model: CompactModel | None) -> Way:
+def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:
     """The way of a compact model of pixels."""
     assert model is not None
     assert promise.max_error is not None

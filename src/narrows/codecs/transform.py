@@ -155,17 +155,17 @@ def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
         yield [found[number] for number in part]
 
 
-def open_transform(promise: Promise, model: CompactModel | None) -> Way:
+def open_transform(promise: Promise, model: CompactModel | None) -> TransformWay:
     """The way of a compact model whose codes are predicted."""
     return _opened(TRANSFORM, promise, model)
 
 
-def open_factorized(promise: Promise, model: CompactModel | None) -> Way:
+def open_factorized(promise: Promise, model: CompactModel | None) -> TransformWay:
     """The way of a compact model whose codes are not predicted."""
     return _opened(FACTORIZED, promise, model)
 
 
-def _opened(way: int, promise: Promise, compact: CompactModel | None) -> Way:
+def _opened(way: int, promise: Promise, compact: CompactModel | None) -> TransformWay:
     assert compact is not None
     assert promise.quality is not None
     arrays = iter(unpack_arrays(compact.decoding))

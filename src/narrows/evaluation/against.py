@@ -187,8 +187,8 @@ def narrows_coder(model: Autoencoder, name: str = "the model", block_samples: in
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
         )
-    from narrows.archive.archive import Archive  # type: ignore[import-not-found, unused-ignore]
-    from narrows.tasks.codec import Codec  # type: ignore[import-not-found, unused-ignore]
+    from narrows.codecs.opening import open_archive
+    from narrows.tasks.codec import Codec
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()
@@ -196,7 +196,7 @@ def narrows_coder(model: Autoencoder, name: str = "the model", block_samples: in
         written = time.perf_counter()
         back = [np.asarray(image) for image in Codec(model, quality=quality).decompress(data)]
         read = time.perf_counter()
-        with Archive(io.BytesIO(data)) as archive:
+        with open_archive(io.BytesIO(data)) as archive:
             model_bytes = archive.sizes.model
         return Coded(len(data) - model_bytes, back, written - began, read - written, model_bytes)
 
