@@ -79,7 +79,8 @@ def _planes(promise: Promise, differences: bool) -> Way:
 
 def _steppable(dtype: np.dtype[np.generic], error: int) -> bool:
     """Whether values of a dtype are stored in steps: floats and 64 bits are not, nor where one step is the range."""
-    return bool(error) and dtype.kind in "ui" and dtype.itemsize <= 4 and 2 * error + 1 <= np.iinfo(dtype).max
+    bits = 8 * dtype.itemsize - (dtype.kind == "i")
+    return bool(error) and dtype.kind in "ui" and bits <= 32 and 2 * error + 1 < 1 << bits
 
 
 def to_steps(samples: Sequence[Array], error: int) -> Sequence[Array]:

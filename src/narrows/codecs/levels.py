@@ -81,8 +81,8 @@ class IntegerLevels:
 
         def code(number: int, known: Integers, targets: Array | None, inside: Mask) -> Integers:
             inputs = np.concatenate([np.full((shape[0], *inside.shape[:2], 1), place), values[known]], axis=-1)
-            logits = self.networks[number](torch.from_numpy(inputs))
-            logits = logits.view(shape[0], *inside.shape, MOST_LEVELS)[..., :count].numpy()[:, inside]
+            outputs = self.networks[number](torch.from_numpy(inputs)).view(shape[0], *inside.shape, MOST_LEVELS)
+            logits = outputs[..., :count].numpy()[:, inside]
             parts = from_logits(logits.reshape(-1, count).astype(np.int64))
             chosen = None if targets is None else self._choice(targets.reshape(-1), parts, quality)
             return coder.by_parts(chosen, parts).reshape(shape[0], -1)

@@ -178,7 +178,8 @@ class Sampler(Coder):
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         drawn = self._random.integers(0, TOTAL, len(parts))
-        return np.count_nonzero(np.cumsum(parts, axis=1) <= drawn[:, None], axis=1)
+        symbols: Integers = np.count_nonzero(np.cumsum(parts, axis=1) <= drawn[:, None], axis=1)
+        return symbols
 
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)

@@ -94,6 +94,5 @@ def places(where: Where, height: int, width: int) -> Mask:
     rows, columns = np.arange(height)[:, None] % 2, np.arange(width) % 2
     if where == "all":
         return np.ones((height, width), bool)
-    if where == "centres":
-        return rows + columns == 2
-    return rows == columns if where == "white" else rows != columns
+    chosen: Mask = rows + columns == 2 if where == "centres" else (rows == columns) == (where == "white")
+    return chosen

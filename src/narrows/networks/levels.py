@@ -4,8 +4,8 @@ Where much of an image is flat, nothing is cheaper than to leave it where it is:
 16 levels, the levels are coded in passes from coarse to fine, each conditioned on the passes before, and a network
 gives back what the rounding took. Which level a value takes is decided as it is coded, by the bits that each would
 cost and the error it would leave.
-Next door: `entropy.passes` has the passes; `pixels` does the same for exact values; `training.objective` weighs the
-bits. """
+Next door: `entropy.passes` has the passes; `pixels` codes exact values; `training.objective` weighs the bits.
+"""
 
 from __future__ import annotations
 

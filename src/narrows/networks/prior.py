@@ -6,7 +6,8 @@ those with the largest variance first. In an image the first group comes from co
 `pixels` do: every 16th block, then those between, and so on; each other group first at the white fields of a
 chessboard, then at the black ones. Masks on a chessboard: He et al., 2021, https://arxiv.org/abs/2103.15306.
 Next door: `transform` makes the code; `entropy.passes` has the order; `codecs.latents` takes the same walk in
-integers. """
+integers.
+"""
 
 from __future__ import annotations
 
