@@ -197,11 +197,11 @@ def test_a_damaged_compact_model_is_refused(trained: Model) -> None:
         ("description", {"high": 10**400}),
         ("description", {"high": float("inf")}),
         ("description", {"kind": "vectors"}),
-        ("config", {"network": "flat"}),
-        ("config", {"network": []}),
-        ("config", {"code": 1.0}),
-        ("config", {"step": None}),
-        ("config", {"purpose": "exact"}),
+        ("specification", {"network": "flat"}),
+        ("specification", {"network": []}),
+        ("specification", {"code": 1.0}),
+        ("specification", {"fold": None}),
+        ("specification", {"purpose": "exact"}),
     ],
 )
 def test_a_compact_model_that_says_what_cannot_be_is_refused(
