@@ -57,7 +57,7 @@ def test_provenance_and_the_pca_beside_it_are_kept(trained: narrows.Model, conte
 
 def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, digits, tmp_path: Path) -> None:
     for half, other in (("encoder", "decoder"), ("decoder", "encoder")):
-        trained.save(tmp_path / half, half=half)
+        trained.save_half(tmp_path / half, half)
         assert (tmp_path / half).stat().st_size < 0.75 * len(content)
         back = narrows.load(tmp_path / half)
         with pytest.raises(ModelError, match=f"holds no {other}"):
@@ -66,9 +66,9 @@ def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, d
     samples = narrows.load(tmp_path / "decoder").decode(codes)
     assert np.array_equal(samples, trained.decode(trained.encode(digits.values)))
     with pytest.raises(ModelError):
-        narrows.load(tmp_path / "decoder").save(tmp_path / "x", half="encoder")
+        narrows.load(tmp_path / "decoder").save_half(tmp_path / "x", "encoder")
     with pytest.raises(SettingsError, match="allowed are encoder and decoder"):
-        trained.save(tmp_path / "x", half="middle")
+        trained.save_half(tmp_path / "x", "middle")
 
 
 def test_a_flip_of_any_byte_is_noticed(content: bytes) -> None:

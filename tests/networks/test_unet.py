@@ -161,11 +161,11 @@ def test_what_cannot_be_built_is_refused(digits: Samples, pictures: Samples) -> 
         with pytest.raises(SettingsError, match=words):
             make()
     with pytest.raises(ModelError, match="restores nothing"):
-        narrows.build(pictures.description).restored(Observed(torch.zeros(1, 3, 8, 8), torch.zeros(1, 0, 8, 8)))
+        narrows.restore(narrows.build(pictures.description), pictures)
 
 
 def test_a_network_that_learned_nothing_says_so(pictures: Samples) -> None:
     model = narrows.build(pictures.description, width=8, degradation=Smaller(2))
     settings = narrows.Settings(steps=2, crop=32, learning_rate=1e-12, start="random")
     *_, last = narrows.fit(model, pictures, settings)
-    assert any("no better than what it is to restore" in note for note in last.notes)
+    assert any("no better than the damaged samples" in note for note in last.notes)
