@@ -215,7 +215,7 @@ def models() -> None:
         model = narrows.build(digits.description, network, **sizes)
         for _ in narrows.fit(model, digits, narrows.Settings(steps=20, threads=1)):
             pass
-        model.optimum = None  # half of the file, and not what is kept here
+        model.attachments.clear()  # half of the file, and not what is kept here
         model.save(path)
         samples = np.asarray(digits.values[:20])
         codes = model.encode(samples)

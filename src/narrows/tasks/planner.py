@@ -84,7 +84,7 @@ def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degr
 def _promised(samples: Samples, choices: Choices, notes: list[str]) -> tuple[Purpose, ...]:
     """What is learned for the promises: "compress" keeps that of a quality, "exact" that of an error."""
     description = samples.description
-    if choices.promise is None and (description.kind, description.dtype) != ("images", "uint8"):
+    if choices.promise is None and (description.axes, description.dtype) != (2, "uint8"):
         notes.append("only images of 8 bits are learned for --max-error; general ways will store these exactly")
         return ("compress",)
     both: dict[str, tuple[Purpose, ...]] = {"quality": ("compress",), "max-error": ("exact",)}
