@@ -160,7 +160,7 @@ def test_the_table_names_its_psnr_and_fills_every_row(call, model: Path) -> None
 
 def shell(line: str, model: Path) -> subprocess.CompletedProcess[str]:
     """A shell command in which narrows is $N and a model $M; its exit status is that of narrows."""
-    variables = {**os.environ, "N": " ".join((sys.executable, "-m narrows.cli.main")), "M": str(model)}
+    variables = {**os.environ, "N": " ".join((sys.executable, "-m narrows")), "M": str(model)}
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, env=variables, check=False
     )

@@ -229,7 +229,7 @@ def test_samples_that_do_not_fit_the_model_are_refused(call, model: Path, tmp_pa
 
 def command(path: Path, *more: str) -> list[str]:
     options = ["--network", "dense", "--code", "8", "--steps", "400", "--checkpoint-every", "0.05", "--seed", "3"]
-    return [sys.executable, "-m", "narrows.cli.main", "train", "digits", "-o", str(path), *options, *more]
+    return [sys.executable, "-m", "narrows", "train", "digits", "-o", str(path), *options, *more]
 
 
 def weights(path: Path) -> list[torch.Tensor]:

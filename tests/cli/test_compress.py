@@ -21,7 +21,7 @@ from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.errors import NarrowsError
 from narrows.io.pictures import read_picture
-from narrows.tasks.outputs import place
+from narrows.tasks.decompress import place
 
 
 def waves(number: int, shape: tuple[int, ...] = (40, 50, 3)) -> np.ndarray:
@@ -350,7 +350,7 @@ def test_a_name_that_leads_outside_has_no_place_even_if_an_archive_had_it(name: 
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "narrows.cli.main", *map(str, arguments)]
+    return [sys.executable, "-m", "narrows", *map(str, arguments)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])

@@ -6,6 +6,7 @@ Next door: `index` stores it; the codecs keep it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from narrows.errors import ArchiveError, SettingsError
 
@@ -24,6 +25,16 @@ class Promise:
             raise SettingsError(f"max error {self.max_error} was given; whole numbers from 0 to 65535 are allowed")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise SettingsError(f"quality {self.quality} was given; 1 to 100 are allowed")
+
+    def __str__(self) -> str:
+        if self.quality is not None:
+            return f"lossy, quality {self.quality}"
+        return f"every value within {self.max_error}" if self.max_error else "exact, bit for bit"
+
+    @property
+    def part(self) -> Literal["exact", "lossy"]:
+        """Which of a model's compact models keeps this promise."""
+        return "exact" if self.quality is None else "lossy"
 
     def to_bytes(self) -> bytes:
         """Two or three bytes: which promise, then its number."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from narrows.cli import archives, show
-
-if TYPE_CHECKING:
-    from narrows.archive.archive import Archive
 
 
 @click.command("decompress")
@@ -46,71 +41,30 @@ def command(
     come back as PNG data under their names, CMYK as TIFF. With --only, no more than the blocks in question is read.
     """
     from narrows.errors import SettingsError
+    from narrows.tasks.decompress import decompress
 
     if more and not only:
         raise SettingsError(f"{more[0]}: one archive at a time; names of files in it go after --only")
     started = time.monotonic()
-    with archives.opened(path, model_path) as archive:
-        names = _chosen(archive, (*only, *more), path)
-        written, lost = _write(archive, names, output, force, keep_going)
-    seconds = time.monotonic() - started
-    show.say(f"{output}: {archives.files(len(names) - len(lost))}, {written} samples; {seconds:.1f} seconds")
-    if as_json:
-        show.result_json({"samples": written, "seconds": round(seconds, 3), "lost": lost})
-    if lost:
-        raise SystemExit(1)
-
-
-def _chosen(archive: Archive, only: tuple[str, ...], path: Path) -> list[str]:
-    """The names asked for, in the order of the archive; all where nothing is asked."""
-    from narrows.errors import SettingsError
-
-    if not only:
-        return list(archive)
-    wanted = {name.removeprefix("./").rstrip("/") for name in only}
-    names = []
-    met: set[str] = set()
-    for name in archive:
-        parts = name.split("/")
-        if hits := wanted & {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}:
-            met |= hits
-            names.append(name)
-    if missing := sorted(wanted - met):
-        raise SettingsError(f"{path}: nothing in it is called {missing[0]}; 'narrows inspect --names' lists what is")
-    return names
-
-
-def _write(archive: Archive, names: list[str], output: Path, force: bool, keep_going: bool) -> tuple[int, list[str]]:
-    """The number of samples written, and the names that could not be."""
-    from narrows.errors import ArchiveError, DataError, OutputError
-    from narrows.tasks.outputs import place, restore
-
-    places = {name: place(output, name) for name in names}
-    existing = [target for target in places.values() if os.path.lexists(target)]
-    if existing and not force:
-        raise OutputError(
-            f"{existing[0]}: exists already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; choose another "
-            "folder, or replace with --force"
-        )
-    samples, renamed = 0, 0
-    lost: list[str] = []
     with show.bar() as draw:
-        for number, (name, target) in enumerate(places.items(), 1):
-            try:
-                restored = restore(archive, name, target)
-            except (ArchiveError, DataError) as error:
-                if not keep_going:
-                    raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
-                lost.append(name)
-                show.say(f"lost: {name}")
-            else:
-                samples += restored.samples
-                renamed += restored.other_ending
-            draw("decompressing", number, len(names), "")
-    if renamed:
-        show.say(
-            f"note: PNG or TIFF data under another ending, to lose nothing: {archives.files(renamed)}; readers see it"
+
+        def report(done: int, total: int, lost: str | None) -> None:
+            if lost is not None:
+                show.say(f"lost: {lost}")
+            draw("decompressing", done, total, "")
+
+        result = decompress(
+            path, output, model_path, only=(*only, *more), force=force, keep_going=keep_going, report=report
         )
-    if lost:
-        show.say(f"lost: {len(lost)} of {archives.files(len(names))}")
-    return samples, lost
+    seconds = time.monotonic() - started
+    if result.other_endings:
+        files = archives.files(result.other_endings)
+        show.note(f"PNG or TIFF data under another ending, to lose nothing: {files}; readers see it")
+    if result.lost:
+        show.say(f"lost: {len(result.lost)} of {archives.files(result.names)}")
+    written = archives.files(result.names - len(result.lost))
+    show.say(f"{output}: {written}, {result.samples} samples; {seconds:.1f} seconds")
+    if as_json:
+        show.result_json({"samples": result.samples, "seconds": round(seconds, 3), "lost": result.lost})
+    if result.lost:
+        raise SystemExit(1)

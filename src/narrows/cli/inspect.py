@@ -55,7 +55,7 @@ def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
         values: dict[str, Any] = {
             "file": str(path),
             "bytes": sizes.total,
-            "promise": archives.words(archive.promise),
+            "promise": str(archive.promise),
             "files": len(archive),
             "samples": len(archive.samples),
             "raw_bytes": archive.raw_bytes,

@@ -122,9 +122,3 @@ def _leave_stdout() -> None:
 def _complain(message: str, code: int) -> int:
     click.echo(f"narrows: {' '.join(message.split())}", err=True)
     return code
-
-
-if __name__ == "__main__":
-    from narrows.cli import entry
-
-    entry.run()

@@ -24,10 +24,11 @@ def command(path: Path, model_path: Path | None, as_json: bool) -> None:
     Exits 0 when all is well; 1 when something is damaged, with the names of what is lost, one a line.
     """
     from narrows.errors import ArchiveError
+    from narrows.tasks.decompress import opened
 
     samples, damaged, ok = 0, [], False
     try:
-        with archives.opened(path, model_path) as archive:
+        with opened(path, model_path) as archive:
             samples = len(archive.samples)
             damaged = list(archive.verify())
             ok = not damaged

@@ -37,7 +37,7 @@ class Codec:
         self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
     ) -> None:
         promise = Promise(0 if max_error is None and quality is None else max_error, quality)
-        self._blocks = BlockCodec(promise, _compact(model, "exact" if quality is None else "lossy"))
+        self._blocks = BlockCodec(promise, _compact(model, promise.part))
 
     @property
     def promise(self) -> Promise:

@@ -1,0 +1,152 @@
+"""An archive back into files in a folder, and never anywhere else: the whole of `narrows decompress`.
+
+Next door: `compress` is the way in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from narrows.archive.archive import Archive
+from narrows.codecs.opening import Model, open_archive
+from narrows.errors import ArchiveError, DataError, ModelError, OutputError, SettingsError
+from narrows.io.arrays import Array
+from narrows.io.atomic import make_folder, replacing
+from narrows.io.npy import write_npy
+from narrows.io.pictures import encode_picture, other_ending
+from narrows.tasks.inputs import WHOLE
+
+
+def place(folder: Path, name: str) -> Path:
+    """Where the entry of this name goes below `folder`; raises `ArchiveError` or `OutputError` where the name, or a
+    link that lies in the folder, would lead out of it."""
+    pure = PurePosixPath(name)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in name:
+        raise ArchiveError(f"{name!r}: a name that leads out of the folder; nothing is written for it")
+    target, root = folder.joinpath(*pure.parts), os.path.realpath(folder)
+    if os.path.commonpath([root, os.path.realpath(target)]) != root:
+        raise OutputError(f"{target}: a link there leads out of {folder}; remove it or choose another folder")
+    return target
+
+
+@dataclass(frozen=True)
+class Restored:
+    """How many samples were written, and whether the file is of another format than its name says."""
+
+    samples: int
+    other_ending: bool = False
+
+
+def restore(archive: Archive, name: str, target: Path) -> Restored:
+    """Write what the archive has under a name to its place, making folders as needed.
+
+    Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
+    """
+    entry = archive.entry(name)
+    if entry.kind == "image":
+        content, format_ = encode_picture(name, archive[name], entry.extras)
+        make_folder(target.parent)
+        with replacing(target) as file:
+            file.write(content)
+        return Restored(1, other_ending(name, format_))
+    form = entry.shape if entry.form is None else entry.form
+    make_folder(target.parent)
+    with replacing(target) as file:
+        write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
+    return Restored(entry.count)
+
+
+def _parts(archive: Archive, name: str) -> Iterator[Array]:
+    """The samples of an array block by block, so that it need not fit into memory."""
+    for _, _, part in archive.parts(name):
+        if isinstance(part, ArchiveError):
+            raise part
+        yield part
+
+
+@contextmanager
+def opened(path: Path, model: Model | None = None) -> Iterator[Archive]:
+    """An archive with the model that it needs; `model` is for archives that do not carry theirs.
+
+    Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
+    """
+    with open_archive(path, model) as archive:
+        try:
+            archive.compact_model()  # now, and not at the first block
+        except ArchiveError as error:
+            if model is None and archive.sizes.model:
+                raise
+            raise ModelError(str(error)) from None
+        yield archive
+
+
+def chosen(archive: Archive, only: Sequence[str], path: Path) -> list[str]:
+    """The names asked for, files or folders, in the order of the archive; all where nothing is asked. Raises
+    `SettingsError` for a name that is not there."""
+    if not only:
+        return list(archive)
+    wanted = {name.removeprefix("./").rstrip("/") for name in only}
+    names = []
+    met: set[str] = set()
+    for name in archive:
+        parts = name.split("/")
+        if hits := wanted & {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}:
+            met |= hits
+            names.append(name)
+    if missing := sorted(wanted - met):
+        raise SettingsError(f"{path}: nothing in it is called {missing[0]}; 'narrows inspect --names' lists what is")
+    return names
+
+
+@dataclass
+class Decompressed:
+    """What was written: `samples`, how many files hold other data than their ending says, and what was `lost`."""
+
+    names: int
+    samples: int = 0
+    other_endings: int = 0
+    lost: list[str] = field(default_factory=list)
+
+
+def decompress(
+    path: Path,
+    output: Path,
+    model: Model | None = None,
+    *,
+    only: Sequence[str] = (),
+    force: bool = False,
+    keep_going: bool = False,
+    report: Callable[[int, int, str | None], None] = lambda done, total, lost: None,
+) -> Decompressed:
+    """Write the files of an archive, or those named in `only`, into a folder.
+
+    `report` is told how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for damage
+    (unless told to `keep_going`), `OutputError` where something is there already (unless `force`).
+    """
+    with opened(path, model) as archive:
+        names = chosen(archive, only, path)
+        places = {name: place(output, name) for name in names}
+        existing = [target for target in places.values() if os.path.lexists(target)]
+        if existing and not force:
+            raise OutputError(
+                f"{existing[0]}: exists already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; choose "
+                "another folder, or replace with --force"
+            )
+        result = Decompressed(len(names))
+        for number, (name, target) in enumerate(places.items(), 1):
+            lost = None
+            try:
+                restored = restore(archive, name, target)
+                result.samples += restored.samples
+                result.other_endings += restored.other_ending
+            except (ArchiveError, DataError) as error:
+                if not keep_going:
+                    raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
+                result.lost.append(name)
+                lost = name
+            report(number, len(names), lost)
+    return result
