@@ -32,7 +32,7 @@ def test_imports_run_from_the_command_line_to_the_errors_and_never_back() -> Non
     seen = 0
     for path in ROOT.rglob("*.py"):
         room = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        if room == "__init__":
+        if room in ("__init__", "__main__"):
             continue
         assert room in ROOMS, f"{path} stands in no room"
         for name in _imports(path):
@@ -48,7 +48,7 @@ def test_the_public_names_are_the_ones_that_exist() -> None:
     for name in narrows.__all__:
         assert getattr(narrows, name) is not None
     assert sorted(narrows.__all__) == dir(narrows)
-    assert len(narrows.__all__) <= 15
+    assert len(narrows.__all__) <= 16
 
 
 def test_importing_the_package_or_asking_for_help_does_not_load_torch() -> None:

@@ -60,8 +60,8 @@ def test_a_named_set_is_no_file_of_that_name(call, tmp_path: Path, monkeypatch: 
     [
         (["--seed", "9" * 23], "from 0 to 9223372036854775807"),
         (["--threads", "100000"], "allowed is a whole number from 1 to"),
-        (["--checkpoint-every", "-1"], "checkpoint every -1.0 was given"),
-        (["--checkpoint-every", "nan"], "checkpoint every nan was given"),
+        (["--checkpoint-every", "-1"], "checkpoint seconds -1.0 was given"),
+        (["--checkpoint-every", "nan"], "checkpoint seconds nan was given"),
         (["--network", "lesson-linear", "--width", "12"], "lesson-linear has none"),
         (["--epochs", "inf"], "allowed is a finite number above 0"),
         (["--device", "gpu"], "device 'gpu' cannot be used; allowed here: cpu"),

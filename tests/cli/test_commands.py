@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -261,18 +260,6 @@ def test_a_killed_process_resumes_to_the_same_bits(number: signal.Signals, tmp_p
     assert not checkpoint.exists()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(killed), strict=True))
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part") and number != signal.SIGKILL]
-
-
-def test_every_command_of_the_readme_exists_and_its_options_too(call) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
-    lines = re.findall(r"^narrows (\w+)(.*)$", blocks, flags=re.MULTILINE)
-    assert len(lines) >= 5
-    for name, rest in lines:
-        code, out, _ = call(name, "--help")
-        assert code == 0
-        for option in re.findall(r"(?<= )--?[a-z-]+", rest):
-            assert option in out, f"{option} of {name} stands in the README only"
 
 
 def test_a_disk_that_fills_up_keeps_what_was_there(call, small_disk: Path) -> None:

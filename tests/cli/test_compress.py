@@ -250,7 +250,7 @@ def test_a_model_that_cannot_compress_is_said(call, photos: Path, digits: Sample
     assert "holds nothing to compress with" in err
     code, _, err = call("compress", photos, "-m", model, "-o", path, "--force", "--quality", 50)
     assert code == 2
-    assert "--quality needs a model with a lossy part" in err
+    assert "a quality needs a model with a lossy part" in err
     assert call("decompress", path, "-m", model, "-o", tmp_path / "back")[0] == 0
 
 

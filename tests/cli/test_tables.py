@@ -114,9 +114,12 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
         (("inpaint", table, "-m", made, "-o", table), "the output is also the input"),
         (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv or .tsv"),
         (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "empty or NaN"),
-        (("inpaint", table, "-m", model, "-o", out), "not tables"),
-        (("train", table, "-o", trained / "n"), "tables go with --for inpaint"),
-        (("train", table, "-o", trained / "n", "--for", "inpaint", "--holes", "boxes"), "only --missing goes"),
+        (("inpaint", table, "-m", model, "-o", out), "not to inpaint"),
+        (("train", table, "-o", trained / "n"), "tables go with inpaint"),
+        (
+            ("train", table, "-o", trained / "n", "--for", "inpaint", "--holes", "boxes"),
+            "only a share of missing cells",
+        ),
         (("train", table, "-o", trained / "n", "--for", "inpaint", "--missing", 2), "missing 2.0 was given"),
         (("train", table, "-o", trained / "n", "--for", "inpaint", "--network", "dense"), "a network of their own"),
     ):

@@ -108,7 +108,7 @@ def learned(purpose: Purpose, network: str | None) -> bytes:
     values = np.stack([image[:20] for image in drawings(200, 1)])
     samples = narrows.from_arrays(rows(2000) if network == "vectors" else values)
     more = {"memory": {"memory": 20, "fold": 4}, "flat": {"code": 24}}.get(network or "", {})
-    network = "transform" if network in ("vectors", "memory") else network
+    network = {"vectors": "transform-vectors", "memory": "transform"}.get(network or "", network)
     model = narrows.build(samples.description, network, purpose=purpose, width=16, **more)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, threads=1)):
         pass
