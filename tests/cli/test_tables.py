@@ -118,7 +118,7 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
         (("train", table, "-o", trained / "n"), "tables go with inpaint"),
         (
             ("train", table, "-o", trained / "n", "--for", "inpaint", "--holes", "boxes"),
-            "only a share of missing cells",
+            "only a share of missing",
         ),
         (("train", table, "-o", trained / "n", "--for", "inpaint", "--missing", 2), "missing 2.0 was given"),
         (("train", table, "-o", trained / "n", "--for", "inpaint", "--network", "dense"), "a network of their own"),

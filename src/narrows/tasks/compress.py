@@ -64,8 +64,8 @@ class Wanted:
 @dataclass
 class Compressed:
     """What was done, added up on the way. `input_bytes` are those of the files, `raw_bytes` those of the samples in
-    them; `images` says whether they were nothing else; a target was `tried` on that many samples; `bad` and `left_out`
-    files are not in the archive."""
+    them; `images` says whether they were nothing else. A target was `tried` on that many samples. Files that are
+    `bad` or `left_out` are not in the archive."""
 
     promise: Promise
     uses_model: bool
