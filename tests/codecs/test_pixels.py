@@ -46,8 +46,15 @@ def trained(channels: int, steps: int = 60) -> tuple[Pixels, torch.Tensor]:
     return network.eval(), x
 
 
-NETWORKS = {channels: trained(channels, 60 if channels == 1 else 2) for channels in (1, 3)}
-CODECS = {channels: exact_codec(*made) for channels, made in NETWORKS.items()}
+@pytest.fixture(scope="module")
+def grey_network() -> tuple[Pixels, torch.Tensor]:
+    return trained(1)
+
+
+@pytest.fixture(scope="module")
+def codecs(grey_network: tuple[Pixels, torch.Tensor]) -> dict[int, PixelCodec]:
+    """A codec by the number of channels; the one of a single channel has learned something."""
+    return {1: exact_codec(*grey_network), 3: exact_codec(*trained(3, 2))}
 
 
 def round_trip(codec: PixelCodec, images: list[Array], error: int = 0) -> bytes:
@@ -65,57 +72,63 @@ def round_trip(codec: PixelCodec, images: list[Array], error: int = 0) -> bytes:
     st.sampled_from([0, 0, 1, 7, 100, 255]),
     st.booleans(),
 )
-def test_images_of_any_size_come_back(sizes: list[tuple[int, int]], channels: int, error: int, noise: bool) -> None:
+def test_images_of_any_size_come_back(
+    codecs: dict[int, PixelCodec], sizes: list[tuple[int, int]], channels: int, error: int, noise: bool
+) -> None:
     rng = np.random.default_rng(0)
     images = [
         rng.integers(0, 256, (*size, channels)).astype(np.uint8) if noise else drawings(1, *size, channels)[0]
         for size in sizes
     ]
-    round_trip(CODECS[channels], images, error)
+    round_trip(codecs[channels], images, error)
 
 
-def test_bytes_are_few_and_what_training_said_they_would_be() -> None:
-    network, _ = NETWORKS[1]
+def test_bytes_are_few_and_what_training_said_they_would_be(
+    grey_network: tuple[Pixels, torch.Tensor], codecs: dict[int, PixelCodec]
+) -> None:
+    network, _ = grey_network
     images = drawings(60, 20, 20, 1, seed=1)
     with torch.no_grad():
         estimate = float(network.bits(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)) * images.size
-    bits = 8 * len(round_trip(CODECS[1], list(images)))
+    bits = 8 * len(round_trip(codecs[1], list(images)))
     outside = 60 * 8  # the first pixel of each image, which the estimate leaves out
     assert estimate <= bits <= 1.01 * estimate + outside + 64
     assert bits < 2 * images.size
 
 
-def test_the_compact_model_decodes_what_its_source_encoded() -> None:
+def test_the_compact_model_decodes_what_its_source_encoded(codecs: dict[int, PixelCodec]) -> None:
     images = list(drawings(3, 9, 14, 3))
-    data = CODECS[3].encode(images)
-    again = PixelCodec.from_bytes(CODECS[3].to_bytes())
+    data = codecs[3].encode(images)
+    again = PixelCodec.from_bytes(codecs[3].to_bytes())
     assert again.encode(images) == data
     assert all((a == b).all() for a, b in zip(again.decode(data, [i.shape for i in images]), images, strict=True))
 
 
-def test_threads_and_pieces_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_pieces_change_no_bit(codecs: dict[int, PixelCodec], monkeypatch: pytest.MonkeyPatch) -> None:
     images = list(drawings(20, 17, 17, 1, seed=2))
-    data = CODECS[1].encode(images)
+    data = codecs[1].encode(images)
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
             for strip in (1 << 8, 1 << 20):
                 monkeypatch.setattr("narrows.entropy.integer_networks.STRIP", strip)
-                assert CODECS[1].encode(images) == data
+                assert codecs[1].encode(images) == data
     finally:
         torch.set_num_threads(threads)
 
 
-def test_large_images_are_coded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_coded_in_pieces(codecs: dict[int, PixelCodec], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "TILE", 8)
     monkeypatch.setattr(pixels, "BATCH_VALUES", 128)
-    round_trip(CODECS[1], list(drawings(2, 11, 13, 1)))
-    round_trip(CODECS[1], list(drawings(1, 11, 13, 1)), 3)
+    round_trip(codecs[1], list(drawings(2, 11, 13, 1)))
+    round_trip(codecs[1], list(drawings(1, 11, 13, 1)), 3)
 
 
-def test_a_block_takes_the_model_where_it_fits_and_another_way_where_it_does_not() -> None:
-    packed = CODECS[1].to_bytes()
+def test_a_block_takes_the_model_where_it_fits_and_another_way_where_it_does_not(
+    codecs: dict[int, PixelCodec],
+) -> None:
+    packed = codecs[1].to_bytes()
     for error in (0, 2):
         codec = BlockCodec(Promise(error), packed)
         for samples, learned in (
@@ -145,24 +158,24 @@ def test_passes_know_only_what_came_before() -> None:
         assert known == set(range(4 * channels))
 
 
-def test_damaged_models_and_blocks_are_refused_or_decode_to_something() -> None:
-    packed = CODECS[1].to_bytes()
+def test_damaged_models_and_blocks_are_refused_or_decode_to_something(codecs: dict[int, PixelCodec]) -> None:
+    packed = codecs[1].to_bytes()
     for length in (0, 1, 10, len(packed) // 2, len(packed) - 1):
         with pytest.raises((ArchiveError, ModelError)):
             PixelCodec.from_bytes(packed[:length])
     images = list(drawings(2, 9, 9, 1))
-    data = CODECS[1].encode(images)
+    data = codecs[1].encode(images)
     for at in range(0, len(data), 5):
         broken = bytearray(data)
         broken[at] ^= 255
         with suppress(ArchiveError):
-            CODECS[1].decode(bytes(broken), [i.shape for i in images])
+            codecs[1].decode(bytes(broken), [i.shape for i in images])
     with pytest.raises(ArchiveError):
-        CODECS[1].decode(data[:-1], [i.shape for i in images])
+        codecs[1].decode(data[:-1], [i.shape for i in images])
 
 
-def test_models_whose_numbers_make_no_sense_are_refused() -> None:
-    arrays = unpack_arrays(CODECS[1].to_bytes())
+def test_models_whose_numbers_make_no_sense_are_refused(codecs: dict[int, PixelCodec]) -> None:
+    arrays = unpack_arrays(codecs[1].to_bytes())
     for place, wrong in (
         (0, np.array(1)),  # without a side
         (1, 0 * arrays[1]),
