@@ -105,7 +105,7 @@ def test_the_linear_lesson_network_starts_within_a_tenth_of_pca(digits: Samples)
 
 
 def test_on_mnist_every_start_holds_what_it_promises(mnist: Samples) -> None:
-    x = to_tensor(mnist.values[:3000], mnist.description)
+    x = to_tensor(mnist.values[:2000], mnist.description)
     full = to_tensor(mnist.values[::6], mnist.description)
     assert mean_squared_error(started(mnist, "lesson-linear", 32), x) <= 1.1 * pca_error(full, 32)
     assert mean_squared_error(started(mnist, "dense", 32), x) <= pca_error(x, 32)
