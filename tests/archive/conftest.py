@@ -21,6 +21,12 @@ Make = Callable[..., bytes]
 Forge = Callable[..., bytes]
 
 
+@pytest.fixture(autouse=True)
+def _side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are coded on two threads, as they would be outside of tests."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
 @pytest.fixture(scope="session")
 def with_mere_bytes() -> Callable[[Promise, bytes], BlockCodec]:
     """A codec that stores these bytes as its model and never looks at them."""
