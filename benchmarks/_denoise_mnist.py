@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import narrows
-from narrows.degradations import damage
+from narrows.degradations import Noise
 from narrows.models.autoencoder import Autoencoder
 from narrows.training.settings import Settings
 
@@ -82,7 +82,7 @@ def lesson_loop(model: nn.Module, images: npt.NDArray[np.uint8], epochs: int) ->
 def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[Autoencoder, float]:
     """A trained model and the seconds that all of it took."""
     began = time.perf_counter()
-    model = narrows.build(samples.description, network, degradation=damage.noise(NOISE, clip=True))
+    model = narrows.build(samples.description, network, degradation=Noise(NOISE, clip=True))
     for _ in narrows.fit(model, samples, settings):
         pass
     return model, time.perf_counter() - began

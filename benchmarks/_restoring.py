@@ -42,10 +42,10 @@ def story(model: Autoencoder, *options: str) -> str:
     """How a model was made, in a sentence."""
     plan, seconds = model.provenance["plan"], model.provenance["seconds"]
     said = " ".join(options) or "the usual options"
-    side = 96 if model.config.step else 0
+    side = 96 if model.grid.step else 0
     cost = multiplications(model, side) / (side**2 or model.description.values)
     return (
-        f"`narrows train ... {said}`: {model.config.network}, {model.parameter_count:,} parameters, "
+        f"`narrows train ... {said}`: {model.specification.network}, {model.parameter_count:,} parameters, "
         f"{cost / 1000:.0f} thousand multiplications a pixel; {model.provenance['steps_done']} of {plan['steps']} "
         f"steps of {plan['batch_size']} in {seconds / 60:.0f} minutes on {plan['threads']} of this processor's cores"
     )

@@ -51,7 +51,7 @@ def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) 
     return model
 
 
-def trained(model: narrows.Autoencoder) -> str:
+def trained(model: narrows.Model) -> str:
     """How long a model was trained, and what it is."""
     plan, config = model.provenance["plan"], model.config
     what = f"blocks of {config.step} pixels, {config.width} channels" + f", a memory of {config.memory}" * (

@@ -32,7 +32,7 @@ RECIPES = {
     "pixels": ("--for", "inpaint", "--holes", "pixels", "--missing", "0.4..0.9", "--steps", "22000"),
     "any": ("--for", "inpaint", "--crop", "96", "--batch-size", "4", "--steps", "4000"),
 }
-DAMAGES: tuple[tuple[str, holes.Kind, float], ...] = (
+DAMAGES: tuple[tuple[str, holes.MaskKind, float], ...] = (
     ("50 % of pixels", "pixels", 0.5),
     ("80 % of pixels", "pixels", 0.8),
     ("strokes, 15 %", "strokes", 0.15),
@@ -47,7 +47,7 @@ SHOWN = ("missing", "Navier-Stokes", "biharmonic", "narrows")
 Mask = npt.NDArray[np.bool_]
 
 
-def missing(kind: holes.Kind, share: float, shape: tuple[int, ...], seed: int) -> Mask:
+def missing(kind: holes.MaskKind, share: float, shape: tuple[int, ...], seed: int) -> Mask:
     """What is missing of an image: `(H, W)`."""
     generator = torch.Generator().manual_seed(seed)
     if kind == "pixels":

@@ -75,7 +75,7 @@ def lesson_loop(model: nn.Module, images: np.ndarray, epochs: int) -> tuple[list
     return losses, seconds
 
 
-def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[narrows.Autoencoder, float]:
+def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[narrows.Model, float]:
     """A trained model and the seconds that all of it took."""
     began = time.perf_counter()
     model = narrows.build(samples.description, network)

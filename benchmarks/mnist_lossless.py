@@ -86,7 +86,7 @@ def general(images: Array) -> list[tuple[str, int]]:
 
 def trained(
     training: Samples, width: int, steps: int, threads: int, keep: Path | None
-) -> tuple[narrows.Autoencoder, float]:
+) -> tuple[narrows.Model, float]:
     """A model and the minutes of processor time, over all cores, that its training took."""
     path = keep / f"mnist-exact-{width}-{steps}.safetensors" if keep else None
     if path is not None and path.exists():
@@ -108,7 +108,7 @@ def trained(
                 f"{(last.validation_bits or 0) / 784:.4f}",
                 flush=True,
             )
-    model.packed["exact"] = pack(model, training)
+    model.keep_packed("exact", pack(model, training))
     minutes = (time.process_time() - began) / 60
     model.provenance["core_minutes"] = round(minutes, 2)
     if path is not None:
@@ -116,7 +116,7 @@ def trained(
     return model, minutes
 
 
-def measured(model: narrows.Autoencoder, images: Array) -> tuple[str, ...]:
+def measured(model: narrows.Model, images: Array) -> tuple[str, ...]:
     """Bits per pixel without and with the model, the model's size, and MB/s each way."""
     codec = BlockCodec(Promise(0), model.packed["exact"])
     seconds = []

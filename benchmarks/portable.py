@@ -24,7 +24,7 @@ from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.entropy import integer_networks as exact
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Purpose
+from narrows.models.base import Purpose
 from narrows.tasks.codec import prepare
 
 COUNT = 300  # images
@@ -109,8 +109,8 @@ def main() -> None:
         for promise in promises:
             archive = written(images, promise, packed)
             with Archive(io.BytesIO(archive)) as opened:
-                check_learned(opened, f"{promise}, {model.config.network}")
-                archives.append((model.config.network, promise, opened.sizes.model, archive))
+                check_learned(opened, f"{promise}, {model.specification.network}")
+                archives.append((model.specification.network, promise, opened.sizes.model, archive))
     rows: Rows = []
     for name, promise, model_bytes, archive in archives:
         what = f"quality {promise.quality}" if promise.quality else f"max error {promise.max_error}"

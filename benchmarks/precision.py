@@ -9,12 +9,12 @@ import time
 import numpy as np
 import torch
 from _common import Rows, table, write
+from narrows.training.objective import distortion
 
 import narrows
 from narrows.data.samples import from_arrays
 from narrows.models.catalogue import NETWORKS
 from narrows.training import device
-from narrows.training.objective import distortion
 from narrows.training.optimiser import Optimiser
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from _common import Rows, check_learned, table, write
+from narrows.models.compressors import Effort, of_effort
 from sklearn.decomposition import PCA
 
 import narrows
@@ -22,8 +23,7 @@ from narrows.archive.archive import Archive, Entry, Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import BlockCodec
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Purpose
-from narrows.models.compressors import Effort, of_effort
+from narrows.models.base import Purpose
 from narrows.tasks.codec import prepare
 from narrows.training.settings import Settings
 
@@ -56,7 +56,7 @@ def archives(training: narrows.Samples, test: Array, quick: bool) -> Rows:
         model = narrows.build(training.description, network, width=width, purpose=purpose)
         list(narrows.fit(model, training, Settings(steps=LEARNED)))
         prepare(model, training)
-        flat = model.config.network == "flat"
+        flat = model.specification.network == "flat"
         images = many if flat else test
         qualities = (30, 60) if flat else (50,)
         errors = (Promise(0), Promise(4)) if effort == "usual" else (Promise(0),)

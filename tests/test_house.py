@@ -11,7 +11,10 @@ import narrows
 from narrows.cli.main import COMMANDS
 
 ROOT = Path(narrows.__file__).parent
-ROOMS = [*"errors version checks io data degradations entropy archive networks models training codecs tasks evaluation cli".split()]
+ROOMS = (
+    "errors version checks io data degradations entropy archive networks models training codecs tasks evaluation "
+    "integrations cli"
+).split()
 
 
 def _imports(path: Path) -> list[str]:

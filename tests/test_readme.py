@@ -63,4 +63,4 @@ def test_every_python_example_of_the_readme_runs(code: str, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
     if "model.save" in code:
-        assert narrows.load(tmp_path / "digits.safetensors").config.code == 8
+        assert narrows.load(tmp_path / "digits.safetensors").specification.code == 8

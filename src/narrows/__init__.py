@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from narrows.archive.archive import Archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
-    from narrows.models.autoencoder import Autoencoder
+    from narrows.models.base import Model
     from narrows.models.catalogue import build
-    from narrows.models.container import load
+    from narrows.models.loading import load
     from narrows.tasks.codec import Codec
     from narrows.tasks.restore import restore
-    from narrows.training.loop import Progress, fit
+    from narrows.tasks.train import fit, train
+    from narrows.training.loop import Progress
     from narrows.training.settings import Settings
 
 
 __all__ = [
     "Archive",
-    "Autoencoder",
     "Codec",
+    "Model",
     "NarrowsError",
     "Progress",
     "Samples",
@@ -39,19 +40,21 @@ __all__ = [
     "load",
     "open_samples",
     "restore",
+    "train",
 ]
 
 _HOMES = {
     "Archive": "narrows.archive.archive",
-    "Autoencoder": "narrows.models.autoencoder",
     "Codec": "narrows.tasks.codec",
     "Progress": "narrows.training.loop",
     "Samples": "narrows.data.samples",
     "Settings": "narrows.training.settings",
     "build": "narrows.models.catalogue",
-    "fit": "narrows.training.loop",
+    "fit": "narrows.tasks.train",
+    "train": "narrows.tasks.train",
+    "Model": "narrows.models.base",
     "from_arrays": "narrows.data.samples",
-    "load": "narrows.models.container",
+    "load": "narrows.models.loading",
     "open_samples": "narrows.data.sources",
     "restore": "narrows.tasks.restore",
 }

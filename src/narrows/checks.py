@@ -1,11 +1,9 @@
-"""Numbers that a person gives, checked in one place and refused in one line.
-
-Next door: everything that has settings.
-"""
+"""Settings that a user gives, checked in one place and refused in one line."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -33,3 +31,10 @@ def brief(value: Any) -> str:
     """Any object in a few words of one line."""
     words = " ".join(repr(value).split())
     return words if len(words) <= 40 else f"{words[:39]}…"
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> Any:
+    """`value`, which has to be one of the words `allowed`; raises `SettingsError`."""
+    if value not in allowed:
+        raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(allowed)}")
+    return value

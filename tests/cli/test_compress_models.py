@@ -20,7 +20,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, digits: Samples) -> list[Pa
     for steps in (1, 2):
         model = narrows.build(digits.description, width=16, purpose="compress")
         list(narrows.fit(model, digits, narrows.Settings(steps=steps, batch_size=64)))
-        model.packed["lossy"] = pack(model, digits)
+        model.keep_packed("lossy", pack(model, digits))
         model.save(folder / f"{steps}.safetensors")
     return sorted(folder.iterdir())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -125,8 +126,8 @@ def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path:
     options = ("--for", "inpaint", "--mask", tmp_path / "m.png", "--width", 8, "--steps", 2, "--crop", 24)
     code, _, err = call("train", photos, "-o", model, *options)
     assert code == 0, err
-    assert narrows.load(model).config.degradation == [
-        {"degradation": "missing", "low": pytest.approx(1 / 3), "high": pytest.approx(1 / 3), "kind": "given"}
+    assert narrows.load(model).specification.degradation == [
+        {"degradation": "missing", "share": pytest.approx([1 / 3, 1 / 3]), "kind": "given"}
     ]
 
 
@@ -197,17 +198,48 @@ def test_inspect_tells_what_a_model_restores(call, models) -> None:
 
 def test_options_of_damage_go_with_their_purpose(refused, photos: Path, tmp_path: Path) -> None:
     train = ("train", photos, "-o", tmp_path / "m", "--for")
-    assert "--scale was given with --for denoise" in refused(*train, "denoise", "--scale", 2)
-    assert "--missing was given with --for compress" in refused(*train, "compress", "--missing", 0.5)
+    assert "2 times smaller was given with purpose denoise" in refused(*train, "denoise", "--scale", 2)
+    assert "0.5 missing (any) was given with purpose compress" in refused(*train, "compress", "--missing", 0.5)
     assert "--holes was given without --missing" in refused(*train, "upscale", "--holes", "boxes")
     np.save(tmp_path / "mask.npy", np.ones((4, 4)))
     assert "mark some and not all" in refused(*train, "inpaint", "--mask", tmp_path / "mask.npy")
     assert "choose one" in refused(*train, "inpaint", "--mask", tmp_path / "mask.npy", "--missing", 0.5)
     assert "no such file" in refused(*train, "inpaint", "--mask", tmp_path / "nowhere.png")
+    assert "choose one" in refused(
+        *train, "upscale", "--mask", tmp_path / "mask.npy", "--holes", "boxes", "--missing", 1
+    )
+    assert "scale 0" in refused(*train, "upscale", "--scale", 0)
     assert "scale 9" in refused(*train, "upscale", "--scale", 9)
     assert "noise 2" in refused(*train, "denoise", "--noise", "2")
     assert "no number such as" in refused(*train, "denoise", "--noise", "much")
     assert not (tmp_path / "m").exists()
+
+
+def test_the_command_line_offers_what_the_library_has() -> None:
+    from narrows.cli import damages, train
+    from narrows.degradations.base import TASKS
+    from narrows.degradations.masks import MaskKind
+    from narrows.degradations.noise import NoiseKind
+
+    choices = {option.name: option.type.choices for option in train.command.params if hasattr(option.type, "choices")}
+    assert damages.RESTORING == TASKS
+    assert tuple(choices["noise_kind"]) == get_args(NoiseKind)
+    assert tuple(choices["holes"]) == get_args(MaskKind)
+
+
+def test_a_model_to_inpaint_may_also_remove_noise(call, photos: Path, tmp_path: Path, pictures) -> None:
+    model = tmp_path / "m.safetensors"
+    options = ("--for", "inpaint", "--noise", 0.1, "--clip", "--width", 8, "--steps", 2, "--crop", 24)
+    code, _, err = call("train", photos, "-o", model, *options)
+    assert code == 0, err
+    mask = np.zeros(pictures.values[0].shape[:2], bool)
+    mask[::3] = True
+    np.save(tmp_path / "m.npy", mask)
+    Image.fromarray(pictures.values[0]).save(tmp_path / "a.png")
+    out = tmp_path / "b.png"
+    code, _, err = call("inpaint", tmp_path / "a.png", "--mask", tmp_path / "m.npy", "-m", model, "-o", out)
+    assert code == 0, err
+    assert out.exists()
 
 
 def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_path: Path, pictures) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from narrows.models.compressors import of_effort
 
 import narrows
 from narrows.archive.promise import Promise
@@ -14,7 +15,6 @@ from narrows.entropy.cumulative import Integers, discretised
 from narrows.errors import SettingsError
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.catalogue import build
-from narrows.models.compressors import of_effort
 from narrows.tasks.codec import Codec, prepare
 from narrows.training.settings import Settings
 

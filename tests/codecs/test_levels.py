@@ -23,7 +23,7 @@ from narrows.entropy.cumulative import PRECISION, Integers
 from narrows.errors import ArchiveError, ModelError
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.catalogue import build
-from narrows.models.container import load
+from narrows.models.loading import load
 from narrows.training.settings import Settings
 
 QUALITIES = (1, 25, 50, 60, 75, 90, 100)
@@ -46,7 +46,7 @@ class Counting(Encoder):
 def trained(digits: Samples) -> Autoencoder:
     model = build(digits.description, width=16, purpose="compress")
     list(narrows.fit(model, digits, Settings(steps=40, batch_size=64)))
-    model.packed["lossy"] = pack(model, digits)
+    model.keep_packed("lossy", pack(model, digits))
     return model
 
 

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from narrows.training.objective import Objective
 
 import narrows
 from narrows.archive.archive import Archive
@@ -21,11 +22,10 @@ from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.catalogue import build
-from narrows.models.container import load
+from narrows.models.loading import load
 from narrows.tasks.codec import Codec, prepare
 from narrows.training import loop
 from narrows.training.checkpoint import State
-from narrows.training.objective import Objective
 from narrows.training.settings import Settings
 
 COUNT = 12  # remembered
@@ -103,7 +103,7 @@ def test_the_model_file_keeps_the_memory(trained: Autoencoder) -> None:
     trained.save(file)
     file.seek(0)
     again = load(file)
-    assert again.config.memory == COUNT
+    assert again.specification.memory == COUNT
     assert again.packed == trained.packed
     images = variants(0)[:3]
     assert Codec(again, quality=50).compress(images) == Codec(trained, quality=50).compress(images)

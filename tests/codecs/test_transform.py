@@ -242,8 +242,8 @@ def test_pictures_of_any_channels_are_learned(channels: int) -> None:
 
 
 def test_small_images_have_levels_unless_told_otherwise(digits: Samples) -> None:
-    assert build(digits.description, purpose="compress").config.network == "levels"
-    assert build(digits.description, "transform", purpose="compress").config.network == "transform"
+    assert build(digits.description, purpose="compress").specification.network == "levels"
+    assert build(digits.description, "transform", purpose="compress").specification.network == "transform"
     with pytest.raises(SettingsError, match="levels, transform or flat"):
         build(digits.description, "dense", purpose="compress")
 
@@ -254,7 +254,7 @@ def test_a_start_loses_nothing_but_by_rounding(trained: Autoencoder) -> None:
     list(narrows.fit(model, samples, Settings(steps=1, batch_size=1, learning_rate=1e-12)))
     x = to_tensor(np.asarray(samples.values), samples.description)
     with torch.no_grad():
-        assert (model.part("decoder")(model.part("encoder")(x)) - x).abs().max() < 1e-3
+        assert (model.decoder(model.encoder(x)) - x).abs().max() < 1e-3
 
 
 def test_last_bits_that_are_more_than_bits_are_refused(codec: TransformCodec) -> None:

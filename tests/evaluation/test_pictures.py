@@ -20,7 +20,7 @@ def pictures_of(request: pytest.FixtureRequest) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def conv(pictures_of: Samples) -> narrows.Autoencoder:
+def conv(pictures_of: Samples) -> narrows.Model:
     model = narrows.build(pictures_of.description, "conv", 6)
     list(narrows.fit(model, pictures_of, narrows.Settings(steps=2, crop=32)))
     return model
@@ -36,7 +36,7 @@ def test_effects_of_channels_are_shown_around_the_place_that_is_set(conv, pictur
     assert "What each channel of the code does: 6 of 6 channels" in texts(figure)
     assert "set at one place of the image only" in texts(figure)
     shown = [np.asarray(image.get_array()) for image in figure.findobj(AxesImage)]
-    side = 3 * conv.config.step
+    side = 3 * conv.grid.step
     assert {image.shape[:2] for image in shown} == {(side, side)}
     low, high = shown[0], shown[pictures.EFFECT_STEPS - 1]
     # The middle third, where the place is, changes; the corner of the panel hardly does.

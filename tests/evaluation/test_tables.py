@@ -9,7 +9,7 @@ import pytest
 
 import narrows
 from narrows.data.columns import columns_of, encode
-from narrows.degradations import damage
+from narrows.degradations import Cells
 from narrows.errors import ModelError
 from narrows.evaluation import tables
 from narrows.io.csv import Table, read_table
@@ -27,17 +27,15 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 
 @pytest.fixture(scope="module")
-def model(table: Table) -> narrows.Autoencoder:
+def model(table: Table) -> narrows.Model:
     columns, _ = columns_of(table)
     samples = narrows.from_arrays(encode(table, columns))
-    model = narrows.build(samples.description, width=16, degradation=damage.cells(columns, 0.3))
+    model = narrows.build(samples.description, width=16, degradation=Cells(columns, 0.3))
     list(narrows.fit(model, samples, narrows.Settings(steps=100, threads=1)))
     return model
 
 
-def test_known_cells_are_hidden_and_what_follows_from_others_is_found(
-    model: narrows.Autoencoder, table: Table
-) -> None:
+def test_known_cells_are_hidden_and_what_follows_from_others_is_found(model: narrows.Model, table: Table) -> None:
     found = tables.evaluate(model, table)
     assert found.rows == 300
     assert [line.name for line in found.totals] == ["all numbers", "all categories"]
@@ -56,7 +54,7 @@ def test_known_cells_are_hidden_and_what_follows_from_others_is_found(
     assert tables.evaluate(model, table) == found
 
 
-def test_another_table_is_refused(model: narrows.Autoencoder, tmp_path: Path) -> None:
+def test_another_table_is_refused(model: narrows.Model, tmp_path: Path) -> None:
     (tmp_path / "o.csv").write_text("height,weight\n150,80\n")
     with pytest.raises(ModelError, match="no column 'kind'"):
         tables.evaluate(model, read_table(tmp_path / "o.csv"))

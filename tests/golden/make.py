@@ -18,11 +18,9 @@ from narrows.archive.archive import Archive, Entry, Writer
 from narrows.archive.promise import Promise
 from narrows.codecs.block import PIXELS, BlockCodec
 from narrows.data.columns import Column
-from narrows.degradations import damage
-from narrows.degradations.base import Degradation
-from narrows.degradations.kinds import Grey
+from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Purpose
+from narrows.models.base import Purpose
 from narrows.tasks.codec import prepare
 
 HERE = Path(__file__).parent
@@ -222,10 +220,10 @@ def models() -> None:
 
 
 RESTORERS: dict[str, tuple[Degradation, dict[str, Any]]] = {
-    "restorer-noise": (damage.noise((0, 0.2)), {"strength": 0.1}),
-    "restorer-missing": (damage.missing((0.2, 0.8)), {"mask": np.indices((20, 21)).prod(axis=0) % 7 > 2}),
+    "restorer-noise": (Noise((0, 0.2)), {"strength": 0.1}),
+    "restorer-missing": (Missing((0.2, 0.8)), {"mask": np.indices((20, 21)).prod(axis=0) % 7 > 2}),
     "restorer-grey": (Grey(), {}),
-    "restorer-smaller": (damage.smaller(2), {}),
+    "restorer-smaller": (Smaller(2), {}),
 }
 
 
@@ -236,7 +234,7 @@ def restorers() -> None:
     table = np.concatenate([rows, np.random.default_rng(0).random(rows.shape) < 0.7], axis=1, dtype=np.float32)
     columns = [Column(f"column {n}") for n in range(6)]
     cases = {name: (photos, photos[:3], *case) for name, case in RESTORERS.items()}
-    cases["restorer-cells"] = (table, table[:30], damage.cells(columns, 0.3), {})
+    cases["restorer-cells"] = (table, table[:30], Cells(columns, 0.3), {})
     for name, (clean, seen, degradation, hints) in cases.items():
         path = HERE / f"{name}.safetensors"
         if path.exists():

@@ -16,37 +16,39 @@ import narrows
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, OutputError, SettingsError
 from narrows.models import container as store
-from narrows.models.catalogue import NETWORKS, build
+from narrows.models.catalogue import CATALOGUE, build
 from narrows.training.settings import Settings
+
+AUTOENCODERS = [name for name, row in CATALOGUE.items() if "reconstruct" in row.purposes]
 
 
 @pytest.fixture(scope="module")
-def trained(digits: Samples) -> narrows.Autoencoder:
+def trained(digits: Samples) -> narrows.Model:
     model = build(digits.description, "lesson-linear", 4)
     list(narrows.fit(model, digits, Settings(steps=20)))
     return model
 
 
 @pytest.fixture(scope="module")
-def content(trained: narrows.Autoencoder) -> bytes:
+def content(trained: narrows.Model) -> bytes:
     file = io.BytesIO()
     trained.save(file)
     return file.getvalue()
 
 
-@pytest.mark.parametrize("network", list(NETWORKS))
+@pytest.mark.parametrize("network", AUTOENCODERS)
 def test_every_network_comes_back_to_the_bit(network: str, digits: Samples, tmp_path: Path) -> None:
     model = build(digits.description, network, seed=3)
     model.save(tmp_path / "m.safetensors")
     back = narrows.load(tmp_path / "m.safetensors")
-    assert back.config == model.config
+    assert back.specification == model.specification
     assert back.description == model.description
     for (name, a), (other, b) in zip(model.state_dict().items(), back.state_dict().items(), strict=True):
         assert name == other
         assert torch.equal(a, b)
 
 
-def test_provenance_and_the_pca_beside_it_are_kept(trained: narrows.Autoencoder, content: bytes) -> None:
+def test_provenance_and_the_pca_beside_it_are_kept(trained: narrows.Model, content: bytes) -> None:
     back = narrows.load(io.BytesIO(content))
     assert back.provenance == json.loads(json.dumps(trained.provenance))
     assert back.provenance["plan"]["steps"] == 20
@@ -55,7 +57,7 @@ def test_provenance_and_the_pca_beside_it_are_kept(trained: narrows.Autoencoder,
 
 def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, digits, tmp_path: Path) -> None:
     for half, other in (("encoder", "decoder"), ("decoder", "encoder")):
-        trained.save(tmp_path / half, half=half)
+        trained.save_half(tmp_path / half, half)
         assert (tmp_path / half).stat().st_size < 0.75 * len(content)
         back = narrows.load(tmp_path / half)
         with pytest.raises(ModelError, match=f"holds no {other}"):
@@ -64,9 +66,9 @@ def test_a_half_alone_is_smaller_and_works_without_the_other(trained, content, d
     samples = narrows.load(tmp_path / "decoder").decode(codes)
     assert np.array_equal(samples, trained.decode(trained.encode(digits.values)))
     with pytest.raises(ModelError):
-        narrows.load(tmp_path / "decoder").save(tmp_path / "x", half="encoder")
+        narrows.load(tmp_path / "decoder").save_half(tmp_path / "x", "encoder")
     with pytest.raises(SettingsError, match="allowed are encoder and decoder"):
-        trained.save(tmp_path / "x", half="middle")
+        trained.save_half(tmp_path / "x", "middle")
 
 
 def test_a_flip_of_any_byte_is_noticed(content: bytes) -> None:
@@ -117,7 +119,7 @@ def test_files_that_are_no_models_are_refused_in_one_line(foreign: bytes, tmp_pa
     assert "\n" not in str(caught.value)
 
 
-def test_a_newer_format_says_so(trained: narrows.Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_format_says_so(trained: narrows.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
     monkeypatch.setattr(store, "FORMAT_VERSION", 2)
     trained.save(file)
@@ -127,12 +129,12 @@ def test_a_newer_format_says_so(trained: narrows.Autoencoder, monkeypatch: pytes
         narrows.load(file)
 
 
-def test_a_checkpoint_or_tensors_that_do_not_fit_are_refused(trained: narrows.Autoencoder) -> None:
+def test_a_checkpoint_or_tensors_that_do_not_fit_are_refused(trained: narrows.Model) -> None:
     tensors = {k: v.clone() for k, v in trained.state_dict().items()}
     metadata = {
         "sha256": "0" * 64,
         "format_version": 1,
-        "config": trained.config.to_json(),
+        "specification": trained.specification.to_json(),
         "description": trained.description.to_json(),
         "provenance": {},
     }
@@ -140,13 +142,13 @@ def test_a_checkpoint_or_tensors_that_do_not_fit_are_refused(trained: narrows.Au
     with pytest.raises(ModelError, match="does not fit together"):
         narrows.load(io.BytesIO(store.seal(tensors, metadata)))
     with pytest.raises(ModelError, match="does not fit together"):
-        narrows.load(io.BytesIO(store.seal(tensors, {**metadata, "config": {"network": "dense"}})))
+        narrows.load(io.BytesIO(store.seal(tensors, {**metadata, "specification": {"network": "dense"}})))
     with pytest.raises(ModelError, match="does not fit together"):
         narrows.load(io.BytesIO(store.seal(tensors, {"sha256": "0" * 64, "format_version": 1})))
 
 
 @pytest.mark.parametrize("path", [None, 5, b"m"])
-def test_what_is_no_path_and_no_file_is_refused(trained: narrows.Autoencoder, path: object) -> None:
+def test_what_is_no_path_and_no_file_is_refused(trained: narrows.Model, path: object) -> None:
     with pytest.raises(SettingsError, match="give a path or a binary file"):
         trained.save(path)
     with pytest.raises(ModelError, match="give a path or a binary file"):
@@ -159,7 +161,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
             narrows.load(path)
 
 
-def test_saving_where_nothing_can_be_written_leaves_nothing(trained: narrows.Autoencoder, tmp_path: Path) -> None:
+def test_saving_where_nothing_can_be_written_leaves_nothing(trained: narrows.Model, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         trained.save(tmp_path / "missing" / "m.safetensors")
     assert list(tmp_path.iterdir()) == []

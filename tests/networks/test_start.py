@@ -9,18 +9,21 @@ from sklearn.decomposition import PCA
 
 from narrows.data.batches import chunks, to_tensor
 from narrows.data.samples import Samples, from_arrays
+from narrows.models.base import Beginning, Model, measured
 from narrows.models.catalogue import build
 from narrows.networks.klt import linear_optimum, thinned, unfold
-from narrows.training.begin import start_network
-from narrows.training.loop import mean_squared_error
 from narrows.training.settings import Settings, decide
 
 
 def started(samples: Samples, network: str, code: int, start: str = "pca"):
     model = build(samples.description, network, code)
     plan = decide(model, samples, Settings(start=start, validation=0))
-    start_network(model, samples, np.arange(len(samples)), plan)
+    model.start(samples, np.arange(len(samples)), Beginning(plan.start, plan.crop, plan.seed, plan.device))
     return model.eval()
+
+
+def error_of(model: Model, x: torch.Tensor) -> float:
+    return measured(model, x, 0).mse
 
 
 def pca_error(x: torch.Tensor, code: int, block: int = 0) -> float:
@@ -72,13 +75,13 @@ def test_too_many_components_are_refused() -> None:
 @pytest.mark.parametrize("code", [1, 8, 32, 64])
 def test_dense_starts_no_worse_than_pca(digits: Samples, code: int) -> None:
     x = to_tensor(digits.values, digits.description)
-    assert mean_squared_error(started(digits, "dense", code), x) <= pca_error(x, code) * (1 + 1e-4) + 1e-8
+    assert error_of(started(digits, "dense", code), x) <= pca_error(x, code) * (1 + 1e-4) + 1e-8
 
 
 @pytest.mark.parametrize("code", [1, 4, 16])
 def test_conv_starts_no_worse_than_the_block_klt(digits: Samples, code: int) -> None:
     x = to_tensor(digits.values, digits.description)
-    assert mean_squared_error(started(digits, "conv", code), x) <= pca_error(x, code, 4) * (1 + 1e-4) + 1e-8
+    assert error_of(started(digits, "conv", code), x) <= pca_error(x, code, 4) * (1 + 1e-4) + 1e-8
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -89,27 +92,27 @@ def test_conv_of_two_levels_starts_as_the_klt_of_the_largest_blocks(channels: in
     samples = from_arrays(np.minimum(smooth.astype(int) + noise, 255).astype(np.uint8))
     x = to_tensor(samples.values, samples.description)
     model = started(samples, "conv", 6 * channels)
-    assert model.config.step == 8
-    assert mean_squared_error(model, x) <= pca_error(x, 6 * channels, 8) * (1 + 1e-3)
+    assert model.grid.step == 8
+    assert error_of(model, x) <= pca_error(x, 6 * channels, 8) * (1 + 1e-3)
 
 
 def test_conv_keeps_everything_when_the_code_is_as_large_as_the_image(digits: Samples) -> None:
     x = to_tensor(digits.values, digits.description)
-    assert mean_squared_error(started(digits, "conv", 16), x) < 1e-8
+    assert error_of(started(digits, "conv", 16), x) < 1e-8
 
 
 def test_the_linear_lesson_network_starts_within_a_tenth_of_pca(digits: Samples) -> None:
     x = to_tensor(digits.values, digits.description)
     for code in (2, 8, 32):
-        assert mean_squared_error(started(digits, "lesson-linear", code), x) <= 1.1 * pca_error(x, code) + 1e-4
+        assert error_of(started(digits, "lesson-linear", code), x) <= 1.1 * pca_error(x, code) + 1e-4
 
 
 def test_on_mnist_every_start_holds_what_it_promises(mnist: Samples) -> None:
     x = to_tensor(mnist.values[:2000], mnist.description)
     full = to_tensor(mnist.values[::6], mnist.description)
-    assert mean_squared_error(started(mnist, "lesson-linear", 32), x) <= 1.1 * pca_error(full, 32)
-    assert mean_squared_error(started(mnist, "dense", 32), x) <= pca_error(x, 32)
-    assert mean_squared_error(started(mnist, "conv", 4), x) <= pca_error(x, 4, 4) * 1.001
+    assert error_of(started(mnist, "lesson-linear", 32), x) <= 1.1 * pca_error(full, 32)
+    assert error_of(started(mnist, "dense", 32), x) <= pca_error(x, 32)
+    assert error_of(started(mnist, "conv", 4), x) <= pca_error(x, 4, 4) * 1.001
 
 
 def test_the_linear_start_opens_every_unit(digits: Samples) -> None:
@@ -142,14 +145,14 @@ def test_a_random_start_is_pytorchs_own_and_far_from_pca(digits: Samples) -> Non
     torch.manual_seed(0)
     weight = torch.nn.Linear(64, 16).weight
     assert torch.equal(model.encoder[1].weight, weight)
-    assert mean_squared_error(model, x) > 2 * pca_error(x, 16)
+    assert error_of(model, x) > 2 * pca_error(x, 16)
 
 
 def test_constant_samples_start_without_dividing_by_nothing() -> None:
     samples = from_arrays(np.full((20, 12, 12, 1), 7, np.uint8))
     for network in ("dense", "conv", "lesson-linear"):
         x = to_tensor(samples.values, samples.description)
-        error = mean_squared_error(started(samples, network, 4), x)
+        error = error_of(started(samples, network, 4), x)
         assert np.isfinite(error)
         assert error < 1e-3
 

@@ -12,19 +12,17 @@ import torch
 
 import narrows
 from narrows.data.samples import Samples
-from narrows.degradations import damage
-from narrows.degradations.base import Degradation, Observed
-from narrows.degradations.kinds import Grey
+from narrows.degradations import Custom, Degradation, Grey, Missing, Noise, Observed, Smaller, combined
 from narrows.errors import ModelError, SettingsError
-from narrows.models.restoring import cut
+from narrows.models.base import cut
 
 KINDS = {
-    "noise": damage.noise(0.2),
-    "missing": damage.missing(0.5, "pixels"),
+    "noise": Noise(0.2),
+    "missing": Missing(0.5, "pixels"),
     "grey": Grey(),
-    "smaller": damage.smaller(2),
-    "a third": damage.smaller(3),
-    "both": damage.combined([damage.noise(0.1), damage.smaller(2)]),
+    "smaller": Smaller(2),
+    "a third": Smaller(3),
+    "both": combined([Noise(0.1), Smaller(2)]),
 }
 
 
@@ -36,13 +34,13 @@ def tinted(pictures: Samples) -> Samples:
     return narrows.from_arrays([np.round(image).astype(np.uint8) for image in colours])
 
 
-def trained(samples: Samples, degradation: Degradation, steps: int, **settings) -> narrows.Autoencoder:
+def trained(samples: Samples, degradation: Degradation, steps: int, **settings) -> narrows.Model:
     model = narrows.build(samples.description, width=8, degradation=degradation)
     list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8, **settings)))
     return model
 
 
-def observed(model: narrows.Autoencoder, samples: Samples, number: int = 0) -> tuple[torch.Tensor, Observed]:
+def observed(model: narrows.Model, samples: Samples, number: int = 0) -> tuple[torch.Tensor, Observed]:
     x = torch.from_numpy(samples.values[number]).permute(2, 0, 1)[None].float() / 255
     return x, model.observe(x, torch.Generator().manual_seed(5))[0]
 
@@ -87,7 +85,7 @@ def test_a_picture_twice_as_bright_and_noisy_gives_twice_the_answer(learned, pic
     _, seen = observed(model, pictures)
     with torch.no_grad():
         once = model.restored(seen)
-        twice = model.restored(Observed(2 * seen.seen, 2 * seen.told))
+        twice = model.restored(Observed(2 * seen.seen, 2 * seen.condition))
     assert torch.allclose(2 * once, twice, atol=1e-4)
 
 
@@ -96,7 +94,7 @@ def test_what_is_known_is_kept_to_the_bit(learned, pictures: Samples) -> None:
     x, seen = observed(model, pictures)
     with torch.no_grad():
         y = model.restored(seen)
-    assert torch.equal(torch.where(seen.told > 0, y, 0), torch.where(seen.told > 0, x, 0))
+    assert torch.equal(torch.where(seen.condition > 0, y, 0), torch.where(seen.condition > 0, x, 0))
     assert not torch.equal(y, x)
 
 
@@ -105,7 +103,7 @@ def test_a_model_comes_back_from_its_file(kind: str, learned, pictures: Samples,
     model = learned(kind)
     model.save(tmp_path / "m.safetensors")
     again = narrows.load(tmp_path / "m.safetensors")
-    assert again.config == model.config
+    assert again.specification == model.specification
     assert again.degradation == model.degradation
     _, seen = observed(model, pictures)
     with torch.no_grad():
@@ -113,7 +111,7 @@ def test_a_model_comes_back_from_its_file(kind: str, learned, pictures: Samples,
 
 
 def test_a_function_of_ones_own_is_undone_by_a_loaded_model(pictures: Samples, tmp_path: Path) -> None:
-    darker = damage.custom(lambda x, generator: x / 2)
+    darker = Custom(lambda x, generator: x / 2)
     model = trained(pictures, darker, 10)
     assert model.provenance["metrics"]["validation_mse"] < 0.01 * model.provenance["metrics"]["damaged_mse"]
     model.save(tmp_path / "m.safetensors")
@@ -140,7 +138,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(pictures: Samples, tmp
 
 @pytest.mark.parametrize("network", ["lesson-denoise", "conv", "dense", "lesson-linear"])
 def test_autoencoders_learn_to_restore_too(network: str, digits: Samples) -> None:
-    model = narrows.build(digits.description, network, degradation=damage.noise(0.5, clip=True))
+    model = narrows.build(digits.description, network, degradation=Noise(0.5, clip=True))
     list(narrows.fit(model, digits, narrows.Settings(epochs=2)))
     metrics = model.provenance["metrics"]
     assert metrics["pca_mse"] is None
@@ -148,7 +146,7 @@ def test_autoencoders_learn_to_restore_too(network: str, digits: Samples) -> Non
 
 
 def test_a_mask_is_kept_by_autoencoders_too(digits: Samples) -> None:
-    model = narrows.build(digits.description, "dense", degradation=damage.missing(0.5, "pixels"))
+    model = narrows.build(digits.description, "dense", degradation=Missing(0.5, "pixels"))
     list(narrows.fit(model, digits, narrows.Settings(steps=30)))
     mask = np.random.default_rng(0).random((20, 8, 8)) < 0.5
     few = np.asarray(digits.values[:20])
@@ -161,7 +159,7 @@ def test_what_cannot_be_built_is_refused(digits: Samples, pictures: Samples) -> 
     rows = narrows.from_arrays(np.zeros((9, 5), np.float32)).description
     for make, words in (
         (lambda: narrows.build(digits.description, degradation=Grey()), "RGB images are needed"),
-        (lambda: narrows.build(rows, degradation=damage.smaller(2)), "it needs images"),
+        (lambda: narrows.build(rows, degradation=Smaller(2)), "it needs images"),
         (lambda: narrows.build(pictures.description, code=7, degradation=Grey()), "leave it out"),
         (lambda: narrows.build(pictures.description, width=2, degradation=Grey()), "width"),
         (lambda: narrows.build(pictures.description, "unet"), "network 'unet' was given"),
@@ -171,11 +169,11 @@ def test_what_cannot_be_built_is_refused(digits: Samples, pictures: Samples) -> 
         with pytest.raises(SettingsError, match=words):
             make()
     with pytest.raises(ModelError, match="restores nothing"):
-        narrows.build(pictures.description).restored(Observed(torch.zeros(1, 3, 8, 8), torch.zeros(1, 0, 8, 8)))
+        narrows.restore(narrows.build(pictures.description), pictures)
 
 
 def test_a_network_that_learned_nothing_says_so(pictures: Samples) -> None:
-    model = narrows.build(pictures.description, width=8, degradation=damage.smaller(2))
+    model = narrows.build(pictures.description, width=8, degradation=Smaller(2))
     settings = narrows.Settings(steps=2, crop=32, learning_rate=1e-12, start="random")
     *_, last = narrows.fit(model, pictures, settings)
-    assert any("no better than what it is to restore" in note for note in last.notes)
+    assert any("no better than the damaged samples" in note for note in last.notes)

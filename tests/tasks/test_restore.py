@@ -7,27 +7,26 @@ import pytest
 
 import narrows
 from narrows.data.samples import Samples
-from narrows.degradations import damage
-from narrows.degradations.kinds import Grey
+from narrows.degradations import Grey, Missing, Noise, Smaller
 from narrows.errors import DataError, ModelError, SettingsError
 from narrows.tasks import restore as restoring
 from narrows.tasks.restore import fill, set_vividness
 
 
-def made(samples: Samples, degradation, steps: int = 30) -> narrows.Autoencoder:
+def made(samples: Samples, degradation, steps: int = 30) -> narrows.Model:
     model = narrows.build(samples.description, width=8, degradation=degradation)
     list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8)))
     return model
 
 
 @pytest.fixture(scope="module")
-def denoiser(pictures: Samples) -> narrows.Autoencoder:
-    return made(pictures, damage.noise((0.0, 0.3)))
+def denoiser(pictures: Samples) -> narrows.Model:
+    return made(pictures, Noise((0.0, 0.3)))
 
 
 @pytest.fixture(scope="module")
-def filler(pictures: Samples) -> narrows.Autoencoder:
-    return made(pictures, damage.missing(0.5, "pixels"))
+def filler(pictures: Samples) -> narrows.Model:
+    return made(pictures, Missing(0.5, "pixels"))
 
 
 def noisy(image: np.ndarray, level: float) -> np.ndarray:
@@ -55,7 +54,7 @@ def test_pieces_give_what_the_whole_gives(pictures: Samples, denoiser, filler, m
     image = np.tile(pictures.values[0], (5, 5, 1))[:340, :410]
     seen = noisy(image, 0.1)
     mask = rng.random(image.shape[:2]) < 0.5
-    larger = made(pictures, damage.smaller(3), 5)
+    larger = made(pictures, Smaller(3), 5)
     colour = made(pictures, Grey(), 5)
 
     def every() -> list[np.ndarray]:
@@ -98,7 +97,7 @@ def test_models_that_know_alpha_see_it_and_keep_it(pictures: Samples) -> None:
     samples = narrows.from_arrays(
         [np.concatenate([i, rng.integers(0, 255, (*i.shape[:2], 1), np.uint8)], axis=2) for i in pictures.values]
     )
-    for degradation in (damage.noise(0.1), Grey(), damage.smaller(2)):
+    for degradation in (Noise(0.1), Grey(), Smaller(2)):
         model = made(samples, degradation, 2)
         image = samples.values[0]
         found = narrows.restore(model, [image])[0]
@@ -126,7 +125,7 @@ def test_sixteen_bits_and_floats_are_restored_in_their_own_range(pictures: Sampl
 
 def test_known_values_of_doubles_come_back_to_the_bit(pictures: Samples) -> None:
     samples = narrows.from_arrays([image / 255 + 1e-12 for image in pictures.values])
-    model = made(samples, damage.missing(0.5, "pixels"), 2)
+    model = made(samples, Missing(0.5, "pixels"), 2)
     image = samples.values[0]
     mask = np.random.default_rng(0).random(image.shape[:2]) < 0.5
     found = narrows.restore(model, [image], mask=[mask])[0]
@@ -134,7 +133,7 @@ def test_known_values_of_doubles_come_back_to_the_bit(pictures: Samples) -> None
 
 
 def test_many_small_images_go_through_together_and_give_the_same(digits: Samples, monkeypatch) -> None:
-    model = narrows.build(digits.description, width=8, degradation=damage.noise(0.3, clip=True))
+    model = narrows.build(digits.description, width=8, degradation=Noise(0.3, clip=True))
     list(narrows.fit(model, digits, narrows.Settings(steps=5)))
     few = np.asarray(digits.values[:50])
     together = narrows.restore(model, few)
@@ -185,7 +184,7 @@ def test_nan_in_arrays_is_filled_in_and_the_rest_stays(shape: tuple[int, ...]) -
     rng = np.random.default_rng(0)
     whole = rng.random(shape)
     samples = narrows.from_arrays(whole)
-    model = narrows.build(samples.description, width=8, degradation=damage.missing(0.3, "pixels"))
+    model = narrows.build(samples.description, width=8, degradation=Missing(0.3, "pixels"))
     list(narrows.fit(model, samples, narrows.Settings(steps=3)))
     plane = shape if len(shape) == 2 else shape[:3]
     gone = rng.random(plane) < 0.3
@@ -210,7 +209,7 @@ def test_eight_views_of_a_network_that_adds_nothing_are_the_first_guess(alpha: b
     image = pictures.values[0]
     if alpha:
         image = np.concatenate([image, image[..., :1]], axis=2)
-    for degradation in (damage.smaller(2), damage.missing(0.5), damage.noise(0.1)):
+    for degradation in (Smaller(2), Missing(0.5), Noise(0.1)):
         model = narrows.build(pictures.description, width=8, degradation=degradation)
         mask = np.random.default_rng(0).random(image.shape[:2]) < 0.5 if "known" in degradation.needs else None
         once, best = (narrows.restore(model, [image], mask=mask, effort=e)[0] for e in ("usual", "best"))

@@ -13,11 +13,12 @@ from sklearn.impute import IterativeImputer, SimpleImputer
 
 import narrows
 from narrows.data.columns import Column, columns_of, encode
-from narrows.degradations import damage
+from narrows.degradations import Cells
 from narrows.errors import DataError, ModelError, SettingsError
+from narrows.integrations.sklearn import Imputer
 from narrows.io.csv import parse, read_table
 from narrows.tasks.restore import restore
-from narrows.tasks.tables import Imputer, filled
+from narrows.tasks.tables import filled
 
 STEPS = 150
 
@@ -69,7 +70,7 @@ def test_before_training_the_network_is_the_mean_of_a_gaussian_given_what_is_kno
     x = (x - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))
     known = rng.random(x.shape) >= 0.2
     vectors = np.concatenate([x * known, known], axis=1).astype(np.float32)
-    model = narrows.build(narrows.from_arrays(vectors).description, degradation=damage.cells([Column("a")] * 3))
+    model = narrows.build(narrows.from_arrays(vectors).description, degradation=Cells([Column("a")] * 3))
     list(narrows.fit(model, vectors, narrows.Settings(steps=1, learning_rate=1e-12, threads=1)))
     mean, covariance = x.mean(axis=0), np.cov(x.T)
     some = vectors[(known == (True, True, False)).all(axis=1)][:50]
@@ -172,7 +173,7 @@ def test_categories_that_follow_from_the_rest_are_filled_in_right() -> None:
     table = parse("\n".join(["x,kind,y", *rows]))
     columns, _ = columns_of(table)
     vectors = encode(table, columns)
-    model = narrows.build(narrows.from_arrays(vectors).description, width=64, degradation=damage.cells(columns))
+    model = narrows.build(narrows.from_arrays(vectors).description, width=64, degradation=Cells(columns))
     list(narrows.fit(model, vectors, narrows.Settings(steps=STEPS, threads=1)))
     text, count = filled(model, table)
     assert count == gone.sum()

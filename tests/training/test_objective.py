@@ -10,14 +10,14 @@ import torch
 import narrows
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 from narrows.models.catalogue import build
 from narrows.training.settings import Settings
 
 SETTINGS = Settings(steps=12, batch_size=32, seed=3)
 
 
-def fresh(digits: Samples) -> Autoencoder:
+def fresh(digits: Samples) -> Model:
     return build(digits.description, width=16, seed=3, purpose="compress")
 
 

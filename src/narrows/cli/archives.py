@@ -18,9 +18,11 @@ def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
     if path is None:
         return {}
-    from narrows.models.container import load  # loads PyTorch
+    from narrows.models.loading import load  # loads PyTorch
+    from narrows.models.lossy import Compressing
 
-    return load(path).packed
+    model = load(path)
+    return dict(model.packed) if isinstance(model, Compressing) else {}
 
 
 def choose_promise(

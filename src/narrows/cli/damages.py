@@ -1,7 +1,4 @@
-"""How samples are damaged in training, as options of `narrows train`.
-
-Next door: `train` learns to undo it.
-"""
+"""The options of `narrows train` that say how samples are damaged."""
 
 from __future__ import annotations
 
@@ -12,13 +9,6 @@ from typing import Any
 import click
 
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
-_OWN = {
-    "denoise": ("noise",),
-    "inpaint": ("missing", "mask", "noise"),
-    "colourise": ("grey", "noise", "missing", "mask"),
-    "upscale": ("scale", "noise", "missing", "mask"),
-}  # the first of each is always there
-_NEEDS = {"noise_kind": "noise", "clip": "noise", "holes": "missing"}
 
 
 def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -37,20 +27,20 @@ _OPTIONS = (
         "--noise",
         callback=_range,
         metavar="S",
-        help="With --for denoise and the like: noise of level S, 0 to 1, or a range such as 0..0.2.",
+        help="When restoring is learned: noise of level S, 0 to 1, or a range such as 0..0.2.",
     ),
     click.option(
         "--noise-kind",
         type=click.Choice(["gaussian", "salt-and-pepper", "poisson"]),
         default=None,
-        help="What S is: a standard deviation, a share of the values, a standard deviation at white.",
+        help="S is a standard deviation, the share of values changed, or the standard deviation at white.",
     ),
-    click.option("--clip", is_flag=True, help="Noisy values are cut to the range of the samples, as files do."),
+    click.option("--clip", is_flag=True, help="Cut noisy values to the range of the samples, as image files do."),
     click.option(
         "--missing",
         callback=_range,
         metavar="P",
-        help="With --for inpaint and the like: the share P of the pixels is missing, or a range such as 0.1..0.9.",
+        help="The share P of the pixels is missing, or a range such as 0.1..0.9.",
     ),
     click.option(
         "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), default=None, help="What is missing."
@@ -59,7 +49,7 @@ _OPTIONS = (
         "--mask",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="In place of --missing: every sample misses what this picture or .npy marks by other than 0.",
+        help="In place of --missing: what this picture or .npy marks by anything but 0 is missing from every sample.",
     ),
     click.option("--scale", type=int, metavar="K", help="With --for upscale: 2 (usual), 3 or 4 times smaller."),
 )
@@ -82,38 +72,33 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def degradation(purpose: str, damage: dict[str, Any]) -> Any:
-    """What was said of damage as a degradation, None for purposes that restore nothing.
+    """The degradation that the options ask for, None where they ask for none; the library adds what is usual.
 
-    Raises `SettingsError` for what the purpose cannot have.
+    Raises `SettingsError` for an option without the one that it belongs to.
     """
-    from narrows.degradations import damage as damages
+    from narrows.degradations import Missing, Noise, Smaller, combined
     from narrows.errors import SettingsError
     from narrows.io.pictures import read_mask
 
-    given = {name: value for name, value in damage.items() if value not in (None, False)}
-    allowed = _OWN.get(purpose, ())
-    for name in given:
-        option = f"--{name.replace('_', '-')}"
-        needed = _NEEDS.get(name, name)
-        if needed not in allowed:
-            others = " or ".join(task for task in RESTORING if needed in _OWN[task])
-            raise SettingsError(f"{option} was given with --for {purpose}; it goes with --for {others}")
-        if needed not in given and needed != _OWN[purpose][0]:
+    given = {name: value for name, value in damage.items() if value is not None and value is not False}
+    for name, needed, usual in (
+        ("noise_kind", "noise", Noise),
+        ("clip", "noise", Noise),
+        ("holes", "missing", Missing),
+    ):
+        if name in given and needed not in given and purpose != usual.task:
+            option = f"--{name.replace('_', '-')}"
             raise SettingsError(f"{option} was given without --{needed}; add it, or leave it out")
-    if purpose not in RESTORING:
-        return None
-    parts: list[Any] = []
-    if purpose == "upscale":
-        parts.append(damages.smaller(given.get("scale", 2)))
-    if purpose == "colourise":
-        parts.append(damages.grey())
-    if purpose == "denoise" or "noise" in given:
-        level = given.get("noise", damages.USUAL_NOISE)
-        parts.append(damages.noise(level, given.get("noise_kind", "gaussian"), bool(given.get("clip"))))
     if "mask" in given:
-        if "missing" in given or "holes" in given:
-            raise SettingsError("of --mask on one side and --missing and --holes on the other, choose one")
-        parts.append(damages.given(read_mask(given["mask"])))
-    elif purpose == "inpaint" or "missing" in given:
-        parts.append(damages.missing(given.get("missing", damages.USUAL_MISSING), given.get("holes", "any")))
-    return damages.combined(parts)
+        given["mask"] = read_mask(given["mask"])
+
+    def fields(**names: str) -> dict[str, Any]:
+        return {field: given[name] for field, name in names.items() if name in given}
+
+    made = (
+        (Smaller, fields(scale="scale")),
+        (Noise, fields(level="noise", kind="noise_kind", clip="clip")),
+        (Missing, fields(share="missing", kind="holes", mask="mask")),
+    )
+    parts = [kind(**chosen) for kind, chosen in made if chosen]
+    return combined(parts) if parts else None

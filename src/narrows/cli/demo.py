@@ -35,7 +35,8 @@ def command(output: Path, as_json: bool) -> None:
     from narrows.evaluation import pictures, report
     from narrows.io.atomic import make_folder
     from narrows.models.catalogue import build
-    from narrows.models.container import load
+    from narrows.models.coded import Coded
+    from narrows.models.loading import load
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
@@ -54,12 +55,14 @@ def command(output: Path, as_json: bool) -> None:
         path = output / f"{network}-{start}.safetensors"
         model.save(path)
         model = load(path)  # what is measured is what a person would have tomorrow
+        assert isinstance(model, Coded)
         evaluation = report.evaluate(model, test)
         if not rows:
             assert evaluation.pca_mse is not None
             rows.append((f"PCA, {CODE} numbers", f"{evaluation.pca_mse:.5f}", "", ""))
         rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
         results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": evaluation.pca_mse})
+    assert isinstance(model, Coded)
     written = pictures.draw(model, test, evaluation, output)
     restored = _denoise(training, test, output)
     if as_json:
@@ -72,7 +75,7 @@ def command(output: Path, as_json: bool) -> None:
     lines = [restored.damaged, *restored.rivals, restored.restored]
     show.result_table(
         f"The same digits with noise of {NOISE}, restored",
-        [(line.name if line is not restored.restored else "unet", f"{line.psnr_db:.2f}") for line in lines],
+        [(line.name if line is not restored.restored else "narrows", f"{line.psnr_db:.2f}") for line in lines],
         ("", "PSNR dB"),
     )
     show.result(f"Picture: restored.png in {output}/")
@@ -82,13 +85,15 @@ def command(output: Path, as_json: bool) -> None:
 
 def _denoise(training: Any, test: Any, output: Path) -> Any:
     """Learn to remove noise, measure it beside the classical ways, and draw it."""
-    from narrows.degradations import damage
+    from narrows.degradations import Noise
     from narrows.evaluation import figures, restored
     from narrows.models.catalogue import build
+    from narrows.models.restorer import Restoring
     from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
-    model = build(training.description, width=24, degradation=damage.noise(NOISE))
+    model = build(training.description, width=24, degradation=Noise(NOISE))
+    assert isinstance(model, Restoring)
     with show.bar() as draw:
         for progress in fit(model, training, Settings(steps=DENOISING_STEPS)):
             if not progress.finished:

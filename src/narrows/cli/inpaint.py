@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from narrows.cli import restoring, tables
+from narrows.cli import restoring
 
 
 @click.command("inpaint")
@@ -23,9 +23,7 @@ from narrows.cli import restoring, tables
     metavar="V",
     help="The value of missing pixels: a number, one a channel such as 255,0,255, or nan in an .npy.",
 )
-def command(
-    data: str, model_path: Path, output: Path, mask: Path | None, missing_value: str | None, **options: Any
-) -> None:
+def command(data: str, model_path: Path, output: Path, **options: Any) -> None:
     """Fill in what is missing of INPUT, pictures, arrays or a table, with a model trained by --for inpaint.
 
     \b
@@ -37,13 +35,4 @@ def command(
     or say NaN or NA, and everything else stays to the byte; free text is kept, and must not be missing.
     A folder gives a folder of the same tree; ICC profile, EXIF and alpha are kept. An .npy of samples gives an .npy.
     """
-    from narrows.errors import SettingsError
-    from narrows.io.csv import is_table
-
-    if is_table(data):
-        if options.pop("effort") != "usual":
-            raise SettingsError("--effort best was given for a table; it turns pictures: leave it out")
-        options.pop("skip_bad")
-        tables.inpaint(data, model_path, output, mask=mask, missing_value=missing_value, **options)
-        return
-    restoring.run("inpaint", data, model_path, output, mask=mask, missing_value=missing_value, **options)
+    restoring.run("inpaint", data, model_path, output, **options)

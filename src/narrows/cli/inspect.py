@@ -41,7 +41,7 @@ def command(path: Path, names: bool, as_json: bool) -> None:
 
 
 def _model(path: Path) -> tuple[dict[str, Any], str]:
-    from narrows.models.container import card, load
+    from narrows.models.loading import card, load
 
     model = load(path)
     return {"file": str(path), "bytes": path.stat().st_size, **card(model)}, f"\n{model}"

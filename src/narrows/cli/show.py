@@ -25,6 +25,11 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def note(line: str) -> None:
+    """Something that a person should know."""
+    say(f"note: {line}")
+
+
 def result(line: str) -> None:
     """A line of the result, on stdout. Raises `OutputError` where that is closed."""
     _stdout()
@@ -48,7 +53,7 @@ def shape(code: Sequence[int]) -> str:
     return "x".join(str(n or "?") for n in code)
 
 
-def result_table(title: str, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> None:
+def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
     """A table on stdout; the first column is text, the others are numbers."""
     table = Table(title=title, title_justify="left")
     for index, name in enumerate(columns):

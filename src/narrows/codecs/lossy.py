@@ -37,12 +37,11 @@ from narrows.entropy.cumulative import Integers
 from narrows.entropy.integer_networks import plain_products
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Autoencoder, Config
+from narrows.models.base import Specification
 from narrows.models.catalogue import rebuild
-from narrows.models.compressors import FLAT, LEVELS
+from narrows.models.lossy import Lossy, companions
 from narrows.networks.levels import Levels
 from narrows.networks.prior import RECALL_DIAL
-from narrows.training.begin import beside_of
 
 VERSION = 1
 VECTORS = 2048  # that decide the ranges of the exact networks
@@ -51,27 +50,24 @@ DAMAGE = (StopIteration, ValueError, TypeError, LookupError, RuntimeError, Overf
 Shape = tuple[int, ...]
 
 
-def pack(model: Autoencoder, samples: Samples) -> bytes:
+def pack(model: Lossy, samples: Samples) -> bytes:
     """The compact model of a trained one; a few of the samples it was trained on decide ranges.
 
-    Made once, when training has ended, and stored with the model: other machines might round otherwise. Raises
-    `ModelError` for a model that does not compress in this way.
+    Made once, when training has ended, and stored with the model: other machines might round otherwise.
     """
-    if model.prior is None:
-        raise ModelError("this model has no lossy code; train one with --for compress")
     model.eval()
-    card = {"config": model.config.to_json(), "description": model.description.to_json()}
+    card = {"specification": model.specification.to_json(), "description": model.description.to_json()}
     text = json.dumps(card, separators=(",", ":"), sort_keys=True).encode()
-    decoder = weights.to_arrays(model.part("decoder").cpu())
+    decoder = weights.to_arrays(model.decoder.cpu())
     head = [np.array([VERSION, len(decoder) - 1]), np.frombuffer(text, np.uint8), *decoder]
     if isinstance(model.prior, Levels):
         return pack_arrays([*head, *levels_codec(model.prior.cpu(), _few(model, samples, 128, 256)).to_arrays()])
-    encoder, prior, x = model.part("encoder").cpu(), model.prior.cpu(), model.pad(_few(model, samples, 64, 128))
+    encoder, prior, x = model.encoder.cpu(), model.prior.cpu(), model.pad(_few(model, samples, 64, 128))
     encoding = pack_arrays(weights.to_arrays(encoder))
     if prior.flat:
         flat = flat_codec(prior, lambda dial: _coded(encoder, x, dial), len(x))
         return weights.joined(pack_arrays([*head, *flat.to_arrays()]), encoding)
-    likes = beside_of(model, samples)
+    likes = companions(model, samples)
     beside = None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
@@ -86,27 +82,25 @@ def pack(model: Autoencoder, samples: Samples) -> bytes:
     return weights.joined(decoding, weights.joined(encoding, likeness.tobytes(), weights.RECALLED))
 
 
-def _remembered(
-    model: Autoencoder, samples: Samples, latents: LatentsCodec
-) -> tuple[list[bytes], npt.NDArray[np.int8]]:
+def _remembered(model: Lossy, samples: Samples, latents: LatentsCodec) -> tuple[list[bytes], npt.NDArray[np.int8]]:
     """The bytes of every sample that the model remembers, and thumbnails to find them by, `(M, D)`."""
 
     def one(i: int) -> tuple[bytes, Floats]:
         image = np.asarray(samples.values[i : i + 1])
         x = model.pad(to_tensor(image, model.description))
-        code = _coded(model.part("encoder"), x, torch.tensor([RECALL_DIAL]))
+        code = _coded(model.encoder, x, torch.tensor([RECALL_DIAL]))
         return remembered(latents, code[0].permute(1, 2, 0).double().numpy()), likenesses(image)[0]
 
-    chosen = spread(len(samples), model.config.memory).tolist()
+    chosen = spread(len(samples), model.specification.memory).tolist()
     payloads, thumbnails = zip(*in_order(partial(one, i) for i in chosen), strict=True)
     found = np.stack(thumbnails)
     return list(payloads), np.rint(found * (127 / np.abs(found).max(initial=1e-9))).astype(np.int8)
 
 
-def _few(model: Autoencoder, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
+def _few(model: Lossy, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
     """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side; or
     in the place of each image of the set the one that `others` names."""
-    if not model.config.step:
+    if not model.grid.step:
         chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
         return to_tensor(np.asarray(samples.values[chosen]), model.description)
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
@@ -130,37 +124,35 @@ def open_codec(packed: bytes, encoder: bytes = b"") -> LossyCodec | TransformCod
     packed, recalled = weights.parted(packed, weights.RECALLED)
     encoder, thumbnails = weights.parted(encoder, weights.RECALLED)
     model, arrays = _read(packed)
-    count, density = model.config.memory, _density(model.config, arrays)
+    count, density = model.specification.memory, _density(model, arrays)
     memory = None
     if isinstance(density, LatentsCodec) and count:
         memory = _memory(model, density, next(arrays, np.empty(0, np.int64)), recalled, thumbnails)
     if next(arrays, None) is not None or (recalled and memory is None):
         raise ModelError("a compact model with more in it than it should have; make the model again")
     if isinstance(density, LevelsCodec):
-        return LossyCodec(model.description, model.part("decoder"), density)
+        return LossyCodec(model.description, model.decoder, density)
     half = None
     if encoder:
         try:
             rest = iter(unpack_arrays(encoder))
-            half = weights.from_arrays(model.part("encoder"), rest)
+            half = weights.from_arrays(model.encoder, rest)
         except DAMAGE:
             raise ModelError("a model whose encoder is damaged; make the model again") from None
-    return TransformCodec(model.config, model.description, model.part("decoder"), density, half, memory)
+    return TransformCodec(model, density, half, memory)
 
 
-def _density(config: Config, arrays: Iterator[Integers]) -> LevelsCodec | LatentsCodec | FlatCodec:
-    if config.network == LEVELS:
+def _density(model: Lossy, arrays: Iterator[Integers]) -> LevelsCodec | LatentsCodec | FlatCodec:
+    if isinstance(model.prior, Levels):
         return LevelsCodec.from_arrays(arrays)
-    if config.network == FLAT:
+    if model.prior.flat:
         return FlatCodec.from_arrays(arrays)
-    return LatentsCodec.from_arrays(arrays, config.memory > 0)
+    return LatentsCodec.from_arrays(arrays, model.specification.memory > 0)
 
 
-def _memory(
-    model: Autoencoder, latents: LatentsCodec, lengths: Integers, recalled: bytes, thumbnails: bytes
-) -> Memory:
+def _memory(model: Lossy, latents: LatentsCodec, lengths: Integers, recalled: bytes, thumbnails: bytes) -> Memory:
     """What a model remembers; raises `ModelError` where it does not fit the model."""
-    fits = len(lengths.shape) == 1 and 1 <= len(lengths) <= model.config.memory and bool((lengths >= 0).all())
+    fits = len(lengths.shape) == 1 and 1 <= len(lengths) <= model.specification.memory and bool((lengths >= 0).all())
     fits = fits and lengths.max() <= len(recalled) and lengths.sum() == len(recalled)
     if not fits or len(thumbnails) not in (0, len(lengths) * thumbnail_size(model.description.shape)):
         raise ModelError("a compact model whose memory is damaged; make the model again")
@@ -172,7 +164,7 @@ def _memory(
     return Memory(latents, (high, wide, latents.channels), payloads, likeness if thumbnails else None)
 
 
-def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
+def _read(packed: bytes) -> tuple[Lossy, Iterator[Integers]]:
     """A model with its decoder's weights, and the arrays that follow them."""
     arrays = iter(unpack_arrays(packed))
     try:
@@ -180,13 +172,20 @@ def _read(packed: bytes) -> tuple[Autoencoder, Iterator[Integers]]:
         if version != VERSION:
             raise ModelError(f"a compact model of version {version}; update narrows")
         card = json.loads(next(arrays).astype(np.uint8).tobytes())
-        config, description = Config(**card["config"]), Description.from_json(card["description"])
-        _check(config, description)
+        specification, description = (
+            Specification(**card["specification"]),
+            Description.from_json(card["description"]),
+        )
+        _check(specification, description)
         with torch.device("meta"):
-            model = rebuild(description, config)
-        if len(model.part("decoder").state_dict()) != count or model.config != config:
+            model = rebuild(description, specification)
+        if (
+            not isinstance(model, Lossy)
+            or len(model.decoder.state_dict()) != count
+            or model.specification != specification
+        ):
             raise ValueError
-        weights.from_arrays(model.part("decoder"), arrays)
+        weights.from_arrays(model.decoder, arrays)
         return model, arrays
     except ModelError:
         raise
@@ -260,12 +259,12 @@ class LossyCodec:
         return samples
 
 
-def _check(config: Config, description: Description) -> None:
+def _check(wanted: Specification, description: Description) -> None:
     """Raise ValueError for what no model that codes at a quality has."""
-    sizes = (config.code, config.width, config.step, config.offset, config.block, config.memory)
+    sizes = (wanted.code, wanted.width, wanted.memory, wanted.fold)
     if any(type(size) is not int for size in sizes):
         raise ValueError
-    if config.purpose != "compress" or math.prod(description.shape) > MOST_VALUES:
+    if wanted.purpose != "compress" or math.prod(description.shape) > MOST_VALUES:
         raise ValueError
 
 

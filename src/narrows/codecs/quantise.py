@@ -18,7 +18,7 @@ from narrows.data.batches import chunks
 from narrows.data.samples import Samples
 from narrows.entropy.cumulative import LOGIT_BITS
 from narrows.entropy.integer_networks import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, Doubles, Exact, Layer, Longs
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.density import Density
 from narrows.networks.layers import Added
 from narrows.networks.pixels import DIGITS, LEVELS, Pixels, one_hot, passes
 
@@ -154,9 +154,8 @@ def base_two(network: nn.Module) -> nn.Sequential:
     return scaled
 
 
-def pack(model: Autoencoder, samples: Samples) -> bytes:
+def pack(model: Density, samples: Samples) -> bytes:
     """The compact model of a trained density of pixels; a few of the samples decide the ranges."""
-    assert model.pixels is not None
     few = np.linspace(0, len(samples) - 1, min(RANGE_SAMPLES, len(samples))).astype(np.int64)
     crop = RANGE_CROP if samples.description.varied or max(samples.description.shape[:2]) > RANGE_CROP else 0
     x = torch.cat(list(chunks(samples, few, crop)))

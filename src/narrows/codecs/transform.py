@@ -23,13 +23,12 @@ from narrows.codecs.latents import QUALITIES, LatentsCodec
 from narrows.codecs.pixels import batches, tiles
 from narrows.codecs.references import Memory
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.samples import Description
 from narrows.entropy.coder import Decoder, Encoder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.integer_networks import plain_products
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Config
+from narrows.models.lossy import Lossy
 from narrows.networks.transform import PIECE
 
 Shape = tuple[int, ...]
@@ -41,23 +40,21 @@ class TransformCodec:
 
     def __init__(
         self,
-        config: Config,
-        description: Description,
-        decoder: nn.Module,
+        model: Lossy,
         latents: LatentsCodec | FlatCodec,
         encoder: nn.Module | None = None,
         memory: Memory | None = None,
     ) -> None:
         """Raises `ModelError` where the parts do not fit together."""
-        self.config, self.description = config, description
-        self.decoder, self.latents, self.encoder, self.memory = decoder, latents, encoder, memory
-        if latents.channels != config.code or latents.spatial != bool(config.step):
+        self.grid, self.description, self.decoder = model.grid, model.description, model.decoder
+        self.latents, self.encoder, self.memory = latents, encoder, memory
+        if latents.channels != model.specification.code or latents.spatial != bool(model.grid.step):
             raise ModelError("a compact model whose parts do not fit together; make the model again")
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         """Whether the model is one of such samples."""
         own = self.description
-        if not self.config.step:
+        if not self.grid.step:
             return dtype == np.dtype(own.dtype) and all(s == own.shape for s in shapes)
         return dtype == np.dtype(own.dtype) and all(len(s) == 3 and s[2] == own.channels for s in shapes)
 
@@ -107,14 +104,14 @@ class TransformCodec:
 
     def _code_shape(self, size: Shape) -> Shape:
         """Shape `(h, w, K)` of the code of a piece."""
-        sides = (self.config.padded(n) // self.config.step for n in size[:2]) if self.config.step else (1, 1)
+        sides = (self.grid.padded(n) // self.grid.step for n in size[:2]) if self.grid.step else (1, 1)
         return (*sides, self.latents.channels)
 
     @torch.no_grad()
     def _analysed(self, encoder: nn.Module, x: torch.Tensor, quality: int) -> Doubles:
         """The codes `(N, h, w, K)` of samples in 0..1."""
-        if self.config.step:
-            below, right = (self.config.padded(n) - n for n in x.shape[2:])
+        if self.grid.step:
+            below, right = (self.grid.padded(n) - n for n in x.shape[2:])
             x = functional.pad(x, (0, right, 0, below), mode="replicate")
         with plain_products(torch.device("cpu")):
             code = encoder(x, _dial(quality).expand(len(x)))
@@ -127,8 +124,8 @@ class TransformCodec:
         values = self.latents.values(found).astype(np.float32)
         x = torch.from_numpy(values).permute(0, 3, 1, 2)
         with plain_products(torch.device("cpu")):
-            y = self.decoder(x if self.config.step else x[:, :, 0, 0], _dial(quality).expand(len(x)))
-        y = y[..., : size[0], : size[1]] if self.config.step else y
+            y = self.decoder(x if self.grid.step else x[:, :, 0, 0], _dial(quality).expand(len(x)))
+        y = y[..., : size[0], : size[1]] if self.grid.step else y
         return from_tensor(y, replace(self.description, shape=size))
 
 

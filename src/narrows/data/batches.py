@@ -18,6 +18,7 @@ from narrows.data.samples import CHUNK_BYTES, Description, Samples
 from narrows.io.arrays import Array, Ragged
 
 Indices = npt.NDArray[np.int64]
+RUN_VALUES = 1 << 23  # of samples that are read together
 
 
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -178,3 +179,14 @@ def centre_crop(image: Array, side: int, align: int = 1) -> Array:
         image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
     top, left = ((n - side) // (2 * align) * align for n in image.shape[:2])
     return image[top : top + side, left : left + side]
+
+
+def runs(samples: Samples) -> Iterator[Array]:
+    """The samples in order, as arrays of one size each and of bounded memory."""
+    values = samples.values
+    if isinstance(values, Ragged):
+        yield from (values[i][None] for i in range(len(values)))
+        return
+    rows = max(1, RUN_VALUES // samples.description.values)
+    for start in range(0, len(values), rows):
+        yield np.asarray(values[start : start + rows])

@@ -56,6 +56,10 @@ class Description:
         """Numbers in one sample; 0 where the sizes differ."""
         return int(np.prod(self.shape))
 
+    def values_in(self, crop: int) -> int:
+        """Numbers in a crop of so many pixels a side; in one sample where `crop` is 0."""
+        return crop * crop * self.channels if crop else self.values
+
     @property
     def form(self) -> str:
         """Kind, size and channels in words."""

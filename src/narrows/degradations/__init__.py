@@ -1,1 +1,38 @@
-"""How samples are damaged, `clean -> observed`, and what a network that restores them has to know."""
+"""How samples are damaged, `clean -> observed`, and what a network needs to undo it."""
+
+from narrows.degradations.base import Degradation, Hints, Observed, Task
+from narrows.degradations.cells import Cells
+from narrows.degradations.colour import Grey
+from narrows.degradations.compose import (
+    Combination,
+    combined,
+    degradation_for,
+    from_json,
+    noise_of,
+    parts_of,
+    to_json,
+)
+from narrows.degradations.custom import Custom
+from narrows.degradations.masks import Missing
+from narrows.degradations.noise import Noise
+from narrows.degradations.resample import Smaller
+
+__all__ = [
+    "Cells",
+    "Combination",
+    "Custom",
+    "Degradation",
+    "Grey",
+    "Hints",
+    "Missing",
+    "Noise",
+    "Observed",
+    "Smaller",
+    "Task",
+    "combined",
+    "degradation_for",
+    "from_json",
+    "noise_of",
+    "parts_of",
+    "to_json",
+]

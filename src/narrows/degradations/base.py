@@ -1,43 +1,52 @@
-"""What all degradations have in common: damaged samples, what is known beside them, and how they are restored.
+"""What every degradation can do: damage samples, describe itself, and say how a network undoes it.
 
-Tensors are clean samples in 0..1, images `(N, C, H, W)` without alpha or vectors `(N, D)`, on any device; random
-numbers come from the generator that is passed in. Next door: `degrade` has the degradations themselves.
+Samples are tensors in 0..1 on any device: images `(N, C, H, W)` without alpha, or vectors `(N, D)`. Random numbers
+come from the generator that is passed in.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import torch
 
-from narrows.degradations.resample import larger
+from narrows.checks import real
+from narrows.errors import SettingsError
 
-Task = Literal["denoise", "inpaint", "colourise", "upscale"]
+Task = Literal["denoise", "inpaint", "colourise", "upscale"]  # each may include those before it
+TASKS: tuple[Task, ...] = get_args(Task)
 Hint = Literal["level", "known"]
+Range = float | tuple[float, float]
+SHARE_MOST = 0.99  # of a sample that can be missing
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What is left of samples: `seen` as a person has it, and `told`, what is known beside it: a level or a mask
-    `(N, T, ...)`, over the same plane."""
+    """Damaged samples as they are `seen`, and the `condition` that a network gets beside them: a noise level or a
+    mask, `(N, K, H, W)` over the plane of what is seen, or `(N, K)` for vectors."""
 
     seen: torch.Tensor
-    told: torch.Tensor
+    condition: torch.Tensor
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What a person knows of damaged samples: the `level` of noise of each `(N,)`, and which pixels are `known`,
-    `(N, 1, H, W)`."""
+    """What a user knows about damaged samples: the noise `level` of each `(N,)`, and the pixels that are `known`, 1
+    where they are, `(N, 1, H, W)` or `(N, D)`."""
 
     level: torch.Tensor | None = None
     known: torch.Tensor | None = None
 
 
 class Degradation(ABC):
-    """What all degradations have."""
+    """A way to damage samples, and everything that a network needs to undo it. `str` describes it in a few words."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name in model files and messages."""
 
     @property
     @abstractmethod
@@ -47,21 +56,17 @@ class Degradation(ABC):
     @property
     @abstractmethod
     def scale(self) -> int:
-        """How many times smaller the sides become."""
+        """The factor by which the sides of an image shrink."""
 
     @property
     @abstractmethod
     def fold(self) -> int:
-        """Pixels a side that a network may take together: finer than that, nothing has to be worked out."""
+        """The side in pixels of the blocks that a network may treat as one position."""
 
     @property
     @abstractmethod
-    def told(self) -> int:
-        """How many channels a network is told beside the damaged sample."""
-
-    @abstractmethod
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        """Damage samples."""
+    def condition_channels(self) -> int:
+        """The number of channels K of the condition."""
 
     @property
     @abstractmethod
@@ -69,43 +74,51 @@ class Degradation(ABC):
         """The hints without which damaged samples cannot be restored."""
 
     @abstractmethod
+    def __str__(self) -> str: ...
+
+    @abstractmethod
+    def to_json(self) -> list[dict[str, Any]]:
+        """The parts of it as JSON objects, each with its name under `degradation`."""
+
+    @abstractmethod
+    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        """Damage clean samples."""
+
+    @abstractmethod
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        """Damaged samples of a person's, `(N, C, H, W)`, with the hints that are needed."""
+        """Samples that came damaged, with the hints that are needed."""
 
     @abstractmethod
     def hints(self, observed: Observed) -> Hints:
-        """The hints with which `given` would tell the same."""
+        """The hints from which `given` makes the same condition."""
 
     @abstractmethod
     def guess(self, observed: Observed) -> torch.Tensor:
-        """The classical first answer, of the shape of the clean samples."""
+        """A first guess by classical means, of the shape of the clean samples."""
 
     @abstractmethod
     def colours(self, clean: int) -> tuple[int, ...]:
-        """How many colour channels damaged samples may have, where clean ones have so many."""
+        """The numbers of colour channels that damaged samples may have, if clean ones have `clean`."""
 
     @abstractmethod
     def answers(self, colours: int) -> int:
-        """Channels that a network answers for samples of so many."""
+        """The number of channels that a network returns for samples with so many colour channels."""
 
     @abstractmethod
     def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
-        """The answer by which a guess becomes the samples wanted."""
+        """What a network should return so that `guess` becomes `wanted`."""
 
     @abstractmethod
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        """Samples from what was seen, the guess and what a network answered, not clipped."""
+        """Restored samples from the guess and what a network returned; not clipped."""
 
     @abstractmethod
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
-        """What is to be undone by a trained network, from what it made of validation samples: mostly the same."""
+        """The degradation as the trained model keeps it, given what the network made of validation samples."""
 
 
 class Residual(Degradation):
-    """A degradation of which a network answers what has to be added to the guess."""
-
-    def colours(self, clean: int) -> tuple[int, ...]:
-        return (clean,)
+    """A degradation for which a network returns the difference from the guess to the clean samples."""
 
     def answers(self, colours: int) -> int:
         return colours
@@ -113,17 +126,14 @@ class Residual(Degradation):
     def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
         return wanted - guess
 
-    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        return guess + answer
-
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
         return self
 
 
-class Unaided(Residual):
-    """One of which a network is told nothing: it begins with what is seen, made larger where that is small."""
+class Unconditional(Residual):
+    """A residual degradation whose network sees nothing beside the damaged samples."""
 
-    told = 0
+    condition_channels = 0
     needs = ()
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
@@ -132,5 +142,30 @@ class Unaided(Residual):
     def hints(self, observed: Observed) -> Hints:
         return Hints()
 
-    def guess(self, observed: Observed) -> torch.Tensor:
-        return larger(observed.seen, self.scale)
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return (clean,)
+
+    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return guess + answer
+
+
+def range_of(name: str, value: Any, most: float = 1.0) -> tuple[float, float]:
+    """A number, or a pair from low to high, as a pair within 0..`most`. Raises `SettingsError` for others, for low
+    above high, and for a range that is nothing but 0."""
+    low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
+    low, high = real(name, low, 0, most), real(name, high, 0, most)
+    if low > high or high == 0:
+        raise SettingsError(f"{name} {low:g} to {high:g} was given; the end must be above 0 and not below the start")
+    return low, high
+
+
+def range_words(span: tuple[float, float]) -> str:
+    """A range for people: `0.5`, or `0.1 to 0.9`."""
+    low, high = span
+    return f"{low:g}" if low == high else f"{low:.3g} to {high:.3g}"
+
+
+def uniform(span: tuple[float, float], like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A number drawn uniformly from the range for each sample: `(N, 1, ...)`."""
+    shape = (len(like), *(1,) * (like.ndim - 1))
+    return span[0] + (span[1] - span[0]) * torch.rand(shape, generator=generator, device=like.device)

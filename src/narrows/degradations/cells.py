@@ -1,52 +1,69 @@
-"""Cells of a table that are missing: a degradation of vectors that say themselves what of them is known.
-
-Samples are as `columns` makes them, `(N, 2W)`: values, then which of them are known. In training further cells are
-hidden, whole columns of a row at a time, so that a table with holes teaches how to fill them.
-"""
+"""Cells of a table hidden: a degradation of vectors that carry their own mask."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from narrows.data.columns import Column
-from narrows.degradations.base import Degradation, Hints, Observed
+from narrows.degradations.base import SHARE_MOST, Degradation, Hints, Observed, Range, range_of, range_words
+
+USUAL_CELLS = (0.1, 0.4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Cells(Degradation):
-    """A share from `low` to `high` of the known cells hidden, another for each row, in a table of these `columns`.
+    """A share of the cells of a table with these `columns` hidden, or a range of shares, drawn anew for each row.
 
-    What is seen is the sample with 0 in place of what is hidden, what is told `(N, W)`, which values are left.
+    Samples are as `data.columns.encode` makes them, `(N, 2W)`: W values, then 1 for each that is known. So a table
+    with holes can teach how to fill them: further cells are hidden in training, a category as a whole. What is seen
+    has 0 in place of hidden values, and the condition `(N, W)` is 1 for those that are left. Columns may be given as
+    `Column.to_json` writes them.
+
+    Raises `SettingsError` for shares outside 0..0.99.
     """
 
-    low: float
-    high: float
     columns: tuple[Column, ...]
+    share: tuple[float, float]
 
+    name = "cells"
     scale = 1
     fold = 1
-    told = 1
+    condition_channels = 1
     task = "inpaint"
     needs = ()
 
+    def __init__(self, columns: Sequence[Column | dict[str, Any]], share: Range = USUAL_CELLS) -> None:
+        made = tuple(column if isinstance(column, Column) else Column.from_json(column) for column in columns)
+        vars(self).update(columns=made, share=range_of("missing", share, SHARE_MOST))  # frozen: not by assignment
+
+    def __str__(self) -> str:
+        return f"{range_words(self.share)} of the cells hidden"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        columns = [column.to_json() for column in self.columns]
+        return [{"degradation": self.name, "columns": columns, "share": list(self.share)}]
+
     @property
     def width(self) -> int:
-        """Values in a row."""
+        """The number of values W in a row."""
         return sum(column.width for column in self.columns)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         widths = torch.tensor([column.width for column in self.columns], device=clean.device)
         draws = torch.rand((len(clean), len(widths) + 1), generator=generator, device=clean.device)
-        share = self.low + (self.high - self.low) * draws[:, :1]
+        low, high = self.share
+        share = low + (high - low) * draws[:, :1]
         left = (draws[:, 1:] >= share).to(clean.dtype).repeat_interleave(widths, dim=1)
-        return self._of(clean, clean[:, self.width :] * left)
+        return self._observed(clean, clean[:, self.width :] * left)
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        return self._of(seen, seen[:, self.width :])
+        return self._observed(seen, seen[:, self.width :])
 
-    def _of(self, sample: torch.Tensor, left: torch.Tensor) -> Observed:
+    def _observed(self, sample: torch.Tensor, left: torch.Tensor) -> Observed:
         values, known = sample[:, : self.width], sample[:, self.width :]
         return Observed(torch.cat([values * left, known], dim=1), left)
 
@@ -67,7 +84,7 @@ class Cells(Degradation):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         values, known = guess[:, : self.width], guess[:, self.width :]
-        return torch.cat([torch.where(observed.told > 0, values, answer), known], dim=1)
+        return torch.cat([torch.where(observed.condition > 0, values, answer), known], dim=1)
 
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
         return self

@@ -1,106 +1,191 @@
-"""Several degradations one after the other, and functions of a person's own.
-
-Next door: `degrade` has the single ones.
-"""
+"""Several degradations as one, those that go with a purpose, and degradations as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from narrows.degradations.base import Degradation, Hint, Hints, Observed, Residual, Task, Unaided
+from narrows.checks import brief
+from narrows.degradations.base import TASKS, Degradation, Hint, Hints, Observed, Residual, Task
+from narrows.degradations.cells import Cells
+from narrows.degradations.colour import Grey
+from narrows.degradations.custom import Custom
+from narrows.degradations.masks import Missing
+from narrows.degradations.noise import Noise
+from narrows.degradations.resample import Smaller
+from narrows.errors import SettingsError
+
+KINDS = (Smaller, Grey, Noise, Missing, Cells, Custom)  # in the order in which damage happens
+USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes if nothing else is said
 
 
 @dataclass(frozen=True)
 class Combination(Residual):
-    """Several degradations, one after the other: first smaller, then grey, then noisy, then with holes, as a camera
-    does it. A network is told all that it is told of each, and answers what to add to their guesses in turn."""
+    """Several degradations one after the other, as in a camera: an image becomes smaller, loses its colour, gets
+    noisy, then pixels go missing. Make it with `combined`, which checks and sorts the parts.
+
+    The conditions of all parts are joined, and a network returns the difference from their guesses in turn.
+    """
 
     parts: tuple[Degradation, ...]
 
     @property
+    def name(self) -> str:
+        """The names of the parts."""
+        return " + ".join(part.name for part in self.parts)
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.parts))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [fields for part in self.parts for fields in part.to_json()]
+
+    @property
     def task(self) -> Task:
-        """That of the first part, which changes the sample most."""
-        return self.parts[0].task
+        """The last task among those of the parts: it includes the others."""
+        return max((part.task for part in self.parts), key=TASKS.index)
 
     @property
     def scale(self) -> int:
-        """Only the first part may be smaller."""
+        """That of the first part: only `Smaller` has one, and it comes first."""
         return self.parts[0].scale
 
     @property
     def fold(self) -> int:
-        """That of the part that needs the finest, but no less than is made of one pixel."""
+        """That of the part that needs the smallest, but no less than the block that became one pixel."""
         return max(self.scale, min(part.fold for part in self.parts))
 
     @property
-    def told(self) -> int:
-        """Channels that all parts tell together."""
-        return sum(part.told for part in self.parts)
-
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        seen, told = clean, []
-        for part in self.parts:
-            observed = part.observe(seen, generator)
-            seen = observed.seen
-            told.append(observed.told)
-        return Observed(seen, torch.cat(told, dim=1))
+    def condition_channels(self) -> int:
+        """Those of all parts."""
+        return sum(part.condition_channels for part in self.parts)
 
     @property
     def needs(self) -> tuple[Hint, ...]:
         """Those of all parts."""
         return tuple(hint for part in self.parts for hint in part.needs)
 
-    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        told = []
-        for part in self.parts:
-            observed = part.given(seen, hints)
-            seen = observed.seen
-            told.append(observed.told)
-        return Observed(seen, torch.cat(told, dim=1))
+    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        return self._in_turn(clean, lambda part, seen: part.observe(seen, generator))
 
-    def colours(self, clean: int) -> tuple[int, ...]:
-        return tuple({n for n in (1, clean) if all(n in part.colours(clean) for part in self.parts)})
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        return self._in_turn(seen, lambda part, seen: part.given(seen, hints))
 
     def hints(self, observed: Observed) -> Hints:
-        level = known = None
-        told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
-        for part, beside in zip(self.parts, told, strict=True):
-            found = part.hints(Observed(observed.seen, beside))
-            level = level if found.level is None else found.level
-            known = known if found.known is None else found.known
+        found = [part.hints(Observed(observed.seen, condition)) for part, condition in self._apart(observed)]
+        level = next((one.level for one in found if one.level is not None), None)
+        known = next((one.known for one in found if one.known is not None), None)
         return Hints(level, known)
 
     def guess(self, observed: Observed) -> torch.Tensor:
         seen = observed.seen
-        told = torch.split(observed.told, [part.told for part in self.parts], dim=1)
-        for part, beside in zip(self.parts[::-1], told[::-1], strict=True):
-            seen = part.guess(Observed(seen, beside))
+        for part, condition in reversed(self._apart(observed)):
+            seen = part.guess(Observed(seen, condition))
         return seen
 
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return tuple({n for n in (1, clean) if all(n in part.colours(clean) for part in self.parts)})
 
-@dataclass(frozen=True)
-class Custom(Unaided):
-    """Any function from clean samples `(N, C, H, W)` in 0..1 and a generator to damaged ones of as many channels,
-    their sides divided by `scale`. Files keep its name; the function itself is needed only to train."""
+    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return guess + answer
 
-    name: str
-    function: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
-    task: Task = "denoise"
-    scale: int = 1
+    def _in_turn(self, seen: torch.Tensor, observe: Callable[[Degradation, torch.Tensor], Observed]) -> Observed:
+        """What is seen after all parts, with their conditions joined."""
+        conditions = []
+        for part in self.parts:
+            observed = observe(part, seen)
+            seen = observed.seen
+            conditions.append(observed.condition)
+        return Observed(seen, torch.cat(conditions, dim=1))
 
-    @property
-    def fold(self) -> int:
-        """2, but no less than is made of one pixel."""
-        return max(2, self.scale)
+    def _apart(self, observed: Observed) -> list[tuple[Degradation, torch.Tensor]]:
+        """Each part with its own condition."""
+        vectors = observed.seen.ndim == 2  # whose masks are as long as they are
+        sizes = [
+            observed.seen.shape[1] if vectors and "known" in part.needs else part.condition_channels
+            for part in self.parts
+        ]
+        return list(zip(self.parts, torch.split(observed.condition, sizes, dim=1), strict=True))
 
-    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        if self.function is None:
-            raise ValueError(f"degradation {self.name} is known by name only; give its function to damage samples")
-        seen = self.function(clean, generator)
-        wanted = (*clean.shape[:2], *(n // self.scale for n in clean.shape[2:]))
-        if tuple(seen.shape) != wanted:
-            raise ValueError(f"degradation {self.name} gave shape {tuple(seen.shape)}; {wanted} is needed")
-        return self.given(seen, Hints())
+
+def combined(parts: Sequence[Degradation]) -> Degradation:
+    """One degradation made of several, which happen in the order of `KINDS` whatever the order given.
+
+    Raises `SettingsError` for no parts, for two of a kind, and for cells or a function with others.
+    """
+    singles = _singles(parts)
+    if not singles:
+        raise SettingsError("no degradation was given; give at least one")
+    names = [part.name for part in singles]
+    alone = any(isinstance(part, Cells | Custom) for part in singles)
+    if len(set(names)) < len(names) or (alone and len(names) > 1):
+        raise SettingsError(
+            f"degradations {' + '.join(names)} cannot be combined; give different ones, and cells or a function alone"
+        )
+    order = [kind.name for kind in KINDS]
+    singles.sort(key=lambda part: order.index(part.name))
+    return singles[0] if len(singles) == 1 else Combination(tuple(singles))
+
+
+def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradation | None:
+    """What a model of this purpose learns to undo: these parts, and the usual damage of its own kind if none of them
+    is of that. None for purposes that restore nothing.
+
+    A model to inpaint may also remove noise, one to colourise fill in, one to upscale any of these. Raises
+    `SettingsError` for parts that do not go with the purpose, and as `combined` does.
+    """
+    singles = _singles(parts)
+    for part in singles:
+        goes_with = TASKS[TASKS.index(part.task) :]
+        if purpose not in goes_with:
+            raise SettingsError(f"{part} was given with purpose {purpose}; it goes with {' or '.join(goes_with)}")
+    if purpose not in TASKS:
+        return None
+    own = [] if any(part.task == purpose for part in singles) else [part for part in USUAL if part.task == purpose]
+    return combined([*own, *singles])
+
+
+def _singles(parts: Sequence[Degradation]) -> list[Degradation]:
+    return [single for part in parts for single in parts_of(part)]
+
+
+def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
+    """The degradation itself, or those that it combines. Raises `SettingsError` for what is neither."""
+    parts = degradation.parts if isinstance(degradation, Combination) else (degradation,)
+    for part in parts:
+        if not isinstance(part, KINDS):
+            raise SettingsError(
+                f"{brief(part)} was given as a degradation; give one of narrows.degradations, or Custom(function)"
+            )
+    return parts
+
+
+def noise_of(degradation: Degradation) -> Noise | None:
+    """The noise in it, if there is any."""
+    return next((part for part in parts_of(degradation) if isinstance(part, Noise)), None)
+
+
+def to_json(degradation: Degradation) -> list[dict[str, Any]]:
+    """A degradation as JSON values: a list of parts in their order, each with its name under `degradation`."""
+    return [fields for part in parts_of(degradation) for fields in part.to_json()]
+
+
+def from_json(parts: Any) -> Degradation:
+    """The inverse of `to_json`. Raises `SettingsError` for anything that it does not write."""
+    try:
+        made = combined([_part(**part) for part in parts])
+        if to_json(made) != list(parts):
+            raise ValueError("it has other fields")
+    except (TypeError, KeyError, ValueError) as error:
+        raise SettingsError(
+            f"{brief(parts)} is no degradation ({brief(str(error))}); train the model again"
+        ) from None
+    return made
+
+
+def _part(degradation: str, **fields: Any) -> Degradation:
+    kinds: dict[str, Callable[..., Degradation]] = {kind.name: kind for kind in KINDS}
+    return kinds[degradation](**fields)

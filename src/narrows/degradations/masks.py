@@ -1,36 +1,119 @@
-"""What is missing: masks drawn at random, and the simplest way to fill them.
-
-Masks are 1 where something is known and 0 where it is missing. Next door: `degrade` punches them into samples.
-"""
+"""Missing pixels, and masks drawn at random. Masks are 1 where a pixel is known and 0 where it is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch.nn import functional
 
-Kind = Literal["pixels", "strokes", "boxes", "any"]
-SHAPES = 24  # strokes or boxes of which as many are taken as reach the share
-BOX = (0.06, 0.3)  # sides of boxes, and lengths of strokes, as shares of the image's longer side
+from narrows.checks import one_of
+from narrows.degradations.base import SHARE_MOST, Hints, Observed, Range, Residual, range_of, range_words, uniform
+from narrows.degradations.filling import filled
+from narrows.errors import SettingsError
+
+MaskKind = Literal["pixels", "strokes", "boxes", "any"]
+USUAL_MISSING = (0.1, 0.9)
+SHAPES = 24  # strokes or boxes drawn, of which as many are used as reach the share
+BOX = (0.06, 0.3)  # sides of boxes and lengths of strokes, as shares of the longer side of the image
 STROKE = (0.008, 0.03)  # half the width of strokes, likewise
-BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # that so many of these surely reach
-MOST = 0.4  # missing in boxes and strokes where there are also single pixels: more of them tells nothing
-SINGLE = 0.5  # of such samples have single pixels missing: of them there is most to learn
-TENSION = 0.3  # of the plate by which holes are filled, beside a bending stiffness of 1
-STIFFEST = 64 + 8 * TENSION  # the largest eigenvalue of its equations
-SOFTEST = 2.0  # the smallest that is solved well in so few steps; wider waves come from coarse to fine
-BENDINGS = 8
+BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # the shares that this many boxes or strokes surely reach
+ANY_MOST = 0.4  # the most that is missing in boxes and strokes of "any": from more of them nothing is learned
+SINGLE = 0.5  # the share of samples of "any" with single pixels missing: from these most is learned
+
+
+@dataclass(frozen=True, init=False)
+class Missing(Residual):
+    """A `share` of the pixels missing, or a range of shares, drawn anew for each sample: "pixels" one by one,
+    "strokes", "boxes", or "any" of the three; of vectors, single values.
+
+    With a `mask` `(H, W)`, true or not 0 where a pixel is missing, the kind is "given" and the share is that of the
+    mask: it is used whole on samples of its size, otherwise a random part of it. Model files keep the kind and the
+    share alone. The condition is 1 where a pixel is known; known pixels are kept exactly.
+
+    Raises `SettingsError` for shares outside 0..0.99, unknown kinds, and a mask that marks all or nothing, or comes
+    with a share or a kind.
+    """
+
+    share: tuple[float, float]
+    kind: MaskKind | Literal["given"]
+    mask: torch.Tensor | None = field(compare=False, repr=False)
+
+    name = "missing"
+    scale = 1
+    fold = 2
+    condition_channels = 1
+    task = "inpaint"
+    needs = ("known",)
+
+    def __init__(
+        self, share: Range = USUAL_MISSING, kind: MaskKind | Literal["given"] = "any", mask: Any = None
+    ) -> None:
+        if mask is not None:
+            if kind != "given" and (share, kind) != (USUAL_MISSING, "any"):
+                raise SettingsError("of a mask on one side and a share and kind of missing pixels, choose one")
+            marked = _marked(mask)
+            share, kind, mask = float(marked.mean()), "given", torch.from_numpy(marked)
+        elif kind != "given":
+            kind = one_of("kind of missing pixels", kind, get_args(MaskKind))
+        span = range_of("missing", share, 1.0 if kind == "given" else SHARE_MOST)
+        vars(self).update(share=span, kind=kind, mask=mask)  # frozen: not by assignment
+
+    def __str__(self) -> str:
+        return f"{range_words(self.share)} missing ({self.kind})"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"degradation": self.name, "share": list(self.share), "kind": self.kind}]
+
+    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        share = uniform(self.share, clean, generator)
+        if self.kind != "given":
+            known = draw(self.kind, share, clean.shape, generator, clean.device)
+        elif self.mask is not None:
+            known = cut_out(~self.mask.to(clean.device), clean.shape, generator)
+        else:
+            raise SettingsError("the mask of this degradation is no longer known; give it to damage samples")
+        return Observed(clean * known, known)
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        assert hints.known is not None
+        return Observed(seen * hints.known, hints.known)
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints(known=observed.condition)
+
+    def guess(self, observed: Observed) -> torch.Tensor:
+        return filled(observed.seen, observed.condition)
+
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return (clean,)
+
+    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return torch.where(observed.condition > 0, observed.seen, guess + answer)
+
+
+def _marked(mask: Any) -> npt.NDArray[np.bool_]:
+    """A mask `(H, W)` or `(H, W, 1)` as booleans; raises `SettingsError` unless it marks some pixels and not all."""
+    marked: npt.NDArray[np.bool_] = np.asarray(mask) != 0
+    marked = marked[..., 0] if marked.ndim == 3 and marked.shape[2] == 1 else marked
+    if marked.ndim != 2 or marked.all() or not marked.any():
+        raise SettingsError(
+            f"a mask of shape {marked.shape} that marks {int(marked.sum())} pixels was given; it has to be of (H, W) "
+            "and mark some and not all"
+        )
+    return marked.copy()
 
 
 def draw(
-    kind: Kind, share: torch.Tensor, shape: Sequence[int], generator: torch.Generator, device: torch.device
+    kind: MaskKind, share: torch.Tensor, shape: Sequence[int], generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
     """Masks for samples of `shape`, `(N, C, H, W)` or `(N, D)`: `(N, 1, H, W)` or `(N, D)`.
 
-    `share` `(N, 1, ...)` is missing of each. Strokes and boxes reach it, with at most one of them too
-    many; at least one pixel of each sample stays known.
+    The `share` `(N, 1, ...)` of each is missing. Strokes and boxes reach it, with at most one of them too many; at
+    least one pixel of each sample stays known.
     """
     count, plane = shape[0], shape[2:]
     if not plane:
@@ -39,7 +122,7 @@ def draw(
     known = (pixels >= share).float()
     if kind != "pixels":
         if kind == "any":
-            share = share.clamp_max(MOST)
+            share = share.clamp_max(ANY_MOST)
         shapes = _shapes(kind, share, (plane[0], plane[1]), generator)  # (N, S, H, W)
         gone = shapes.cummax(dim=1).values
         reached = gone.mean(dim=(2, 3)) >= share.view(count, 1)
@@ -55,16 +138,16 @@ def draw(
 
 
 def _with_one(known: torch.Tensor) -> torch.Tensor:
-    """The masks, with one place known where none was."""
+    """The masks, with one pixel known where none was."""
     none = known.flatten(1).amax(dim=1) == 0
     if none.any():
         known.flatten(1)[none, known[0].numel() // 2] = 1
     return known
 
 
-def _shapes(kind: Kind, share: torch.Tensor, plane: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger where a large share is to be reached; of "any", one of the
-    two for each sample."""
+def _shapes(kind: MaskKind, share: torch.Tensor, plane: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
+    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger where a large share has to be reached; for "any", each
+    sample has one of the two."""
     size, count, device = max(plane), len(share), share.device
 
     def between(low: float, high: float, *more: int) -> torch.Tensor:
@@ -94,8 +177,8 @@ def _shapes(kind: Kind, share: torch.Tensor, plane: tuple[int, int], generator: 
 
 
 def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """The mask `(H, W)` for each sample of `shape` `(N, C, h, w)`: `(N, 1, h, w)`, whole where it is of their size,
-    else a part of it from a random place, over its edges where it is too small."""
+    """The mask `(H, W)` for each sample of `shape` `(N, C, h, w)`: `(N, 1, h, w)`, whole where it has their size,
+    otherwise cut from a random place, wrapped around where it is too small."""
     if tuple(known.shape) == tuple(shape[2:]):
         return known.float().expand(shape[0], 1, -1, -1)
     parts = []
@@ -106,56 +189,3 @@ def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generato
             spans.append((first + torch.arange(wanted, device=known.device)) % size)
         parts.append(known[spans[0]][:, spans[1]])
     return torch.stack(parts)[:, None].float()
-
-
-def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Samples `(N, C, H, W)` with what is missing taken from what is known nearby. Vectors stay as they are.
-
-    First from coarse to fine, then bent towards a spline in tension (Smith and Wessel, Geophysics 1990), by steps of
-    fixed size and reach, so that a piece of an image is filled as in the whole (Golub and Varga, Numerische
-    Mathematik 1961).
-    """
-    if known.ndim < 4 or bool((known > 0).all()):
-        return seen
-    missing = (known == 0).to(seen.dtype)
-    x = _coarse_to_fine(seen, known)
-    middle, half = (STIFFEST + SOFTEST) / 2, (STIFFEST - SOFTEST) / 2
-    last, ratio = half / middle, middle / half
-    step = _force(x, missing) / middle
-    for _ in range(BENDINGS - 1):
-        x = x + step
-        grown = 1 / (2 * ratio - last)
-        step = (grown * last) * step + (2 * grown / half) * _force(x, missing)
-        last = grown
-    return x + step
-
-
-def _force(x: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
-    """What moves the missing pixels of a plate that resists bending, and a little stretching."""
-    curved = _curvature(x)
-    return missing * _curvature(TENSION * x - curved)
-
-
-def _curvature(x: torch.Tensor) -> torch.Tensor:
-    """Sum of the differences to the four neighbours, of those that there are."""
-    out = torch.zeros_like(x)
-    for dim in (2, 3):
-        size = x.shape[dim] - 1
-        difference = x.narrow(dim, 1, size) - x.narrow(dim, 0, size)
-        out.narrow(dim, 0, size).add_(difference)
-        out.narrow(dim, 1, size).sub_(difference)
-    return out
-
-
-def _coarse_to_fine(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """What is missing taken from the mean of what is known nearby: of the smallest square of 2, 4, 8 ... pixels that
-    has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""
-    if max(known.shape[2:]) == 1 or bool((known > 0).all()):
-        return seen
-    size = known.shape[2:]
-    pad = (0, size[1] % 2, 0, size[0] % 2)
-    share = functional.avg_pool2d(functional.pad(known, pad), 2)
-    sums = functional.avg_pool2d(functional.pad(seen * known, pad), 2)
-    coarse = _coarse_to_fine(sums / share.clamp_min(1e-6), (share > 0).to(share.dtype))
-    fine = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-    return torch.where(known > 0, seen, fine[..., : size[0], : size[1]])

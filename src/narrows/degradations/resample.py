@@ -1,20 +1,60 @@
-"""Smaller and larger by a whole factor, with the bicubic kernel and the antialiasing of MATLAB's `imresize`.
+"""Images made smaller and larger by a whole factor, with the bicubic kernel and antialiasing of MATLAB's `imresize`.
 
-That is the protocol of published figures for super-resolution. PyTorch computes it, all but the borders, where the
-picture is mirrored here as it is there. Next door: `degrade` makes samples smaller with it.
+That is the protocol of published figures for super-resolution. PyTorch computes everything but the borders, where the
+picture is mirrored here as it is there.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch.nn import functional
 
+from narrows.checks import whole
+from narrows.degradations.base import Hints, Observed, Unconditional
+
+SCALE_MOST = 4
 MARGIN = 4  # pixels of the small picture: more than the kernel reaches
 
 
+@dataclass(frozen=True)
+class Smaller(Unconditional):
+    """Fewer pixels: sides divided by `scale`, 2 to 4. The guess is the picture made larger again by the same kernel.
+
+    Raises `SettingsError` for other scales.
+    """
+
+    scale: int = 2
+
+    name = "smaller"
+    task = "upscale"
+
+    def __post_init__(self) -> None:
+        vars(self).update(scale=whole("scale", self.scale, 2, SCALE_MOST))  # frozen: not by assignment
+
+    def __str__(self) -> str:
+        return f"{self.scale} times smaller"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"degradation": self.name, "scale": self.scale}]
+
+    @property
+    def fold(self) -> int:
+        """The scale: one position for each pixel that is seen."""
+        return self.scale
+
+    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        return self.given(smaller(clean, self.scale), Hints())
+
+    def guess(self, observed: Observed) -> torch.Tensor:
+        return larger(observed.seen, self.scale)
+
+
 def smaller(x: torch.Tensor, scale: int) -> torch.Tensor:
-    """Images `(N, C, H, W)` to `(N, C, H / scale, W / scale)`, antialiased; sides that do not divide are filled by
-    mirroring."""
+    """Images `(N, C, H, W)` to `(N, C, H / scale, W / scale)`, antialiased; sides that do not divide are first
+    extended by mirroring."""
     if scale == 1:
         return x
     below, right = (-n % scale for n in x.shape[2:])
@@ -36,8 +76,8 @@ def larger(x: torch.Tensor, scale: int) -> torch.Tensor:
 
 
 def mirrored(x: torch.Tensor, pad: tuple[int, int, int, int]) -> torch.Tensor:
-    """`x` `(N, C, H, W)` with so many columns left and right and rows above and below, mirrored at its edges, which
-    come twice; as often as it takes."""
+    """`x` `(N, C, H, W)` with this many columns added left and right and rows above and below, mirrored at its edges
+    with the edge itself repeated, and again where the picture is smaller than that."""
     left, right, above, below = pad
     rows = _mirror(x.shape[2], above, below, x.device)
     columns = _mirror(x.shape[3], left, right, x.device)

@@ -20,7 +20,8 @@ from narrows.evaluation.curves import Coded, Coder, Curve, Difference, bd_rate, 
 from narrows.evaluation.metrics import psnr_db
 from narrows.evaluation.rivals import Rival, choose, ways
 from narrows.io.arrays import Array, pack
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
+from narrows.models.lossy import Compressing
 
 OURS = "narrows"
 QUALITIES = (1, 15, 30, 45, 60, 75, 90, 100)
@@ -172,7 +173,7 @@ class Contest:
         return [folder / name for name in pictures]
 
 
-def enter(model: Autoencoder, name: str, against: str) -> Contest:
+def enter(model: Model, name: str, against: str) -> Contest:
     """A model and the rivals in a list such as "webp,avif", before there are images.
 
     Raises `SettingsError` for unknown rivals or a model that cannot compress, `MissingExtraError` for JPEG XL.
@@ -180,15 +181,15 @@ def enter(model: Autoencoder, name: str, against: str) -> Contest:
     return Contest(narrows_coder(model, name), choose(against))
 
 
-def narrows_coder(model: Autoencoder, name: str = "the model", block_samples: int | None = None) -> Coder:
+def narrows_coder(model: Model, name: str = "the model", block_samples: int | None = None) -> Coder:
     """A model's own archives as a coder, their blocks of the usual size if not told. Raises `SettingsError` for a
     model that was not trained to compress."""
-    if "lossy" not in getattr(model, "packed", {}):
+    if not isinstance(model, Compressing) or "lossy" not in model.packed:
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
         )
-    from narrows.archive.archive import Archive  # type: ignore[import-not-found, unused-ignore]
-    from narrows.tasks.codec import Codec  # type: ignore[import-not-found, unused-ignore]
+    from narrows.archive.archive import Archive
+    from narrows.tasks.codec import Codec
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from narrows.degradations.base import Task
+from narrows.degradations import Task
 
 Floats = npt.NDArray[np.float32]
 TV_WEIGHTS, NLM_STRENGTHS = (0.7, 1.4, 2.8, 4.2), (0.5, 0.8)  # of the level

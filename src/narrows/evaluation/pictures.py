@@ -14,10 +14,11 @@ from narrows.data.batches import centre_crop
 from narrows.data.samples import Samples
 from narrows.errors import ModelError
 from narrows.evaluation import figures
-from narrows.evaluation.report import Evaluation, reconstruct
+from narrows.evaluation.report import Evaluation
 from narrows.io.arrays import Array
 from narrows.io.atomic import make_folder
 from narrows.models.autoencoder import Autoencoder
+from narrows.models.coded import Coded
 from narrows.tasks.embed import features
 
 MAP_SAMPLES = 5000
@@ -28,7 +29,7 @@ WALK_STEPS = 11
 LARGE = 160  # pixels a side beyond which code pictures show the middle of a sample
 
 
-def draw(model: Autoencoder, samples: Samples, evaluation: Evaluation, folder: Path) -> list[Path]:
+def draw(model: Coded, samples: Samples, evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write every picture that applies into `folder`, which is made where missing; returns their paths.
 
     Raises `OutputError` when they cannot be written.
@@ -36,12 +37,13 @@ def draw(model: Autoencoder, samples: Samples, evaluation: Evaluation, folder: P
     pictures: dict[str, Callable[[], Figure | None]] = {
         "reconstructions.png": lambda: reconstructions(model, samples, evaluation),
         "loss.png": lambda: loss(model),
-        "code-map.png": lambda: code_map(model, samples),
-        "code-effects.png": lambda: code_effects(model, samples),
-        "walk.png": lambda: walk(model, samples),
     }
-    if model.prior is not None:  # a code that is coded has no numbers to look at one by one
-        pictures = {name: pictures[name] for name in ("reconstructions.png", "loss.png")}
+    if isinstance(model, Autoencoder):  # other codes have no numbers that are worth a look one by one
+        pictures |= {
+            "code-map.png": lambda: code_map(model, samples),
+            "code-effects.png": lambda: code_effects(model, samples),
+            "walk.png": lambda: walk(model, samples),
+        }
     make_folder(folder)
     written = []
     for name, make in pictures.items():
@@ -69,7 +71,7 @@ class _Each(Sequence[Array]):
         return self.make(int(index))
 
 
-def reconstructions(model: Autoencoder, samples: Samples, evaluation: Evaluation) -> Figure:
+def reconstructions(model: Coded, samples: Samples, evaluation: Evaluation) -> Figure:
     """Worst, median and best samples: original, reconstruction, difference."""
 
     def original(i: int) -> Array:
@@ -77,14 +79,14 @@ def reconstructions(model: Autoencoder, samples: Samples, evaluation: Evaluation
 
     return figures.reconstructions(
         _Each(len(samples), original),
-        _Each(len(samples), lambda i: reconstruct(model, original(i)[None])[0]),
+        _Each(len(samples), lambda i: model.reconstruct(original(i)[None])[0]),
         evaluation.errors,
         names=samples.names,
         value_range=_range(model),
     )
 
 
-def loss(model: Autoencoder) -> Figure | None:
+def loss(model: Coded) -> Figure | None:
     """Training loss and validation error over the steps, from what the model remembers; of a model that compresses,
     what codes cost."""
     history = model.provenance.get("history", [])
@@ -103,19 +105,19 @@ def loss(model: Autoencoder) -> Figure | None:
     )
 
 
-def code_map(model: Autoencoder, samples: Samples) -> Figure | None:
+def code_map(model: Coded, samples: Samples) -> Figure | None:
     """The code in two dimensions, coloured by label where there is one."""
     if len(samples) < 3:
         return None
     some = _spread(samples, MAP_SAMPLES)
     codes = features(model, some)
     which = ""
-    if model.config.step and codes.shape[1] == model.config.code:
+    if model.grid.step and codes.shape[1] == model.specification.code:
         which = f"The code has {codes.shape[1]} channels over the plane of an image; a point is the mean of each. "
     return figures.code_map(codes, some.labels, total=len(samples), which=which)
 
 
-def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
+def code_effects(model: Coded, samples: Samples) -> Figure | None:
     """What the code numbers with the largest effect do to the output, all else at the mean code.
 
     Of a code with a plane, a channel does alike at all places, so the middle one of a small plane is shown.
@@ -135,7 +137,7 @@ def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
         trial = np.broadcast_to(mean.reshape(-1, *[1] * len(plane)), (EFFECT_STEPS, count, *plane)).copy()
         at: tuple[Any, ...] = (slice(None), number, *place)
         trial[at] = values[number]
-        size = (PLANE * model.config.step + model.config.offset,) * 2 if spatial else _size(samples)
+        size = (PLANE * model.grid.step + model.grid.offset,) * 2 if spatial else _size(samples)
         varied.append(_decoded(model, trial, size))
     # The ends of each row, as far apart as this number moves the output.
     effect = [np.square(row[-1].astype(float) - row[0]).sum() for row in varied]
@@ -143,7 +145,7 @@ def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
     rows = np.stack([varied[i] for i in chosen])
     which = "Those that change the output most come first. "
     if spatial:
-        side = 3 * model.config.step
+        side = 3 * model.grid.step
         middle = (rows.shape[2] - side) // 2
         rows = rows[:, :, middle : middle + side, middle : middle + side]
         which += f"A channel is set at one place of the image only; shown are the {side}x{side} pixels around it, "
@@ -159,7 +161,7 @@ def code_effects(model: Autoencoder, samples: Samples) -> Figure | None:
     )
 
 
-def walk(model: Autoencoder, samples: Samples) -> Figure | None:
+def walk(model: Coded, samples: Samples) -> Figure | None:
     """Decoded points on the straight line between the codes of the first sample and one far from it."""
     codes = _codes(model, samples)
     if len(codes) < 2:
@@ -177,7 +179,7 @@ def walk(model: Autoencoder, samples: Samples) -> Figure | None:
     return figures.walk(outputs, first=views[0], last=views[far], which=which, value_range=_range(model))
 
 
-def _range(model: Autoencoder) -> tuple[float, float]:
+def _range(model: Coded) -> tuple[float, float]:
     return model.description.low, model.description.high
 
 
@@ -206,13 +208,13 @@ def _views(samples: Samples) -> Array:
     return np.asarray(samples.values)
 
 
-def _codes(model: Autoencoder, samples: Samples) -> npt.NDArray[np.float32]:
+def _codes(model: Coded, samples: Samples) -> npt.NDArray[np.float32]:
     codes = model.encode(_views(_spread(samples, 200)))
     assert isinstance(codes, np.ndarray)
     return codes
 
 
-def _decoded(model: Autoencoder, codes: Array, size: tuple[int, int] | None) -> Array:
+def _decoded(model: Coded, codes: Array, size: tuple[int, int] | None) -> Array:
     outputs = model.decode(codes, size)
     if not isinstance(outputs, np.ndarray):
         raise ModelError("codes of one size decode to samples of one size")

@@ -6,21 +6,18 @@ Next door: `metrics` measures, `pictures` shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.batches import runs, to_tensor
 from narrows.data.samples import Samples
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
-from narrows.io.arrays import Array, Ragged
+from narrows.io.arrays import Array
 from narrows.io.images import Report
-from narrows.models.autoencoder import Autoencoder
-
-BATCH_VALUES = 1 << 23
-LESSON_BATCH = 20  # the lesson prints the MSE times its batch size
+from narrows.models.coded import Coded
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Evaluation:
     errors: Floats
 
 
-def evaluate(model: Autoencoder, samples: Samples | Array | list[Array], report: Report | None = None) -> Evaluation:
+def evaluate(model: Coded, samples: Samples | Array | list[Array], report: Report | None = None) -> Evaluation:
     """Encode and decode every sample and measure what came back, in bounded memory; `report` is told of progress.
 
     Raises `ModelError` where the samples do not fit the model.
@@ -55,18 +52,19 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array], report:
     checked = model.fitting(samples)
     # Ranges come from training: a test set's own smallest and largest value say nothing.
     description = model.description
+    optimum = model.optimum
     sums, sizes, similarities = [], [], []
     linear, clipped = [], []
     done = 0
-    for batch in batches(checked):
-        restored = reconstruct(model, batch)
+    for batch in runs(checked):
+        restored = model.reconstruct(batch)
         sums.append(squared_errors(batch, restored, description))
         sizes.append(np.full(len(batch), batch[0].size))
         if batch.ndim == 4:
             similarities.append(ssim(batch, restored, description))
-        if model.optimum is not None:
+        if optimum is not None:
             x = to_tensor(batch, description)
-            y = model.optimum.reconstruct(x)
+            y = optimum.reconstruct(x)
             linear.append(_error(y, x))
             clipped.append(_error(y.clamp(0, 1), x))
         done += len(batch)
@@ -83,7 +81,7 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array], report:
         squared_error=float(total.mean()),
         psnr_db=float(psnr_db(errors).mean()),
         ssim=float(np.concatenate(known).mean()) if known else None,
-        lesson_loss=mse * LESSON_BATCH if model.config.network.startswith("lesson-") else None,
+        lesson_loss=mse * model.recipe.printed_batch if model.recipe.printed_batch else None,
         pca_mse=float(np.concatenate(linear).sum() / values.sum()) if linear else None,
         pca_clipped_mse=float(np.concatenate(clipped).sum() / values.sum()) if clipped else None,
         pca_psnr_db=None if pca is None else float(psnr_db(pca).mean()),
@@ -93,11 +91,12 @@ def evaluate(model: Autoencoder, samples: Samples | Array | list[Array], report:
     )
 
 
-def pca_name(model: Autoencoder) -> str:
+def pca_name(model: Coded) -> str:
     """What the model is compared with, in words."""
-    config = model.config
-    if config.block:
-        return f"block KLT, {config.code} of {config.block**2 * model.description.channels} numbers a block"
+    block = model.grid.block
+    if block:
+        code = model.specification.code
+        return f"block KLT, {code} of {block**2 * model.description.channels} numbers a block"
     return f"PCA, {math.prod(model.code_shape)} numbers"
 
 
@@ -105,24 +104,6 @@ def _error(y: torch.Tensor, x: torch.Tensor) -> Floats:
     return (y - x).double().square().flatten(1).sum(dim=1).numpy()
 
 
-def reconstruct(model: Autoencoder, batch: Array) -> Array:
-    """Samples `(N, ...)` of one size through code and back, in their own size and dtype; of a model that compresses,
-    through the rounded code of about quality 75."""
-    if model.prior is not None:
-        with torch.no_grad():
-            return from_tensor(model(to_tensor(batch, model.description, model.device)), model.description)
-    size = (batch.shape[1], batch.shape[2]) if batch.ndim == 4 else None
-    restored = model.decode(model.encode(batch), size)
-    assert isinstance(restored, np.ndarray)
-    return restored
-
-
-def batches(samples: Samples) -> Iterator[Array]:
-    """The samples in order, as arrays of one size each and of bounded memory."""
-    values = samples.values
-    if isinstance(values, Ragged):
-        yield from (values[i][None] for i in range(len(values)))
-        return
-    rows = max(1, BATCH_VALUES // samples.description.values)
-    for start in range(0, len(values), rows):
-        yield np.asarray(values[start : start + rows])
+def values(evaluation: Evaluation) -> dict[str, Any]:
+    """The figures as JSON values."""
+    return {name: value for name, value in vars(evaluation).items() if name != "errors"}

@@ -18,14 +18,14 @@ from matplotlib.figure import Figure
 
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples
-from narrows.degradations.base import Observed
+from narrows.degradations import Observed
 from narrows.evaluation import _panels as panels
 from narrows.evaluation.classical import Seen, ways
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
 from narrows.io.arrays import Array, Ragged
 from narrows.io.images import Report
-from narrows.models.autoencoder import Autoencoder
-from narrows.models.restoring import cut
+from narrows.models.base import cut
+from narrows.models.restorer import Restoring
 
 RIVAL_PIXELS = 2_000_000  # of so many pixels the classical ways, which are slow, get samples
 BATCH_VALUES = 1 << 18  # in the samples that go through the network at once
@@ -58,7 +58,7 @@ class Restored:
 
 
 @torch.no_grad()
-def evaluate(model: Autoencoder, samples: Samples, report: Report | None = None) -> Restored:
+def evaluate(model: Restoring, samples: Samples, report: Report | None = None) -> Restored:
     """Damage and restore every sample; the classical ways get those that are evenly picked. Raises `ModelError` where
     the samples do not fit the model."""
     checked = model.fitting(samples)
@@ -76,7 +76,6 @@ def evaluate(model: Autoencoder, samples: Samples, report: Report | None = None)
         if report is not None:
             report("restoring", done, total)
     picked = _picked(checked)
-    assert model.degradation is not None
     known = ways(model.degradation.task) if description.kind == "images" else {}
     for name in known:
         results[name] = _Sums(description)
@@ -96,7 +95,7 @@ def evaluate(model: Autoencoder, samples: Samples, report: Report | None = None)
 
 
 @torch.no_grad()
-def side_by_side(model: Autoencoder, samples: Samples, evaluation: Restored) -> Figure:
+def side_by_side(model: Restoring, samples: Samples, evaluation: Restored) -> Figure:
     """Samples from the worst to the best of those that the rivals got: damaged, restored, original, and the best of
     the rivals."""
     order = evaluation.picked[np.argsort(evaluation.restored.errors[evaluation.picked])[::-1]]
@@ -105,7 +104,6 @@ def side_by_side(model: Autoencoder, samples: Samples, evaluation: Restored) -> 
     rows: dict[str, list[Array]] = {"damaged": [], "restored": [], "original": []}
     if best is not None:
         rows[best.name] = []
-    assert model.degradation is not None
     for clean, x, observed, alpha in _damaged(model, samples.take(chosen), chosen):
         rows["damaged"].append(_guess(model, x, observed, alpha)[0])
         rows["restored"].append(from_tensor(cut(model.restored(observed, alpha), x), model.description)[0])
@@ -148,7 +146,7 @@ class _Sums:
         return Line(name, len(errors), float(errors.mean()), float(psnr_db(errors).mean()), similarity, pace, errors)
 
 
-def _damaged(model: Autoencoder, samples: Samples, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Damaged]:
+def _damaged(model: Restoring, samples: Samples, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Damaged]:
     """Each sample alone. Its number decides the damage."""
     values = samples.values
     for place in range(len(values)):
@@ -166,25 +164,24 @@ def _together(samples: Samples) -> int:
 def _joined(group: Sequence[Damaged]) -> Damaged:
     """Several samples of one size as a batch."""
     cleans, xs, observed, alphas = zip(*group, strict=True)
-    seen, told = (torch.cat([getattr(one, name) for one in observed]) for name in ("seen", "told"))
+    seen, condition = torch.cat([one.seen for one in observed]), torch.cat([one.condition for one in observed])
     known = [alpha for alpha in alphas if alpha is not None]
-    return np.concatenate(cleans), torch.cat(xs), Observed(seen, told), torch.cat(known) if known else None
+    return np.concatenate(cleans), torch.cat(xs), Observed(seen, condition), torch.cat(known) if known else None
 
 
-def _guess(model: Autoencoder, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> Array:
+def _guess(model: Restoring, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> Array:
     """What a person would see without any restoring."""
-    assert model.degradation is not None
     guess = observed.seen if model.degradation.scale == 1 else model.degradation.guess(observed)
     colours = x.shape[1] - model.description.alpha
     guess = guess.expand(-1, colours, *guess.shape[2:]) if x.ndim == 4 else guess
     return from_tensor(_with_alpha(model, cut(guess, x), x), model.description)
 
 
-def _with_alpha(model: Autoencoder, colours: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def _with_alpha(model: Restoring, colours: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return torch.cat([colours, x[:, -1:]], dim=1) if model.description.alpha else colours
 
 
-def _best(model: Autoencoder, candidates: list[npt.NDArray[np.float32]], clean: Array, x: torch.Tensor) -> Array:
+def _best(model: Restoring, candidates: list[npt.NDArray[np.float32]], clean: Array, x: torch.Tensor) -> Array:
     """Of what a classical way gives with its dials, what is nearest to the original: nobody has tuned it better."""
     found = []
     for candidate in candidates:
@@ -193,9 +190,8 @@ def _best(model: Autoencoder, candidates: list[npt.NDArray[np.float32]], clean: 
     return min(found, key=lambda array: squared_errors(clean, array, model.description)[0])
 
 
-def _seen(model: Autoencoder, observed: Observed) -> Seen:
+def _seen(model: Restoring, observed: Observed) -> Seen:
     """An observation as the classical ways take it."""
-    assert model.degradation is not None
     hints = model.degradation.hints(observed)
     level = None if hints.level is None else float(hints.level[0])
     known = None if hints.known is None else hints.known[0, 0].cpu().numpy() > 0

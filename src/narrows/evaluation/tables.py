@@ -15,9 +15,8 @@ from sklearn.impute import KNNImputer, SimpleImputer
 from narrows.data.columns import Column, check_fits, encode
 from narrows.io.arrays import Array
 from narrows.io.csv import Table
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
-from narrows.tasks.tables import cells_of
 
 ROWS = 5000  # so many are taken, evenly, of longer tables: the nearest rows take time that grows with the square
 WAYS = ("narrows", "5 nearest rows", "mean or most frequent")
@@ -44,16 +43,16 @@ class Filled:
 
 
 @torch.no_grad()
-def evaluate(model: Autoencoder, table: Table) -> Filled:
+def evaluate(model: Imputer, table: Table) -> Filled:
     """Hide known cells as in training, the same each time, and fill them in. Raises `ModelError` where the columns
     are not those of the model, `DataError` for cells that these cannot hold."""
-    cells = cells_of(model)
+    cells = model.cells
     check_fits(cells.columns, table.names, table.source)
     vectors = encode(table, cells.columns)
     vectors = vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), ROWS)).astype(int)]
     observed, _ = model.observe(torch.from_numpy(vectors), torch.Generator().manual_seed(0))
     values, known = np.split(vectors, 2, axis=1)
-    left = observed.told.numpy()
+    left = observed.condition.numpy()
     with_holes = np.where(left > 0, values, np.nan)
     answers = [
         np.clip(np.asarray(restore(model, np.concatenate([values * left, left], axis=1)))[:, : cells.width], 0, 1),

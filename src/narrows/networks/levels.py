@@ -19,6 +19,7 @@ from torch.nn import functional
 from narrows.networks.layers import Added, Clamp, Dialled, Modulate, Residual, silence
 from narrows.networks.pixels import LEVELS, Pass, cells, passes, widths
 
+WIDTH = 48
 MOST = 16  # levels
 COARSEST, FINEST = 2.0, 1 / 15  # steps of the dial's ends; what is beyond 1 means two levels, chosen for fewer bits
 CHOICE = 0.05  # squared steps that a bit is worth when a level is chosen
@@ -28,6 +29,7 @@ BLOCKS = 2  # of each network
 class Levels(nn.Module):
     """The density of images `(N, C, H, W)` with values in 0..1, rounded to the levels that a dial asks for."""
 
+    logarithmic = False  # costs count as they are
     steps: torch.Tensor
 
     def __init__(self, channels: int, width: int) -> None:
@@ -48,8 +50,15 @@ class Levels(nn.Module):
         """How many levels there are at dials `(N,)`: 2 to 16."""
         return (1 / self.step(dial)).round().clamp(1, MOST - 1) + 1
 
-    def forward(self, code: torch.Tensor, dial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`."""
+    def forward(
+        self,
+        code: torch.Tensor,
+        dial: torch.Tensor,
+        noise: torch.Generator | None = None,
+        reference: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`. Neither noise nor a
+        reference has a use here: the bits have gradients as they are."""
         most = (self.counts(dial) - 1).view(-1, 1, 1, 1)
         allowed = torch.arange(MOST, device=code.device) <= most  # (N, 1, 1, 16)
         worth = 1 / (CHOICE * self.step(dial).square()).view(-1, 1, 1, 1, 1)

@@ -19,6 +19,7 @@ from torch.nn import functional
 from narrows.networks.layers import Added
 
 LEVELS = 5  # one pixel in 1024 stands outside all passes
+WIDTH = 32  # costs about 25,000 multiplications a value
 DIGITS = 16  # values of one digit
 PASSES = ((3,), (1, 2))  # of the four pixels of a cell, those that come together; pixel 0 is known
 

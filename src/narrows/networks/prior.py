@@ -100,6 +100,7 @@ class Prior(nn.Module):
     code has one group: nothing tells one number from another.
     """
 
+    logarithmic = True  # costs count by their logarithm
     steps: torch.Tensor
     deviation: torch.Tensor
 

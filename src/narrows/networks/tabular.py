@@ -14,7 +14,6 @@ from torch import nn
 
 from narrows.networks.layers import Sum, silence
 
-TABLE = "table"
 WIDTH = 256
 BLOCKS = 2
 BINS = 16

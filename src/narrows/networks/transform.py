@@ -16,6 +16,8 @@ from torch import nn
 from narrows.networks.klt import LinearOptimum
 from narrows.networks.layers import Clamp, Dialled, Modulate, Residual, Standardise, Sum, silence
 
+WIDTH = 128
+FOLDS = (4, 8)  # pixels a side of blocks that there are
 PIECE = 2048  # pixels a side: larger images are coded in pieces of this size
 FOLD = 8  # pixels a side of a block, unless told otherwise: smaller ones suit drawings
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
@@ -59,11 +61,11 @@ def transform(shape: tuple[int, ...], code: int, width: int, fold: int = FOLD) -
     return Dialled(*apart, into, Modulate(code)), Dialled(Modulate(code), back, *together, Clamp())
 
 
-def linear_paths(half: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """The linear path of a half, which begins at an optimum, and all else that is trained in it."""
-    (both,) = (m for m in half.children() if isinstance(m, Sum))
-    rest = [m for m in half.children() if m is not both]
-    return both.linear, nn.ModuleList([both.branch, *rest])
+def linear_paths(half: nn.Module) -> tuple[list[nn.Module], nn.Module]:
+    """The linear paths of a half, which begin at an optimum, and all else that is trained in it."""
+    both = [m for m in half.children() if isinstance(m, Sum)]
+    rest = [m for m in half.children() if m not in both]
+    return [m.linear for m in both], nn.ModuleList([*(m.branch for m in both), *rest])
 
 
 @torch.no_grad()

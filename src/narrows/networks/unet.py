@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from narrows.networks.layers import Added, silence
 
-UNET = "unet"
 WIDTH = 48
 BLOCKS = 2  # pairs of convolutions a level and half
 RIDGE = 1e-5  # of the mean square of what the linear filter sees
@@ -77,8 +76,9 @@ def unet(inputs: int, channels: int, sides: tuple[int, ...], width: int, fold: i
 
 
 @torch.no_grad()
-def start(decoder: Decoder, x: torch.Tensor, answer: torch.Tensor) -> None:
-    """Put the best linear filter for these inputs and answers, both `(N, C, H, W)`, into the linear path."""
+def start(decoder: Decoder, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
+    """Put the best linear filter for these inputs and answers, both `(N, C, H, W)`, into the linear path, which it
+    returns."""
     folded, wanted = (functional.pixel_unshuffle(t, decoder.fold) for t in (x, answer))
     weight = decoder.linear.weight
     size = weight[0].numel()
@@ -89,6 +89,7 @@ def start(decoder: Decoder, x: torch.Tensor, answer: torch.Tensor) -> None:
         sums += (rows.T @ told.flatten(2).transpose(1, 2).reshape(-1, len(weight))).double().cpu()
     products.diagonal().add_(RIDGE * products.diagonal().mean() + 1e-12)
     weight.copy_(torch.linalg.solve(products, sums).T.reshape(weight.shape))
+    return decoder.linear
 
 
 def _conv(channels: int, out: int) -> nn.Conv2d:

@@ -21,7 +21,7 @@ from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
 
 if TYPE_CHECKING:
-    from narrows.models.autoencoder import Autoencoder
+    from narrows.models.base import Model
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
@@ -35,7 +35,7 @@ class Codec:
 
     def __init__(
         self,
-        model: Autoencoder | str | os.PathLike[str] | bytes | None = None,
+        model: Model | str | os.PathLike[str] | bytes | None = None,
         *,
         max_error: int | None = None,
         quality: int | None = None,
@@ -105,29 +105,30 @@ def _packed(model: Any, key: str) -> bytes:
     if model is None or isinstance(model, bytes):
         return model or b""
     if isinstance(model, (str, os.PathLike)):
-        from narrows.models.container import load  # loads PyTorch
+        from narrows.models.loading import load  # loads PyTorch
 
         model = load(model)
-    packed = model.packed.get(key)
+    from narrows.models.lossy import Compressing
+
+    packed = model.packed.get(key) if isinstance(model, Compressing) else None
     if packed is None:
         raise ModelError(
             f"this model has no part for {'max_error' if key == 'exact' else 'quality'}; train one with "
             "'narrows train --for compress'"
         )
-    return bytes(packed)
+    return packed
 
 
-def prepare(model: Autoencoder, samples: Samples) -> None:
-    """Put a model trained for "compress" or "exact" into whole numbers, in `model.packed`, once and for all.
+def prepare(model: Model, samples: Samples) -> None:
+    """Put a model that compresses into whole numbers, once and for all; others stay as they are.
 
-    Some of the samples it was trained on decide the ranges. Raises `ModelError` for a model that does not compress.
+    Some of the samples it was trained on decide the ranges.
     """
-    from narrows.codecs import (
-        lossy,  # load PyTorch
-        quantise,  # load PyTorch
-    )
+    from narrows.codecs import lossy, quantise  # load PyTorch
+    from narrows.models.density import Density
+    from narrows.models.lossy import Lossy
 
-    if model.pixels is not None:
-        model.packed["exact"] = quantise.pack(model, samples)
-    else:
-        model.packed["lossy"] = lossy.pack(model, samples)
+    if isinstance(model, Density):
+        model.keep_packed("exact", quantise.pack(model, samples))
+    elif isinstance(model, Lossy):
+        model.keep_packed("lossy", lossy.pack(model, samples))

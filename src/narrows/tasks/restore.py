@@ -17,13 +17,13 @@ import torch
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.data.tiles import tiles
-from narrows.degradations import damage
+from narrows.degradations import Grey, combined, noise_of, parts_of
 from narrows.degradations.base import Hints
-from narrows.degradations.kinds import Grey
 from narrows.degradations.resample import larger
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
+from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.training import device as devices
 
@@ -37,7 +37,7 @@ Effort = Literal["usual", "best"]
 
 
 def restore(
-    model: Autoencoder,
+    model: Model,
     samples: Any,
     *,
     strength: float | None = None,
@@ -56,6 +56,7 @@ def restore(
     Raises `ModelError` where samples do not fit the model, `DataError` for a mask of another size, or one that marks
     all or nothing, `SettingsError` for hints that are missing or of no use.
     """
+    model = restoring(model)
     check(model, strength is not None, mask is not None)
     if effort not in get_args(Effort):
         raise SettingsError(f"effort {effort!r} was given; allowed are {' and '.join(get_args(Effort))}")
@@ -74,7 +75,7 @@ def restore(
 
 
 def fill(
-    model: Autoencoder,
+    model: Model,
     array: Array,
     value: Sequence[float],
     source: str = "array",
@@ -92,22 +93,27 @@ def fill(
     return result
 
 
-def set_vividness(model: Autoencoder, vividness: float) -> None:
+def restoring(model: Model) -> Restoring:
+    """The model, if it restores; raises `ModelError` for one that does not."""
+    if not isinstance(model, Restoring):
+        raise ModelError(f"this model restores nothing, it is one to {model.specification.purpose}; train one for it")
+    return model
+
+
+def set_vividness(model: Restoring, vividness: float) -> None:
     """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
     more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
-    parts = () if model.degradation is None else damage.parts_of(model.degradation)
+    parts = parts_of(model.degradation)
     if not any(isinstance(part, Grey) for part in parts):
-        raise SettingsError(f"a vividness was given, but a model to {model.config.purpose} has no use for it")
-    vivid = damage.grey(vividness)
-    model.degradation = damage.combined([vivid if isinstance(part, Grey) else part for part in parts])
+        raise SettingsError(f"a vividness was given, but a model to {model.specification.purpose} has no use for it")
+    vivid = Grey(vividness)
+    model.degradation = combined([vivid if isinstance(part, Grey) else part for part in parts])
 
 
-def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = None) -> None:
-    """Raise `ModelError` for a model that restores nothing, `SettingsError` for hints that it needs or cannot use."""
-    if model.degradation is None:
-        raise ModelError(f"this model restores nothing, it is one to {model.config.purpose}; train one for it")
+def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None) -> None:
+    """Raise `ModelError` for another scale, `SettingsError` for hints that the model needs or cannot use."""
     needs = model.degradation.needs
-    task = model.config.purpose
+    task = model.specification.purpose
     if scale not in (None, model.degradation.scale):
         raise ModelError(
             f"a model that makes {model.degradation.scale} times larger, not {scale} times; give one that was "
@@ -122,10 +128,9 @@ def check(model: Autoencoder, strength: bool, mask: bool, scale: int | None = No
 
 
 def restored(
-    model: Autoencoder, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
+    model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
 ) -> Array:
     """Samples of one size `(N, H, W, C)` or `(N, D)` restored; `missing` is `(N, H, W)`. Raises as `restore` does."""
-    assert model.degradation is not None
     description = fitting(model, batch)
     level = None
     if "level" in model.degradation.needs:
@@ -138,8 +143,8 @@ def restored(
         return _as_known(model, batch, missing, vectors)
     scale = model.degradation.scale
     height, width = batch.shape[1:3]
-    grid = max(1, model.config.step // scale)
-    whole = not model.config.step or max(height, width) <= TILE
+    grid = max(1, model.grid.step // scale)
+    whole = not model.grid.step or max(height, width) <= TILE
     side = max(height, width) + -max(height, width) % grid if whole else TILE // scale // grid * grid
     overlap = 0 if whole else -(-OVERLAP // scale // grid) * grid
     out: Array | None = None
@@ -157,22 +162,21 @@ def restored(
     return _as_known(model, batch, None if missing is None else missing[..., None], out)
 
 
-def _as_known(model: Autoencoder, batch: Array, missing: Mask | None, out: Array) -> Array:
+def _as_known(model: Restoring, batch: Array, missing: Mask | None, out: Array) -> Array:
     """`out` with what is known as it was, to the bit also in dtypes that hold more than the network does."""
-    assert model.degradation is not None
-    if missing is not None and len(damage.parts_of(model.degradation)) == 1:
+    if missing is not None and len(parts_of(model.degradation)) == 1:
         np.copyto(out, batch, where=~missing)
     return out
 
 
 @torch.no_grad()
-def _through(model: Autoencoder, seen: torch.Tensor, hints: Hints, effort: Effort) -> torch.Tensor:
+def _through(model: Restoring, seen: torch.Tensor, hints: Hints, effort: Effort) -> torch.Tensor:
     """Damaged samples in 0..1 to restored ones, alpha last."""
     alpha = None
     if seen.ndim == 4 and seen.shape[1] in (2, 4):
         seen, alpha = seen[:, :-1], seen[:, -1:]
     level, known = (None if hint is None else hint.to(seen.device) for hint in (hints.level, hints.known))
-    views = VIEWS if effort == "best" and model.config.step else VIEWS[:1]
+    views = VIEWS if effort == "best" and model.grid.step else VIEWS[:1]
     total: torch.Tensor | float = 0.0
     for turns, mirrored in views:
         x, other, mask = (None if t is None else _turned(t, turns, mirrored) for t in (seen, alpha, known))
@@ -182,11 +186,10 @@ def _through(model: Autoencoder, seen: torch.Tensor, hints: Hints, effort: Effor
     return total / len(views)
 
 
-def _once(model: Autoencoder, seen: torch.Tensor, hints: Hints, alpha: torch.Tensor | None) -> torch.Tensor:
-    assert model.degradation is not None
+def _once(model: Restoring, seen: torch.Tensor, hints: Hints, alpha: torch.Tensor | None) -> torch.Tensor:
     observed = model.degradation.given(seen, hints)
     kind = seen.device.type
-    half = devices.precision(kind, devices.BFLOAT16_COST) == "bfloat16" and model.config.step > 0
+    half = devices.precision(kind, devices.BFLOAT16_COST) == "bfloat16" and model.grid.step > 0
     sees = alpha if model.description.alpha else None
     with torch.autocast(kind, torch.bfloat16, enabled=half):
         y = model.restored(observed, sees)
@@ -208,25 +211,23 @@ def _turned_back(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
     return torch.rot90(x.flip(3) if mirrored else x, -turns, (2, 3))
 
 
-def estimate(model: Autoencoder, sample: Array) -> float:
+def estimate(model: Restoring, sample: Array) -> float:
     """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
-    assert model.degradation is not None
-    noise = damage.noise_of(model.degradation)
+    noise = noise_of(model.degradation)
     if noise is None:
         return 0.0
     if sample.ndim == 1:
-        return noise.high
+        return noise.level[1]
     x = to_tensor(sample[None], fitting(model, sample[None]))[0]
     return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
 
 
-def fitting(model: Autoencoder, batch: Array) -> Description:
+def fitting(model: Restoring, batch: Array) -> Description:
     """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
     floats as they are where the model knows such, all others by the range of the training samples.
 
     Raises `ModelError` where they do not fit.
     """
-    assert model.degradation is not None
     own = model.description
     integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
     floats = bits and batch.dtype.kind == "f"
@@ -236,13 +237,13 @@ def fitting(model: Autoencoder, batch: Array) -> Description:
         colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
         wanted = model.degradation.colours(own.channels - own.alpha)
         fits = colours in wanted and (alpha or not own.alpha)
-        fits = fits and (bool(model.config.step) or batch.shape[1:3] == own.shape[:2])
+        fits = fits and (bool(model.grid.step) or batch.shape[1:3] == own.shape[:2])
     elif fits:
         fits = batch.shape[1:] == own.shape
     if not fits:
         raise ModelError(
             f"samples of shape {batch.shape[1:]} and dtype {batch.dtype} do not fit this model, which is made to "
-            f"{model.config.purpose} {own.form}, {own.dtype}; convert them or train a model on samples like them"
+            f"{model.specification.purpose} {own.form}, {own.dtype}; convert them or train a model on such samples"
         )
     if integers:
         return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))

@@ -1,50 +1,67 @@
-"""Missing values of tables filled in: arrays as scikit-learn has them, and tables in files.
+"""Tables in files: rows to learn from, and missing cells filled in.
 
-Next door: `data.columns` makes vectors of rows and back, `restore` takes these through the model.
+Next door: `data.columns` makes vectors of rows and back; `integrations.sklearn` does the same for arrays.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from narrows.data.columns import Column, check_fits, encode
-from narrows.data.samples import from_arrays
-from narrows.degradations import damage
-from narrows.degradations.cells import Cells
-from narrows.errors import DataError, ModelError
-from narrows.io.arrays import Array
-from narrows.io.csv import Table, is_missing
-from narrows.models.autoencoder import Autoencoder
-from narrows.models.catalogue import build
+from narrows.data.columns import check_fits, columns_of, encode
+from narrows.data.samples import Samples, from_arrays
+from narrows.data.sources import refuse_overwriting
+from narrows.degradations import Cells, Degradation, Missing
+from narrows.errors import DataError, ModelError, OutputError, SettingsError
+from narrows.io.atomic import check_writable, write_file
+from narrows.io.csv import SUFFIXES, Table, is_missing, read_table
+from narrows.models.base import Model
+from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
-from narrows.training.loop import fit
-from narrows.training.settings import Settings
 
 Report = Callable[[str, int, int | None], None]
 
 
-def cells_of(model: Autoencoder) -> Cells:
-    """What the model knows of a table's columns; raises `ModelError` for one that fills no tables."""
-    if not isinstance(model.degradation, Cells):
+def imputer_of(model: Model) -> Imputer:
+    """The model, if it fills in tables; raises `ModelError` for one that does not."""
+    if not isinstance(model, Imputer):
         raise ModelError(
-            f"a model to {model.config.purpose} {model.description.form}, not tables; train one on a table"
+            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table"
         )
-    return model.degradation
+    return model
 
 
-def filled(model: Autoencoder, table: Table, report: Report | None = None) -> tuple[str, int]:
+def open_table(
+    path: str | os.PathLike[str], purpose: str, damage: Degradation | None = None
+) -> tuple[Samples, Cells, tuple[str, ...]]:
+    """The rows of a table as samples, the degradation that hides some of its cells, and notes. `damage` may be
+    `Missing`, whose share is that of the cells.
+
+    Raises `SettingsError` for other purposes than "inpaint" and other damage.
+    """
+    if purpose != "inpaint":
+        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with inpaint")
+    if damage is not None and not (isinstance(damage, Missing) and damage.kind == "any"):
+        raise SettingsError(f"{path}: {damage} was given for a table; only a share of missing cells goes with tables")
+    table = read_table(path)
+    columns, notes = columns_of(table)
+    missing = sum(is_missing(cell) for row in table.cells for cell in row)
+    cells = Cells(columns) if damage is None else Cells(columns, damage.share)
+    told = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
+    return from_arrays(encode(table, columns), str(path)), cells, (told, *notes)
+
+
+def filled(model: Model, table: Table, report: Report | None = None) -> tuple[str, int]:
     """The text of the table with its missing cells filled in, everything else to the byte as it was, and how many
     they were.
 
     Raises `ModelError` where the columns are not those of the model, `DataError` for cells that these cannot hold,
     and for a missing cell in a column of free text.
     """
-    columns = cells_of(model).columns
+    columns = imputer_of(model).cells.columns
     check_fits(columns, table.names, table.source)
     vectors = encode(table, columns)
     missing = [[is_missing(cell) for cell in row] for row in table.cells]
@@ -69,105 +86,22 @@ def filled(model: Autoencoder, table: Table, report: Report | None = None) -> tu
     return table.with_cells(new), len(new)
 
 
-class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Fills in the missing values of arrays `(N, D)` of numbers, NaN where something is missing, as scikit-learn's
-    imputers do; what is known comes back as it was.
+def fill_table(
+    model: Model, data: str | os.PathLike[str], output: Path, force: bool = False, report: Report | None = None
+) -> tuple[int, int]:
+    """Fill in the missing cells of a table in a file and write it; how many rows it has, and cells were filled in.
 
-    `fit` learns from an array that may have holes itself: in training further values are hidden, from `hide[0]` to
-    `hide[1]` of each row. `epochs` sets the budget (None: about 100, at least 1000 steps), `width` the size of the
-    network, `members` how many are trained, from different seeds, whose answers are averaged. The same
-    `random_state` gives the same values on one machine. `models_` are the networks, which `save` and
-    `narrows.load` keep. Filled in values lie within the range that their column had in `fit`.
-
-    `fit` raises `DataError` (a ValueError) for columns without a known value, `SettingsError` for settings out of
-    range.
+    Raises `ModelError` or `DataError` where the table does not fit the model, `OutputError` where the result cannot
+    be written or something is there already, unless `force`.
     """
-
-    def __init__(
-        self,
-        *,
-        epochs: float | None = None,
-        steps: int | None = None,
-        width: int | None = None,
-        members: int = 1,
-        hide: tuple[float, float] = damage.USUAL_CELLS,
-        device: str | None = "cpu",
-        threads: int | None = None,
-        random_state: Any = 0,
-    ) -> None:
-        self.epochs = epochs
-        self.steps = steps
-        self.width = width
-        self.members = members
-        self.hide = hide
-        self.device = device
-        self.threads = threads
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any = None) -> Imputer:
-        """Learn from `X` `(N, D)`."""
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
-        known = ~np.isnan(values)
-        if not known.any(axis=0).all():
-            which = int(np.flatnonzero(~known.any(axis=0))[0])
-            raise DataError(f"column {which} has no known value; leave it out, or give rows that have it")
-        lows, highs = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        if not np.isfinite(highs - lows).all():
-            raise DataError("the values of a column lie too far apart for doubles; scale them")
-        columns = [
-            Column(str(n), low=float(low), high=float(high))
-            for n, (low, high) in enumerate(zip(lows, highs, strict=True))
-        ]
-        degradation = damage.cells(columns, self.hide)
-        samples = from_arrays(_vectors(values, columns))
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=max(1, self.members))
-        self.models_ = []
-        for seed in map(int, seeds):
-            model = build(samples.description, width=self.width, seed=seed, degradation=degradation)
-            settings = Settings(
-                epochs=self.epochs, steps=self.steps, seed=seed, device=self.device, threads=self.threads
-            )
-            for _ in fit(model, samples, settings):
-                pass
-            self.models_.append(model)
-        return self
-
-    def transform(self, X: Any) -> Array:
-        """`X` `(M, D)` with its missing values filled in."""
-        check_is_fitted(self)
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False, copy=True)
-        rows = np.flatnonzero(np.isnan(values).any(axis=1))
-        if len(rows):
-            columns = cells_of(self.models_[0]).columns
-            vectors = _vectors(values[rows], columns)
-            answers = np.mean([_answers(model, vectors) for model in self.models_], axis=0)
-            found = np.stack([c.unscaled(answers[:, n]) for n, c in enumerate(columns)], axis=1)
-            values[rows] = np.where(np.isnan(values[rows]), found, values[rows])
-        result: Array = values
-        return result
-
-    def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """The names that `fit` saw, else x0, x1, ..."""
-        from sklearn.utils.validation import _check_feature_names_in
-
-        check_is_fitted(self)
-        names: Array = _check_feature_names_in(self, input_features)
-        return names
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-def _answers(model: Autoencoder, vectors: Array) -> Array:
-    answers = restore(model, vectors)
-    assert isinstance(answers, np.ndarray)
-    return answers.astype(np.float64)
-
-
-def _vectors(values: Array, columns: Any) -> Array:
-    """Rows with NaN as `data.columns` has them, `(N, 2W)`."""
-    known = ~np.isnan(values)
-    scaled = [column.scaled(np.nan_to_num(values[:, n], nan=column.low)) for n, column in enumerate(columns)]
-    return np.concatenate([np.stack(scaled, axis=1) * known, known], axis=1).astype(np.float32)
+    if output.suffix.lower() not in SUFFIXES:
+        raise SettingsError(f"{output}: tables are written as .csv or .tsv; give a name that ends so")
+    refuse_overwriting(output, data)
+    if output.exists() and not force:
+        raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
+    check_writable(output)
+    imputer = imputer_of(model)
+    table = read_table(data)
+    text, count = filled(imputer, table, report)
+    write_file(output, text.encode())
+    return len(table.cells), count

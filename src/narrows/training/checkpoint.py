@@ -1,6 +1,6 @@
 """Stop at any moment, go on to the same bits: the whole state of a training run in one file.
 
-The file is sealed like a model (see `networks.store`), so that a damaged checkpoint is never continued.
+The file is sealed like a model (see `models.container`), so that a damaged checkpoint is never continued.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.io.atomic import write_file
-from narrows.models.container import FORMAT_VERSION, read_limited, seal, unseal
+from narrows.models.container import read_limited, seal, unseal
 from narrows.training.settings import Plan
 from narrows.version import __version__
 
@@ -45,8 +45,7 @@ def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.T
         numbers[name] = numbers[name] if np.isfinite(numbers[name]) else None
     every = {f"now.{k}": v for k, v in tensors.items()} | {f"best.{k}": v for k, v in state.best.items()}
     every = {k: v.detach().cpu().contiguous() for k, v in every.items()}
-    metadata = {"sha256": "0" * 64, "format_version": FORMAT_VERSION, "run": run, "state": numbers}
-    write_file(path, seal(every, metadata))
+    write_file(path, seal(every, {"run": run, "state": numbers}))
 
 
 def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor], dict[str, Any]]:

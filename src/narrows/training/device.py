@@ -15,7 +15,7 @@ from torch import nn
 
 from narrows.checks import brief
 from narrows.errors import SettingsError
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 
 BFLOAT16_COST = 500_000  # multiplications a sample from which half-width products pay for their conversions
 THREADS_COST = 2_000_000  # multiplications a batch below which a second thread costs more than it brings
@@ -54,8 +54,8 @@ def threads(cost: int) -> int:
 
 
 @torch.no_grad()
-def multiplications(model: Autoencoder, crop: int) -> int:
-    """Multiplications to reconstruct one sample (or one crop), counted on shapes alone."""
+def multiplications(model: Model, crop: int) -> int:
+    """Multiplications for one sample (or one crop), counted on shapes alone."""
     shape = model.description.shape
     if len(shape) == 3:
         shape = (shape[2], *((crop, crop) if crop else shape[:2]))
@@ -72,8 +72,7 @@ def multiplications(model: Autoencoder, crop: int) -> int:
     layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, layers)]
     try:
-        x = torch.zeros(1, *shape, device=model.device)
-        _ = model(x) if model.pixels is None else model.pixels.bits(x)
+        model(torch.zeros(1, *shape, device=model.device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -19,13 +19,12 @@ from narrows.checks import real
 from narrows.data.batches import Batches, split
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Beginning, Measure, Model, measured
+from narrows.models.lossy import companions
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
-from narrows.training.begin import align_of, beside_of, settle, start_network, values_each
 from narrows.training.checkpoint import State
-from narrows.training.objective import Distortion, Measure, Objective, measured, objective
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 
@@ -37,7 +36,8 @@ VALIDATION_BYTES = 256 << 20  # of floats
 class Progress:
     """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
     one measured (on training samples where none are held out), `validation_bits` the bits a sample where they are
-    counted; `notes` of the final progress say what went wrong, if anything did."""
+    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; `notes`
+    of the last, `finished` progress say what went wrong, if anything did."""
 
     step: int
     steps: int
@@ -48,12 +48,13 @@ class Progress:
     samples_per_second: float
     plan: Plan
     validation_bits: float | None = None
+    stage: str = "training"
     finished: bool = False
     notes: tuple[str, ...] = ()
 
 
 def fit(
-    model: Autoencoder,
+    model: Model,
     samples: Any,
     settings: Settings | None = None,
     *,
@@ -76,7 +77,7 @@ def fit(
     samples = model.fitting(samples)
     plan = decide(model, samples, settings)
     run = {
-        "config": model.config.to_json(),
+        "specification": model.specification.to_json(),
         "settings": asdict(settings),
         "data": checkpoints.fingerprint(samples),
     }
@@ -85,7 +86,7 @@ def fit(
 
 
 def _train(
-    model: Autoencoder,
+    model: Model,
     samples: Samples,
     plan: Plan,
     run: dict[str, Any],
@@ -96,7 +97,7 @@ def _train(
 ) -> Generator[Progress, None, None]:
     began = time.perf_counter()
     training, held = split(len(samples), plan.validation, plan.seed)
-    align, beside = align_of(model), beside_of(model, samples)
+    align, beside = model.grid.align, companions(model, samples)
     batches = Batches(
         samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device, align, beside
     )
@@ -104,14 +105,13 @@ def _train(
     validation = Batches(
         samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align, beside=beside
     )
-    each = values_each(model, plan.crop) * (1 if beside is None else 2)
+    each = model.description.values_in(plan.crop) * (1 if beside is None else 2)
     validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * each)))
     validation_x = validation.draw(0)
 
     state = State()
-    start_network(model, samples, training, plan)
-    aim = objective(model, plan)
-    optimisers = _optimisers(aim, model, plan)
+    model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
+    optimisers = _optimisers(model, plan)
     if resume:
         if checkpoint is None:
             raise SettingsError("resume was asked for without a checkpoint; name one")
@@ -123,7 +123,7 @@ def _train(
             own = f"optimiser.{number}."
             optimiser.restore({k.removeprefix(own): v for k, v in tensors.items() if k.startswith(own)})
     elif settings.minutes:
-        plan = _with_steps(plan, model, aim, batches, settings.minutes - (time.perf_counter() - began) / 60)
+        plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
     run["plan"] = plan.to_json()
 
     def progress(**more: Any) -> Progress:
@@ -157,7 +157,7 @@ def _train(
 
     trouble: list[str] = []
     if state.step == 0:
-        _validate(model, aim, validation_x, state)
+        _validate(model, validation_x, plan.seed, state)
     # Doubles, so that the sum does not depend on how often it is looked at.
     running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()
@@ -165,7 +165,7 @@ def _train(
         while state.step < plan.steps:
             x = batches.draw(state.step)
             with _autocast(plan):
-                loss = aim.loss(model.train(), x, state.step)
+                loss = model.train().loss(x, state.step, plan.seed)
             loss.backward()  # type: ignore[no-untyped-call]
             for optimiser in optimisers:
                 optimiser.step(plan.rate(state.step))
@@ -181,7 +181,7 @@ def _train(
                 if not np.isfinite(state.loss_sum):
                     raise _diverged(state)
                 if due:
-                    _validate(model, aim, validation_x, state)
+                    _validate(model, validation_x, plan.seed, state)
                 if now - saved > checkpoint_seconds:
                     save_state()
                     saved = now
@@ -201,15 +201,11 @@ def _train(
         model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
     seen = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop, beside=beside)
     alone = validation_x if beside is None else validation_x[:, : model.description.channels]
-    metrics = {
-        "train_mse": measured(model, aim, seen.draw(0)).mse,
-        "pca_mse": health.pca_mse(model, alone),
-        **({"damaged_mse": health.damaged_mse(model, alone)} if model.degradation is not None else {}),
-    }
+    metrics = {"train_mse": measured(model, seen.draw(0), plan.seed).mse, **model.baselines(alone)}
     model.provenance["metrics"] |= metrics
-    notes += health.examine(model, alone, state.best_mse)
+    notes += model.examine(alone, state.best_mse)
     model.provenance["notes"] = notes
-    settle(model, alone)
+    model.settle(alone)
     last = progress(finished=True, notes=tuple(notes))
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
@@ -219,20 +215,20 @@ def _autocast(plan: Plan) -> torch.autocast:
     return torch.autocast(kind, torch.bfloat16, enabled=plan.precision == "bfloat16")
 
 
-def _optimisers(aim: Objective, model: Autoencoder, plan: Plan) -> list[Optimiser]:
+def _optimisers(model: Model, plan: Plan) -> list[Optimiser]:
     half = plan.precision == "bfloat16"
-    return [Optimiser(part.module, part.learning_rate, part.muon, half) for part in aim.parts(model, plan)]
+    return [Optimiser(p.module, p.learning_rate, p.muon, half) for p in model.trained(plan.learning_rate, plan.muon)]
 
 
-def _with_steps(plan: Plan, model: Autoencoder, aim: Objective, batches: Batches, minutes: float) -> Plan:
+def _with_steps(plan: Plan, model: Model, batches: Batches, minutes: float) -> Plan:
     """The plan with as many steps as fit into the minutes, by timing a few on weights that are then put back."""
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    trial = _optimisers(aim, model, plan)
+    trial = _optimisers(model, plan)
     count, began, seconds = 0, time.perf_counter(), 0.0
     while seconds < 1.0 or count < 3:
         x = batches.draw(count)
         with _autocast(plan):
-            loss = aim.loss(model.train(), x, count)
+            loss = model.train().loss(x, count, plan.seed)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimiser in trial:
             optimiser.step(0.0)
@@ -247,13 +243,8 @@ def _with_steps(plan: Plan, model: Autoencoder, aim: Objective, batches: Batches
     return replace(plan, steps=steps, validate_every=every)
 
 
-def mean_squared_error(model: Autoencoder, x: torch.Tensor) -> float:
-    """Mean squared error per value over samples `x` in 0..1, in pieces of bounded memory."""
-    return measured(model, Distortion(), x).mse
-
-
-def _validate(model: Autoencoder, aim: Objective, x: torch.Tensor, state: State) -> None:
-    found = measured(model, aim, x)
+def _validate(model: Model, x: torch.Tensor, seed: int, state: State) -> None:
+    found = measured(model, x, seed)
     if not np.isfinite(found.score):
         raise _diverged(state)
     said = {"loss": state.loss_sum / state.loss_steps} if state.loss_steps else {}  # of the start none
@@ -263,7 +254,7 @@ def _validate(model: Autoencoder, aim: Objective, x: torch.Tensor, state: State)
     _keep_if_best(model, found, state)
 
 
-def _keep_if_best(model: Autoencoder, found: Measure, state: State) -> None:
+def _keep_if_best(model: Model, found: Measure, state: State) -> None:
     if found.score < state.best_score:
         state.best_score, state.best_mse, state.best_bits = found.score, found.mse, found.bits
         state.best_step = state.step

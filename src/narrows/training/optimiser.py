@@ -25,7 +25,7 @@ class Optimiser:
         chosen = {id(parameter) for parameter in self.matrices}
         rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
         betas = (0.9, 0.99) if muon else (0.9, 0.999)
-        self.adam = torch.optim.Adam(rest, lr=learning_rate, betas=betas, fused=True)
+        self.adam = Adam(rest, betas)
         self.momenta = [torch.zeros_like(matrix) for matrix in self.matrices]
         self.learning_rate, self.muon = learning_rate, muon
         self.dtype = torch.bfloat16 if half else torch.float32
@@ -33,9 +33,7 @@ class Optimiser:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Change every parameter by its gradient, at `rate` times the learning rates, and clear the gradients."""
-        for group in self.adam.param_groups:
-            group["lr"] = self.learning_rate * rate
-        self.adam.step()
+        self.adam.step(self.learning_rate * rate)
         for matrix, momentum in zip(self.matrices, self.momenta, strict=True):
             if matrix.grad is None:
                 continue
@@ -46,31 +44,59 @@ class Optimiser:
             stretch = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
             matrix.mul_(1 - self.muon * rate * WEIGHT_DECAY)
             matrix.add_(update.view_as(matrix), alpha=-self.muon * rate * stretch)
-        for parameter in (*self.adam.param_groups[0]["params"], *self.matrices):
+        for parameter in (*self.adam.parameters, *self.matrices):
             parameter.grad = None
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything that the next step depends on, by name."""
         tensors = {f"momentum.{i}": tensor for i, tensor in enumerate(self.momenta)}
-        for index, values in self.adam.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{name}": tensor for name, tensor in values.items()}
-        return tensors
+        return tensors | {f"adam.{name}": tensor for name, tensor in self.adam.state().items()}
 
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
         """The inverse of `state`."""
-        for i, momentum in enumerate(self.momenta):
-            momentum.copy_(tensors[f"momentum.{i}"])
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, tensor in tensors.items():
-            kind, index, *name = key.split(".")
-            if kind == "adam":
-                state.setdefault(int(index), {})[name[0]] = tensor
-        self.adam.load_state_dict({**self.adam.state_dict(), "state": state})
-        # Files hold plain layouts; the fused step walks memory, so state must lie as its parameter does.
-        for parameter, values in self.adam.state.items():
-            for name, tensor in values.items():
-                if tensor.shape == parameter.shape:
-                    values[name] = torch.empty_like(parameter).copy_(tensor)
+        own = self.state()
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+
+
+class Adam:
+    """Adam (Kingma and Ba, ICLR 2015) by PyTorch's fused kernel. `torch.optim` would use the same, but it loads
+    PyTorch's compiler first, which takes longer than many a training here."""
+
+    def __init__(self, parameters: list[nn.Parameter], betas: tuple[float, float]) -> None:
+        self.parameters, self.betas = parameters, betas
+        self.steps = [torch.zeros((), device=p.device) for p in parameters]
+        self.means, self.squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Change every parameter that has a gradient."""
+        rows = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
+        chosen = [row for row in rows if row[0].grad is not None]
+        if not chosen:
+            return
+        parameters, means, squares, steps = map(list, zip(*chosen, strict=True))
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            parameters,
+            [p.grad for p in parameters],
+            means,
+            squares,
+            [],
+            steps,
+            lr=learning_rate,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Everything that the next step depends on, by name."""
+        kinds = {"step": self.steps, "mean": self.means, "square": self.squares}
+        return {f"{kind}.{i}": tensor for kind, tensors in kinds.items() for i, tensor in enumerate(tensors)}
 
 
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:

@@ -15,9 +15,7 @@ from typing import Any, Literal
 from narrows.checks import brief, real, whole
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
-from narrows.models.autoencoder import Autoencoder
-from narrows.models.catalogue import NETWORKS, recipe_of
-from narrows.networks.tabular import TABLE
+from narrows.models.base import Model
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
@@ -128,13 +126,12 @@ class Plan:
         return "; ".join(pieces)
 
 
-def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
+def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     """Answer every open question of the settings, the same way each time on one machine.
 
     A budget in minutes leaves `steps` at 0; the loop fixes it after timing its first steps.
     """
-    recipe = recipe_of(model.config)
-    description = samples.description
+    recipe, description = model.recipe, samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held
     crop = _crop(model, samples, settings.crop, recipe.crop)
@@ -162,8 +159,7 @@ def decide(model: Autoencoder, samples: Samples, settings: Settings) -> Plan:
         shift=(recipe.shift if shiftable else 0) if settings.shift is None else settings.shift,
         seed=settings.seed,
         device=device,
-        # Rows of a table are too small to gain by half-width products.
-        precision=settings.precision or devices.precision(device, 0 if model.config.network == TABLE else cost),
+        precision=settings.precision or devices.precision(device, cost if recipe.half else 0),
         threads=settings.threads or devices.threads(cost * batch_size),
         validate_every=validation_interval(steps, held, batch_size),
     )
@@ -174,18 +170,15 @@ def validation_interval(steps: int, held: int, batch_size: int) -> int:
     return max(1, steps // 20, 10 * math.ceil(held / batch_size / 3))
 
 
-def _crop(model: Autoencoder, samples: Samples, wanted: int | None, usual: int) -> int:
+def _crop(model: Model, samples: Samples, wanted: int | None, usual: int) -> int:
     """The side of training crops; 0 trains on whole samples."""
-    if not model.config.step:
-        check_crop(model.config.network, wanted)
+    if not model.grid.step:
+        if wanted:
+            raise SettingsError(
+                f"crops were asked for, but {model.specification.network} takes whole samples only; leave it out"
+            )
         return 0
     shape = samples.description.shape
     if wanted is None and not samples.description.varied and max(shape[:2]) <= usual:
         return 0
-    return model.config.padded(wanted or usual)
-
-
-def check_crop(network: str, wanted: int | None) -> None:
-    """Raise `SettingsError` where crops are asked for and the network of this name takes whole samples only."""
-    if wanted and network in NETWORKS and not NETWORKS[network].spatial:
-        raise SettingsError(f"crops were asked for, but {network} takes whole samples only; leave out the crop")
+    return model.grid.padded(wanted or usual)

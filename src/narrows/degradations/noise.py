@@ -1,0 +1,104 @@
+"""Noise, and how much of it there is in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from narrows.checks import one_of
+from narrows.degradations.base import Hints, Observed, Range, Residual, range_of, range_words, uniform
+
+USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
+NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
+
+
+@dataclass(frozen=True, init=False)
+class Noise(Residual):
+    """Noise of one `level`, or of a range of them, drawn anew for each sample, as a share of the value range, 0..1.
+
+    The level of "gaussian" is its standard deviation, of "salt-and-pepper" the share of values that become 0 or 1, of
+    "poisson" the standard deviation at white. `clip` keeps noisy values in 0..1, as image files do. The condition is
+    the level; a network without biases serves all levels (Mohan et al., ICLR 2020).
+
+    Raises `SettingsError` for levels outside 0..1 and unknown kinds.
+    """
+
+    level: tuple[float, float]
+    kind: NoiseKind
+    clip: bool
+
+    name = "noise"
+    scale = 1
+    fold = 2
+    condition_channels = 1
+    task = "denoise"
+    needs = ("level",)
+
+    def __init__(self, level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: bool = False) -> None:
+        kind = one_of("kind of noise", kind, get_args(NoiseKind))
+        vars(self).update(level=range_of("noise", level), kind=kind, clip=bool(clip))  # frozen: not by assignment
+
+    def __str__(self) -> str:
+        return f"{self.kind} noise {range_words(self.level)}{', clipped' * self.clip}"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"degradation": self.name, "level": list(self.level), "kind": self.kind, "clip": self.clip}]
+
+    def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        level = uniform(self.level, clean, generator)
+        if self.kind == "gaussian":
+            seen = clean + level * torch.randn(clean.shape, generator=generator, device=clean.device)
+        elif self.kind == "poisson":
+            peak = level.clamp_min(1e-3) ** -2
+            seen = torch.poisson((clean.clamp_min(0) * peak).float(), generator) / peak
+        else:
+            chance = torch.rand(clean.shape, generator=generator, device=clean.device)
+            seen = torch.where(chance < level, (chance < level / 2).to(clean.dtype), clean)
+        return Observed(seen.clamp(0, 1) if self.clip else seen, _plane(level, clean))
+
+    def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
+        assert hints.level is not None
+        return Observed(seen, _plane(hints.level.view(-1, *(1,) * (seen.ndim - 1)), seen))
+
+    def hints(self, observed: Observed) -> Hints:
+        return Hints(level=observed.condition.flatten(1)[:, 0])
+
+    def guess(self, observed: Observed) -> torch.Tensor:
+        return observed.seen
+
+    def colours(self, clean: int) -> tuple[int, ...]:
+        return (clean,)
+
+    def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return guess + answer
+
+    def estimate(self, seen: torch.Tensor) -> float:
+        """The level of the noise in one sample `(C, H, W)`, within the range of this degradation."""
+        low, high = self.level
+        if low == high:
+            return low
+        if self.kind == "salt-and-pepper":
+            found = float(((seen <= 0) | (seen >= 1)).float().mean())
+        else:
+            found = deviation(seen)
+            found /= max(1e-3, float(seen.mean())) ** 0.5 if self.kind == "poisson" else 1
+        return min(max(found, low), high)
+
+
+def deviation(seen: torch.Tensor) -> float:
+    """The standard deviation of the noise in one sample `(C, H, W)`, estimated from its finest wavelet coefficients:
+    the median over channels, 0 for sides below 4 (Donoho and Johnstone, Biometrika 81, 1994)."""
+    from skimage.restoration import estimate_sigma
+
+    if min(seen.shape[1:]) < 4:
+        return 0.0
+    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)
+    return float(np.median(np.nan_to_num(found)))
+
+
+def _plane(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Levels `(N, 1, ...)` of size 1 as a channel over the plane of samples."""
+    return level.expand(-1, -1, *like.shape[2:]).to(like.dtype)

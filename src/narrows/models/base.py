@@ -1,0 +1,267 @@
+"""What every model has: a small interface for the training loop, tasks and files.
+
+Next door: `autoencoder`, `restorer`, `imputer`, `lossy` and `density` are the kinds of model; `catalogue` builds them
+by the name of their network.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import IO, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from narrows.data.samples import Description, Samples, from_arrays
+from narrows.errors import ModelError
+from narrows.io.arrays import Array
+from narrows.models import container
+
+Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
+MEASURED_VALUES = 1 << 24  # of samples that are measured together
+
+
+@dataclass(frozen=True)
+class Specification:
+    """Everything that `build` needs, beside the description of the samples, to build a model again.
+
+    `code` counts the numbers of a vector code, or the channels of a spatial one; `width` scales the hidden layers.
+    `memory` counts the training samples that a lossy model keeps as references, `fold` is the side of its blocks in
+    pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON.
+    """
+
+    network: str
+    code: int
+    width: int
+    purpose: Purpose = "reconstruct"
+    memory: int = 0
+    fold: int = 0
+    degradation: list[dict[str, Any]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values, those left out that have their default."""
+        usual = {"purpose": "reconstruct", "memory": 0, "fold": 0, "degradation": None}
+        return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a network divides the plane of an image.
+
+    Sides are padded to `step` n + `offset`; `step` is 0 for networks that take samples of one size only. `block` is
+    the side of the blocks whose KLT is the linear optimum, 0 for PCA of whole samples. Training crops begin at
+    multiples of `align`.
+    """
+
+    step: int = 0
+    offset: int = 0
+    block: int = 0
+    align: int = 1
+
+    def padded(self, side: int) -> int:
+        """The smallest side that the network takes and that holds `side`."""
+        if not self.step:
+            return side
+        return max(1, -(-(side - self.offset) // self.step)) * self.step + self.offset
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained unless told otherwise; found by `benchmarks/`, see `results/`.
+
+    Small sets get batches of a tenth of the set at most, and a minimum number of steps. `muon` is the learning rate
+    of Muon for hidden matrices, 0 to train everything by Adam at `learning_rate`. `shift` moves small images by up to
+    that many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of them a batch (0: as
+    many as samples). `half` allows bfloat16. The lesson prints the MSE times `printed_batch` (0: not a network of the
+    lesson).
+    """
+
+    batch_size: int
+    learning_rate: float
+    epochs: float
+    muon: float = 0.0
+    shift: int = 0
+    crop: int = 128
+    crops: int = 0
+    half: bool = True
+    printed_batch: int = 0
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a training begins: at the linear optimum ("pca") or at random weights, seen through crops of `crop` pixels
+    (0: whole samples), with random numbers from `seed`, on `device`."""
+
+    start: str
+    crop: int
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a model's parameters and the learning rates at which they are trained; see `training.optimiser`."""
+
+    module: nn.Module
+    learning_rate: float
+    muon: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What validation found. The weights with the lowest `score` are kept; `mse` is per value, `bits` per sample."""
+
+    score: float
+    mse: float
+    bits: float | None = None
+
+
+class Model(nn.Module, ABC):
+    """A network and what it is for.
+
+    Called, it takes float tensors in 0..1, images `(N, C, H, W)` or vectors `(N, D)`. `specification` and
+    `description` are enough to build it again, `recipe` says how it is trained, `provenance` how it was trained.
+    `attachments` are arrays that its file keeps beside the weights.
+    """
+
+    def __init__(self, specification: Specification, description: Description, grid: Grid, recipe: Recipe) -> None:
+        super().__init__()
+        self.specification, self.description, self.grid, self.recipe = specification, description, grid, recipe
+        self.provenance: dict[str, Any] = {}
+        self.attachments: dict[str, Array] = {}
+
+    @abstractmethod
+    def start(self, samples: Samples, training: Any, beginning: Beginning) -> None:
+        """Begin where the closed-form optimum of `samples` at the indices `training` is, as far as there is one."""
+
+    @abstractmethod
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+        """What is trained, each part with an optimiser of its own."""
+
+    @abstractmethod
+    def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
+        """The loss of a batch in 0..1; batch, weights, step and seed alone decide it."""
+
+    @abstractmethod
+    def measure(self, x: torch.Tensor, seed: int) -> Measure:
+        """How good the model is on samples in 0..1, as many as fit into memory together."""
+
+    @abstractmethod
+    def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
+        """Errors that the model has to beat on samples in 0..1, by the names that `provenance` keeps them under."""
+
+    @abstractmethod
+    def examine(self, x: torch.Tensor, mse: float) -> list[str]:
+        """Warnings about the trained model, from samples in 0..1 and its error on them."""
+
+    @abstractmethod
+    def settle(self, x: torch.Tensor) -> None:
+        """What is adjusted once training is over, from validation samples in 0..1."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def parameter_count(self) -> int:
+        """Trained numbers."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's code: `(K,)` or `(K, h, w)`, 0 where sizes differ; `()` where there is no code."""
+        code, grid = self.specification.code, self.grid
+        if not code or not grid.step:
+            return (code,) if code else ()
+        sides = self.description.shape[:2]
+        return (code, *(n and (grid.padded(n) - grid.offset) // grid.step for n in sides))
+
+    @property
+    def holds_everything(self) -> bool:
+        """Whether a code that is to make samples smaller has as many numbers as they have."""
+        step = self.grid.step
+        numbers = step**2 * self.description.channels if step else self.description.values
+        return self.specification.purpose == "reconstruct" and self.specification.code >= numbers
+
+    def arrange(self) -> None:
+        """Lay out the weights of convolutions channels last, which processors compute faster."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def pad(self, x: torch.Tensor) -> torch.Tensor:
+        """Images grown to a size that the network takes by repeating their last row and column."""
+        if x.ndim != 4 or not self.grid.step:
+            return x
+        below, right = (self.grid.padded(n) - n for n in x.shape[2:])
+        return functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+
+    def fitting(self, samples: Any) -> Samples:
+        """The samples, checked against those the model was made for; raises `ModelError` where they differ.
+
+        Sizes of images may differ for networks that take any size; dtype, channels and length may not.
+        """
+        checked: Samples = from_arrays(samples)
+        given, own = checked.description, self.description
+        same = given.shape == own.shape or (
+            self.grid.step > 0 and given.kind == own.kind and given.channels == own.channels
+        )
+        if not same or given.dtype != own.dtype:
+            raise ModelError(
+                f"{checked.source}: the samples do not fit this model: {given.form}, {given.dtype} were given, it is "
+                f"made for {own.form}, {own.dtype}; convert the samples or train a model on them"
+            )
+        return checked
+
+    def save(self, path: str | os.PathLike[str] | IO[bytes]) -> None:
+        """Write the model to a path (whole or not at all) or to a binary file object.
+
+        Raises `OutputError` where the path cannot be written.
+        """
+        container.write(path, self.state_dict(), self.attachments, self._card())
+
+    def _card(self) -> dict[str, Any]:
+        return {
+            "specification": self.specification.to_json(),
+            "description": self.description.to_json(),
+            "provenance": self.provenance,
+        }
+
+    def extra_repr(self) -> str:
+        return f"{self.specification.network}, code {self.specification.code}, {self.parameter_count} parameters"
+
+
+@torch.no_grad()
+def measured(model: Model, x: torch.Tensor, seed: int) -> Measure:
+    """What `model.measure` finds on samples `x` in 0..1, in pieces of bounded memory."""
+    model.eval()
+    rows = max(1, MEASURED_VALUES // max(1, x[0].numel()))
+    pieces = [x[start : start + rows] for start in range(0, len(x), rows)]
+    found = [model.measure(piece.to(model.device), seed) for piece in pieces]
+    shares = [len(piece) / len(x) for piece in pieces]
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(value * share for value, share in zip(values, shares, strict=True))
+
+    bits = [m.bits for m in found if m.bits is not None]
+    return Measure(mean(m.score for m in found), mean(m.mse for m in found), mean(bits) if bits else None)
+
+
+def mean_square(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Mean squared error per value, both of one shape."""
+    return (y - x).square().mean()
+
+
+def cut(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """`y` in the size of `x`."""
+    return y[..., : x.shape[2], : x.shape[3]] if x.ndim == 4 else y
+
+
+def seeded(device: torch.device | str, *words: int) -> torch.Generator:
+    """Random numbers on a device that these words decide."""
+    state = np.random.SeedSequence(list(words)).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(state[0] >> 1))

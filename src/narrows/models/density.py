@@ -1,0 +1,52 @@
+"""Models for exact coding: the density of whole images, pixel by pixel.
+
+Next door: `lossy` models code at a quality.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from narrows.data.batches import Indices
+from narrows.data.samples import Description, Samples
+from narrows.models.base import Beginning, Grid, Measure, Part, Recipe, Specification
+from narrows.models.lossy import Compressing
+from narrows.networks.pixels import Pixels
+
+
+class Density(Compressing):
+    """The distribution of images of 8 bits, of any size. Called, it gives the bits per value that images in 0..1
+    cost, which training makes small; nothing is lost, so the squared error is 0."""
+
+    def __init__(
+        self, pixels: Pixels, specification: Specification, description: Description, grid: Grid, recipe: Recipe
+    ) -> None:
+        super().__init__(specification, description, grid, recipe)
+        self.pixels = pixels
+        self.arrange()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.pixels.bits(x)
+
+    def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
+        """Nothing: there is no linear optimum to start from."""
+
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+        return (Part(self.pixels, learning_rate, muon),)
+
+    def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
+        return self.pixels.bits(x)
+
+    def measure(self, x: torch.Tensor, seed: int) -> Measure:
+        bits = float(self.pixels.bits(x))
+        return Measure(bits, 0.0, bits * x[0].numel())
+
+    def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
+        return {"pca_mse": None}
+
+    def examine(self, x: torch.Tensor, mse: float) -> list[str]:
+        """Nothing: whatever it learns is worth its bits."""
+        return []
+
+    def settle(self, x: torch.Tensor) -> None:
+        """Nothing: the weights are all there is."""

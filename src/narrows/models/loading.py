@@ -1,0 +1,78 @@
+"""Models out of files, built again by the catalogue, and what is known of them.
+
+Next door: `container` is the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import IO, Any
+
+import torch
+
+from narrows.data.samples import Description
+from narrows.degradations import from_json
+from narrows.errors import ModelError
+from narrows.models.base import Model, Specification
+from narrows.models.catalogue import rebuild
+from narrows.models.coded import Absent, Coded
+from narrows.models.container import FORMAT_VERSION, read_limited, unseal
+
+ATTACHED = ("optimum.", "packed.")
+
+
+def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model:
+    """Read a model from a path or a binary file object.
+
+    Raises `ModelError` with one line for a file that is missing, foreign, truncated, damaged or newer.
+    """
+    name, content = read_limited(path)
+    tensors, metadata = unseal(content, name)
+    try:
+        specification = Specification(**metadata["specification"])
+        description = Description.from_json(metadata["description"])
+        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
+            model = rebuild(description, specification)
+        model.provenance = metadata["provenance"]
+        attached = [key for key in tensors if key.startswith(ATTACHED)]
+        model.attachments = {key: tensors.pop(key).numpy() for key in attached}
+        _leave_out(model, tensors)
+        model.load_state_dict(tensors, strict=True, assign=True)
+        model.arrange()
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{name}: the model does not fit together ({str(error).splitlines()[0]})") from None
+    if model.specification != specification:
+        raise ModelError(f"{name}: written for another build of network {specification.network}; update narrows")
+    return model.to(device).eval()
+
+
+def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:
+    """Mark the parts as absent that have weights but none in the file, as when it holds one half only."""
+    if isinstance(model, Coded):
+        for name, part in list(model.named_children()):
+            if part.state_dict() and not any(key.startswith(f"{name}.") for key in tensors):
+                setattr(model, name, Absent(name))
+
+
+def card(model: Model) -> dict[str, Any]:
+    """What a model is, how it was trained and how good it was, as JSON values for `inspect`."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    specification = model.specification
+    parts = [name for name, part in model.named_children() if not isinstance(part, Absent)]
+    undone = specification.degradation
+    return {
+        "network": specification.network,
+        "halves": " and ".join(parts),
+        "code": list(model.code_shape),
+        "width": specification.width,
+        **({"memory": specification.memory} if specification.memory else {}),
+        "parameters": model.parameter_count,
+        "data": str(model.description),
+        **({"restores": str(from_json(undone))} if undone is not None else {}),
+        "weights_sha256": digest.hexdigest(),
+        "format_version": FORMAT_VERSION,
+        **model.provenance,
+    }

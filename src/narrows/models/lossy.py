@@ -1,0 +1,164 @@
+"""Models that compress at a quality: a transform, or the samples themselves, and the density of the rounded code.
+
+Next door: `density` is the model for exact coding; `codecs` put both into whole numbers, which files are made with.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import nn
+
+from narrows.data.batches import Indices
+from narrows.data.samples import Description, Samples
+from narrows.data.similarity import likenesses, nearest, spread
+from narrows.errors import ModelError
+from narrows.io.arrays import Ragged
+from narrows.models.base import Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
+from narrows.models.coded import Coded, Start, pca_mse
+from narrows.networks.layers import DIAL
+from narrows.networks.levels import Levels
+from narrows.networks.prior import RECALL_DIAL, WEIGHT, Prior
+from narrows.networks.transform import linear_paths
+
+SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
+LITTLE = 0.02  # bits a value
+FORGET = 0.125  # the share of samples that are trained on without a reference
+WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
+
+
+class Compressing(Model, ABC):
+    """What can be put into whole numbers: `packed` holds the compact models that files are coded with, by promise:
+    "lossy" and "exact". One file may hold both."""
+
+    @property
+    def packed(self) -> Mapping[str, bytes]:
+        """The compact models by promise; empty before they are made."""
+        packed = ((name.partition("."), array) for name, array in self.attachments.items())
+        found = {promise: array.tobytes() for (kind, _, promise), array in packed if kind == "packed"}
+        return MappingProxyType(found)
+
+    def keep_packed(self, promise: str, compact: bytes) -> None:
+        """Keep a compact model for a promise."""
+        self.attachments[f"packed.{promise}"] = np.frombuffer(compact, np.uint8)
+
+
+class Lossy(Coded, Compressing):
+    """Halves with a dial, and the density (`prior`) of the code between them.
+
+    Trained by bits plus squared error over `WEIGHT` squared steps, per value, each sample at a dial of its own: seen
+    that way, in bits, all qualities count alike. Called, it reconstructs samples from their rounded code.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: Levels | Prior,
+        specification: Specification,
+        description: Description,
+        grid: Grid,
+        recipe: Recipe,
+        start: Start,
+    ) -> None:
+        super().__init__(encoder, decoder, specification, description, grid, recipe, start)
+        self.prior = prior
+        self.arrange()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.quantised(x, torch.full((len(x),), DIAL, device=x.device))[0]
+
+    def quantised(
+        self,
+        x: torch.Tensor,
+        dial: torch.Tensor,
+        noise: torch.Generator | None = None,
+        like: torch.Tensor | None = None,
+        known: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Samples from their rounded code at dials `(N,)` in -1..1, and the bits of each sample `(N,)`; with `noise`
+        bits that have gradients (see `Prior`). `like` are samples like these, for a prior with references, of which
+        those count for which `known` `(N,)` is 1."""
+        reference = None if like is None else self._reference(like, known)
+        code, bits = self.prior(self.encoder(self.pad(x), dial).float(), dial, noise, reference)
+        y: torch.Tensor = self.decoder(code, dial)
+        return cut(y, x), bits
+
+    @torch.no_grad()
+    def _reference(self, like: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
+        assert isinstance(self.prior, Prior)
+        dial = torch.full((len(like),), RECALL_DIAL, device=like.device)
+        code: torch.Tensor = self.prior.recalled(self.encoder(self.pad(like), dial).float())
+        return code if known is None else code * known.view(-1, 1, 1, 1)
+
+    def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
+        optimum = self._start(self, samples, training, beginning)
+        if optimum is not None:
+            assert isinstance(self.prior, Prior)
+            self.prior.start(optimum)
+
+    def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
+        """Linear paths, which begin at an optimum, are trained slowly."""
+        linear, others = zip(*map(linear_paths, (self.encoder, self.decoder)), strict=True)
+        slow = (Part(path, SLOW * learning_rate, 0.0) for paths in linear for path in paths)
+        trained = (module for module in (*others, self.prior) if any(True for _ in module.parameters()))
+        return (*slow, *(Part(module, learning_rate, muon) for module in trained))
+
+    def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
+        generator = seeded("cpu", seed, 3, step)
+        dial = (2 * torch.rand(len(x), generator=generator) - 1).to(x.device)
+        x, like = self._parted(x)
+        known = None if like is None else (torch.rand(len(x), generator=generator) >= FORGET).to(x.device)
+        x_hat, bits = self.quantised(x, dial, generator, like, known)
+        return self._cost(x_hat, x, bits, dial).mean()
+
+    def measure(self, x: torch.Tensor, seed: int) -> Measure:
+        # Every second sample at the dial whose error is reported, the others at those beside it: one pass for all.
+        dial = torch.tensor(WATCHED, device=x.device).repeat(-(-len(x) // len(WATCHED)))[: len(x)]
+        x, like = self._parted(x)
+        x_hat, bits = self.quantised(x, dial, like=like)
+        x_hat = x_hat.float().clamp(0, 1)
+        score = self._cost(x_hat, x, bits, dial).mean(dtype=torch.float64)
+        mse = (x_hat - x)[::2].square().mean(dtype=torch.float64)
+        return Measure(float(score), float(mse), float(bits[::2].mean(dtype=torch.float64)))
+
+    def _parted(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Samples, and those like them that stand behind them in batches for a model with references."""
+        own = self.description.channels
+        return (x[:, :own], x[:, own:]) if self.specification.memory else (x, None)
+
+    def _cost(self, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+        squares = (x_hat.float() - x).square().flatten(1)
+        cost = (squares.sum(dim=1) / (WEIGHT * self.prior.step(dial).square()) + bits) / squares.shape[1]
+        # By its logarithm a tenth less counts alike for all samples and qualities, unless there is little to save.
+        return torch.log1p(cost / LITTLE) if self.prior.logarithmic else cost
+
+    def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
+        return {"pca_mse": pca_mse(self, x)}
+
+    def examine(self, x: torch.Tensor, mse: float) -> list[str]:
+        """Nothing: a code that is coded may well have numbers that say nothing."""
+        return []
+
+    def settle(self, x: torch.Tensor) -> None:
+        """Nothing: the weights are all there is."""
+
+
+def companions(model: Model, samples: Samples) -> Indices | None:
+    """For a model with references: for each sample the one most like it, itself excepted, of those that the model
+    will keep; None for a model without. Raises `ModelError` for samples of another size than the model's."""
+    if not model.specification.memory:
+        return None
+    if samples.description.shape != model.description.shape or isinstance(samples.values, Ragged):
+        raise ModelError(
+            f"{samples.source}: {samples.description.form} were given to a model that remembers "
+            f"{model.description.form}; give it samples of that size, or train one without a memory"
+        )
+    likeness, chosen = likenesses(samples.values), spread(len(samples), model.specification.memory)
+    own = np.full(len(samples), -1)
+    own[chosen] = np.arange(len(chosen))
+    return chosen[nearest(likeness, likeness[chosen], own)[0]]

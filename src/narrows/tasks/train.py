@@ -1,0 +1,228 @@
+"""From data to a saved model: the whole of `narrows train`, as an iteration.
+
+Next door: `planner` decides what is trained; `training.loop` trains it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from narrows.checks import real
+from narrows.data.sources import open_samples, refuse_overwriting
+from narrows.degradations import degradation_for
+from narrows.degradations.base import Degradation
+from narrows.errors import SettingsError, TrainingError
+from narrows.io.atomic import check_writable
+from narrows.io.csv import is_table
+from narrows.io.images import Report
+from narrows.models.base import Model, Purpose
+from narrows.models.catalogue import named
+from narrows.models.lossy import Compressing
+from narrows.tasks.codec import prepare
+from narrows.tasks.planner import Choices, plan
+from narrows.tasks.tables import open_table
+from narrows.training import checkpoint as checkpoints
+from narrows.training import device as devices
+from narrows.training import loop
+from narrows.training.loop import Progress
+from narrows.training.settings import Settings
+
+
+def fit(
+    model: Model,
+    samples: Any,
+    settings: Settings | None = None,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 30.0,
+    resume: bool = False,
+) -> Generator[Progress, None, None]:
+    """Train `model` in place on samples (see `open_samples` and `from_arrays`), yielding progress.
+
+    With `checkpoint`, the whole state is written there every `checkpoint_seconds`, when the iteration is closed
+    early, and after the last step; `resume` goes on from it. However the iteration ends, the model then holds the
+    best weights that validation saw, its `provenance` says how they came about, and a model that compresses has been
+    put into whole numbers, ready for `Codec`.
+
+    Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError`
+    when the loss is no longer a number.
+    """
+    checked = model.fitting(samples)
+    iteration = loop.fit(
+        model, checked, settings, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds, resume=resume
+    )
+    try:
+        for progress in iteration:
+            if progress.finished and isinstance(model, Compressing):
+                yield replace(progress, finished=False, stage="whole numbers")
+                prepare(model, checked)
+            yield progress
+    except (GeneratorExit, TrainingError):
+        iteration.close()
+        prepare(model, checked)
+        raise
+
+
+class Training:
+    """A training from data to a saved model. Iterate over it for progress; then `model` is what was saved.
+
+    What can be refused is refused when it is made, before anything is trained. `notes` tell why the plan is as it
+    is. When the iteration is closed early, or the loss is no longer a number, the best weights so far are saved, and
+    the checkpoint beside the model lets the same call with `resume` go on to the same result.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        output: str | os.PathLike[str],
+        *,
+        purpose: Purpose = "reconstruct",
+        degradation: Degradation | None = None,
+        choices: Choices | None = None,
+        settings: Settings | None = None,
+        skip_bad: bool = False,
+        resume: bool = False,
+        checkpoint_seconds: float = 30.0,
+        report: Report | None = None,
+    ) -> None:
+        """As `train`, with what it gathers as `choices`."""
+        self.output, self.resume, self._settings = Path(output), resume, settings or Settings()
+        self._checkpoint_seconds = real("checkpoint seconds", checkpoint_seconds, 0)
+        choices = choices or Choices()
+        choices.check(purpose)
+        self._check_early(data, choices, purpose)
+        if is_table(data):
+            self.samples, degradation, notes = open_table(data, purpose, degradation)
+        else:
+            degradation = degradation_for(purpose, () if degradation is None else (degradation,))
+            self.samples, notes = open_samples(data, "train", skip_bad, report), ()
+        self.degradation = degradation
+        self.plan = plan(self.samples, purpose, choices, degradation)
+        self.notes = (*self.samples.notes, *notes, *self.plan.notes)
+        if self.checkpoint(0).exists() and not resume:
+            left = f"the checkpoint {self.checkpoint(0)} of an earlier run is replaced; --resume would have gone on"
+            self.notes = (*self.notes, left)
+        if self._settings.minutes:
+            self._settings = replace(self._settings, minutes=self._settings.minutes / len(self.plan.jobs))
+        self._made: list[Model] = []
+
+    def _check_early(self, data: Any, choices: Choices, purpose: Purpose) -> None:
+        """Refuse what can be refused before the data are read."""
+        check_writable(self.output)
+        if isinstance(data, (str, os.PathLike)):
+            refuse_overwriting(self.output, data)
+        if self.resume:
+            checkpoints.check(self.checkpoint(0))
+        if choices.network is not None and self._settings.crop and not named(choices.network, purpose).spatial:
+            raise SettingsError(
+                f"crops were asked for, but {choices.network} takes whole samples only; leave out the crop"
+            )
+        devices.choose(self._settings.device)
+
+    @property
+    def model(self) -> Model:
+        """The model that is, or will be, saved: for both promises of compression the lossy one, which then holds
+        what the exact one needs too. Raises `SettingsError` before the iteration has begun."""
+        if not self._made:
+            raise SettingsError("nothing has been trained yet; iterate over the training first")
+        return self._made[0]
+
+    @property
+    def current(self) -> Model:
+        """The model that is being trained."""
+        return self._made[-1]
+
+    def checkpoint(self, job: int) -> Path:
+        """Where the state of a job is kept while it is trained."""
+        return self.output.with_name(f"{self.output.name}{'.exact' * (job > 0)}.checkpoint")
+
+    def __iter__(self) -> Generator[Progress, None, None]:
+        self._made = []
+        for job in range(len(self.plan.jobs)):
+            self._made.append(self.plan.build(job, self.samples, self._settings.seed))
+            path = self.checkpoint(job)
+            iteration = fit(
+                self.current,
+                self.samples,
+                self._settings,
+                checkpoint=path,
+                checkpoint_seconds=self._checkpoint_seconds,
+                resume=self.resume and (path.exists() or job == 0),
+            )
+            try:
+                for progress in iteration:
+                    if progress.finished:
+                        self._save()
+                    yield progress
+            except (GeneratorExit, TrainingError):
+                iteration.close()
+                self._save()
+                raise
+        for job in range(len(self.plan.jobs)):
+            self.checkpoint(job).unlink(missing_ok=True)
+
+    def run(self) -> Model:
+        """Train to the end, without a look at the progress; returns the saved model."""
+        for _ in self:
+            pass
+        return self.model
+
+    def _save(self) -> None:
+        """Write the first model, with what the second has for exact coding."""
+        first, *others = self._made
+        for other in others:
+            assert isinstance(first, Compressing)
+            assert isinstance(other, Compressing)
+            for promise, compact in other.packed.items():
+                first.keep_packed(promise, compact)
+            first.provenance["exact"] = other.provenance
+        first.save(self.output)
+
+
+def train(
+    data: Any,
+    output: str | os.PathLike[str],
+    *,
+    purpose: Purpose = "reconstruct",
+    degradation: Degradation | None = None,
+    settings: Settings | None = None,
+    skip_bad: bool = False,
+    resume: bool = False,
+    checkpoint_seconds: float = 30.0,
+    report: Report | None = None,
+    **choices: Any,
+) -> Training:
+    """Learn a model from data and save it at `output`, as `narrows train` does: plan, train, write.
+
+    `data` is what `open_samples` takes, or a table (.csv, .tsv) with the purpose "inpaint". The `purpose` is
+    "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
+    says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
+    `promise`, `effort`, `memory`.
+
+    Iterate over what comes back for progress, or call its `run()`. Raises `DataError`, `SettingsError` or
+    `OutputError` for what cannot be trained or written.
+
+        training = narrows.train("photos/", "photos.safetensors", purpose="compress")
+        for progress in training:
+            print(progress.step, progress.steps)
+        codec = narrows.Codec(training.model, quality=80)
+    """
+    known = set(Choices.__dataclass_fields__)
+    if unknown := sorted(set(choices) - known):
+        raise SettingsError(f"{unknown[0]} was given; allowed are {', '.join(sorted(known))}, and what train names")
+    return Training(
+        data,
+        output,
+        purpose=purpose,
+        degradation=degradation,
+        choices=Choices(**choices),
+        settings=settings,
+        skip_bad=skip_bad,
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        report=report,
+    )
