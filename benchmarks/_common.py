@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from narrows.archive.archive import Archive
-from narrows.codecs.block import PIXELS
+from narrows.codecs.base import row_of
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 Rows = list[tuple[str, ...]]
@@ -45,7 +45,8 @@ def check_learned(archive: Archive, what: str) -> None:
     """Raise `SystemExit` unless every block needs the model: what a model does not make smaller is stored without it,
     and says nothing about models."""
     blocks = range(len(archive._reader.layout.blocks))
-    plain = [block for block in blocks if archive._reader.payload(block, what)[0] < PIXELS]
+    ways = [row_of(archive._reader.payload(block, what)[0]) for block in blocks]
+    plain = [row for row in ways if row is None or not row.learned]
     if plain:
         sys.exit(f"{what}: {len(plain)} of {len(blocks)} blocks are stored without the model; train it longer")
 

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 import narrows
 from narrows.degradations import Noise
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 from narrows.training.settings import Settings
 
 NOISE = 0.5
@@ -79,7 +79,7 @@ def lesson_loop(model: nn.Module, images: npt.NDArray[np.uint8], epochs: int) ->
     return seconds
 
 
-def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[Autoencoder, float]:
+def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[Model, float]:
     """A trained model and the seconds that all of it took."""
     began = time.perf_counter()
     model = narrows.build(samples.description, network, degradation=Noise(NOISE, clip=True))

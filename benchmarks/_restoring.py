@@ -13,7 +13,7 @@ from PIL import Image
 import narrows
 from narrows.io.arrays import Array
 from narrows.io.images import list_images, read_image
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 from narrows.training.device import multiplications
 
 PANEL = 160  # pixels a side of what a picture shows of each image
@@ -27,7 +27,7 @@ def pictures(folder: Path, most: int | None = None) -> list[Array]:
     return [read_image(path, "RGB") for path in paths]
 
 
-def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Autoencoder, str]:
+def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Model, str]:
     """The model of this name in `place`, trained with these options unless it lies there already, and what it is."""
     path = place / f"{name}.safetensors"
     if not path.exists():
@@ -38,7 +38,7 @@ def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Autoenco
     return model, story(model, *options)
 
 
-def story(model: Autoencoder, *options: str) -> str:
+def story(model: Model, *options: str) -> str:
     """How a model was made, in a sentence."""
     plan, seconds = model.provenance["plan"], model.provenance["seconds"]
     said = " ".join(options) or "the usual options"

@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from _common import Rows, table, write
 
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 from narrows.io.atomic import replacing
@@ -53,7 +55,7 @@ def step(kind: str, name: str, path: Path, count: int) -> str:
                     writer.add(Entry(where, "image", image.shape, "uint8"), [image])
             sizes = writer.close()
         return f"{sizes.total / 1e6:.1f} MB, index {sizes.index / 1e6:.2f}"
-    with Archive(path) as archive:
+    with open_archive(path) as archive:
         if name == "read one":
             assert archive.samples[count // 2].size
         elif name == "read all":
@@ -83,7 +85,7 @@ def main() -> None:
     rows: Rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
-            path = Path(folder) / "archive.nrw"
+            path = Path(folder) / "archive.narrows"
             for name in STEPS:
                 command = [sys.executable, __file__, "--step", kind, name, str(path), str(count)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)

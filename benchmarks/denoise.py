@@ -24,7 +24,7 @@ from skimage import restoration
 import narrows
 from narrows.evaluation.metrics import psnr_db
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 
 Floats = npt.NDArray[np.float64]
 Denoiser = Callable[[Floats, float], Floats]
@@ -61,7 +61,7 @@ def wavelet(y: Floats, sigma: float) -> Floats:
     return found
 
 
-def ours(model: Autoencoder, blind: bool) -> Denoiser:
+def ours(model: Model, blind: bool) -> Denoiser:
     """Our network, told the level or not."""
     return lambda y, sigma: narrows.restore(model, y.astype(np.float32)[None], strength=None if blind else sigma)[0]
 

@@ -24,7 +24,7 @@ from narrows.degradations import masks as holes
 from narrows.evaluation.classical import Seen, Way, ways
 from narrows.evaluation.metrics import psnr_db
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 from narrows.tasks.restore import Effort
 
 SETS = ("set14", "kodak")
@@ -72,7 +72,7 @@ def classical(way: Way) -> Callable[[Array, Mask], Array]:
     return filled
 
 
-def ours(model: Autoencoder, effort: Effort = "usual") -> Callable[[Array, Mask], Array]:
+def ours(model: Model, effort: Effort = "usual") -> Callable[[Array, Mask], Array]:
     """Our network, once or as the mean of eight views."""
     return lambda image, gone: narrows.restore(model, [image], mask=[gone], effort=effort)[0]
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="30 steps, 3 images of each set")
     arguments = parser.parse_args()
     photos = arguments.data / "photos"
-    models: dict[str, Autoencoder] = {}
+    models: dict[str, Model] = {}
     stories = []
     for kind, recipe in RECIPES.items():
         recipe = (*recipe[:-1], "30") if arguments.quick else recipe

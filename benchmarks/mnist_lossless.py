@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import time
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
-from narrows.codecs.quantise import pack
+from narrows.codecs.make import make_compact
+from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.io.arrays import Array
 from narrows.training.settings import Settings
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps and images")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # which archives go by
     training, test = narrows.open_samples("mnist"), narrows.open_samples("mnist", "test")
     images = np.asarray(test.values)[: 256 if arguments.quick else None]
     rows: Rows = [(name, "", f"{8 * size / images.size:.3f}", "", "", "", "") for name, size in general(images)]
@@ -86,7 +90,7 @@ def general(images: Array) -> list[tuple[str, int]]:
 
 def trained(
     training: Samples, width: int, steps: int, threads: int, keep: Path | None
-) -> tuple[narrows.Model, float]:
+) -> tuple[narrows.Autoencoder, float]:
     """A model and the minutes of processor time, over all cores, that its training took."""
     path = keep / f"mnist-exact-{width}-{steps}.safetensors" if keep else None
     if path is not None and path.exists():
@@ -108,7 +112,7 @@ def trained(
                 f"{(last.validation_bits or 0) / 784:.4f}",
                 flush=True,
             )
-    model.keep_packed("exact", pack(model, training))
+    make_compact(model, training)
     minutes = (time.process_time() - began) / 60
     model.provenance["core_minutes"] = round(minutes, 2)
     if path is not None:
@@ -116,7 +120,7 @@ def trained(
     return model, minutes
 
 
-def measured(model: narrows.Model, images: Array) -> tuple[str, ...]:
+def measured(model: narrows.Autoencoder, images: Array) -> tuple[str, ...]:
     """Bits per pixel without and with the model, the model's size, and MB/s each way."""
     codec = BlockCodec(Promise(0), model.packed["exact"])
     seconds = []
@@ -128,7 +132,7 @@ def measured(model: narrows.Model, images: Array) -> tuple[str, ...]:
         sizes = writer.close()
         seconds.append(time.perf_counter() - began)
     began = time.perf_counter()
-    with Archive(file) as archive:
+    with open_archive(file) as archive:
         back = archive["digits.npy"]
     seconds.append(time.perf_counter() - began)
     assert (back == images).all()

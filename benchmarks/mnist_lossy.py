@@ -20,7 +20,7 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.codecs.lossy import pack
+from narrows.codecs.make import make_compact
 from narrows.io.arrays import Array
 from narrows.tasks.codec import Codec
 from narrows.training.settings import Settings
@@ -64,7 +64,7 @@ def main() -> None:
                 print(f"{progress.step}/{progress.steps} {progress.seconds:.0f} s {progress.validation_bits} bits")
             last = progress
         assert last is not None
-        model.keep_packed("lossy", pack(model, training))
+        make_compact(model, training)
         trained = f"{time.perf_counter() - began:.0f} seconds of training; {last.plan}"
     curves: dict[str, Curve] = {"narrows": ours(model, digits)}
     for kind, qualities in QUALITIES.items():
@@ -91,7 +91,7 @@ def main() -> None:
     write("mnist_lossy-quick" if arguments.quick else "mnist_lossy", "MNIST, lossy", text)
 
 
-def ours(model: narrows.Model, digits: Array) -> Curve:
+def ours(model: narrows.Autoencoder, digits: Array) -> Curve:
     """Archives at all qualities."""
     curve = []
     for quality in OURS:

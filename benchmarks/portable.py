@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,19 +20,21 @@ import torch
 from _common import Rows, check_learned, table, write
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
-from narrows.entropy import integer_networks as exact
+from narrows.codecs.make import make_compact
+from narrows.codecs.opening import open_archive
+from narrows.entropy import integer_networks
 from narrows.io.arrays import Array
-from narrows.models.base import Purpose
-from narrows.tasks.codec import prepare
+from narrows.models.autoencoder import Purpose
 
 COUNT = 300  # images
 
 
-def numpy_network(self: exact.Exact, x: torch.Tensor) -> torch.Tensor:
-    """`Exact` by its definition in `FORMAT.md`, in NumPy's integers of 64 bits."""
+def numpy_network(self: integer_networks.IntegerNetwork, x: torch.Tensor) -> torch.Tensor:
+    """`IntegerNetwork` by its definition in `FORMAT.md`, in NumPy's integers of 64 bits."""
     first = self.layers[0]
     seen = [np.clip(np.rint(x.numpy()).astype(np.int64), first.low_in, first.high_in)]
     for layer in self.layers:
@@ -54,7 +57,8 @@ def threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with mock.patch.dict(os.environ, OMP_NUM_THREADS=str(count)):  # which archives go by
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -73,13 +77,13 @@ WAYS: dict[str, Callable[[], object]] = {
     "as it comes": lambda: threads(torch.get_num_threads()),
     "1 thread": lambda: threads(1),
     "2 threads": lambda: threads(2),
-    "products of few rows (batch 1)": lambda: mock.patch.object(exact, "STRIP", 1),
-    "products of 7 times as many": lambda: mock.patch.object(exact, "STRIP", 7 << 10),
-    "products of 256 times as many": lambda: mock.patch.object(exact, "STRIP", 256 << 10),
+    "products of few rows (batch 1)": lambda: mock.patch.object(integer_networks, "STRIP", 1),
+    "products of 7 times as many": lambda: mock.patch.object(integer_networks, "STRIP", 7 << 10),
+    "products of 256 times as many": lambda: mock.patch.object(integer_networks, "STRIP", 256 << 10),
     "without oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
     "inside bfloat16 autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "with 'medium' products allowed": shortcuts,
-    "NumPy integers": lambda: mock.patch.object(exact.Exact, "__call__", numpy_network),
+    "NumPy integers": lambda: mock.patch.object(integer_networks.IntegerNetwork, "__call__", numpy_network),
 }
 
 
@@ -104,11 +108,11 @@ def main() -> None:
         settings = narrows.Settings(steps=steps, batch_size=64 if network == "transform" else None)
         for _ in narrows.fit(model, training, settings):
             pass
-        prepare(model, training)
+        make_compact(model, training)
         (packed,) = model.packed.values()
         for promise in promises:
             archive = written(images, promise, packed)
-            with Archive(io.BytesIO(archive)) as opened:
+            with open_archive(io.BytesIO(archive)) as opened:
                 check_learned(opened, f"{promise}, {model.specification.network}")
                 archives.append((model.specification.network, promise, opened.sizes.model, archive))
     rows: Rows = []
@@ -118,7 +122,7 @@ def main() -> None:
         for decoded, way in WAYS.items():
             with warnings.catch_warnings(), way():  # type: ignore[attr-defined]
                 warnings.simplefilter("ignore")
-                with Archive(io.BytesIO(archive)) as opened:
+                with open_archive(io.BytesIO(archive)) as opened:
                     samples = opened["digits"]
             first = samples if first is None else first
             differ = int((samples != first).sum())

@@ -19,12 +19,13 @@ from narrows.models.compressors import Effort, of_effort
 from sklearn.decomposition import PCA
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.io.arrays import Array
 from narrows.models.base import Purpose
-from narrows.tasks.codec import prepare
 from narrows.training.settings import Settings
 
 LEARNED = 300  # steps of the models of archives
@@ -55,7 +56,6 @@ def archives(training: narrows.Samples, test: Array, quick: bool) -> Rows:
         network, width = of_effort(training.description, purpose, effort)
         model = narrows.build(training.description, network, width=width, purpose=purpose)
         list(narrows.fit(model, training, Settings(steps=LEARNED)))
-        prepare(model, training)
         flat = model.specification.network == "flat"
         images = many if flat else test
         qualities = (30, 60) if flat else (50,)
@@ -86,7 +86,7 @@ def coded(codec: BlockCodec, images: Array, block: int) -> tuple[list[float], in
             sizes = writer.close()
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
-        with Archive(file) as archive:
+        with open_archive(file) as archive:
             back = archive["digits"]
             ended = time.perf_counter()
             check_learned(archive, f"{codec.promise}, {block} a block")

@@ -23,7 +23,7 @@ import narrows
 from narrows.degradations.resample import larger, smaller
 from narrows.evaluation.metrics import ssim
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Model
 from narrows.tasks.restore import Effort
 
 SETS = ("set5", "set14")
@@ -82,7 +82,7 @@ def lanczos(image: Array, scale: int) -> Array:
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def ours(model: Autoencoder, effort: Effort) -> Callable[[Array, int], Array]:
+def ours(model: Model, effort: Effort) -> Callable[[Array, int], Array]:
     """Our network, once or as the mean of eight views."""
     return lambda image, scale: narrows.restore(model, [image], effort=effort)[0]
 

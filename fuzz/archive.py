@@ -14,13 +14,13 @@ import numpy as np
 from golden import HEAD_BYTES, LEARNED, model_of
 
 with atheris.instrument_imports(include=["narrows"]):
-    from narrows.archive.archive import Archive
     from narrows.archive.digest import DIGEST_BYTES
     from narrows.archive.entries import DTYPES
     from narrows.archive.index import HEAD, crc
     from narrows.archive.promise import Promise
-    from narrows.archive.varints import pack
+    from narrows.archive.varints import to_varints
     from narrows.codecs.block import BlockCodec
+    from narrows.codecs.opening import open_archive
     from narrows.errors import ArchiveError
 
 DATA = bytes(range(200))  # what the pieces of a forged index consist of
@@ -29,7 +29,7 @@ DATA = bytes(range(200))  # what the pieces of a forged index consist of
 def read(content: bytes) -> None:
     """Open an archive and read what it has, up to a hundred names and parts."""
     try:
-        archive = Archive(io.BytesIO(content))
+        archive = open_archive(io.BytesIO(content))
     except ArchiveError as error:
         check(error)
         return
@@ -57,7 +57,7 @@ def file(data: bytes) -> None:
 def index(data: bytes) -> None:
     """Any bytes as an index, stored or deflated, whose checksum is right."""
     stored, form = data[1:], data[0] & 1 if data else 0
-    end = stored + pack([2 * len(stored) + form])[::-1]
+    end = stored + to_varints([2 * len(stored) + form])[::-1]
     read(HEAD + DATA + end + crc(HEAD + end))
 
 
@@ -82,7 +82,7 @@ def block(data: bytes) -> None:
 @functools.cache
 def codec_of(number: int) -> BlockCodec:
     """The codec of a golden archive that needs a model."""
-    with Archive(LEARNED[number]) as archive, Archive(model_of(LEARNED[number])) as other:
+    with open_archive(LEARNED[number]) as archive, open_archive(model_of(LEARNED[number])) as other:
         return BlockCodec(archive.promise, other.packed())
 
 

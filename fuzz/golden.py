@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-GOLDEN = sorted((Path(__file__).resolve().parent.parent / "tests" / "golden").glob("*.nrw"))
+GOLDEN = sorted((Path(__file__).resolve().parent.parent / "tests" / "golden").glob("*.narrows"))
 LEARNED = [path for path in GOLDEN if "ripples" in path.stem or path.stem == "quality-60-vectors"]
 HEAD_BYTES = 5  # before a payload: its archive in LEARNED, then count, height, width and channels less 1
 

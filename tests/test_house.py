@@ -82,3 +82,19 @@ def test_every_module_says_what_it_is_and_stays_short() -> None:
         text = path.read_text()
         assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
         assert len(text.splitlines()) <= 320, f"{path} has grown too long"
+
+
+def test_archives_files_and_tables_load_neither_torch_nor_models() -> None:
+    rooms = [ROOT / "io", ROOT / "archive"]
+    modules = [f"narrows.{path.parent.name}.{path.stem}" for room in rooms for path in sorted(room.glob("*.py"))]
+    modules += [f"narrows.entropy.{name}" for name in ("cumulative", "coder", "gaussians", "passes")]
+    assert len(modules) > 20
+    heavy = ("torch", *(f"narrows.{room}" for room in ("networks", "models", "training", "codecs")))
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n    importlib.import_module(name)\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n", done.stdout

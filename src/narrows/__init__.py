@@ -13,6 +13,7 @@ from narrows.version import __version__
 
 if TYPE_CHECKING:
     from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
     from narrows.models.base import Model
@@ -38,6 +39,7 @@ __all__ = [
     "fit",
     "from_arrays",
     "load",
+    "open_archive",
     "open_samples",
     "restore",
     "train",
@@ -55,6 +57,7 @@ _HOMES = {
     "Model": "narrows.models.base",
     "from_arrays": "narrows.data.samples",
     "load": "narrows.models.loading",
+    "open_archive": "narrows.codecs.opening",
     "open_samples": "narrows.data.sources",
     "restore": "narrows.tasks.restore",
 }

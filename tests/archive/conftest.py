@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.entries import Entry
 from narrows.archive.index import Index, seal, stored_length, unseal
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.io.arrays import Array
 
 Content = Iterable[tuple[Entry, list[Array]]]
@@ -27,26 +29,21 @@ def _side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
 
 
-@pytest.fixture(scope="session")
-def with_mere_bytes() -> Callable[[Promise, bytes], BlockCodec]:
-    """A codec that stores these bytes as its model and never looks at them."""
+class MereBytes:
+    """A codec whose model are any bytes, at which it never looks."""
 
-    def made(promise: Promise, packed: bytes) -> BlockCodec:
-        codec = BlockCodec(promise)
-        assert codec.pixels is codec.lossy is None  # remembered
-        codec.packed = packed
-        return codec
-
-    return made
+    def __init__(self, promise: Promise, compact_model: bytes) -> None:
+        self.promise, self.compact_model = promise, compact_model
+        self.encode, self.decode = BlockCodec(promise).encode, BlockCodec(promise).decode
 
 
 @pytest.fixture(scope="session")
-def make(with_mere_bytes: Callable[[Promise, bytes], BlockCodec]) -> Make:
-    """Archives in memory: `make(content, promise, packed, **how)`."""
+def make() -> Make:
+    """Archives in memory: `make(content, promise, model, **how)`."""
 
-    def made(content: Content, promise: Promise | None = None, packed: bytes = b"", **how: Any) -> bytes:
+    def made(content: Content, promise: Promise | None = None, model: bytes = b"", **how: Any) -> bytes:
         file = io.BytesIO()
-        writer = Writer(file, with_mere_bytes(promise or Promise(), packed), **how)
+        writer = Writer(file, MereBytes(promise or Promise(), model), **how)
         for entry, samples in content:
             writer.add(entry, samples)
         sizes = writer.close()
@@ -68,7 +65,7 @@ def small(make: Make) -> bytes:
         (Entry("three.png", "image", (3, 4, 1), "uint8"), [images[2]]),
         (Entry("rows.npy", "array", (6,), "int16", 5, (2, 3)), rows),
     ]
-    return make(content, packed=b"a model", block_samples=2)
+    return make(content, model=b"a model", block_samples=2)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +91,7 @@ def contents() -> Callable[[bytes], dict[str, Any]]:
     """All that can be read of an archive: names, what entries say, bytes; where something is lost, nothing of it."""
 
     def read(archive: bytes) -> dict[str, Any]:
-        with Archive(io.BytesIO(archive)) as opened:
+        with open_archive(io.BytesIO(archive)) as opened:
             return {
                 entry.name: (entry, found.tobytes())
                 for entry, found in opened.read_each()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from narrows.archive.archive import Archive, Entry, Writer
-from narrows.archive.entries import DTYPES
+from narrows.archive.archive import Archive
+from narrows.archive.entries import DTYPES, Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError, DataError, SettingsError
 from narrows.io.arrays import Array
 
@@ -71,7 +74,7 @@ def archives(draw: st.DrawFn) -> tuple[list[tuple[Entry, list[Array]]], Promise,
 @given(archives())
 def test_whatever_goes_in_comes_out_as_promised(make: Make, case: tuple[Any, Promise, Any]) -> None:
     content, promise, how = case
-    archive = Archive(io.BytesIO(make(content, promise, **how)))
+    archive = open_archive(io.BytesIO(make(content, promise, **how)))
     assert archive.promise == promise
     assert list(archive) == [entry.name for entry, _ in content]
     assert list(archive.entries()) == [entry for entry, _ in content]
@@ -92,15 +95,12 @@ def test_whatever_goes_in_comes_out_as_promised(make: Make, case: tuple[Any, Pro
     assert everything == b"".join(archive[name].tobytes() for name in archive)
 
 
-def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(
-    make: Make, with_mere_bytes: Callable[[Promise, bytes], BlockCodec]
-) -> None:
+def test_one_photo_costs_at_most_64_bytes_with_its_name_and_without_its_model(make: Make) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (130, 140, 3), np.uint8)
     entry = Entry("photo.png", "image", photo.shape, "uint8")
     for promise in (Promise(0), Promise(2), Promise(None, 75)):
-        codec = with_mere_bytes(promise, b"m" * 5000)
-        payload = codec.encode([photo]).payload
-        assert len(make([(entry, [photo])], promise, codec.packed, embed_model=False)) <= len(payload) + 64
+        payload = BlockCodec(promise).encode([photo]).payload
+        assert len(make([(entry, [photo])], promise, b"m" * 5000, embed_model=False)) <= len(payload) + 64
 
 
 def test_a_digit_in_a_block_of_64_costs_at_most_2_bytes_and_in_fact_less_than_a_third(make: Make) -> None:
@@ -118,7 +118,7 @@ def test_small_images_of_one_kind_share_blocks_and_large_ones_do_not(make: Make)
         kind = [("uint8", 1), ("uint8", 3), ("uint16", 1)][number % 3]
         image = rng.integers(0, 256, (side, side, kind[1])).astype(kind[0])
         content.append((Entry(f"{number}", "image", image.shape, kind[0]), [image]))
-    archive = Archive(io.BytesIO(make(content)))
+    archive = open_archive(io.BytesIO(make(content)))
     layout = archive._reader.layout
     assert 3 + 3 <= len(layout.blocks) <= 3 + 3 + 3
     for entry, samples in content:
@@ -138,7 +138,7 @@ def test_one_name_is_read_without_touching_other_blocks(make: Make) -> None:
     images = rng.integers(0, 256, (50, 40, 40, 1), np.uint8)
     content = [(Entry(f"{i}", "image", (40, 40, 1), "uint8"), [image]) for i, image in enumerate(images)]
     file = Counting(make(content, block_bytes=1600))
-    archive = Archive(file)
+    archive = open_archive(file)
     opened = file.total
     assert opened < archive.sizes.index + 20
     assert np.array_equal(archive["31"], images[31])
@@ -146,32 +146,40 @@ def test_one_name_is_read_without_touching_other_blocks(make: Make) -> None:
 
 
 def test_an_archive_says_of_what_it_consists(make: Make, small: bytes) -> None:
-    archive = Archive(io.BytesIO(small))
+    archive = open_archive(io.BytesIO(small))
     assert archive.sizes.total == len(small)
     assert archive.sizes.model == len(b"a model")
-    assert archive.packed() == b"a model"
+    assert archive.compact_model() == b"a model"
     assert "a/one.png" in archive
     assert "one.png" not in archive
     with pytest.raises(KeyError):
         archive["one.png"]
     assert archive.model_sha256 is not None
-    assert Archive(io.BytesIO(make([]))).model_sha256 is None
+    assert open_archive(io.BytesIO(make([]))).model_sha256 is None
 
 
 def test_an_archive_without_its_model_needs_the_very_one_it_was_made_with(make: Make) -> None:
     image = np.zeros((2, 2, 1), np.uint8)
-    left_out = make([(Entry("a", "image", (2, 2, 1), "uint8"), [image])], packed=b"mine", embed_model=False)
-    assert np.array_equal(Archive(io.BytesIO(left_out), b"mine")["a"], image)
-    for packed, words in ((None, "does not carry its model"), (b"yours", "another model")):
-        with pytest.raises(ArchiveError, match=words):
-            Archive(io.BytesIO(left_out), packed)["a"]
+    left_out = make([(Entry("a", "image", (2, 2, 1), "uint8"), [image])], model=b"mine", embed_model=False)
+    asked = []
+
+    def mine(wanted: bytes) -> bytes:
+        asked.append(wanted)
+        return b"mine"
+
+    archive = Archive(io.BytesIO(left_out), BlockCodec, mine)
+    assert np.array_equal(archive["a"], image)
+    assert [wanted.hex() for wanted in asked] == [archive.model_sha256]
+    for models, words in ((None, "does not carry"), (lambda _: b"yours", "another"), (lambda _: None, "another")):
+        with pytest.raises(ArchiveError, match=f"{words}.* model"):
+            Archive(io.BytesIO(left_out), BlockCodec, models)["a"]
 
 
 def test_samples_are_a_data_set_for_torch_also_in_other_processes(make: Make, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    path = tmp_path / "rows.nrw"
+    path = tmp_path / "rows.narrows"
     path.write_bytes(make([(Entry("rows", "array", (4,), "float32", 20), list(rows))], block_samples=3))
-    with Archive(path) as archive:
+    with open_archive(path) as archive:
         assert np.array_equal(np.concatenate(list(DataLoader(archive.samples, batch_size=7))), rows)
         with pickle.loads(pickle.dumps(archive.samples))._archive as again:
             assert np.array_equal(again["rows"], rows)
@@ -183,7 +191,8 @@ def test_samples_are_a_data_set_for_torch_also_in_other_processes(make: Make, tm
 
 def test_parts_of_a_large_array_come_one_after_another(make: Make) -> None:
     rows = np.arange(40, dtype=np.int32).reshape(10, 4)
-    archive = Archive(io.BytesIO(make([(Entry("rows", "array", (4,), "int32", 10), list(rows))], block_samples=4)))
+    content = [(Entry("rows", "array", (4,), "int32", 10), list(rows))]
+    archive = open_archive(io.BytesIO(make(content, block_samples=4)))
     parts = list(archive.parts("rows"))
     assert [(start, stop) for start, stop, _ in parts] == [(0, 4), (4, 8), (8, 10)]
     assert np.array_equal(np.concatenate([part for *_, part in parts]), rows)
@@ -197,7 +206,54 @@ def test_an_array_may_be_used_again_as_soon_as_it_was_added(make: Make) -> None:
         buffer[:] = number
         writer.add(Entry(f"{number}", "image", buffer.shape, "uint8"), [buffer])
     writer.close()
-    assert [int(image.max()) for image in Archive(file).values()] == [0, 1, 2]
+    assert [int(image.max()) for image in open_archive(file).values()] == [0, 1, 2]
+
+
+def test_encoded_blocks_are_the_bytes_that_adding_samples_gives(make: Make) -> None:
+    codec, images = BlockCodec(Promise(2)), np.random.default_rng(0).integers(0, 256, (10, 6, 6, 3), np.uint8)
+    entries = [Entry(f"{i}", "image", (6, 6, 3), "uint8", extras={"exif": b"up"}) for i in range(10)]
+    whole = make(zip(entries, images[:, None], strict=True), Promise(2), block_samples=4)
+    file = io.BytesIO()
+    writer = Writer(file, codec)
+    for start in range(0, 10, 4):
+        writer.add_encoded(entries[start : start + 4], [codec.encode(list(images[start : start + 4]))])
+    assert writer.raw_bytes <= images.nbytes
+    writer.close()
+    assert writer.raw_bytes == images.nbytes
+    assert file.getvalue() == whole
+
+
+def test_encoded_blocks_stand_behind_the_samples_of_their_kind_that_came_before(make: Make) -> None:
+    codec, rows = BlockCodec(Promise()), np.arange(24, dtype=np.int16).reshape(6, 4)
+    file = io.BytesIO()
+    writer = Writer(file, codec)
+    writer.add(Entry("a", "array", (4,), "int16", 2), rows[:2])
+    writer.add_encoded([Entry("b", "array", (4,), "int16", 3)], [codec.encode(rows[2:3]), codec.encode(rows[3:5])])
+    writer.add_encoded([Entry("none", "array", (4,), "int16", 0)], [])
+    writer.add(Entry("c", "array", (4,), "int16", 1), rows[5:])
+    writer.close()
+    archive = open_archive(file)
+    assert list(archive.verify()) == []
+    assert np.array_equal(np.concatenate([archive[name] for name in ("a", "b", "c")]), rows)
+
+
+def test_encoded_blocks_that_are_not_those_of_their_entries_are_refused() -> None:
+    codec, image = BlockCodec(Promise()), np.zeros((2, 2, 1), np.uint8)
+    block, one = codec.encode([image]), Entry("a", "image", (2, 2, 1), "uint8")
+    for entries, blocks, words in (
+        ([one], [], "1 samples too few"),
+        ([one], [block, block], "1 samples"),
+        ([one], [codec.encode([image, image])], "too many"),
+        ([one, Entry("b", "image", (2, 2, 3), "uint8")], [block, block], "entries of 2 kinds"),
+        ([], [], "entries of 0 kinds"),
+        ([one], [replace(block, samples=0)], "0 samples"),
+        ([one], [replace(block, digest=b"short")], "an encoded block"),
+        ([one], [replace(block, payload=b"")], "an encoded block"),
+        ([Entry("a", "array", (1 << 23,), "uint8", 3)], [replace(block, samples=3)], "3 samples and 25165824 bytes"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            Writer(io.BytesIO(), codec).add_encoded(entries, blocks)
+        assert "\n" not in str(caught.value)
 
 
 def test_samples_that_are_not_what_the_entry_says_are_refused(make: Make) -> None:
@@ -233,25 +289,26 @@ def test_entries_that_no_archive_can_have_are_refused(make: Make) -> None:
 
 
 def test_what_is_no_archive_is_refused_in_one_line(tmp_path: Path, small: bytes) -> None:
-    (tmp_path / "text.nrw").write_bytes(b"a text that is long enough for anything")
-    (tmp_path / "empty.nrw").write_bytes(b"")
-    (tmp_path / "newer.nrw").write_bytes(small[:4] + b"\x02" + small[5:])
+    (tmp_path / "text.narrows").write_bytes(b"a text that is long enough for anything")
+    (tmp_path / "empty.narrows").write_bytes(b"")
+    (tmp_path / "newer.narrows").write_bytes(small[:4] + b"\x02" + small[5:])
     for name, words in (
-        ("text.nrw", "not a narrows archive"),
-        ("empty.nrw", "not a narrows archive"),
-        ("newer.nrw", "format version 2"),
-        ("missing.nrw", "No such file"),
+        ("text.narrows", "not a narrows archive"),
+        ("empty.narrows", "not a narrows archive"),
+        ("newer.narrows", "format version 2"),
+        ("missing.narrows", "No such file"),
         ("", "directory"),
     ):
         with pytest.raises(ArchiveError, match=words) as caught:
-            Archive(tmp_path / name)
+            open_archive(tmp_path / name)
         assert "\n" not in str(caught.value)
 
 
 def test_a_process_killed_while_writing_leaves_no_file_under_the_final_name(tmp_path: Path) -> None:
     code = """
 import sys, numpy as np
-from narrows.archive.archive import Entry, Writer
+from narrows.archive.entries import Entry
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec, Promise
 from narrows.io.atomic import replacing
 with replacing(sys.argv[1]) as file:
@@ -260,7 +317,7 @@ with replacing(sys.argv[1]) as file:
         writer.add(Entry(f"{number}", "image", (64, 64, 1), "uint8"), [np.full((64, 64, 1), number % 251, np.uint8)])
         file.flush()
 """
-    target = tmp_path / "out.nrw"
+    target = tmp_path / "out.narrows"
     with subprocess.Popen([sys.executable, "-c", code, str(target)]) as process:
         for _ in range(3000):
             if any(path.stat().st_size > 1000 for path in tmp_path.iterdir()):
@@ -279,7 +336,7 @@ def test_extras_that_many_images_share_are_stored_once(make: Make) -> None:
     entries = [Entry(f"{i}", "image", (2, 2, 1), "uint8", extras={"icc": profile}) for i in range(50)]
     archive = make([(entry, [image]) for entry in entries])
     assert len(archive) < 3500
-    assert list(Archive(io.BytesIO(archive)).entries()) == entries
+    assert list(open_archive(io.BytesIO(archive)).entries()) == entries
 
 
 def test_more_names_or_blocks_than_a_reader_takes_are_not_written(
@@ -308,5 +365,5 @@ def test_a_file_that_cannot_be_sought_is_refused_in_reading_and_written_all_the_
         out.close()
         target.close()
         with pytest.raises(ArchiveError, match="cannot be read"):
-            Archive(source)
-        assert Archive(io.BytesIO(source.read()))["a"] == 1
+            open_archive(source)
+        assert open_archive(io.BytesIO(source.read()))["a"] == 1

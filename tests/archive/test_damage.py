@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from narrows.archive.archive import Archive, Entry
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
 from narrows.archive.index import HEAD, Index
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError
 
 Make = Callable[..., bytes]
@@ -35,13 +38,13 @@ def test_every_flipped_bit_is_an_error_or_changes_nothing_that_is_read(small: by
 def test_every_truncation_is_refused(small: bytes) -> None:
     for length in range(len(small)):
         with pytest.raises(ArchiveError):
-            Archive(io.BytesIO(small[:length]))
+            open_archive(io.BytesIO(small[:length]))
 
 
 def test_bytes_behind_the_end_are_refused(small: bytes) -> None:
     for more in (b"\0", b"\n", bytes(100)):
         with pytest.raises(ArchiveError):
-            Archive(io.BytesIO(small + more))
+            open_archive(io.BytesIO(small + more))
 
 
 def test_a_damaged_block_loses_its_samples_and_no_others(make: Make, index_of: Callable[[bytes], Index]) -> None:
@@ -55,7 +58,7 @@ def test_a_damaged_block_loses_its_samples_and_no_others(make: Make, index_of: C
     for block, lost in ((1, ["4.png", "5.png", "6.png", "7.png"]), (4, ["rows.npy"])):
         damaged = bytearray(whole)
         damaged[starts[block] + 9] ^= 4
-        archive = Archive(io.BytesIO(bytes(damaged)))
+        archive = open_archive(io.BytesIO(bytes(damaged)))
         assert list(archive.verify()) == lost
         results = {entry.name: found for entry, found in archive.read_each()}
         assert list(results) == list(archive)
@@ -77,10 +80,10 @@ def test_a_damaged_block_loses_its_samples_and_no_others(make: Make, index_of: C
 
 def test_a_damaged_model_is_said_to_be_damaged_and_can_be_given(make: Make) -> None:
     image = np.zeros((2, 2, 1), np.uint8)
-    whole = make([(Entry("a", "image", (2, 2, 1), "uint8"), [image])], packed=b"a model")
+    whole = make([(Entry("a", "image", (2, 2, 1), "uint8"), [image])], model=b"a model")
     damaged = whole.replace(b"a model", b"a mOdel")
-    archive = Archive(io.BytesIO(damaged))
+    archive = open_archive(io.BytesIO(damaged))
     assert list(archive.verify()) == ["a"]
     with pytest.raises(ArchiveError, match="the model that it carries is damaged"):
         archive["a"]
-    assert np.array_equal(Archive(io.BytesIO(damaged), b"a model")["a"], image)
+    assert np.array_equal(Archive(io.BytesIO(damaged), BlockCodec, lambda _: b"a model")["a"], image)

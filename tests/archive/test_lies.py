@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from narrows.archive.archive import Archive
-from narrows.archive.entries import unpack_extras
+from narrows.archive.entries import extras_from_bytes
 from narrows.archive.index import CRC_BYTES, HASH_BYTES, HEAD, Index, crc, seal, stored_length
 from narrows.archive.names import checked_name
-from narrows.archive.varints import Integers, pack
+from narrows.archive.varints import Integers, to_varints
+from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError
 
 Forge = Callable[..., bytes]
@@ -27,7 +27,7 @@ def _refused(archive: bytes, words: str) -> None:
     """It is refused with these words when it is opened, in little memory."""
     tracemalloc.start()
     with pytest.raises(ArchiveError, match=words) as caught:
-        Archive(io.BytesIO(archive))
+        open_archive(io.BytesIO(archive))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "\n" not in str(caught.value)
@@ -42,7 +42,7 @@ def _changed(columns: Integers, field: int, run: int, value: int) -> Integers:
 
 def _with_end(archive: bytes, stored: bytes, form: int) -> bytes:
     """The archive with another index as stored, and a tail that is right."""
-    end = stored + pack([2 * len(stored) + form])[::-1]
+    end = stored + to_varints([2 * len(stored) + form])[::-1]
     return archive[: -stored_length(archive[-9:], len(archive))] + end + crc(HEAD + end)
 
 
@@ -99,7 +99,7 @@ def test_more_runs_or_names_than_allowed_are_refused(small: bytes, forge: Forge,
     body = index_of(small).to_bytes()
     at = 3 + 1 + HASH_BYTES
     for runs in ([1 << 22, 1], [1, 1 << 23], [1 << 40, 1]):
-        _refused(_with_end(small, body[:at] + pack(runs) + body[at + 2 :], 0), "runs are claimed")
+        _refused(_with_end(small, body[:at] + to_varints(runs) + body[at + 2 :], 0), "runs are claimed")
     _refused(forge(small, entries=_changed(index_of(small).entries, NUMBER, 0, 1 << 22)), "names are claimed")
 
 
@@ -119,12 +119,15 @@ def test_a_model_longer_than_the_file_is_refused(small: bytes, forge: Forge) -> 
 
 
 def test_a_model_that_takes_bytes_of_blocks_is_found(small: bytes, forge: Forge) -> None:
-    with Archive(io.BytesIO(forge(small, model_length=10))) as archive, pytest.raises(ArchiveError, match="lost"):
+    with (
+        open_archive(io.BytesIO(forge(small, model_length=10))) as archive,
+        pytest.raises(ArchiveError, match="lost"),
+    ):
         archive["three.png"]
 
 
 def test_an_index_longer_than_the_file_is_refused(small: bytes) -> None:
-    end = pack([2 * 10**6])[::-1]
+    end = to_varints([2 * 10**6])[::-1]
     _refused(small[:-9] + end + crc(HEAD + end), "damaged or truncated")
 
 
@@ -132,16 +135,16 @@ def test_an_index_that_inflates_without_end_is_refused(small: bytes) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = packer.compress(bytes(1 << 24)) + packer.flush()
     for claimed, words in ((1 << 40, "are allowed"), (1000, "do not give the length"), (1 << 25, "do not give")):
-        archive = _with_end(small, pack([claimed]) + bomb, 1)
+        archive = _with_end(small, to_varints([claimed]) + bomb, 1)
         with pytest.raises(ArchiveError, match=words):
-            Archive(io.BytesIO(archive))
+            open_archive(io.BytesIO(archive))
 
 
 def test_an_index_that_ends_anywhere_is_refused(small: bytes, index_of: IndexOf) -> None:
     body = index_of(small).to_bytes()
     for length in range(body.rindex(b"\n")):
         with pytest.raises(ArchiveError):
-            Archive(io.BytesIO(_with_end(small, body[:length], 0)))
+            open_archive(io.BytesIO(_with_end(small, body[:length], 0)))
 
 
 def test_numbers_that_are_longer_than_they_need_or_may_be_are_refused(small: bytes, index_of: IndexOf) -> None:
@@ -238,7 +241,7 @@ def test_another_dtype_or_shape_than_was_stored_is_found(small: bytes, forge: Fo
     entries = index_of(small).entries
     int8 = int(entries[WHAT, -1]) - 1
     for changed in (_changed(entries, WHAT, -1, int8), _changed(entries, FIRST, -1, 5)):
-        with Archive(io.BytesIO(forge(small, entries=changed))) as archive:
+        with open_archive(io.BytesIO(forge(small, entries=changed))) as archive:
             assert list(archive.verify()) == ["rows.npy"]
             assert archive["three.png"].shape == (3, 4, 1)
 
@@ -258,7 +261,7 @@ def test_a_run_without_entries_blocks_or_samples_is_refused(small: bytes, forge:
     _refused(forge(small, entries=_changed(index.entries, SECOND, -1, 2)), "two sides")
     for field in (PIECES, SAMPLES):
         with pytest.raises(ArchiveError):
-            Archive(io.BytesIO(forge(small, pieces=_changed(index.pieces, field, -1, 0))))
+            open_archive(io.BytesIO(forge(small, pieces=_changed(index.pieces, field, -1, 0))))
 
 
 def test_blocks_with_fewer_or_more_samples_than_the_entries_are_refused(
@@ -283,13 +286,13 @@ def test_blocks_with_fewer_or_more_samples_than_the_entries_are_refused(
         (b"\x00\x04form\x01\x05", "a form that"),
         (b"\x00\x04form\x02\x00\x00", "a form that"),
         (b"\x00\x04form" + bytes([40, *[1] * 33, *[128] * 7]), "a form that"),
-        (b"\x01" + pack([1 << 30]) + b"x", "are allowed"),
-        (b"\x01" + pack([9]) + b"rubbish", "deflated"),
+        (b"\x01" + to_varints([1 << 30]) + b"x", "are allowed"),
+        (b"\x01" + to_varints([9]) + b"rubbish", "deflated"),
     ],
 )
 def test_extras_that_make_no_sense_are_refused(record: bytes, words: str) -> None:
     with pytest.raises(ArchiveError, match=words):
-        unpack_extras(record, (2, 3, 1))
+        extras_from_bytes(record, (2, 3, 1))
 
 
 def test_a_record_of_extras_that_lies_loses_only_its_entries(small: bytes, forge: Forge, index_of: IndexOf) -> None:
@@ -299,7 +302,7 @@ def test_a_record_of_extras_that_lies_loses_only_its_entries(small: bytes, forge
     assert index.pieces[CLASS, 0] == 0
     lie = b"\x07" + small[start + 1 : start + length]
     archive = small[:start] + lie + small[start + length :]
-    with Archive(io.BytesIO(forge(archive, crcs=crc(lie) + index.crcs[CRC_BYTES:]))) as opened:
+    with open_archive(io.BytesIO(forge(archive, crcs=crc(lie) + index.crcs[CRC_BYTES:]))) as opened:
         assert list(opened.verify()) == ["a/one.png"]
         assert opened["three.png"].shape == (3, 4, 1)
         with pytest.raises(ArchiveError, match="neither stored nor deflated"):
@@ -310,11 +313,11 @@ def test_payloads_that_lie_lose_only_their_blocks(small: bytes, forge: Forge, in
     index = index_of(small)
     length = stored_length(small[-9:], len(small))
     last = len(small) - length - len(HEAD) - (index.model_length or 0) - int(index.lengths.sum())
-    right, seen = Archive(io.BytesIO(small))["rows.npy"].tobytes(), set()
+    right, seen = open_archive(io.BytesIO(small))["rows.npy"].tobytes(), set()
     for first in range(256):  # every way and flag there is or may be
         payload = bytes([first]) + small[-length - last + 1 : -length]
         archive = small[: -length - last] + payload + small[-length:]
-        with Archive(io.BytesIO(forge(archive, crcs=index.crcs[:-CRC_BYTES] + crc(payload)))) as opened:
+        with open_archive(io.BytesIO(forge(archive, crcs=index.crcs[:-CRC_BYTES] + crc(payload)))) as opened:
             lost = list(opened.verify())
             assert lost == ["rows.npy"] or opened["rows.npy"].tobytes() == right
             seen.add(bool(lost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,16 +11,15 @@ from functools import partial
 import pytest
 import torch
 
-from narrows.archive.parallel import in_order
+from narrows.archive.parallel import in_order, in_pool, usual_threads
+from narrows.codecs.cores import one_core
 
 
 @pytest.fixture(params=[1, 2, 5], autouse=True)
-def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    assert torch.get_num_threads() == request.param
-    torch.set_num_threads(before)
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(request.param))
+    assert usual_threads() == request.param
+    return int(request.param)
 
 
 def late(number: int) -> int:
@@ -31,7 +31,7 @@ def test_results_come_in_the_order_of_the_calls() -> None:
     assert list(in_order(partial(late, i) for i in range(40))) == list(range(40))
 
 
-def test_calls_run_only_a_little_ahead() -> None:
+def test_calls_run_only_a_little_ahead(threads: int) -> None:
     begun = 0
 
     def calls() -> Iterator[Callable[[], int]]:
@@ -42,7 +42,7 @@ def test_calls_run_only_a_little_ahead() -> None:
 
     results = in_order(calls())
     assert next(results) == 0
-    assert begun <= 2 * torch.get_num_threads() + 2
+    assert begun <= 2 * threads + 2
     results.close()
 
 
@@ -60,3 +60,31 @@ def test_an_error_comes_in_its_turn_and_ends_it() -> None:
         next(results)
     assert seen == list(range(5))
     assert not [t for t in threading.enumerate() if t.name.startswith("narrows")]
+
+
+def test_without_a_wish_there_are_as_many_threads_as_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wish in ("", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", wish)
+        assert usual_threads() == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert usual_threads() == 3
+
+
+def test_a_call_in_the_pool_takes_one_core_and_leaves_all_as_it_was(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+
+        def call() -> tuple[bool, int]:
+            with one_core():
+                time.sleep(0.002)
+                return in_pool(), torch.get_num_threads()
+
+        found = list(in_order([call] * 30))
+        assert found == [(threads > 1, 1 if threads > 1 else 3)] * 30
+        later = threading.Thread(target=lambda: found.append((False, torch.get_num_threads())))
+        later.start()
+        later.join()
+        assert (found[-1][1], torch.get_num_threads()) == (3, 3)
+    finally:
+        torch.set_num_threads(before)

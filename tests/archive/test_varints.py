@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrows.archive.varints import deflated, inflated, pack, unpack
+from narrows.archive.varints import deflated, from_varints, inflated, to_varints
 from narrows.errors import ArchiveError
 
 NUMBERS = st.lists(st.one_of(st.integers(0, 300), st.integers(0, (1 << 49) - 1)), max_size=30)
@@ -15,8 +15,8 @@ NUMBERS = st.lists(st.one_of(st.integers(0, 300), st.integers(0, (1 << 49) - 1))
 
 @given(NUMBERS, st.binary(max_size=9), st.binary(max_size=9))
 def test_numbers_come_back_and_their_end_is_found(numbers: list[int], before: bytes, behind: bytes) -> None:
-    packed = pack(numbers)
-    found, end = unpack(before + packed + behind, len(before), len(numbers))
+    packed = to_varints(numbers)
+    found, end = from_varints(before + packed + behind, len(before), len(numbers))
     assert found.tolist() == numbers
     assert end == len(before) + len(packed)
 
@@ -24,20 +24,20 @@ def test_numbers_come_back_and_their_end_is_found(numbers: list[int], before: by
 @given(st.binary(max_size=40), st.integers(0, 9))
 def test_any_bytes_are_numbers_in_one_way_only_or_none(data: bytes, count: int) -> None:
     try:
-        numbers, end = unpack(data, 0, count)
+        numbers, end = from_varints(data, 0, count)
     except ArchiveError:
         return
-    assert pack(numbers) == data[:end]
+    assert to_varints(numbers) == data[:end]
 
 
 def test_the_bytes_of_a_number_are_those_of_leb128() -> None:
-    assert pack([0, 127, 128, 300]) == bytes([0, 127, 128, 1, 172, 2])
+    assert to_varints([0, 127, 128, 300]) == bytes([0, 127, 128, 1, 172, 2])
 
 
 def test_numbers_out_of_range_are_our_own_mistake() -> None:
     for number in (-1, 1 << 49):
         with pytest.raises(ValueError):
-            pack(np.array([number]))
+            to_varints(np.array([number]))
 
 
 @given(st.binary(max_size=300))

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import narrows
-from narrows.archive.archive import Archive
+from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.errors import NarrowsError
 from narrows.io.pictures import read_picture
@@ -76,7 +76,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def test_a_tree_goes_into_an_archive_and_comes_back(call, photos: Path, tmp_path: Path) -> None:
-    path, back = tmp_path / "p.nrw", tmp_path / "back"
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
     code, out, err = call("compress", photos, "-o", path, "--json")
     assert code == 0, err
     values = json.loads(out)
@@ -97,8 +97,8 @@ def test_a_tree_goes_into_an_archive_and_comes_back(call, photos: Path, tmp_path
 
 
 def test_every_value_comes_back_within_the_error_asked_for(call, photos: Path, tmp_path: Path) -> None:
-    assert call("compress", photos / "deep", "-o", tmp_path / "p.nrw", "--max-error", 3)[0] == 0
-    assert call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")[0] == 0
+    assert call("compress", photos / "deep", "-o", tmp_path / "p.narrows", "--max-error", 3)[0] == 0
+    assert call("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")[0] == 0
     for number in range(3):
         difference = np.array(Image.open(tmp_path / "back" / f"{number}.png")).astype(int) - waves(number)
         assert 0 < abs(difference).max() <= 3
@@ -106,16 +106,16 @@ def test_every_value_comes_back_within_the_error_asked_for(call, photos: Path, t
 
 def test_an_array_of_no_samples_comes_back(call, tmp_path: Path) -> None:
     np.save(tmp_path / "none.npy", np.zeros((0, 28, 28), np.uint8))
-    assert call("compress", tmp_path / "none.npy", "-o", tmp_path / "p.nrw")[0] == 0
-    assert call("verify", tmp_path / "p.nrw")[0] == 0
-    assert call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")[0] == 0
+    assert call("compress", tmp_path / "none.npy", "-o", tmp_path / "p.narrows")[0] == 0
+    assert call("verify", tmp_path / "p.narrows")[0] == 0
+    assert call("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")[0] == 0
     assert same(tmp_path / "none.npy", tmp_path / "back" / "none.npy")
 
 
 def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     assert call("compress", photos / "deep" / "er", photos / "grey.bmp", "-o", path)[0] == 0
-    with Archive(path) as archive:
+    with open_archive(path) as archive:
         assert list(archive) == ["er/größe 1.webp", "grey.bmp"]
     code, _, err = call("compress", photos / "grey.bmp", photos / ".." / "photos" / "grey.bmp", "-o", tmp_path / "q")
     assert code == 2
@@ -132,15 +132,15 @@ def test_one_sample_file_may_come_on_stdin(
     else:
         Image.fromarray(waves(0)).save(buffer, kind)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(buffer.getvalue())))
-    assert call("compress", "-", "-o", tmp_path / "p.nrw")[0] == 0
-    assert call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")[0] == 0
+    assert call("compress", "-", "-o", tmp_path / "p.narrows")[0] == 0
+    assert call("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")[0] == 0
     (tmp_path / "given").write_bytes(buffer.getvalue())
     assert tree(tmp_path / "back") == {name}
     assert same((tmp_path / "given").rename(tmp_path / name), tmp_path / "back" / name)
 
 
 def test_only_some_names_or_folders_come_back(call, photos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     call("compress", photos, "-o", path)
     code, _, err = call("decompress", path, "-o", tmp_path / "a", "--only", "deep/1.png", "deep/er/", "grey.bmp")
     assert code == 0, err
@@ -152,9 +152,9 @@ def test_only_some_names_or_folders_come_back(call, photos: Path, tmp_path: Path
 
 
 def test_reading_one_name_leaves_the_other_blocks_alone(call, photos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     call("compress", photos / "deep", "-o", path, "--block-samples", 1)
-    with Archive(path) as archive:
+    with open_archive(path) as archive:
         first, whole = archive.sizes.header + archive.sizes.model, path.read_bytes()
         data = archive.sizes.data
     path.write_bytes(whole[:first] + bytes(data // 3) + whole[first + data // 3 :])
@@ -164,7 +164,7 @@ def test_reading_one_name_leaves_the_other_blocks_alone(call, photos: Path, tmp_
 
 
 def test_nothing_is_overwritten_unless_forced(call, photos: Path, tmp_path: Path) -> None:
-    path, back = tmp_path / "p.nrw", tmp_path / "back"
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
     path.write_text("mine")
     code, _, err = call("compress", photos, "-o", path)
     assert code == 2
@@ -182,7 +182,7 @@ def test_nothing_is_overwritten_unless_forced(call, photos: Path, tmp_path: Path
 
 
 def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path) -> None:
-    path, back = tmp_path / "p.nrw", tmp_path / "back"
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
     call("compress", photos / "deep", "-o", path, "--block-samples", 1)
     content = bytearray(path.read_bytes())
     content[10] ^= 4
@@ -203,7 +203,7 @@ def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path
 
 
 def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     call("compress", photos / "grey.bmp", "-o", path)
     content = path.read_bytes()
     for length in range(5, len(content), 7):
@@ -215,14 +215,14 @@ def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -
 
 
 def test_strip_drops_profile_and_exif(call, photos: Path, tmp_path: Path) -> None:
-    call("compress", photos / "photo.jpg", "-o", tmp_path / "p.nrw", "--strip")
-    call("decompress", tmp_path / "p.nrw", "-o", tmp_path / "back")
+    call("compress", photos / "photo.jpg", "-o", tmp_path / "p.narrows", "--strip")
+    call("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")
     assert read_picture(photos / "photo.jpg").extras.keys() == {"exif"}
     assert read_picture(tmp_path / "back" / "photo.jpg").extras.keys() == {"format"}
 
 
 def test_inspect_tells_where_the_bytes_of_an_archive_go(call, photos: Path, tmp_path: Path) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     call("compress", photos, "-o", path)
     code, out, _ = call("inspect", path, "--json")
     values = json.loads(out)
@@ -239,18 +239,18 @@ def test_inspect_tells_where_the_bytes_of_an_archive_go(call, photos: Path, tmp_
 def test_a_person_is_told_when_something_else_is_smaller(call, tmp_path: Path) -> None:
     noisy = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     Image.fromarray(noisy).resize((120, 120)).save(tmp_path / "a.jpg", quality=50)
-    err = call("compress", tmp_path / "a.jpg", "-o", tmp_path / "a.nrw")[2]
+    err = call("compress", tmp_path / "a.jpg", "-o", tmp_path / "a.narrows")[2]
     assert "the files themselves are smaller" in err
     assert "lossless, would be smaller" in err
     Image.fromarray(np.zeros((100, 100, 3), np.uint8)).save(tmp_path / "b.bmp")
-    err = call("compress", tmp_path / "b.bmp", "-o", tmp_path / "b.nrw")[2]
+    err = call("compress", tmp_path / "b.bmp", "-o", tmp_path / "b.narrows")[2]
     assert "the files themselves are smaller" not in err
 
 
 def test_a_model_that_cannot_compress_is_said(call, photos: Path, digits: Samples, tmp_path: Path) -> None:
     model = tmp_path / "m.safetensors"
     narrows.build(digits.description, "lesson-linear", 2).save(model)
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     code, _, err = call("compress", photos, "-m", model, "-o", path)
     assert code == 0
     assert "holds nothing to compress with" in err
@@ -269,7 +269,7 @@ def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
     Image.fromarray(waves(0)).save(tmp_path / "bad" / "b.png")
     Image.fromarray(waves(0)).save(tmp_path / "control" / "a\nb.png")
     np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
-    (tmp_path / "no.nrw").write_text("no archive")
+    (tmp_path / "no.narrows").write_text("no archive")
     good, out = tmp_path / "bad" / "b.png", ["-o", tmp_path / "out"]
     return {
         "no such input": (["compress", tmp_path / "nothing", *out], "no such file or folder"),
@@ -283,13 +283,13 @@ def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
         "both promises": (["compress", good, *out, "--quality", 1, "--max-error", 1], "choose one"),
         "quality without a model": (["compress", good, *out, "--quality", 50], "no model was given"),
         "no such model": (["compress", good, *out, "-m", tmp_path / "m"], "No such file"),
-        "unwritable": (["compress", good, "-o", tmp_path / "no" / "a.nrw"], "cannot be written"),
+        "unwritable": (["compress", good, "-o", tmp_path / "no" / "a.narrows"], "cannot be written"),
         "onto itself": (["compress", good, "-o", good, "--force"], "is one of the inputs"),
         "no input": (["compress", *out], "INPUT"),
-        "no archive": (["decompress", tmp_path / "no.nrw", *out], "not a narrows archive"),
-        "no archive to verify": (["verify", tmp_path / "no.nrw"], "not a narrows archive"),
-        "no such archive": (["decompress", tmp_path / "nothing.nrw", *out], "cannot be read"),
-        "two archives": (["decompress", tmp_path / "no.nrw", tmp_path / "no.nrw", *out], "one archive at a time"),
+        "no archive": (["decompress", tmp_path / "no.narrows", *out], "not a narrows archive"),
+        "no archive to verify": (["verify", tmp_path / "no.narrows"], "not a narrows archive"),
+        "no such archive": (["decompress", tmp_path / "nothing.narrows", *out], "cannot be read"),
+        "two archives": (["decompress", *[tmp_path / "no.narrows"] * 2, *out], "one archive at a time"),
         "names of a model": (["inspect", tmp_path / "bad" / "a.png", "--names"], "is no archive"),
     }
 
@@ -317,16 +317,16 @@ def test_bad_input_gets_one_clear_line_and_leaves_nothing(name: str, call, tmp_p
 
 def test_skip_bad_goes_on_and_says_how_many(call, tmp_path: Path) -> None:
     _bad(tmp_path)
-    code, _, err = call("compress", tmp_path / "bad", "-o", tmp_path / "p.nrw", "--skip-bad")
+    code, _, err = call("compress", tmp_path / "bad", "-o", tmp_path / "p.narrows", "--skip-bad")
     assert code == 0, err
     assert "left out as unreadable: 1 file," in err
-    assert call("inspect", tmp_path / "p.nrw", "--names")[1] == "b.png\n"
+    assert call("inspect", tmp_path / "p.narrows", "--names")[1] == "b.png\n"
 
 
 def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) -> None:
     (tmp_path / "in" / "a").mkdir(parents=True)
     Image.fromarray(waves(0)).save(tmp_path / "in" / "a" / "x.png")
-    path, outside = tmp_path / "p.nrw", tmp_path / "outside"
+    path, outside = tmp_path / "p.narrows", tmp_path / "outside"
     call("compress", tmp_path / "in", "-o", path)
     outside.mkdir()
     (outside / "x.png").write_text("mine")
@@ -364,7 +364,7 @@ def test_a_killed_process_leaves_nothing_under_the_name(number: signal.Signals, 
     rng = np.random.default_rng(0)
     np.save(tmp_path / "a.npy", rng.integers(0, 256, (4000, 64, 64), np.uint8))
     (tmp_path / "out").mkdir()
-    path = tmp_path / "out" / "a.nrw"
+    path = tmp_path / "out" / "a.narrows"
     process = subprocess.Popen(command("compress", tmp_path / "a.npy", "-o", path), stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "out").iterdir()) and time.monotonic() < deadline:
@@ -381,12 +381,12 @@ def test_a_killed_process_leaves_nothing_under_the_name(number: signal.Signals, 
 
 def test_a_full_disk_leaves_nothing_half_written(call, small_disk: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (50, 64, 64), np.uint8))
-    code, _, err = call("compress", tmp_path / "a.npy", "-o", small_disk / "a.nrw")
+    code, _, err = call("compress", tmp_path / "a.npy", "-o", small_disk / "a.narrows")
     assert code == 2
     assert "No space left on device" in err.splitlines()[-1]
     assert tree(small_disk) == set()
-    assert call("compress", tmp_path / "a.npy", "-o", tmp_path / "a.nrw")[0] == 0
-    assert call("decompress", tmp_path / "a.nrw", "-o", small_disk / "back")[0] == 2
+    assert call("compress", tmp_path / "a.npy", "-o", tmp_path / "a.narrows")[0] == 0
+    assert call("decompress", tmp_path / "a.narrows", "-o", small_disk / "back")[0] == 2
     assert tree(small_disk) == set()
 
 
@@ -397,8 +397,29 @@ def test_a_limit_on_file_size_leaves_nothing_half_written(tmp_path: Path) -> Non
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))\n"
         "run(sys.argv[1:])"
     )
-    arguments = ["compress", str(tmp_path / "a.npy"), "-o", str(tmp_path / "out.nrw")]
+    arguments = ["compress", str(tmp_path / "a.npy"), "-o", str(tmp_path / "out.narrows")]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert "File too large" in done.stderr.splitlines()[-1]
     assert tree(tmp_path) == {"a.npy"}
+
+
+@pytest.mark.parametrize("command", ["compress", "verify", "decompress", "inspect"])
+def test_an_archive_without_a_model_never_loads_torch(call, photos: Path, tmp_path: Path, command: str) -> None:
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
+    assert call("compress", photos, "-o", path)[0] == 0
+    arguments = {
+        "compress": [photos, "-o", tmp_path / "again.narrows"],
+        "verify": [path],
+        "decompress": [path, "-o", back],
+        "inspect": [path],
+    }[command]
+    code = (
+        "import sys, narrows.cli.main as m\n"
+        "try:\n    m.run(sys.argv[1:])\nexcept SystemExit as e:\n    assert not e.code\n"
+        "print('torch' in sys.modules)"
+    )
+    called = [sys.executable, "-c", code, command, *map(str, arguments)]
+    done = subprocess.run(called, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"

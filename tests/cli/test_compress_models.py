@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows.codecs.lossy import pack
 from narrows.data.samples import Samples
 
 
@@ -20,7 +19,6 @@ def models(tmp_path_factory: pytest.TempPathFactory, digits: Samples) -> list[Pa
     for steps in (1, 2):
         model = narrows.build(digits.description, width=16, purpose="compress")
         list(narrows.fit(model, digits, narrows.Settings(steps=steps, batch_size=64)))
-        model.keep_packed("lossy", pack(model, digits))
         model.save(folder / f"{steps}.safetensors")
     return sorted(folder.iterdir())
 
@@ -34,7 +32,7 @@ def array(digits: Samples, tmp_path: Path) -> Path:
 def test_an_archive_carries_its_model_and_the_quality_is_said(
     call, models: list[Path], array: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     code, out, err = call("compress", array, "-m", models[0], "-o", path, "--json")
     assert code == 0, err
     values = json.loads(out)
@@ -50,7 +48,7 @@ def test_an_archive_carries_its_model_and_the_quality_is_said(
 def test_an_archive_without_its_model_is_read_with_the_same_one_and_no_other(
     call, models: list[Path], array: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "p.nrw"
+    path = tmp_path / "p.narrows"
     code, _, err = call("compress", array, "-m", models[0], "-o", path, "--no-model", "--quality", 40)
     assert code == 0
     assert "the model is not in the archive" in err

@@ -43,7 +43,7 @@ def test_drawings_that_are_alike_get_small_blocks_and_a_memory(call, tmp_path: P
     model = narrows.load(path)
     assert (model.specification.memory, model.grid.step) == (64, 4)
     assert json.loads(call("inspect", path, "--json")[1])["memory"] == 64
-    archive = tmp_path / "d.nrw"
+    archive = tmp_path / "d.narrows"
     assert call("compress", drawings, "-m", path, "-o", archive)[0] == 0
     assert call("decompress", archive, "-o", tmp_path / "back")[0] == 0
     assert np.load(tmp_path / "back" / "drawings.npy").shape == (64, 48, 32, 3)

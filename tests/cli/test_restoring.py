@@ -329,7 +329,7 @@ def test_a_full_disk_leaves_nothing_half_written(refused, models, small_disk: Pa
 
 
 def test_models_that_restore_are_no_use_elsewhere(refused, models, photos: Path, tmp_path: Path) -> None:
-    compress = ("compress", photos, "-m", models["denoise"], "-o", tmp_path / "a.nrw", "--quality", 50)
+    compress = ("compress", photos, "-m", models["denoise"], "-o", tmp_path / "a.narrows", "--quality", 50)
     assert "--for compress" in refused(*compress)
     assert "restores" in refused("embed", photos, "-m", models["denoise"], "-o", tmp_path / "a.npy")
     assert narrows.load(models["denoise"]).degradation is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import multiprocessing
 from contextlib import suppress
 from typing import Any
 
@@ -11,14 +14,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
-from narrows.codecs import pixels
-from narrows.codecs.block import PIXELS, BlockCodec
-from narrows.codecs.compact_model import pack_arrays, unpack_arrays
-from narrows.codecs.pixels import PixelCodec
-from narrows.codecs.quantise import exact_codec
+from narrows.archive.writer import Writer
+from narrows.codecs import grid
+from narrows.codecs.base import PIXELS
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.calibrate import integer_pixels
+from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.opening import open_archive
+from narrows.codecs.packed_arrays import pack_arrays
+from narrows.codecs.pixels import IntegerPixels, PixelsWay
+from narrows.entropy.passes import grid_passes
 from narrows.errors import ArchiveError, ModelError
-from narrows.networks.pixels import Pixels, passes
+from narrows.networks.pixels import Pixels
+from narrows.tasks.codec import Codec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,35 +44,35 @@ def drawings(count: int, height: int, width: int, channels: int, seed: int = 0) 
     return np.where(np.stack(waves) > 0, 240, 10).astype(np.uint8)
 
 
-def trained(channels: int, steps: int = 40) -> tuple[Pixels, torch.Tensor]:
+@functools.cache
+def trained(channels: int) -> tuple[Pixels, torch.Tensor]:
     torch.manual_seed(0)
     network = Pixels(channels, 16, 1)
     x = torch.from_numpy(drawings(64, 20, 20, channels)).permute(0, 3, 1, 2) / 255
     adam = torch.optim.Adam(network.parameters(), 1e-2)
-    for step in range(steps):
+    for step in range(40 if channels == 1 else 2):
         adam.zero_grad()
         network.bits(x[step % 8 :: 8]).backward()  # type: ignore[no-untyped-call]
         adam.step()
     return network.eval(), x
 
 
-@pytest.fixture(scope="module")
-def grey_network() -> tuple[Pixels, torch.Tensor]:
-    return trained(1)
+UINT8 = np.dtype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def codecs(grey_network: tuple[Pixels, torch.Tensor]) -> dict[int, PixelCodec]:
-    """A codec by the number of channels; the one of a single channel has learned something."""
-    return {1: exact_codec(*grey_network), 3: exact_codec(*trained(3, 2))}
+@functools.cache
+def integers(channels: int) -> IntegerPixels:
+    return integer_pixels(*trained(channels))
 
 
-def round_trip(codec: PixelCodec, images: list[Array], error: int = 0) -> bytes:
-    data = codec.encode(images, error)
-    back = codec.decode(data, [image.shape for image in images], error)
+def round_trip(pixels: IntegerPixels, images: list[Array], error: int = 0) -> bytes:
+    way = PixelsWay(pixels, error)
+    coded = way.encode(images)
+    back, digest = way.decode(coded.data, [image.shape for image in images], UINT8)
+    assert digest == coded.digest
     for image, again in zip(images, back, strict=True):
         assert np.abs(image.astype(np.int64) - again).max() <= error
-    return data
+    return coded.data
 
 
 @settings(max_examples=8, deadline=None)
@@ -72,63 +82,59 @@ def round_trip(codec: PixelCodec, images: list[Array], error: int = 0) -> bytes:
     st.sampled_from([0, 0, 1, 7, 100, 255]),
     st.booleans(),
 )
-def test_images_of_any_size_come_back(
-    codecs: dict[int, PixelCodec], sizes: list[tuple[int, int]], channels: int, error: int, noise: bool
-) -> None:
+def test_images_of_any_size_come_back(sizes: list[tuple[int, int]], channels: int, error: int, noise: bool) -> None:
     rng = np.random.default_rng(0)
     images = [
         rng.integers(0, 256, (*size, channels)).astype(np.uint8) if noise else drawings(1, *size, channels)[0]
         for size in sizes
     ]
-    round_trip(codecs[channels], images, error)
+    round_trip(integers(channels), images, error)
 
 
-def test_bytes_are_few_and_what_training_said_they_would_be(
-    grey_network: tuple[Pixels, torch.Tensor], codecs: dict[int, PixelCodec]
-) -> None:
-    network, _ = grey_network
+def test_bytes_are_few_and_what_training_said_they_would_be() -> None:
+    network, _ = trained(1)
     images = drawings(60, 20, 20, 1, seed=1)
     with torch.no_grad():
         estimate = float(network.bits(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)) * images.size
-    bits = 8 * len(round_trip(codecs[1], list(images)))
+    bits = 8 * len(round_trip(integers(1), list(images)))
     outside = 60 * 8  # the first pixel of each image, which the estimate leaves out
     assert estimate <= bits <= 1.01 * estimate + outside + 64
     assert bits < 2 * images.size
 
 
-def test_the_compact_model_decodes_what_its_source_encoded(codecs: dict[int, PixelCodec]) -> None:
+def test_the_compact_model_decodes_what_its_source_encoded() -> None:
     images = list(drawings(3, 9, 14, 3))
-    data = codecs[3].encode(images)
-    again = PixelCodec.from_bytes(codecs[3].to_bytes())
-    assert again.encode(images) == data
-    assert all((a == b).all() for a, b in zip(again.decode(data, [i.shape for i in images]), images, strict=True))
+    coded = PixelsWay(integers(3), 0).encode(images)
+    again = PixelsWay(IntegerPixels.from_bytes(pack_arrays(integers(3).to_arrays())), 0)
+    assert again.encode(images) == coded
+    back, _ = again.decode(coded.data, [i.shape for i in images], UINT8)
+    assert all((a == b).all() for a, b in zip(back, images, strict=True))
 
 
-def test_threads_and_pieces_change_no_bit(codecs: dict[int, PixelCodec], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_pieces_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     images = list(drawings(6, 17, 17, 1, seed=2))
-    data = codecs[1].encode(images)
+    way = PixelsWay(integers(1), 0)
+    coded = way.encode(images)
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
             for strip in (1 << 8, 1 << 20):
                 monkeypatch.setattr("narrows.entropy.integer_networks.STRIP", strip)
-                assert codecs[1].encode(images) == data
+                assert way.encode(images) == coded
     finally:
         torch.set_num_threads(threads)
 
 
-def test_large_images_are_coded_in_pieces(codecs: dict[int, PixelCodec], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixels, "TILE", 8)
-    monkeypatch.setattr(pixels, "BATCH_VALUES", 128)
-    round_trip(codecs[1], list(drawings(2, 11, 13, 1)))
-    round_trip(codecs[1], list(drawings(1, 11, 13, 1)), 3)
+def test_large_images_are_coded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "GRID_PIECE", 8)
+    monkeypatch.setattr(grid, "TOGETHER_VALUES", 128)
+    round_trip(integers(1), list(drawings(2, 11, 13, 1)))
+    round_trip(integers(1), list(drawings(1, 11, 13, 1)), 3)
 
 
-def test_a_block_takes_the_model_where_it_fits_and_another_way_where_it_does_not(
-    codecs: dict[int, PixelCodec],
-) -> None:
-    packed = codecs[1].to_bytes()
+def test_a_block_takes_the_model_where_it_fits_and_another_way_where_it_does_not() -> None:
+    packed = CompactModel(PIXELS, pack_arrays(integers(1).to_arrays())).to_bytes()
     for error in (0, 2):
         codec = BlockCodec(Promise(error), packed)
         for samples, learned in (
@@ -152,35 +158,73 @@ def test_a_block_takes_the_model_where_it_fits_and_another_way_where_it_does_not
 def test_passes_know_only_what_came_before() -> None:
     for channels in (1, 2, 3, 4):
         known = {4 * c for c in range(channels)}
-        for p in passes(channels):
+        for p in grid_passes(channels):
             assert set(p.known) == known
             known |= set(p.targets)
         assert known == set(range(4 * channels))
 
 
-def test_damaged_models_and_blocks_are_refused_or_decode_to_something(codecs: dict[int, PixelCodec]) -> None:
-    packed = codecs[1].to_bytes()
+def test_damaged_models_and_blocks_are_refused_or_decode_to_something() -> None:
+    packed = pack_arrays(integers(1).to_arrays())
     for length in (0, 1, 10, len(packed) // 2, len(packed) - 1):
         with pytest.raises((ArchiveError, ModelError)):
-            PixelCodec.from_bytes(packed[:length])
-    images = list(drawings(2, 9, 9, 1))
-    data = codecs[1].encode(images)
+            IntegerPixels.from_bytes(packed[:length])
+    images, way = list(drawings(2, 9, 9, 1)), PixelsWay(integers(1), 0)
+    data, shapes = way.encode(images).data, [i.shape for i in images]
     for at in range(0, len(data), 5):
         broken = bytearray(data)
         broken[at] ^= 255
         with suppress(ArchiveError):
-            codecs[1].decode(bytes(broken), [i.shape for i in images])
+            way.decode(bytes(broken), shapes, UINT8)
     with pytest.raises(ArchiveError):
-        codecs[1].decode(data[:-1], [i.shape for i in images])
+        way.decode(data[:-1], shapes, UINT8)
 
 
-def test_models_whose_numbers_make_no_sense_are_refused(codecs: dict[int, PixelCodec]) -> None:
-    arrays = unpack_arrays(codecs[1].to_bytes())
-    for place, wrong in (
-        (0, np.array(1)),  # without a side
-        (1, 0 * arrays[1]),
-        (1, -arrays[1] - 1),
-        (1, arrays[1] + (1 << 37)),
+def test_models_whose_numbers_make_no_sense_are_refused() -> None:
+    base, *networks = integers(1).to_arrays()
+    for wrong in (
+        np.array(1),
+        base[0],
+        base[:, 1:],
+        np.repeat(base, 5, axis=0),
+        0 * base,
+        -base - 1,
+        base + (1 << 37),
     ):
         with pytest.raises(ModelError):
-            PixelCodec.from_bytes(pack_arrays([*arrays[:place], wrong, *arrays[place + 1 :]]))
+            IntegerPixels.from_bytes(pack_arrays([wrong, *networks]))
+    for more in ([base], networks[:1]):
+        with pytest.raises(ModelError):
+            IntegerPixels.from_bytes(pack_arrays([base, *networks, *more]))
+
+
+def test_blocks_encoded_in_two_processes_make_the_archive_that_one_process_makes() -> None:
+    codec = Codec(CompactModel(PIXELS, pack_arrays(integers(1).to_arrays())).to_bytes())
+    images = drawings(64, 20, 20, 1, seed=5)
+    rough = np.random.default_rng(0).integers(0, 256, (7, 9, 9, 1)).astype(np.uint8)
+    groups = [list(images[start : start + 16]) for start in range(0, 64, 16)]
+    groups += [[rough[0], rough[1]], list(rough[2:])]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        blocks = pool.map(codec.encode, groups)
+    assert [block.payload[0] == PIXELS for block in blocks] == [True] * 4 + [False] * 2
+    array = Entry("drawings.npy", "array", (20, 20, 1), "uint8", 64, (20, 20))
+    names = [Entry(f"{i}.png", "image", (9, 9, 1), "uint8", extras={"exif": b"x" * i}) for i in range(7)]
+    file, alone = io.BytesIO(), io.BytesIO()
+    writer = Writer(file, codec, block_samples=16)
+    writer.add_encoded([array], blocks[:4])
+    writer.add_encoded(names[:2], blocks[4:5])
+    writer.add_encoded(names[2:], blocks[5:])
+    writer.close()
+    one = Writer(alone, codec, block_samples=16)
+    one.add(array, images)
+    one.close()
+    with open_archive(file) as archive:
+        assert list(archive.verify()) == []
+        assert np.array_equal(archive["drawings.npy"], images[..., 0])
+        assert [archive[entry.name].tobytes() for entry in names] == [image.tobytes() for image in rough]
+        assert list(archive.entries()) == [array, *names]
+    file = io.BytesIO()
+    writer = Writer(file, codec, block_samples=16)
+    writer.add_encoded([array], blocks[:4])
+    writer.close()
+    assert file.getvalue() == alone.getvalue()

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrows.entropy import cumulative as tables
-from narrows.entropy.cumulative import TOTAL, Tables, discretised, from_logits, from_probabilities, from_weights
+from narrows.entropy.cumulative import (
+    TOTAL,
+    CumulativeTables,
+    discretised,
+    from_logits,
+    from_probabilities,
+    from_weights,
+)
 
 weights = st.lists(st.integers(0, 1 << 30), min_size=2, max_size=200).filter(any)
 logits = st.lists(st.integers(-(1 << 20), 1 << 20), min_size=2, max_size=256)
@@ -85,9 +92,9 @@ def test_tables_that_do_not_sum_up_are_refused() -> None:
     good = from_probabilities(np.array([0.5, 0.5]))
     for bad in (good - 1, good.astype(np.int32), np.array([TOTAL], np.int64), np.array([0, TOTAL], np.int64)):
         with pytest.raises(ValueError, match="table"):
-            Tables((bad,), (0,))
+            CumulativeTables((bad,), (0,))
     with pytest.raises(ValueError, match="offsets"):
-        Tables((good,), ())
+        CumulativeTables((good,), ())
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,4 +1,4 @@
-"""Exact networks give the bits of Python's own integers, on any threads, in any batches, whatever is allowed."""
+"""Integer networks give the bits of Python's own integers, on any threads, in any batches, whatever is allowed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from narrows.codecs.quantise import quantised
-from narrows.entropy.integer_networks import LARGEST, Exact, Layer, from_arrays, plain_products, to_arrays
+from narrows.entropy.integer_networks import (
+    LARGEST,
+    IntegerLayer,
+    IntegerNetwork,
+    from_arrays,
+    plain_products,
+    to_arrays,
+)
 from narrows.errors import ModelError
 from narrows.networks.layers import Added
 
 
-def reference(exact: Exact, x: np.ndarray) -> np.ndarray:
+def reference(exact: IntegerNetwork, x: np.ndarray) -> np.ndarray:
     """The same in NumPy int64, by the layers' definition and nothing of torch."""
     first = exact.layers[0]
     seen = [np.clip(x.astype(np.int64), first.low_in, first.high_in)]
@@ -59,7 +66,7 @@ def images(count: int = 4, channels: int = 3, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (count, 9, 11, channels)))
 
 
-def made_exact(floats: nn.Sequential, x: torch.Tensor) -> Exact:
+def made_exact(floats: nn.Sequential, x: torch.Tensor) -> IntegerNetwork:
     return quantised(floats, x.permute(0, 3, 1, 2) / 256, 8, np.full(x.shape[3], 255))
 
 
@@ -139,10 +146,10 @@ def test_inputs_never_seen_are_clipped_and_still_agree() -> None:
     np.testing.assert_array_equal(exact(beyond).numpy(), exact(torch.full((1, 4, 4, 3), 255)).numpy())
 
 
-def layer(weight: int, count: int = 1, span: int = 0, **more: int) -> Layer:
+def layer(weight: int, count: int = 1, span: int = 0, **more: int) -> IntegerLayer:
     values = {"shift": 0, "low": -(2**20), "high": 2**20, "low_in": -(2**16), "high_in": 2**16} | more
     arrays = [np.full(count if name.endswith("_in") else 1, value) for name, value in values.items()]
-    return Layer(np.full((1, count, 1, 1), weight, np.int16), np.zeros(1, np.int64), *arrays, span=span)
+    return IntegerLayer(np.full((1, count, 1, 1), weight, np.int16), np.zeros(1, np.int64), *arrays, span=span)
 
 
 def test_a_layer_takes_the_smallest_type_that_it_can_prove_exact() -> None:
@@ -160,7 +167,7 @@ def test_the_bound_holds_for_the_inputs_that_make_sums_largest() -> None:
     weight = rng.integers(-500, 500, (3, 4, 3, 3)).astype(np.int16)
     low, high = -rng.integers(0, 50, 4), rng.integers(0, 50, 4)
     wide = np.full(3, 2**22)
-    made = Layer(weight, np.array([5, -7, 0]), np.zeros(3, np.int64), -wide, wide, low, high)
+    made = IntegerLayer(weight, np.array([5, -7, 0]), np.zeros(3, np.int64), -wide, wide, low, high)
     for number, row in enumerate(weight.astype(np.int64)):
         most = np.where(row > 0, row * high[:, None, None], row * low[:, None, None]).sum()
         least = np.where(row > 0, row * low[:, None, None], row * high[:, None, None]).sum()
@@ -178,17 +185,17 @@ def test_layers_that_cannot_be_exact_are_refused(wrong: dict[str, int]) -> None:
 def test_sums_that_could_leave_float64_are_refused() -> None:
     ones = [np.array([n]) for n in (0, 0, 1, 0, 1)]
     with pytest.raises(ModelError, match=r"2\*\*53"):
-        Layer(np.ones((1, 1, 1, 1), np.int16), np.full(1, 2**53, np.int64), *ones)
+        IntegerLayer(np.ones((1, 1, 1, 1), np.int16), np.full(1, 2**53, np.int64), *ones)
     with pytest.raises(ModelError, match="shape"):
-        Layer(np.ones((1, 1, 2, 2), np.int16), np.zeros(1, np.int64), *ones)
+        IntegerLayer(np.ones((1, 1, 2, 2), np.int16), np.zeros(1, np.int64), *ones)
     with pytest.raises(ModelError, match="other shapes"):
-        Layer(np.ones((1, 2, 1, 1), np.int16), np.zeros(1, np.int64), *ones)
+        IntegerLayer(np.ones((1, 2, 1, 1), np.int16), np.zeros(1, np.int64), *ones)
     with pytest.raises(ModelError, match="fit together"):
-        Exact((layer(1, high=2**20), layer(1, high_in=2**16)), 0, 0)
+        IntegerNetwork((layer(1, high=2**20), layer(1, high_in=2**16)), 0, 0)
     with pytest.raises(ModelError, match="not there"):
-        Exact((layer(1, span=2),), 0, 0)
+        IntegerNetwork((layer(1, span=2),), 0, 0)
     with pytest.raises(ModelError, match="another width"):
-        Exact((layer(1, 3, span=1),), 0, 0)
+        IntegerNetwork((layer(1, 3, span=1),), 0, 0)
 
 
 def test_an_exact_network_comes_back_from_its_arrays() -> None:
@@ -226,5 +233,5 @@ def test_layers_that_are_not_known_are_refused() -> None:
         nn.Conv2d(3, 3, 3, stride=2, padding=1),
         Added(nn.Conv2d(3, 3, 1), nn.ReLU()),
     ):
-        with pytest.raises(ValueError, match=r"exact|must end"):
+        with pytest.raises(ValueError, match=r"integers|must end"):
             made_exact(nn.Sequential(bad), images())

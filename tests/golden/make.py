@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 
 import narrows
-from narrows.archive.archive import Archive, Entry, Writer
+from narrows.archive.archive import Archive
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import PIXELS, BlockCodec
+from narrows.codecs.make import make_compact
+from narrows.codecs.opening import open_archive
 from narrows.data.columns import Column
 from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
 from narrows.models.base import Purpose
-from narrows.tasks.codec import prepare
 
 HERE = Path(__file__).parent
 
@@ -107,7 +110,7 @@ def learned(purpose: Purpose, network: str | None) -> bytes:
     model = narrows.build(samples.description, network, purpose=purpose, width=16, **more)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, threads=1)):
         pass
-    prepare(model, samples)
+    make_compact(model, samples)
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
@@ -170,7 +173,7 @@ def of_ripples(how: Learning) -> bytes:
     steps = 900 if purpose == "exact" else 300
     for _ in narrows.fit(model, samples, narrows.Settings(steps=steps, batch_size=32, threads=1)):
         pass
-    prepare(model, samples)
+    make_compact(model, samples)
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
@@ -254,15 +257,15 @@ def main() -> None:
     restorers()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
-        packed = b"" if (HERE / f"{name}.nrw").exists() else learned(purpose, network)
+        packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
         cases[name] = (entries(network), promise, 1 << 12, packed)
     made: dict[str, bytes] = {}
     for name, (how, promise) in RIPPLES.items():
-        if not (HERE / f"{name}.nrw").exists():
+        if not (HERE / f"{name}.narrows").exists():
             made.setdefault(str(how), of_ripples(how))
         cases[name] = (unseen_ripples(how), promise, 1 << 12, made.get(str(how), b""))
     for name, (content, promise, block_bytes, packed) in cases.items():
-        path = HERE / f"{name}.nrw"
+        path = HERE / f"{name}.narrows"
         if path.exists():
             print(f"{path.name} is there and stays")
             continue
@@ -272,14 +275,14 @@ def main() -> None:
         for entry, samples in content:
             writer.add(entry, samples)
         writer.close()
-        with Archive(file, codec.packed) as archive:
+        with open_archive(file, codec.packed) as archive:
             assert name not in RIPPLES or min(ways(archive)) >= PIXELS, f"{name}: a block has a plain way"
             if "memory" in name and name in RIPPLES:
                 images = np.stack([samples[0] for _, samples in content if samples[0].shape == (20, 21, 1)])
                 memory = codec.lossy.memory  # type: ignore[union-attr]
                 assert len(set(memory.like(images))) > 12, "the memory is not used"
         path.write_bytes(file.getvalue())
-        with Archive(path, codec.packed) as archive:
+        with open_archive(path, codec.packed) as archive:
             if packed and promise.quality:  # another machine's samples may differ by 1
                 np.savez_compressed(path.with_suffix(".npz"), **{key: archive[key] for key in archive})
             else:

@@ -12,8 +12,9 @@ import pytest
 import narrows
 from narrows.archive.archive import Archive
 from narrows.codecs.block import LOSSY, PIXELS, WIDENED
+from narrows.codecs.opening import open_archive
 
-ARCHIVES = sorted(Path(__file__).parent.glob("*.nrw"))
+ARCHIVES = sorted(Path(__file__).parent.glob("*.narrows"))
 MODELS = sorted(Path(__file__).parent.glob("model-*.safetensors"))
 RESTORERS = sorted(Path(__file__).parent.glob("restorer-*.safetensors"))
 
@@ -28,9 +29,9 @@ def test_the_golden_archives_are_there() -> None:
 def opened(path: Path) -> Archive:
     """A golden archive, with the model that it leaves out."""
     if path.stem != "within-3-ripples":
-        return Archive(path)
-    with Archive(path.with_stem("exact-ripples")) as other:
-        return Archive(path, other.packed())
+        return open_archive(path)
+    with open_archive(path.with_stem("exact-ripples")) as other:
+        return open_archive(path, other.packed())
 
 
 @pytest.mark.parametrize("path", [path for path in ARCHIVES if "ripples" in path.stem], ids=lambda path: path.stem)

@@ -11,30 +11,35 @@ from typing import Any, overload
 
 import numpy as np
 
+from narrows.archive.codec import FindModel, OpenCodec
 from narrows.archive.entries import Entry
 from narrows.archive.parallel import in_order
 from narrows.archive.reader import Given, Reader
-from narrows.archive.writer import Sizes, Writer
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
-
-__all__ = ["Archive", "ArchiveSamples", "Entry", "Sizes", "Writer"]
 
 
 class Archive(Mapping[str, Array]):
     """An archive, open for reading: a mapping from names to arrays.
 
-    An image is `(H, W, C)`, an array `(count, *form)`. `packed` is the compact model, for archives that do not carry
-    theirs. Reading a name touches only the blocks that hold it. `promise` is kept by every sample; `sizes` are bytes
-    by part, `raw_bytes` those of all samples. May be used by several threads and, opened by its path, be pickled.
+    `narrows.open_archive` opens one. An image is `(H, W, C)`, an array `(count, *form)`. Reading a name touches only
+    the blocks that hold it. `promise` is kept by every sample; `sizes` are bytes by part, `raw_bytes` those of all
+    samples. May be used by several threads and, opened by its path, be pickled.
+
+    `open_codec` is called once, with the promise and the compact model, when the first block is decoded; `models` is
+    asked for the model first, else the one in the file is taken. Blocks are decoded on `threads` threads, else on all
+    cores.
 
     Raises `ArchiveError` with one line for what is no archive, damaged, or newer; a damaged block is found when it is
     read, and leaves the others readable.
     """
 
-    def __init__(self, file: Given, packed: bytes | None = None) -> None:
-        self._given = (file, packed)
-        self._reader = Reader(file, packed)
+    def __init__(
+        self, file: Given, open_codec: OpenCodec, models: FindModel | None = None, threads: int | None = None
+    ) -> None:
+        self._given = (file, open_codec, models, threads)
+        self._threads = threads
+        self._reader = Reader(file, open_codec, models)
         self.promise = self._reader.index.promise
         self.sizes = self._reader.sizes
         self.raw_bytes = self._reader.layout.raw_bytes
@@ -105,7 +110,7 @@ class Archive(Mapping[str, Array]):
                 yield partial(part, done, stop, block, position + done - first)
                 done = stop
 
-        return in_order(calls())
+        return in_order(calls(), self._threads)
 
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
         """Entries and what they hold, all or those named, going on behind damaged ones, which come with the error.
@@ -147,14 +152,15 @@ class Archive(Mapping[str, Array]):
                 return True
             return False
 
-        for block, bad in enumerate(in_order(partial(damaged, block) for block in range(len(layout.blocks)))):
+        calls = (partial(damaged, block) for block in range(len(layout.blocks)))
+        for block, bad in enumerate(in_order(calls, self._threads)):
             for span in layout.entries_of(block) if bad else ():
                 lost[span.start : span.stop] = True
         return (names[number] for number in np.flatnonzero(lost))
 
-    def packed(self) -> bytes:
+    def compact_model(self) -> bytes:
         """The compact model, empty where none takes part; raises `ArchiveError` where it is not there or damaged."""
-        return self._reader.packed()
+        return self._reader.compact_model()
 
     def close(self) -> None:
         """Close the file, if it was opened here."""

@@ -1,6 +1,6 @@
 """What a block's digest is: 64 bits of BLAKE2b over what it decodes to.
 
-Next door: `blocks` checks it; `lossy` and `transforms` take it over their whole numbers.
+Next door: `codecs` take it and check it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from narrows.archive.names import checked_name
-from narrows.archive.varints import deflated, inflated, pack, unpack
+from narrows.archive.varints import deflated, from_varints, inflated, to_varints
 from narrows.errors import ArchiveError
 
 Shape = tuple[int, ...]
@@ -44,6 +44,11 @@ class Entry:
     form: Shape | None = None
     extras: Mapping[str, bytes] = field(default_factory=dict)
 
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample in memory."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
 
 def check_entry(entry: Entry) -> None:
     """Raise `ArchiveError` for an entry that no archive can have: its name, shape, dtype, count, form or extras."""
@@ -64,9 +69,9 @@ def check_entry(entry: Entry) -> None:
         raise ArchiveError(f"{where}: the form {entry.form} was given; it must hold as many values as {entry.shape}")
 
 
-def pack_extras(entry: Entry) -> bytes:
+def extras_to_bytes(entry: Entry) -> bytes:
     """The record of an entry's form and extras; empty where it has none."""
-    content = b"" if entry.form is None else _item("form", pack(entry.form))
+    content = b"" if entry.form is None else _item("form", to_varints(entry.form))
     for key, value in entry.extras.items():
         if not (key.isascii() and len(key) <= 255) or key == "form":
             raise ArchiveError(f"{entry.name!a}: extras {key!r} were given; allowed are other ASCII keys")
@@ -79,8 +84,8 @@ def pack_extras(entry: Entry) -> bytes:
     return b"\0" + content if short is None else b"\1" + short
 
 
-def unpack_extras(record: bytes, shape: Shape) -> tuple[Shape | None, dict[str, bytes]]:
-    """Form and extras of an entry of this shape; raises `ArchiveError` for bytes that `pack_extras` did not make."""
+def extras_from_bytes(record: bytes, shape: Shape) -> tuple[Shape | None, dict[str, bytes]]:
+    """Form and extras of an entry of this shape; raises `ArchiveError` for any other bytes."""
     if record[:1] not in (b"\0", b"\1"):
         raise ArchiveError("a damaged record of extras: neither stored nor deflated")
     content = inflated(record[1:], EXTRAS_BYTES) if record[0] else record[1:]
@@ -97,7 +102,7 @@ def unpack_extras(record: bytes, shape: Shape) -> tuple[Shape | None, dict[str, 
         return None, extras
     packed = extras.pop("form")
     count = sum(byte < 128 for byte in packed[: DIMENSIONS * 7])
-    sides, end = unpack(packed, 0, count)
+    sides, end = from_varints(packed, 0, count)
     form = tuple(int(n) for n in sides)
     if end != len(packed) or not _forms(form, shape):
         raise ArchiveError("a damaged record of extras: a form that the samples do not have")
@@ -109,11 +114,11 @@ def _forms(form: Shape, shape: Shape) -> bool:
 
 
 def _item(key: str, value: bytes) -> bytes:
-    return pack([len(key)]) + key.encode() + pack([len(value)]) + value
+    return to_varints([len(key)]) + key.encode() + to_varints([len(value)]) + value
 
 
 def _bytes(content: bytes, at: int) -> tuple[bytes, int]:
-    (length,), at = unpack(content, at, 1)
+    (length,), at = from_varints(content, at, 1)
     if length > len(content) - at:
         raise ArchiveError("a damaged record of extras: a length that reaches beyond its end")
     end = at + int(length)

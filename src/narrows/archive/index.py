@@ -5,16 +5,17 @@ Next door: `layout` works out from it where each sample is; `FORMAT.md` has ever
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import google_crc32c
 
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.promise import Promise
-from narrows.archive.varints import Integers, deflated, inflated, pack, unpack
+from narrows.archive.varints import Integers, deflated, from_varints, inflated, to_varints
 from narrows.errors import ArchiveError
 
-HEAD = b"\x89NRW\x01"
+HEAD = b"\x89NWS\x01"
 VERSION = HEAD[-1]
 CRC_BYTES = 4
 HASH_BYTES = 16  # of the model's SHA-256, its first half
@@ -51,10 +52,10 @@ class Index:
         return b"".join(
             [
                 self.promise.to_bytes(),
-                pack([model]),
+                to_varints([model]),
                 self.model_hash,
-                pack([self.entries.shape[1], self.pieces.shape[1]]),
-                *map(pack, columns),
+                to_varints([self.entries.shape[1], self.pieces.shape[1]]),
+                *map(to_varints, columns),
                 self.crcs,
                 self.digests,
                 self.names,
@@ -66,22 +67,22 @@ class Index:
         """The inverse; raises `ArchiveError` where the bytes do not hold what they claim."""
         at = 2 if body[:1] == b"\1" else 3
         promise = Promise.from_bytes(body[:at])
-        (model,), at = unpack(body, at, 1)
+        (model,), at = from_varints(body, at, 1)
         if model > MODEL_BYTES + 1:
             raise ArchiveError(f"a model of {model - 1} bytes is claimed where {MODEL_BYTES} are allowed")
         model_hash, at = _take(body, at, HASH_BYTES if model else 0)
-        (runs, piece_runs), at = unpack(body, at, 2)
+        (runs, piece_runs), at = from_varints(body, at, 2)
         if runs > ENTRIES or piece_runs > PIECES:
             raise ArchiveError(f"{runs} and {piece_runs} runs are claimed where {ENTRIES} and {PIECES} are allowed")
-        entries, at = unpack(body, at, 5 * int(runs))
-        columns, at = unpack(body, at, 3 * int(piece_runs))
+        entries, at = from_varints(body, at, 5 * int(runs))
+        columns, at = from_varints(body, at, 3 * int(piece_runs))
         pieces = columns.reshape(3, -1)
         if (pieces[0] > PIECES).any() or pieces[0].sum() > PIECES:
             raise ArchiveError(f"more pieces are claimed than the {PIECES} that are allowed")
         total, blocks = (int(pieces[0, which].sum()) for which in (slice(None), pieces[1] > 0))
         if CRC_BYTES * total + DIGEST_BYTES * blocks > len(body) - at:
             raise ArchiveError(f"{total} pieces are claimed where {len(body) - at} bytes are left")
-        lengths, at = unpack(body, at, max(total - 1, 0))
+        lengths, at = from_varints(body, at, max(total - 1, 0))
         crcs, at = _take(body, at, CRC_BYTES * total)
         digests, at = _take(body, at, DIGEST_BYTES * blocks)
         return cls(
@@ -97,6 +98,26 @@ class Index:
         )
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an archive by part; `data` are the blocks and extras, `index` is with its tail."""
+
+    header: int
+    model: int
+    index: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole file."""
+        return self.header + self.model + self.index + self.data
+
+
+def model_hash(compact_model: bytes) -> bytes:
+    """What an archive names its model by: the first half of its SHA-256."""
+    return hashlib.sha256(compact_model).digest()[:HASH_BYTES]
+
+
 def crc(content: bytes) -> bytes:
     """CRC-32C as it stands in a file."""
     return int(google_crc32c.value(content)).to_bytes(CRC_BYTES, "little")
@@ -106,14 +127,14 @@ def seal(body: bytes) -> bytes:
     """Index and tail as they end a file."""
     short = deflated(body)
     stored, form = (body, 0) if short is None else (short, 1)
-    end = stored + pack([2 * len(stored) + form])[::-1]
+    end = stored + to_varints([2 * len(stored) + form])[::-1]
     return end + crc(HEAD + end)
 
 
 def check_head(head: bytes) -> None:
     """Raise `ArchiveError` for the first bytes of anything but an archive of this version."""
     if head[:4] != HEAD[:4]:
-        raise ArchiveError("not a narrows archive (a .nrw file written by 'narrows compress')")
+        raise ArchiveError("not a narrows archive (a .narrows file written by 'narrows compress')")
     if head[4:] and head[4] != VERSION:
         raise ArchiveError(f"format version {head[4]}, this narrows reads version {VERSION}; update narrows")
 
@@ -139,7 +160,7 @@ def unseal(end: bytes) -> Index:
 def _from_tail(tail: bytes) -> tuple[int, int]:
     """The number before the CRC, and how many bytes it takes."""
     try:
-        (number,), used = unpack(tail[:-CRC_BYTES][::-1], 0, 1)
+        (number,), used = from_varints(tail[:-CRC_BYTES][::-1], 0, 1)
     except ArchiveError:
         raise ArchiveError(DAMAGED) from None
     return int(number), used

@@ -5,22 +5,36 @@ Next door: `writer` encodes so, `archive` decodes so.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-import torch
-
 T = TypeVar("T")
+_here = threading.local()
+
+
+def in_pool() -> bool:
+    """Whether this thread is one of several that compute side by side, so that a call should use one core."""
+    return getattr(_here, "pooled", False)
+
+
+def usual_threads() -> int:
+    """As many threads as there are cores for this process, or as `OMP_NUM_THREADS` says."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Ahead(Generic[T]):
-    """A queue of calls. Blocks are small, so each call computes on one thread and several run side by side; the
-    results do not depend on it."""
+    """A queue of calls on `threads` threads, else on as many as there are cores. Blocks are small, so several run
+    side by side, each on one core (see `in_pool`); the results do not depend on it."""
 
-    def __init__(self) -> None:
-        self._threads = torch.get_num_threads()
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads or usual_threads()
         self._waiting: deque[Future[T]] = deque()
         self._pool: ThreadPoolExecutor | None = None
         self._first: Callable[[], T] | None = None  # until there is a second, no threads are worth their start
@@ -34,7 +48,7 @@ class Ahead(Generic[T]):
             if self._first is None:
                 self._first = call
                 return
-            self._pool = ThreadPoolExecutor(self._threads, "narrows", _one_thread)
+            self._pool = ThreadPoolExecutor(self._threads, "narrows", _begin)
             self._waiting.append(self._pool.submit(self._first))
         self._waiting.append(self._pool.submit(call))
         try:
@@ -61,12 +75,11 @@ class Ahead(Generic[T]):
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
             self._waiting.clear()
-            torch.set_num_threads(self._threads)  # what threads that start later begin with
 
 
-def in_order(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+def in_order(calls: Iterable[Callable[[], T]], threads: int | None = None) -> Iterator[T]:
     """The results of calls, in their order, computed a few ahead."""
-    ahead: Ahead[T] = Ahead()
+    ahead: Ahead[T] = Ahead(threads)
     try:
         for call in calls:
             yield from ahead.put(call)
@@ -75,5 +88,5 @@ def in_order(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
         ahead.stop()
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)  # counts for the thread that says so
+def _begin() -> None:
+    _here.pooled = True

@@ -5,30 +5,28 @@ Next door: `archive` gives them names.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from pathlib import Path
 from typing import IO
 
+from narrows.archive.codec import CodesBlocks, FindModel, OpenCodec
 from narrows.archive.digest import DIGEST_BYTES
-from narrows.archive.entries import Shape, unpack_extras
+from narrows.archive.entries import Shape, extras_from_bytes
 from narrows.archive.index import (
     CRC_BYTES,
     DAMAGED,
-    HASH_BYTES,
     HEAD,
     TAIL_BYTES,
+    Sizes,
     check_head,
     crc,
+    model_hash,
     stored_length,
     unseal,
 )
 from narrows.archive.layout import Layout, Run
 from narrows.archive.names import check_tree, checked_names
-from narrows.archive.writer import Sizes
-from narrows.codecs.block import BlockCodec
-from narrows.codecs.weights import parted
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
@@ -37,15 +35,16 @@ Given = str | os.PathLike[str] | IO[bytes]
 
 
 class Reader:
-    """An archive's file. `packed` is its compact model, where it does not carry it.
+    """An archive's file. `open_codec` makes what decodes its blocks when the first is read; `models` finds its
+    compact model, else the one that it carries is taken.
 
     `index`, `layout`, `names` and `sizes` are checked and fit together. May be used by several threads. Raises
     `ArchiveError` in one line that names the file.
     """
 
-    def __init__(self, file: Given, packed: bytes | None) -> None:
+    def __init__(self, file: Given, open_codec: OpenCodec, models: FindModel | None) -> None:
         self._lock = threading.Lock()
-        self._given = packed and parted(packed)[0]
+        self._open_codec, self._models = open_codec, models
         self._own = isinstance(file, (str, os.PathLike))
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
@@ -64,7 +63,7 @@ class Reader:
             raise ArchiveError(f"{self.name}: the archive cannot be read: {why}; give the path of one") from None
         self._kept: dict[int, tuple[int, list[Array]]] = {}
         self._last_record = (0, b"")
-        self._codec: BlockCodec | None = None
+        self._codec: CodesBlocks | None = None
 
     def _open(self) -> None:
         size = self._file.seek(0, os.SEEK_END)
@@ -105,7 +104,7 @@ class Reader:
         dtype, shapes = self.layout.shapes(block)
         payload = self.payload(block, name)
         if self._codec is None:
-            self._codec = BlockCodec(self.index.promise, self.packed())
+            self._codec = self._open_codec(self.index.promise, self.compact_model())
         digest = self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
         try:
             samples = self._codec.decode(payload, shapes, dtype, digest)
@@ -132,26 +131,26 @@ class Reader:
             content = self._piece(int(self.layout.records[run.extras - 1]), name)
             self._last_record = run.extras, content
         try:
-            return unpack_extras(content, run.shape)
+            return extras_from_bytes(content, run.shape)
         except ArchiveError as error:
             raise ArchiveError(f"{self.name}: {name}: {error}; get the archive again") from None
 
-    def packed(self) -> bytes:
-        """The compact model: the one given, else the one that the archive carries; empty where none takes part.
+    def compact_model(self) -> bytes:
+        """The compact model: the one that was found, else the one that the archive carries; empty where none takes
+        part.
 
         Raises `ArchiveError` where it is left out, damaged, or another than the archive was made with.
         """
+        wanted = self.index.model_hash
         if self.index.model_length is None:
             return b""
-        if self._given is not None:
-            found, why = self._given, "it was made with another model"
-        elif self.index.model_length:
+        found, why = None if self._models is None else self._models(wanted), "it was made with another model"
+        if found is None and self.index.model_length:
             found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
-        else:
+        if found is None and self._models is None:
             raise ArchiveError(f"{self.name}: it does not carry its model; give the model it was made with (-m)")
-        if hashlib.sha256(found).digest()[:HASH_BYTES] != self.index.model_hash:
-            wanted = self.index.model_hash.hex()
-            raise ArchiveError(f"{self.name}: {why}; give the one whose SHA-256 begins with {wanted} (-m)")
+        if found is None or model_hash(found) != wanted:
+            raise ArchiveError(f"{self.name}: {why}; give the one whose SHA-256 begins with {wanted.hex()} (-m)")
         return found
 
     def close(self) -> None:

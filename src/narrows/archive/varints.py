@@ -17,7 +17,7 @@ Integers = npt.NDArray[np.int64]
 MOST_BYTES = 7  # of one number: below 2**49, more than any field may hold, and far from what int64 holds
 
 
-def pack(numbers: Iterable[int] | Integers) -> bytes:
+def to_varints(numbers: Iterable[int] | Integers) -> bytes:
     """Numbers `(N,)` from 0 to 2**49 - 1, end to end: 7 bits a byte, lowest first."""
     values = np.asarray(numbers if isinstance(numbers, np.ndarray) else list(numbers), np.int64)
     if values.size and not 0 <= int(values.min()) <= int(values.max()) < 1 << 7 * MOST_BYTES:
@@ -33,7 +33,7 @@ def pack(numbers: Iterable[int] | Integers) -> bytes:
     return out.tobytes()
 
 
-def unpack(data: bytes, at: int, count: int) -> tuple[Integers, int]:
+def from_varints(data: bytes, at: int, count: int) -> tuple[Integers, int]:
     """`count` numbers of `data` from `at` on, and where they end; raises `ArchiveError` where they are not there."""
     if count > len(data) - at:
         raise ArchiveError(f"{count} numbers are claimed where {len(data) - at} bytes are left")
@@ -57,13 +57,13 @@ def unpack(data: bytes, at: int, count: int) -> tuple[Integers, int]:
 def deflated(data: bytes) -> bytes | None:
     """The length of `data`, then raw deflate of it; None where that is not shorter."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    result = pack([len(data)]) + packer.compress(data) + packer.flush()
+    result = to_varints([len(data)]) + packer.compress(data) + packer.flush()
     return result if len(result) < len(data) else None
 
 
 def inflated(data: bytes, limit: int) -> bytes:
     """The inverse; no more than `limit` bytes are ever made. Raises `ArchiveError`."""
-    (length,), at = unpack(data, 0, 1)
+    (length,), at = from_varints(data, 0, 1)
     if length > limit:
         raise ArchiveError(f"{length} bytes are claimed where {limit} are allowed")
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -7,40 +7,39 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import IO
 
 import numpy as np
 
-from narrows.archive.entries import DTYPES, Entry, check_entry, pack_extras
-from narrows.archive.index import ENTRIES, HASH_BYTES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, crc, seal
+from narrows.archive.codec import Block, CodesBlocks
+from narrows.archive.digest import DIGEST_BYTES
+from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
+from narrows.archive.index import (
+    ENTRIES,
+    HEAD,
+    INDEX_BYTES,
+    MODEL_BYTES,
+    PIECES,
+    Index,
+    Sizes,
+    crc,
+    model_hash,
+    seal,
+)
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead
 from narrows.archive.varints import Integers
-from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError, DataError, SettingsError
 from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
 OPEN_BLOCKS = 16  # classes whose samples wait for more, so that many classes do not fill the memory
 KNOWN_RECORDS = 1 << 16  # of extras, remembered to be stored once
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of an archive by part; `data` are the blocks and extras, `index` is with its tail."""
-
-    header: int
-    model: int
-    index: int
-    data: int
-
-    @property
-    def total(self) -> int:
-        """Bytes of the whole file."""
-        return self.header + self.model + self.index + self.data
 
 
 @dataclass
@@ -66,21 +65,21 @@ class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
     `block_bytes` of raw samples and `block_samples` close a block, 64 KiB unless either is given; a larger sample is
-    a block of its own. With
-    `verify`, every block is decoded again and compared before it is written.
-    `raw_bytes` and `data_bytes` tell how far it is. After an error the file is no archive: throw it away (write
-    inside `data.files.replacing`).
+    a block of its own. With `verify`, every block is decoded again and compared before it is written. Blocks are
+    encoded on `threads` threads, else on all cores. `raw_bytes` and `data_bytes` tell how far it is. After an error
+    the file is no archive: throw it away (write inside `io.atomic.replacing`).
     """
 
     def __init__(
         self,
         file: IO[bytes],
-        codec: BlockCodec,
+        codec: CodesBlocks,
         *,
         embed_model: bool = True,
         block_bytes: int | None = None,
         block_samples: int | None = None,
         verify: bool = True,
+        threads: int | None = None,
     ) -> None:
         if block_bytes is None:
             block_bytes = USUAL_BYTES if block_samples is None else BLOCK_BYTES
@@ -90,11 +89,12 @@ class Writer:
                 f"blocks of {block_bytes} bytes and {most} samples were asked for; allowed are 1 to {BLOCK_BYTES} "
                 f"bytes and 1 to {BLOCK_SAMPLES} samples"
             )
-        if len(codec.packed) > MODEL_BYTES:
-            raise ArchiveError(f"a model of {len(codec.packed)} bytes was given; at most {MODEL_BYTES} are allowed")
+        model = codec.compact_model
+        if len(model) > MODEL_BYTES:
+            raise ArchiveError(f"a model of {len(model)} bytes was given; at most {MODEL_BYTES} are allowed")
         self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._block_samples = block_bytes, most
-        self._model = codec.packed if embed_model else b""
+        self._model, self._embedded = model, model if embed_model else b""
         self._runs = [array("q") for _ in range(5)]
         self._pieces = [array("q") for _ in range(3)]
         self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
@@ -103,32 +103,14 @@ class Writer:
         self._open: dict[int, _Open] = {}
         self._records: dict[bytes, int] = {}
         self._record_count = 0
-        self._ahead: Ahead[_Piece] = Ahead()
+        self._ahead: Ahead[_Piece] = Ahead(threads)
         self.raw_bytes = self.data_bytes = 0
-        file.write(HEAD + self._model)
+        file.write(HEAD + self._embedded)
 
     def add(self, entry: Entry, samples: Iterable[Array]) -> None:
         """Add one name and its `entry.count` samples, as coded. Raises `ArchiveError` for an entry that no archive
         can have, `DataError` for samples that are not what it says."""
-        check_entry(entry)
-        if entry.name in self._names:
-            raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
-        if len(self._names) >= ENTRIES:
-            raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
-        self._names[entry.name] = len(self._names)
-        channels = entry.shape[2] if len(entry.shape) == 3 else 0
-        alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
-        which = self._classes.setdefault(alike, len(self._classes) + 1)
-        is_array = entry.kind == "array"
-        what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
-        second = entry.shape[1] if channels else 0
-        run = (what, entry.shape[0], second, entry.count, self._extras(pack_extras(entry)))
-        last = tuple(column[-1] for column in self._runs) if self._runs[0] else ()
-        if not is_array and run[:3] == last[:3] and run[4] == last[4]:
-            self._runs[3][-1] += 1
-        else:
-            for column, value in zip(self._runs, run, strict=True):
-                column.append(value)
+        which = self._enter(entry)
         count, dtype = 0, np.dtype(entry.dtype)
         if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
             count = len(samples)
@@ -145,6 +127,39 @@ class Writer:
         if count != entry.count:
             raise DataError(f"{entry.name!a}: {count} samples were given where the entry has {entry.count}")
 
+    def add_encoded(self, entries: Sequence[Entry], blocks: Iterable[Block]) -> None:
+        """Add names whose samples were encoded elsewhere, with a codec of the same promise and the same model.
+
+        The blocks hold the samples of these entries in their order and no others. Several entries may share blocks if
+        their dtype and number of channels (of vectors: their length) are the same. Raises `DataError` where the
+        blocks are not those of the entries, `ArchiveError` for an entry that no archive can have.
+        """
+        classes = {self._enter(entry) for entry in entries}
+        if len(classes) != 1:
+            raise DataError(f"entries of {len(classes)} kinds were given with their blocks; add each kind on its own")
+        which = classes.pop()
+        if which in self._open:
+            self._flush(which)
+        sizes, left = (
+            (entry.sample_bytes for entry in entries for _ in range(entry.count)),
+            sum(e.count for e in entries),
+        )
+        for block in blocks:
+            left -= block.samples
+            size = sum(islice(sizes, block.samples))
+            few = 1 <= block.samples <= BLOCK_SAMPLES and (block.samples == 1 or size <= BLOCK_BYTES)
+            if not (few and size and block.payload and len(block.digest) == DIGEST_BYTES):
+                raise DataError(
+                    f"{entries[0].name!a}: an encoded block of {block.samples} samples and {size} bytes of them was "
+                    f"given; allowed are 1 to {BLOCK_SAMPLES} samples and {BLOCK_BYTES} bytes"
+                )
+            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size))
+        if left:
+            raise DataError(
+                f"{entries[0].name!a}: encoded blocks with {abs(left)} samples too {'few' if left > 0 else 'many'} "
+                "were given; the blocks must hold the samples of their entries and no others"
+            )
+
     def close(self) -> Sizes:
         """Write what waits, the index and the tail; the file itself stays open."""
         for which in list(self._open):
@@ -152,11 +167,11 @@ class Writer:
         for piece in self._ahead.finish():
             self._write(piece)
         check_tree(self._names)
-        length = (len(self._model) if self._model else 0) if self._codec.packed else None
+        length = len(self._embedded) if self._model else None
         index = Index(
             self._codec.promise,
             length,
-            hashlib.sha256(self._codec.packed).digest()[:HASH_BYTES] if self._codec.packed else b"",
+            model_hash(self._model) if self._model else b"",
             _columns(self._runs),
             _columns(self._pieces),
             _columns([self._lengths])[0][:-1],
@@ -172,7 +187,30 @@ class Writer:
             )
         end = seal(body)
         self._file.write(end)
-        return Sizes(len(HEAD), len(self._model), len(end), self.data_bytes)
+        return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
+
+    def _enter(self, entry: Entry) -> int:
+        """Take up one name, and write its extras; the class of its samples."""
+        check_entry(entry)
+        if entry.name in self._names:
+            raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
+        if len(self._names) >= ENTRIES:
+            raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
+        self._names[entry.name] = len(self._names)
+        channels = entry.shape[2] if len(entry.shape) == 3 else 0
+        alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
+        which = self._classes.setdefault(alike, len(self._classes) + 1)
+        is_array = entry.kind == "array"
+        what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
+        second = entry.shape[1] if channels else 0
+        run = (what, entry.shape[0], second, entry.count, self._extras(extras_to_bytes(entry)))
+        last = tuple(column[-1] for column in self._runs) if self._runs[0] else ()
+        if not is_array and run[:3] == last[:3] and run[4] == last[4]:
+            self._runs[3][-1] += 1
+        else:
+            for column, value in zip(self._runs, run, strict=True):
+                column.append(value)
+        return which
 
     def _put_all(self, which: int, samples: Array) -> None:
         """Many samples of one shape, as many at a time as complete a block."""

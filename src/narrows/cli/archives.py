@@ -16,13 +16,9 @@ DEFAULT_QUALITY = 75
 
 def compact_models(path: Path | None) -> dict[str, bytes]:
     """The compact models of a model file, under "exact" and "lossy" where it has them; none without a file."""
-    if path is None:
-        return {}
-    from narrows.models.loading import load  # loads PyTorch
-    from narrows.models.lossy import Compressing
+    from narrows.codecs.opening import compact_models as of
 
-    model = load(path)
-    return dict(model.packed) if isinstance(model, Compressing) else {}
+    return {} if path is None else of(path)
 
 
 def choose_promise(
@@ -55,22 +51,14 @@ def opened(path: Path, model: Path | None) -> Iterator[Archive]:
 
     Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
     """
-    from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
     from narrows.errors import ArchiveError, ModelError
 
-    with Archive(path) as archive:
-        part = part_of(archive.promise)
-        needed, carried = archive.model_sha256 is not None, archive.sizes.model > 0
-    packed = None
-    if model is not None and needed:
-        packed = compact_models(model).get(part)
-        if not packed:
-            raise ModelError(f"{model}: has nothing to read {path} with; give the model it was made with")
-    with Archive(path, packed) as archive:
+    with open_archive(path, model) as archive:
         try:
-            archive.packed()  # now, and not at the first block
+            archive.compact_model()  # now, and not at the first block
         except ArchiveError as error:
-            if packed is None and carried:
+            if model is None and archive.sizes.model:
                 raise
             raise ModelError(str(error)) from None
         yield archive

@@ -18,8 +18,8 @@ import click
 from narrows.cli import archives, show
 
 if TYPE_CHECKING:
-    from narrows.archive.archive import Writer
     from narrows.archive.promise import Promise
+    from narrows.archive.writer import Writer
     from narrows.codecs.block import BlockCodec
     from narrows.evaluation.lossless import Rivals
     from narrows.io.arrays import Array
@@ -34,7 +34,7 @@ MOST_IMAGES = 50  # that rivals are tried on
 @click.option(
     "-m", "--model", "model_path", type=click.Path(path_type=Path), help="The model; exact modes need none."
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The archive, OUT.nrw.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The archive, OUT.narrows.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Lossy; 75 when nothing is said and the model can.")
 @click.option("--max-error", type=click.IntRange(0, 65535), help="Every value within so much; 0: exactly.")
 @click.option(
@@ -52,12 +52,12 @@ def command(inputs: tuple[str, ...], output: Path, as_json: bool, **options: Any
     """Compress images and .npy files, folders of them, or - for one on stdin, into one archive.
 
     \b
-    narrows compress photos/ -m photos.safetensors -o photos.nrw
-    narrows compress scans/ notes.npy -o exact.nrw --max-error 0
+    narrows compress photos/ -m photos.safetensors -o photos.narrows
+    narrows compress scans/ notes.npy -o exact.narrows --max-error 0
 
     Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB, CMYK
     stays CMYK. Bytes and quality rise together: 75 is good for most, 95 for what is looked at closely. Every block is
-    decoded and compared before it is written, and OUT.nrw appears when it is whole.
+    decoded and compared before it is written, and OUT.narrows appears when it is whole.
     """
     from narrows.errors import OutputError
     from narrows.io.atomic import check_writable
@@ -116,7 +116,7 @@ def _compress(
     skip_bad: bool,
     force: bool,
 ) -> _Result:
-    from narrows.archive.archive import Writer
+    from narrows.archive.writer import Writer
     from narrows.codecs.block import BlockCodec
     from narrows.errors import DataError, SettingsError
     from narrows.evaluation.lossless import Rivals
@@ -167,7 +167,7 @@ def _compress(
         sizes = writer.close()
         result.archive_bytes, result.model_bytes = sizes.total, sizes.model
         if not no_verify:
-            _check(file, packed)
+            _check(file)
     return result
 
 
@@ -215,16 +215,16 @@ def _add(
     progress(0.0)
 
 
-def _check(file: IO[bytes], packed: bytes) -> None:
+def _check(file: IO[bytes]) -> None:
     """Open what was written as a reader will: head, index, and the checksum of every piece."""
-    from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
     from narrows.errors import OutputError
 
     file.flush()
     path = Path(file.name)
     if not path.is_file():
         return  # a device or a pipe, which cannot be read again
-    with Archive(path, packed or None) as archive:
+    with open_archive(path) as archive:
         for name in archive.verify(decode=False):
             raise OutputError(f"{name}: does not read back as it was written; the disk may be failing; use another")
 
@@ -251,7 +251,7 @@ def _tell(result: _Result, output: Path, seconds: float) -> None:
     )
     if result.bad:
         show.say(f"note: left out as unreadable: {archives.files(len(result.bad))}, the first: {result.bad[0]}")
-    if result.codec.packed and not result.model_bytes:
+    if result.codec.compact_model and not result.model_bytes:
         show.say("note: the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
         if result.input_bytes >= packed - result.model_bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("decompress")
-@click.argument("path", metavar="FILE.nrw", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE.narrows", type=click.Path(path_type=Path))
 @click.argument("more", metavar="", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write into.")
 @click.option(
@@ -36,11 +36,11 @@ def command(
     keep_going: bool,
     as_json: bool,
 ) -> None:
-    """Write the files of FILE.nrw into a folder, under their own names and nowhere else.
+    """Write the files of FILE.narrows into a folder, under their own names and nowhere else.
 
     \b
-    narrows decompress photos.nrw -o back/
-    narrows decompress photos.nrw -o back/ --only summer/1.png summer/2.png
+    narrows decompress photos.narrows -o back/
+    narrows decompress photos.narrows -o back/ --only summer/1.png summer/2.png
 
     PNG, TIFF, BMP and WebP come back as such, losing nothing; others, as JPEG and GIF, cannot hold exact pixels and
     come back as PNG data under their names, CMYK as TIFF. With --only, no more than the blocks in question is read.

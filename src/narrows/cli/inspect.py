@@ -19,7 +19,7 @@ def command(path: Path, names: bool, as_json: bool) -> None:
 
     \b
     narrows inspect mnist.safetensors
-    narrows inspect photos.nrw
+    narrows inspect photos.narrows
     """
     from narrows.errors import SettingsError
 
@@ -48,9 +48,9 @@ def _model(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
-    from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
 
-    with Archive(path) as archive:
+    with open_archive(path) as archive:
         sizes, digest = archive.sizes, archive.model_sha256
         values: dict[str, Any] = {
             "file": str(path),

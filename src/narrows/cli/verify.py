@@ -10,16 +10,16 @@ from narrows.cli import archives, show
 
 
 @click.command("verify")
-@click.argument("path", metavar="FILE.nrw", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE.narrows", type=click.Path(path_type=Path))
 @click.option(
     "-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def command(path: Path, model_path: Path | None, as_json: bool) -> None:
-    """Decode everything in FILE.nrw and compare it with its checksums, writing nothing.
+    """Decode everything in FILE.narrows and compare it with its checksums, writing nothing.
 
     \b
-    narrows verify photos.nrw
+    narrows verify photos.narrows
 
     Exits 0 when all is well; 1 when something is damaged, with the names of what is lost, one a line.
     """

@@ -1,88 +1,102 @@
-"""From a trained density of codes to whole numbers: ranges, scales and tables are chosen here, once.
+"""From trained densities to integer ones: ranges, scales and tables are chosen here, once.
 
-Next door: `latents` codes with the result; `quantise` does the networks.
+Next door: `quantise` does the networks; `latents`, `factorized`, `levels` and `pixels` code with the results.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from narrows.codecs.factorized import SILENT, FlatCodec
-from narrows.codecs.latents import FRACTION, OUT_BITS, QUALITIES, VALUE_BITS, LatentsCodec
-from narrows.codecs.quantise import quantised
-from narrows.entropy.coder import Encoder
-from narrows.entropy.cumulative import TOTAL, Doubles, Integers, Tables, discretised
+from narrows.codecs.decoder import dials
+from narrows.codecs.factorized import SILENT, Factorized
+from narrows.codecs.latents import FRACTION, OUT_BITS, VALUE_BITS, IntegerPrior, Shorts
+from narrows.codecs.levels import VALUE_BITS as LEVEL_BITS
+from narrows.codecs.levels import IntegerLevels
+from narrows.codecs.pixels import VALUE_BITS as PIXEL_BITS
+from narrows.codecs.pixels import VALUES, IntegerPixels, IntegerStep
+from narrows.codecs.quantise import base_two, quantised
+from narrows.entropy.coder import Coder
+from narrows.entropy.cumulative import LOGIT_BITS, TOTAL, CumulativeTables, Doubles, Integers, discretised
 from narrows.entropy.gaussians import GAUSSIANS, LEAST_SCALE, OCTAVE, SCALES, Gaussians
+from narrows.entropy.passes import DIGITS, HALVINGS, QUALITIES, REACH, grid_passes
 from narrows.networks.layers import Added
-from narrows.networks.prior import REACH, Prior
+from narrows.networks.levels import CHOICE, Levels
+from narrows.networks.pixels import Pixels, one_hot
+from narrows.networks.prior import Prior
 
 BELIEF = 256.0  # symbols for which a Gaussian stands, beside those that were counted
 FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are counted
 
 
-class _Counter(Encoder):
-    """Counts in place of bytes: how often each whole number came under each table."""
+class _Counter(Coder):
+    """Counts in place of bytes: how often each symbol came under each Gaussian."""
 
-    def __init__(self, tables: Tables) -> None:
-        super().__init__()
-        self.counts = [np.zeros(1 - lowest, np.int64) for lowest in tables.lowest[:GAUSSIANS]]
+    def __init__(self, tables: CumulativeTables) -> None:
+        self.counts = [np.zeros(len(parts), np.int64) for parts in tables.parts[:GAUSSIANS]]
+        self._by_table = {id(parts): row for parts, row in zip(tables.parts, self.counts, strict=False)}
 
-    def by_table(self, values: Integers | None, which: Integers, tables: Tables) -> Integers:
-        assert values is not None
-        for table in np.unique(which[which < GAUSSIANS]):
-            found = np.abs(values[which == table])
-            found = found[found < len(self.counts[table])]
-            self.counts[table] += np.bincount(found, minlength=len(self.counts[table]))
-        return values
+    def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
+        assert symbols is not None
+        if id(parts) in self._by_table:
+            self._by_table[id(parts)] += np.bincount(symbols, minlength=len(parts))
+        return symbols
 
-    def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
-        assert values is not None
-        self.by_table(values.reshape(-1), np.repeat(which, count), tables)
-        return values
+    def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
+        assert symbols is not None
+        return symbols
 
 
-@torch.no_grad()
-def latents_codec(
-    prior: Prior,
-    analysed: Callable[[torch.Tensor], torch.Tensor],
-    count: int,
-    beside: torch.Tensor | None = None,
-) -> LatentsCodec:
-    """Put a trained density into whole numbers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
-    gives for their dials, decide the ranges and correct the tables. `beside` are codes remembered for them."""
+@contextmanager
+def _inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.Tensor]]:
+    """What each network last took, once the density has run."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
     def note(network: nn.Module, inputs: Any) -> None:
         seen[network] = inputs[0]
 
-    hooks = [network.register_forward_pre_hook(note) for network in prior.networks]
+    hooks = [network.register_forward_pre_hook(note) for network in networks]
     try:
-        spread = torch.linspace(-1, 1, count)
-        prior(analysed(spread), spread, None, beside)
+        yield seen
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@torch.no_grad()
+def integer_prior(
+    prior: Prior,
+    analysed: Callable[[torch.Tensor], torch.Tensor],
+    count: int,
+    reference: torch.Tensor | None = None,
+) -> IntegerPrior:
+    """Put a trained density into integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
+    gives for their dials, decide the ranges and correct the tables. `reference` are the codes of their references."""
+    with _inputs_of(list(prior.networks)) as seen:
+        spread = torch.linspace(-1, 1, count)
+        prior(analysed(spread), spread, None, reference)
     networks = []
     for network in prior.networks:
         assert isinstance(network, nn.Sequential)
         x = seen[network] if network in seen else torch.zeros(1, _inputs(network), 1, 1)
-        limits = np.full(_inputs(network), int(REACH) << VALUE_BITS)
+        limits = np.full(_inputs(network), REACH << VALUE_BITS)
         limits[: 1 + prior.spatial] = 1 << VALUE_BITS
         x = x[:, :, None, None] if x.ndim == 2 else x
         networks.append(quantised(_convolutions(network), x, VALUE_BITS, limits, OUT_BITS, -limits))
-    dials, deviation = _dials(), prior.deviation.double().numpy()
+    every, deviation = dials(), prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
-    codec = LatentsCodec(
+    made = IntegerPrior(
         prior.spatial,
         np.array(prior.edges),
-        (dials * (1 << VALUE_BITS)).round().long().numpy(),
+        (every * (1 << VALUE_BITS)).round().long().numpy(),
         whole_steps,
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),
         inverses,
@@ -92,35 +106,31 @@ def latents_codec(
         prior.remembers,
     )
     at_hand = None
-    if beside is not None:
-        limit = int(REACH) << VALUE_BITS
-        at_hand = (beside * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
-    return replace(codec, gaussians=_fitted(codec, analysed, count, at_hand))
+    if reference is not None:
+        limit = REACH << VALUE_BITS
+        at_hand = (reference * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
+    return replace(made, gaussians=_fitted(made, analysed, count, at_hand))
 
 
 @torch.no_grad()
-def flat_codec(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> FlatCodec:
-    """The same of a density whose numbers know nothing of each other: each quality's tables are decided here."""
+def factorized(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> Factorized:
+    """The same of a density whose numbers do not depend on each other: each quality's tables are decided here."""
     (p,) = prior.passes
-    dials, deviation = _dials(), prior.deviation.double()
+    deviation = prior.deviation.double()
     steps, whole_steps, inverses = _scales(prior)
-    told = prior.predict(p, torch.zeros(QUALITIES, len(deviation), 1, 1), dials)[:, :, 0, 0].double()
-    mean, scale = told.chunk(2, dim=1)  # (100, K)
+    predicted = prior.predict(p, torch.zeros(QUALITIES, len(deviation), 1, 1), dials())[:, :, 0, 0].double()
+    mean, scale = predicted.chunk(2, dim=1)  # (100, K)
     index = (scale + torch.log2(deviation) - torch.from_numpy(np.log2(steps))[:, None] - LEAST_SCALE) * OCTAVE
     scales = index.round().clamp(0, SCALES - 1).long().numpy() + 1
     scales[scales <= SILENT] = 0
     means = (mean * 2.0 ** (OUT_BITS + FRACTION)).round().long().numpy()
-    codec = FlatCodec(whole_steps, inverses, scales, means, _gaussians())
-    return replace(codec, gaussians=_fitted(codec, analysed, count, None))
-
-
-def _dials() -> torch.Tensor:
-    return torch.linspace(-1, 1, QUALITIES)
+    made = Factorized(whole_steps, inverses, scales, means, _gaussians())
+    return replace(made, gaussians=_fitted(made, analysed, count, None))
 
 
 def _scales(prior: Prior) -> tuple[Doubles, Integers, Integers]:
     """Steps of all qualities, in floats and in 2**-20; the inverses of the deviations in 2**-20."""
-    steps: Doubles = prior.step(_dials()).double().numpy()
+    steps: Doubles = prior.step(dials()).double().numpy()
     inverses = np.maximum(1, np.rint(2.0**20 / prior.deviation.double().numpy())).astype(np.int64)
     return steps, np.maximum(1, np.rint(steps * 2.0**20)).astype(np.int64), inverses
 
@@ -146,21 +156,25 @@ def _half(weights: Doubles | Integers) -> Integers:
 
 
 def _fitted(
-    codec: LatentsCodec | FlatCodec, analysed: Callable[[torch.Tensor], torch.Tensor], count: int, at_hand: Any
+    density: IntegerPrior | Factorized,
+    analysed: Callable[[torch.Tensor], torch.Tensor],
+    count: int,
+    at_hand: Shorts | None,
 ) -> Gaussians:
     """The tables corrected by how often each number really comes: what a network believes to be a Gaussian is not
     quite one, all the more as symbols are chosen for their bits."""
-    tables = codec.gaussians.tables
+    tables = density.gaussians.tables
     counter = _Counter(tables)
     for quality in FITTED:
-        code = analysed(_dials()[quality - 1].expand(count))
-        code = code if codec.spatial else code[:, :, None, None]
+        code = analysed(dials()[quality - 1].expand(count))
+        code = code if density.spatial else code[:, :, None, None]
         codes = code.permute(0, 2, 3, 1).double().numpy()
-        codec.walk(counter, codes, codes.shape, quality, at_hand)
+        density.walk(counter, codes, codes.shape, quality, at_hand)
     halves = []
     for parts, lowest, counts in zip(tables.parts, tables.lowest, counter.counts, strict=False):
         weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
-        weights[:-1] += np.append(counts[0], counts[1:] / 2)
+        sizes = counts[-lowest:-1] + np.append(0, counts[-lowest - 1 :: -1])  # symbols of either sign
+        weights[:-1] += np.append(sizes[0], sizes[1:] / 2)
         halves.append(_half(weights))
     return _family(halves)
 
@@ -186,3 +200,50 @@ def _convolutions(network: nn.Sequential) -> nn.Sequential:
         return made
 
     return nn.Sequential(*(convolution(layer) for layer in network))
+
+
+@torch.no_grad()
+def integer_levels(prior: Levels, images: torch.Tensor) -> IntegerLevels:
+    """Put a trained density into integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
+    networks = [network for network, _, _ in prior.walk()]
+    with _inputs_of(networks) as seen:
+        prior(images, torch.linspace(-1, 1, len(images)))
+    found = []
+    for network in networks:
+        most = np.full(seen[network].shape[1], 1 << LEVEL_BITS)
+        found.append(quantised(base_two(network), seen[network], LEVEL_BITS, most, LOGIT_BITS))
+    worth = 256 / (CHOICE * prior.step(dials()).square())
+    return IntegerLevels(
+        prior.channels,
+        prior.counts(dials()).long().numpy(),
+        ((dials() + 1) / 2 * (1 << LEVEL_BITS)).round().long().numpy(),
+        worth.round().clamp_min(1).long().numpy(),
+        tuple(found),
+    )
+
+
+@torch.no_grad()
+def integer_pixels(network: Pixels, images: torch.Tensor) -> IntegerPixels:
+    """Put a trained density into integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
+    x = (images * 255).round()
+    found: list[IntegerStep] = []
+    for step, known, targets, _ in network.pieces(x):
+        known = known / VALUES
+        features = quantised(step.features, known, PIXEL_BITS, np.full(known.shape[1], VALUES - 1))
+        seen = step.features(known)
+        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
+        bits, most = features.bits_out, features.layers[-1].high
+        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
+        found.append(
+            IntegerStep(
+                features,
+                quantised(base_two(step.high), seen, bits, most, LOGIT_BITS),
+                quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS),
+            )
+        )
+    count = len(grid_passes(network.channels))
+    coarsest_first = chain.from_iterable(found[i : i + count] for i in reversed(range(0, len(found), count)))
+    corner = x[..., :: 1 << HALVINGS, :: 1 << HALVINGS].transpose(0, 1).flatten(1).long().numpy()
+    # As if every value had come once more than it did, so that none is refused or dear.
+    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
+    return IntegerPixels(base, tuple(coarsest_first))

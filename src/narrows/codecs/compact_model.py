@@ -1,127 +1,51 @@
-"""Arrays of whole numbers as few bytes: how the weights of networks travel with an archive.
+"""A compact model: the bytes that a codec needs to decode, and in a model file those that it needs to encode.
 
-A number is its length in bits, coded with a table of its array, and then those bits themselves.
-Next door: `exact` and `pixels` hold what is packed; `varints` has the numbers.
+An archive carries and names the part for decoding alone.
+Next door: `base` says which way of coding a model belongs to; `packed_arrays` has what most of these bytes are.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 
-import numpy as np
-
-from narrows.archive import varints
-from narrows.entropy.coder import Decoder, Encoder
-from narrows.entropy.cumulative import Integers, Tables, from_weights
-from narrows.errors import ArchiveError
-
-MOST_BITS = 48  # of a number, its sign aside
-MOST_SIDES = 8
-LIMIT = 1 << 28  # numbers in all arrays: a gibibyte of float32
+from narrows.archive.varints import from_varints, to_varints
+from narrows.errors import ArchiveError, ModelError
 
 
-def pack_arrays(arrays: Sequence[Integers]) -> bytes:
-    """Arrays of integers below 2**48 in size, of any shapes, as bytes. Raises ValueError for larger ones."""
-    flat = np.concatenate([np.empty(0, np.int64), *(np.asarray(a, np.int64).reshape(-1) for a in arrays)])
-    lengths = _bit_lengths(flat)
-    if lengths.max(initial=0) > MOST_BITS:
-        raise ValueError(f"a number of more than {MOST_BITS} bits")
-    weights = []
-    for part in _parted(lengths, np.array([a.size for a in arrays], np.int64)):
-        counts = np.bincount(part, minlength=1)
-        # Eight bits a weight are enough: finer ones would cost more than they save.
-        weights.append(np.maximum(counts * 255 // max(1, int(counts.max())), counts > 0))
-    encoder = Encoder()
-    encoder.by_table(lengths, _owners([a.size for a in arrays]), _tables(weights))
-    coded = encoder.finish()
-    sides = [side for a in arrays for side in a.shape]
-    head = [len(arrays), *(a.ndim for a in arrays), *sides, *map(len, weights), *(w for row in weights for w in row)]
-    return varints.pack([*map(int, head), len(coded)]) + coded + _mantissas(flat, lengths)
+@dataclass(frozen=True)
+class CompactModel:
+    """The way of coding that a model belongs to, and its parts.
 
+    For decoding: `decoding`, packed arrays, and `references`, the codes of training samples, end to end. For encoding
+    alone: `encoding`, packed arrays, and the `thumbnails` by which references are found. Parts may be empty.
+    """
 
-def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
-    """The inverse of `pack_arrays`. Raises `ArchiveError` for other bytes, or more than `limit` numbers in all."""
-    (count,), at = varints.unpack(data, 0, 1)
-    ranks, at = varints.unpack(data, at, int(count))
-    if (ranks > MOST_SIDES).any():
-        raise ArchiveError("a packed model is damaged: an array of too many sides")
-    sides, at = varints.unpack(data, at, int(ranks.sum()))
-    shapes = [tuple(part.tolist()) for part in _parted(sides, ranks)]
-    sizes = [math.prod(shape) for shape in shapes]
-    # Sides of 0 do not excuse others that no array can have.
-    if sum(sizes) > limit or any(math.prod(max(1, side) for side in shape) > limit for shape in shapes):
-        raise ArchiveError(f"a packed model is damaged: {sum(sizes)} numbers, at most {limit} are allowed")
-    widths, at = varints.unpack(data, at, int(count))
-    if (widths < 1).any() or (widths > MOST_BITS + 1).any():
-        raise ArchiveError("a packed model is damaged: a table of no possible length")
-    flat_weights, at = varints.unpack(data, at, int(widths.sum()))
-    if (flat_weights > 255).any():
-        raise ArchiveError("a packed model is damaged: a weight that is too large")
-    (length,), at = varints.unpack(data, at, 1)
-    if length > len(data) - at:
-        raise ArchiveError("a packed model is damaged: it ends early")
-    decoder = Decoder(data[at : at + int(length)])
-    lengths = decoder.by_table(None, _owners(sizes), _tables(_parted(flat_weights, widths)))
-    decoder.finish()
-    if ((lengths < 0) | (lengths > MOST_BITS)).any():
-        raise ArchiveError("a packed model is damaged: a number that is too long")
-    flat = _from_mantissas(data[at + int(length) :], lengths)
-    parts = _parted(flat, np.array(sizes, np.int64))
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    way: int
+    decoding: bytes
+    references: bytes = b""
+    encoding: bytes = b""
+    thumbnails: bytes = b""
 
+    def to_bytes(self) -> bytes:
+        """The byte of the way, the length of each part as a number, then the parts."""
+        _, *parts = astuple(self)
+        return bytes([self.way]) + to_varints([len(part) for part in parts]) + b"".join(parts)
 
-def _parted(flat: Integers, sizes: Integers) -> list[Integers]:
-    """An array cut into pieces of these sizes."""
-    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []
+    @classmethod
+    def from_bytes(cls, content: bytes) -> CompactModel:
+        """The inverse; raises `ModelError` for other bytes."""
+        try:
+            lengths, at = from_varints(content, 1, 4)
+            if lengths.sum() != len(content) - at:
+                raise ArchiveError
+        except ArchiveError:
+            raise ModelError("a compact model that is damaged; make the model again") from None
+        parts = []
+        for length in lengths.tolist():
+            parts.append(content[at : at + length])
+            at += length
+        return cls(content[0], *parts)
 
-
-def _owners(sizes: Sequence[int]) -> Integers:
-    """The number of the array that each number belongs to."""
-    return np.repeat(np.arange(len(sizes)), np.array(sizes, np.int64))
-
-
-def _tables(weights: Sequence[Integers]) -> Tables:
-    """A table of lengths for each array; the escape has next to nothing, for it never comes."""
-    padded = [np.append(w if w.any() else w + 1, 0) for w in weights]
-    return Tables(tuple(from_weights(p) for p in padded), (0,) * len(padded))
-
-
-def _bit_lengths(flat: Integers) -> Integers:
-    """Bits of each number without its sign; 0 for 0."""
-    size = np.abs(flat)
-    lengths = np.zeros(len(flat), np.int64)
-    for bit in range(MOST_BITS + 1):
-        lengths[size >> bit > 0] = bit + 1
-    return lengths
-
-
-def _mantissas(flat: Integers, lengths: Integers) -> bytes:
-    """The bits below the highest of each number and its sign, lowest first; number after number."""
-    # A number of b bits has b of these: b - 1 below its highest, and the sign in place of that.
-    value = np.abs(flat) & ~(np.int64(1) << np.maximum(lengths - 1, 0)) | (
-        (flat < 0).astype(np.int64) << np.maximum(lengths - 1, 0)
-    )
-    owner, place = _places(lengths)
-    return np.packbits((value[owner] >> place & 1).astype(np.uint8), bitorder="little").tobytes()
-
-
-def _from_mantissas(data: bytes, lengths: Integers) -> Integers:
-    total = int(lengths.sum())
-    if len(data) != -(-total // 8):
-        raise ArchiveError(f"a packed model is damaged: {len(data)} bytes of digits in place of {-(-total // 8)}")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total, bitorder="little")
-    starts = np.cumsum(lengths) - lengths
-    size, negative = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
-    for place in range(int(lengths.max(initial=0))):
-        has = np.flatnonzero(lengths > place)
-        found, top = bits[starts[has] + place].astype(np.int64), lengths[has] == place + 1
-        size[has] |= np.where(top, 1, found) << place  # the highest is always there
-        negative[has[top]] = found[top] > 0  # and its place has the sign
-    return np.where(negative, -size, size)
-
-
-def _places(lengths: Integers) -> tuple[Integers, Integers]:
-    """For each bit: the number it belongs to, and its place in it."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    def for_decoding(self) -> CompactModel:
+        """Without what only encoding needs."""
+        return replace(self, encoding=b"", thumbnails=b"")

@@ -1,7 +1,7 @@
 """Codes of small samples to bytes and back, the fast way: which table a number has depends on the quality alone.
 
-Nothing is predicted, so there is no network between the code and its bytes; that is what makes it fast, and larger.
-Next door: `latents` predicts; `transforms` makes samples of codes.
+Nothing is predicted, so there is no network between the code and its bytes; that makes it fast, and the bytes more.
+Next door: `latents` predicts; `transform` makes samples of codes.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from narrows.codecs.latents import FRACTION, MOST_CHANNELS, OUT_BITS, QUALITIES, RATIO_SHIFT, deviations_are_wrong
-from narrows.entropy.coder import Decoder, Encoder
+from narrows.archive.entries import Shape
+from narrows.codecs.latents import FRACTION, MOST_CHANNELS, OUT_BITS, RATIO_SHIFT, Shorts, deviations_are_wrong
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.gaussians import SCALES, Gaussians
+from narrows.entropy.passes import QUALITIES
 from narrows.errors import ModelError
 
 SILENT = 16  # scales below this, of a quarter of a step, are not worth a symbol
 
 
 @dataclass(frozen=True)
-class FlatCodec:
-    """The density of codes of K numbers, the same for every sample.
+class Factorized:
+    """A factorized density of codes of K numbers: each has its own tables, the same for every sample.
 
     For each quality: `steps` `(100,)` in 2**-20; `scales` `(100, K)`, 0 for numbers that are not coded, else 1 more
     than a table of `gaussians`; `means` `(100, K)` in 2**-18 of each number's deviation. `inverses` `(K,)` are those
@@ -43,12 +44,12 @@ class FlatCodec:
         return len(self.inverses)
 
     def to_arrays(self) -> list[Integers]:
-        """Everything that it is, as arrays of integers."""
+        """All of it, as arrays of integers."""
         return [self.steps, self.inverses, self.scales, self.means, *self.gaussians.to_arrays()]
 
     @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers]) -> FlatCodec:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
+    def from_arrays(cls, arrays: Iterator[Integers]) -> Factorized:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
         try:
             steps, inverses, scales, means = (next(arrays) for _ in range(4))
             gaussians = Gaussians.from_arrays(arrays)
@@ -67,15 +68,10 @@ class FlatCodec:
         return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
 
     def walk(
-        self,
-        coder: Encoder | Decoder,
-        codes: Doubles | None,
-        shape: tuple[int, ...],
-        quality: int,
-        beside: npt.NDArray[np.int16] | None = None,
+        self, coder: Coder, codes: Doubles | None, shape: Shape, quality: int, reference: Shorts | None = None
     ) -> Integers:
-        """Code numbers `(N, 1, 1, K)` in the units of samples (None when decoding); returns what became of them, in
-        2**-18 of each number's deviation. Nothing is ever `beside` them."""
+        """Code numbers `(N, 1, 1, K)` in the units of samples (None unless encoding); returns what became of them, in
+        2**-18 of each number's deviation. It never has a `reference`."""
         count, scales, mean = shape[0], self.scales[quality - 1], self.means[quality - 1]
         on = np.flatnonzero(scales)
         index, ratio = scales[on] - 1, np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)[on]

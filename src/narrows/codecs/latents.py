@@ -1,9 +1,9 @@
-"""Codes of transforms to bytes and back: the walk over `networks.prior` in exact integers.
+"""Codes of transforms to bytes and back: the walk over `networks.prior` in integers.
 
-A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks say where its mean
-lies and how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family.
-The mean, the table and the size of a step are computed from whole numbers alone.
-Next door: `transforms` makes samples of codes; `exact` evaluates the networks.
+A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks predict its mean and
+how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family. The mean,
+the table and the size of a step are computed from whole numbers alone.
+Next door: `transform` makes samples of codes; `entropy.passes` has the order of the walk.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from narrows.entropy.coder import Decoder, Encoder
+from narrows.archive.entries import Shape
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.gaussians import LEAST_SCALE, OCTAVE, SCALES, Gaussians
-from narrows.entropy.integer_networks import Exact, from_arrays, to_arrays
+from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
+from narrows.entropy.passes import CODE_HALVINGS, QUALITIES, REACH, CodePass, code_passes, places
 from narrows.errors import ModelError
-from narrows.networks.prior import COARSEST, REACH, Pass, passes, places
 
-QUALITIES = 100
+Shorts = npt.NDArray[np.int16]
+# All of these are part of the format.
 VALUE_BITS = 7  # of a deviation, as the networks see it
 OUT_BITS = 10  # of a deviation, or of a factor of 2, as they say it
 FRACTION = 8  # bits that a number of the code has beyond those
@@ -31,13 +33,14 @@ MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
 
 
 @dataclass(frozen=True)
-class LatentsCodec:
-    """The density of codes of `channels` numbers (a block of an image, or a vector) in whole numbers.
+class IntegerPrior:
+    """`networks.prior.Prior` in integers: the density of codes of `channels` numbers (a block of an image, or a
+    vector).
 
     `edges` say where its groups of channels begin and end. For each quality, `(100,)`: `dials` for the networks,
     `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
-    deviation in 2**-20, and `widths`, its logarithm; `gaussians` are the tables.
-    A density that `remembers` is told of another code, see `memory`; for `late` see `networks.prior.passes`.
+    deviation in 2**-20, and `widths`, its logarithm; `gaussians` are the tables. A density that `refers` is
+    conditioned on the code of a reference, see `references`.
     """
 
     spatial: bool
@@ -48,9 +51,8 @@ class LatentsCodec:
     inverses: Integers
     widths: Integers
     gaussians: Gaussians
-    networks: tuple[Exact, ...]
-    remembers: bool = False
-    late: bool = True
+    networks: tuple[IntegerNetwork, ...]
+    refers: bool = False
 
     @property
     def channels(self) -> int:
@@ -58,9 +60,9 @@ class LatentsCodec:
         return len(self.inverses)
 
     def to_arrays(self) -> list[Integers]:
-        """Everything that it is, as arrays of integers."""
+        """All of it, as arrays of integers."""
         head = [
-            np.array([int(self.spatial) * (1 + self.late)]),
+            np.array([int(self.spatial)]),
             self.edges,
             self.dials,
             self.steps,
@@ -72,15 +74,15 @@ class LatentsCodec:
         return [*head, *self.gaussians.to_arrays(), *parts]
 
     @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers], remembers: bool = False) -> LatentsCodec:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` where they are none."""
+    def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False) -> IntegerPrior:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
         try:
-            (kind,) = next(arrays).tolist()
+            (spatial,) = next(arrays).tolist()
             edges, dials, steps, logs, inverses, widths = (next(arrays) for _ in range(6))
             gaussians = Gaussians.from_arrays(arrays)
         except (StopIteration, TypeError, ValueError):
             raise ModelError("a compact model that is damaged; make the model again") from None
-        known = kind in (0, 1, 2) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        known = spatial in (0, 1) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
         known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
         known = known and (edges[0], edges[-1]) == (0, len(inverses))
@@ -89,18 +91,17 @@ class LatentsCodec:
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         if wrong or deviations_are_wrong(steps, inverses):
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        spatial, late = kind > 0, kind != 1
-        walk = passes(edges.tolist(), spatial, late)
+        walk = code_passes(edges.tolist(), bool(spatial))
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
             network = networks[p.number]
             ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
-            wrong |= ends != (1 + spatial + p.seen + remembers * p.recalled, 2 * (p.last - p.first))
+            wrong |= ends != (1 + spatial + p.seen + refers * p.referred, 2 * (p.last - p.first))
             wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
         numbers = (edges, dials, steps, logs, inverses, widths)
-        return cls(spatial, *numbers, gaussians, networks, remembers, late)
+        return cls(bool(spatial), *numbers, gaussians, networks, refers)
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
@@ -114,31 +115,26 @@ class LatentsCodec:
     def seen(self, known: Integers) -> Integers:
         """Walked codes as networks see them, in 2**-7 of a deviation, cut to 4 of them."""
         shift = OUT_BITS + FRACTION - VALUE_BITS
-        limit = int(REACH) << VALUE_BITS
+        limit = REACH << VALUE_BITS
         cut: Integers = np.clip(known + (1 << shift - 1) >> shift, -limit, limit)
         return cut
 
     def walk(
-        self,
-        coder: Encoder | Decoder,
-        codes: Doubles | None,
-        shape: tuple[int, ...],
-        quality: int,
-        beside: npt.NDArray[np.int16] | None = None,
+        self, coder: Coder, codes: Doubles | None, shape: Shape, quality: int, reference: Shorts | None = None
     ) -> Integers:
-        """Code numbers `(N, h, w, K)` in the units of samples (None when decoding), knowing other codes of that shape
-        `beside` them, as networks see them; returns what became of them, in 2**-18 of each channel's deviation."""
+        """Code numbers `(N, h, w, K)` in the units of samples (None unless encoding); returns what became of them, in
+        2**-18 of each channel's deviation. `reference` are other codes of that shape, as networks see them."""
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
         ratios = self.ratios(quality)
-        for p in passes(self.edges.tolist(), self.spatial, self.late):
+        for p in code_passes(self.edges.tolist(), self.spatial):
             plane = known[:, :: p.spacing, :: p.spacing]
-            at = places(p.where, *plane.shape[1:3]).numpy()
+            at = places(p.where, *plane.shape[1:3])
             if not at.any():
                 continue
             own = slice(p.first, p.last)
-            told = self._predict(p, plane, quality, beside)[:, at]
-            mean, scale = told.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
+            predicted = self._predict(p, plane, quality, reference)[:, at]
+            mean, scale = predicted.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
             index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
             index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
             mean <<= FRACTION
@@ -150,17 +146,17 @@ class LatentsCodec:
             plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
         return known
 
-    def _predict(self, p: Pass, plane: Integers, quality: int, beside: npt.NDArray[np.int16] | None) -> Integers:
+    def _predict(self, p: CodePass, plane: Integers, quality: int, reference: Shorts | None) -> Integers:
         """What the network of a pass says, `(N, h, w, 2 n)`."""
         heads = [int(self.dials[quality - 1])]
         if self.spatial:
-            heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // COARSEST)
+            heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // CODE_HALVINGS)
         end = len(heads) + p.seen
-        inputs = np.zeros((*plane.shape[:3], end + self.remembers * p.recalled), np.float32)
+        inputs = np.zeros((*plane.shape[:3], end + self.refers * p.referred), np.float32)
         inputs[..., : len(heads)] = heads
         inputs[..., len(heads) : end] = self.seen(plane[..., : p.seen])
-        if beside is not None:
-            inputs[..., end:] = beside[:, :: p.spacing, :: p.spacing, : p.recalled]
+        if reference is not None:
+            inputs[..., end:] = reference[:, :: p.spacing, :: p.spacing, : p.referred]
         out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
         return out
 

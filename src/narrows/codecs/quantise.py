@@ -1,6 +1,6 @@
-"""From float networks to exact ones: the scales and ranges are chosen here, once, when a model is finished.
+"""From float networks to integer networks: scales and ranges are chosen here, once, when a model is finished.
 
-Next door: `exact` evaluates such networks, `pixels` codes with them.
+Next door: `entropy.integer_networks` evaluates such networks, `calibrate` makes densities of them.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from narrows.codecs.pixels import VALUE_BITS, VALUES, ExactStep, PixelCodec
-from narrows.data.batches import chunks
-from narrows.data.samples import Samples
-from narrows.entropy.cumulative import LOGIT_BITS
-from narrows.entropy.integer_networks import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, Doubles, Exact, Layer, Longs
-from narrows.models.density import Density
+from narrows.entropy.integer_networks import (
+    LARGEST,
+    RANGE_LIMIT,
+    WEIGHT_LIMIT,
+    Doubles,
+    IntegerLayer,
+    IntegerNetwork,
+    Longs,
+)
 from narrows.networks.layers import Added
-from narrows.networks.pixels import DIGITS, LEVELS, Pixels, one_hot, passes
 
 BITS = 10  # of an activation, for the largest seen when the layer was made
 HEADROOM = 1  # bits above that before an activation is clipped
-RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide the ranges of activations
-RANGE_VALUES = 1 << 22  # of all of them
 
 
 def quantised(
@@ -35,7 +35,7 @@ def quantised(
     high_in: Longs,
     bits_out: int | None = None,
     low_in: Longs | None = None,
-) -> Exact:
+) -> IntegerNetwork:
     """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
     The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
@@ -43,7 +43,7 @@ def quantised(
     if given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
     stored: the choices here use floats. Raises ValueError for other layers.
     """
-    made: list[Layer] = []
+    made: list[IntegerLayer] = []
     bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
     x = samples.float()
 
@@ -51,7 +51,7 @@ def quantised(
         nonlocal bits, low, high
         side = conv.kernel_size[0]
         if conv.kernel_size != (side, side) or conv.padding != (side // 2,) * 2 or conv.stride != (1, 1):
-            raise ValueError(f"{conv} cannot be made exact")
+            raise ValueError(f"{conv} cannot be put into integers")
         weight = conv.weight.detach().cpu().double().numpy()
         bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()
         out = _bits(y) if scale is None else scale
@@ -64,7 +64,7 @@ def quantised(
         # Room above what was seen, channel by channel; tight ranges leave more bits to the weights that follow.
         seen = y.abs().amax(dim=(0, 2, 3)).double().numpy() * 2.0**out
         limit = np.clip(np.ceil(seen * 2**HEADROOM), 64, RANGE_LIMIT - 1).astype(np.int64)
-        made.append(Layer(scaled, whole, shift, limit * (0 if relu else -1), limit, low, high, span))
+        made.append(IntegerLayer(scaled, whole, shift, limit * (0 if relu else -1), limit, low, high, span))
         bits, low, high = out, made[-1].low, limit
 
     def row(
@@ -88,14 +88,14 @@ def quantised(
             elif isinstance(module, nn.ReLU) and number:
                 x = x.relu()  # what precedes has clipped below 0
             else:
-                raise ValueError(f"{module} cannot be made exact here")
+                raise ValueError(f"{module} cannot be put into integers here")
         if last is not None and not isinstance(modules[-1], nn.Conv2d):
             raise ValueError(f"what is added must end in a convolution, not {modules[-1]}")
         return x
 
     with torch.no_grad():
         row(list(network), x, None)
-    return Exact(tuple(made), bits_in, bits)
+    return IntegerNetwork(tuple(made), bits_in, bits)
 
 
 def _room(weight: Doubles, bias: Doubles, reach: Longs, signed: bool) -> Longs:
@@ -117,34 +117,6 @@ def _bits(y: torch.Tensor) -> int:
     return BITS - math.ceil(math.log2(max(float(y.abs().max()), 2.0**-BITS)))
 
 
-@torch.no_grad()
-def exact_codec(network: Pixels, images: torch.Tensor) -> PixelCodec:
-    """Put a trained network into whole numbers; images `(N, C, H, W)` in 0..1 decide the ranges. Made once."""
-    x = (images * 255).round()
-    found: list[ExactStep] = []
-    for step, known, targets, _ in network.pieces(x):
-        known = known / VALUES
-        features = quantised(step.features, known, VALUE_BITS, np.full(known.shape[1], VALUES - 1))
-        seen = step.features(known)
-        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
-        bits, most = features.bits_out, features.layers[-1].high
-        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
-        found.append(
-            ExactStep(
-                features,
-                quantised(base_two(step.high), seen, bits, most, LOGIT_BITS),
-                quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS),
-            )
-        )
-    count = len(passes(network.channels))
-    levels = tuple(tuple(found[i : i + count]) for i in range(0, len(found), count))
-    start = 1 << LEVELS
-    corner = x[..., ::start, ::start].transpose(0, 1).flatten(1).long().numpy()
-    # As if every value had come once more than it did, so that none is refused or dear.
-    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
-    return PixelCodec(network.channels, base, levels)
-
-
 def base_two(network: nn.Module) -> nn.Sequential:
     """The same network with logits to the base 2 in place of e."""
     scaled = copy.deepcopy(network)
@@ -152,11 +124,3 @@ def base_two(network: nn.Module) -> nn.Sequential:
     for parameter in scaled[-1].parameters():
         parameter.mul_(math.log2(math.e))
     return scaled
-
-
-def pack(model: Density, samples: Samples) -> bytes:
-    """The compact model of a trained density of pixels; a few of the samples decide the ranges."""
-    few = np.linspace(0, len(samples) - 1, min(RANGE_SAMPLES, len(samples))).astype(np.int64)
-    crop = RANGE_CROP if samples.description.varied or max(samples.description.shape[:2]) > RANGE_CROP else 0
-    x = torch.cat(list(chunks(samples, few, crop)))
-    return exact_codec(model.pixels.cpu(), x[: max(1, RANGE_VALUES // x[0].numel())]).to_bytes()

@@ -1,7 +1,7 @@
 """The quality that meets a target: so many bits per pixel, or so good.
 
 Both rise with the quality, so halving the range seven times finds it.
-Next door: `blocks` codes the samples it is tried on.
+Next door: `block` codes the samples it is tried on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CAP_DB = 100.0  # of a sample that comes back as it was
 
 
 def quality_for(
-    packed: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
+    model: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
 ) -> int:
     """The highest quality that takes at most `bits_per_pixel`, or the lowest that reaches `psnr_db` on average, on
     samples `(H, W, C)` or `(D,)`; of vectors, a value counts as a pixel.
@@ -34,7 +34,7 @@ def quality_for(
 
     def at(quality: int) -> tuple[float, float]:
         if quality not in measured:
-            measured[quality] = _measure(packed, samples, quality)
+            measured[quality] = _measure(model, samples, quality)
         return measured[quality]
 
     if bits_per_pixel is not None:
@@ -58,9 +58,9 @@ def _last(holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _measure(packed: bytes, samples: Sequence[Array], quality: int) -> tuple[float, float]:
+def _measure(model: bytes, samples: Sequence[Array], quality: int) -> tuple[float, float]:
     """Bits per pixel, and the mean of the samples' PSNR in dB."""
-    codec = BlockCodec(Promise(None, quality), packed)
+    codec = BlockCodec(Promise(None, quality), model)
     size = pixels = 0
     decibels = []
     for group in _blocks(_few(samples)):

@@ -1,6 +1,6 @@
 """The weights of a network as whole numbers of at most 16 bits, and back.
 
-Next door: `pack` makes bytes of them; `lossy` and `transforms` run the networks in float32.
+Next door: `packed_arrays` makes bytes of them; `decoder` runs the network in float32.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ SHARE = 1 / 128
 
 
 def to_arrays(module: nn.Module) -> list[Integers]:
-    """Everything that a network has learned: for each tensor the power of 2 that its numbers count, then these."""
-    weights = [_whole(tensor) for _, tensor in sorted(module.state_dict().items())]
+    """All that a network has learned: for each tensor the power of 2 that its numbers count, then these.
+
+    The tensors come in the order in which the network registers them, whatever their names: those of a module before
+    those of its children, its parameters before its buffers.
+    """
+    weights = [_whole(tensor) for tensor in module.state_dict().values()]
     return [np.array([scale for _, scale in weights], np.int64), *(array for array, _ in weights)]
 
 
@@ -30,10 +34,9 @@ def from_arrays(module: nn.Module, arrays: Iterator[Integers]) -> nn.Module:
     scales = next(arrays)
     if np.abs(scales).max(initial=0) > 64:
         raise ValueError("a weight out of all range")
-    names = sorted(module.state_dict())
     floats = {
         name: torch.from_numpy(np.asarray(next(arrays) * 2.0 ** int(scale), np.float32))
-        for name, scale in zip(names, scales, strict=True)
+        for name, scale in zip(module.state_dict(), scales, strict=True)
     }
     module.load_state_dict(floats, strict=True, assign=True)
     return module.eval()
@@ -49,21 +52,3 @@ def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
     if values.size >= LARGE:
         scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * SHARE)))
     return np.rint(values * 2.0**-scale).astype(np.int64), scale
-
-
-BOTH, RECALLED = b"nrw+", b"nrwm"  # no packed arrays begin so
-
-
-def joined(first: bytes, second: bytes, mark: bytes = BOTH) -> bytes:
-    """Two things in a row: a compact model and what only encoding needs, as a model file keeps both; or, with the
-    mark `RECALLED`, packed arrays and the bytes of what they speak of."""
-    return mark + len(first).to_bytes(8, "little") + first + second
-
-
-def parted(packed: bytes, mark: bytes = BOTH) -> tuple[bytes, bytes]:
-    """The inverse, the second empty where there is only one: of a model file's, what decoding needs, which is what
-    archives carry and name, and what only encoding needs."""
-    if not packed.startswith(mark):
-        return packed, b""
-    end = 12 + int.from_bytes(packed[4:12], "little")
-    return packed[12:end], packed[end:]

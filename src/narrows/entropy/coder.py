@@ -1,40 +1,44 @@
-"""Integers to bytes and back, by range coding; what the tables say is all that it knows.
+"""Integers to bytes and back by range coding; all that a coder knows is what the tables say.
 
-`Encoder` and `Decoder` have the same methods: a walk over the integers is written once, given one or the other, and
-cannot drift apart. The range coder is constriction's. A table reaches it as float32 holding the parts less 1: whole
-numbers below 2**24 that sum to 2**24 - S, so that its own normalisation multiplies by exactly 1 and adds back 1 for
-each symbol, and every interval is our integers again, whatever the machine. A test holds that.
-Next door: `tables` makes the parts.
+A walk over integers is written once, for a `Coder`, and given one that writes, reads or draws them: encoding,
+decoding and generating cannot drift apart. The range coder is constriction's. A table reaches it as float32 holding
+the parts less 1: whole numbers below 2**24 that sum to 2**24 - S, so that its own normalisation multiplies by exactly
+1 and adds back 1 for each symbol, and every interval is our integers again, on any machine. A test holds that.
+Next door: `cumulative` makes the tables.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
-from narrows.entropy.cumulative import PRECISION, TOTAL, Integers, Tables
+from narrows.entropy.cumulative import PRECISION, TOTAL, CumulativeTables, Integers
 from narrows.errors import ArchiveError
 
-DIGIT_BITS = 12  # of an escaped integer, a digit
+DIGIT_BITS = 12  # of an escaped integer, a digit; part of the format, as is the next
 MOST_BITS = 48  # of an escaped integer
 _UNIFORM = np.full(1 << DIGIT_BITS, TOTAL >> DIGIT_BITS, np.int64)
 _LENGTHS = np.full(16, TOTAL // 16, np.int64)
 
 
-class _Coder:
-    """What both directions share: which table codes which integer, in which order."""
+class Coder(ABC):
+    """Codes integers by tables: which integer by which table, and in which order, is the same for all coders."""
 
-    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
-        raise NotImplementedError
+    @abstractmethod
+    def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
+        """Code `count` symbols (None unless encoding) by one table `(S,)`; returns them. With `escapes`, the last
+        symbol says that an integer outside the table follows."""
 
-    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
-        raise NotImplementedError
+    @abstractmethod
+    def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
+        """Code symbols `(N,)` (None unless encoding), each by its own table, `(N, S)` with N > 0; returns them."""
 
-    def by_table(self, values: Integers | None, which: Integers, tables: Tables) -> Integers:
-        """Code integers `(N,)` (None when decoding), each with the table `which` `(N,)` names; returns them.
+    def by_table(self, values: Integers | None, which: Integers, tables: CumulativeTables) -> Integers:
+        """Code integers `(N,)` (None unless encoding), each by the table that `which` `(N,)` names; returns them.
 
         Any integer below 2**48 in size can be coded. Integers of one table are coded together, in their order.
         """
@@ -53,16 +57,16 @@ class _Coder:
             if values is not None:
                 symbols = values[at] - tables.lowest[table]
                 symbols = np.where((symbols < 0) | (symbols >= last), last, symbols)
-            symbols = self._run(symbols, len(at), parts)
+            symbols = self.one_table(symbols, len(at), parts, escapes=True)
             result[at] = symbols + tables.lowest[table]
             escaped[at] = symbols == last
         if escaped.any():
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 
-    def by_row(self, values: Integers | None, which: Integers, tables: Tables, count: int) -> Integers:
-        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`, the rows of one
-        table together."""
+    def by_row(self, values: Integers | None, which: Integers, tables: CumulativeTables, count: int) -> Integers:
+        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`; the rows of one
+        table are coded together."""
         if not len(which):
             return np.empty((0, count), np.int64)
         order = np.argsort(which, kind="stable")
@@ -77,7 +81,7 @@ class _Coder:
             symbols = symbols[order]
         for table, start, end in zip(named.tolist(), starts.tolist(), ends, strict=True):
             given = None if values is None else symbols[start:end].reshape(-1)
-            coded = self._run(given, (end - start) * count, tables.parts[table])
+            coded = self.one_table(given, (end - start) * count, tables.parts[table], escapes=True)
             result[order[start:end]] = coded.reshape(-1, count)
         escaped = result == last
         result += lowest
@@ -86,18 +90,18 @@ class _Coder:
         return result
 
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
-        """Code symbols `(N,)` in 0..S-1 (None when decoding), each with a table of its own, `(N, S)`, as the
-        functions of `tables` make them."""
-        return self._each(symbols, parts) if len(parts) else np.empty(0, np.int64)
+        """Code symbols `(N,)` in 0..S-1 (None unless encoding), each by a table of its own, `(N, S)`, as the
+        functions of `cumulative` make them; returns them."""
+        return self.own_tables(symbols, parts) if len(parts) else np.empty(0, np.int64)
 
     def _escaped(self, values: Integers | None, count: int) -> Integers:
-        """Integers far from all tables: how many digits, then the digits, as 0, -1, 1, -2, ... in order of size."""
+        """Integers outside their tables: how many digits, then the digits, as 0, -1, 1, -2, ... in order of size."""
         folded = None if values is None else np.where(values < 0, -2 * values - 1, 2 * values)
         if folded is not None and (folded >> MOST_BITS).any():
             raise ValueError(f"an integer of more than {MOST_BITS - 1} bits cannot be coded")
         steps = DIGIT_BITS * np.arange(MOST_BITS // DIGIT_BITS)
         lengths = None if folded is None else np.count_nonzero(folded[:, None] >> steps, axis=1)
-        lengths = self._run(lengths, count, _LENGTHS)
+        lengths = self.one_table(lengths, count, _LENGTHS)
         if (lengths > MOST_BITS // DIGIT_BITS).any():
             raise ArchiveError("a damaged block: an integer with too many digits")
         result = np.zeros(count, np.int64)
@@ -105,22 +109,22 @@ class _Coder:
             has = lengths > i
             digits = None if folded is None else folded[has] >> (DIGIT_BITS * i) & ((1 << DIGIT_BITS) - 1)
             if has.any():
-                result[has] |= self._run(digits, int(has.sum()), _UNIFORM) << (DIGIT_BITS * i)
+                result[has] |= self.one_table(digits, int(has.sum()), _UNIFORM) << (DIGIT_BITS * i)
         return np.where(result & 1, -(result + 1 >> 1), result >> 1)
 
 
-class Encoder(_Coder):
+class RangeEncoder(Coder):
     """Integers in, bytes out."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
+    def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         assert symbols is not None
         self._coder.encode(symbols.astype(np.int32), _model(parts))
         return symbols
 
-    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
+    def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         assert symbols is not None
         self._coder.encode(symbols.astype(np.int32), _FAMILY, _floats(parts))
         return symbols
@@ -131,7 +135,7 @@ class Encoder(_Coder):
         return words.astype("<u4").tobytes()
 
 
-class Decoder(_Coder):
+class RangeDecoder(Coder):
     """Bytes in, integers out. Raises `ArchiveError` for bytes that no encoder wrote, where that shows."""
 
     def __init__(self, data: bytes) -> None:
@@ -139,10 +143,10 @@ class Decoder(_Coder):
             raise ArchiveError(f"a damaged block: {len(data)} bytes, not a multiple of 4")
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
 
-    def _run(self, symbols: Integers | None, count: int, parts: Integers) -> Integers:
+    def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         return self._decode(_model(parts), count)
 
-    def _each(self, symbols: Integers | None, parts: Integers) -> Integers:
+    def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         return self._decode(_FAMILY, _floats(parts))
 
     def _decode(self, *arguments: Any) -> Integers:
@@ -156,6 +160,26 @@ class Decoder(_Coder):
         """Raise `ArchiveError` where bytes are left over."""
         if not self._coder.maybe_exhausted():
             raise ArchiveError("a damaged block: bytes are left over")
+
+
+class Sampler(Coder):
+    """Draws symbols as often as the tables say, in place of reading them: a walk with it makes new samples.
+
+    Escapes are never drawn: no table says how far beyond its end an integer lies.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+
+    def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
+        ends = np.cumsum(parts[:-1] if escapes else parts)
+        drawn: Integers = np.searchsorted(ends, self._random.integers(0, ends[-1], count), side="right")
+        return drawn
+
+    def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
+        drawn = self._random.integers(0, TOTAL, len(parts))
+        found: Integers = np.count_nonzero(np.cumsum(parts, axis=1) <= drawn[:, None], axis=1)
+        return found
 
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)

@@ -3,7 +3,7 @@
 A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. What is computed here in floats
 (`from_probabilities`, `discretised`) runs once, where a model is made, and its result is stored. What runs again at
 every decoding (`from_logits`) is integer arithmetic alone.
-Next door: `coder` spends the parts as bits; `exact` computes the logits.
+Next door: `coder` spends the parts as bits; `integer_networks` computes the logits.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
+# All of these are part of the format.
 PRECISION = 24  # bits; what the coder works with
 TOTAL = 1 << PRECISION
 MOST_SYMBOLS = 1 << 16
@@ -30,7 +31,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Tables:
+class CumulativeTables:
     """Several tables, of differing length: `parts[t]` is `(S_t,)`, sums to 2**24 and has no 0.
 
     Symbol s of table t stands for the integer `lowest[t] + s`; the last symbol of each is the escape, which says
@@ -125,7 +126,7 @@ def from_probabilities(probabilities: Doubles) -> Integers:
     return from_weights(np.rint(probabilities / largest * scale).astype(np.int64))
 
 
-def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> Tables:
+def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> CumulativeTables:
     """Tables of Gaussians around 0 with these standard deviations, integrated over each integer's interval of 1.
 
     Each reaches so far that what lies outside costs about `tail_bits` bits; that is the escape's.
@@ -139,7 +140,7 @@ def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> Tables:
         outside = 2 * scipy.special.ndtr(edges[0] / scale)
         parts.append(from_probabilities(np.append(inside, outside)))
         lowest.append(-reach)
-    return Tables(tuple(parts), tuple(lowest))
+    return CumulativeTables(tuple(parts), tuple(lowest))
 
 
 def _powers() -> Integers:

@@ -1,7 +1,8 @@
 """A family of tables by how wide they are, and which whole number of steps an encoder takes under one of them.
 
 Table t is about a Gaussian around 0 of 2**(t / 8 - 4) steps. Of wider ones than have a table, the last bits are coded
-evenly. Next door: `latents` and `flat` say which number has which table; `calibrate` makes them.
+evenly.
+Next door: `codecs.latents` and `codecs.factorized` say which number has which table; `codecs.calibrate` makes them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.entropy.coder import Decoder, Encoder
-from narrows.entropy.cumulative import PRECISION, TOTAL, Doubles, Integers, Tables, from_weights
+from narrows.entropy.coder import Coder
+from narrows.entropy.cumulative import PRECISION, TOTAL, CumulativeTables, Doubles, Integers, from_weights
 from narrows.errors import ArchiveError, ModelError
 
+CHOICE = 0.1  # squared steps that a bit is worth when an encoder chooses a symbol; measured
+
+# The rest is part of the format.
 LEAST_SCALE, MOST_SCALE = -4.0, 12.0  # of a Gaussian in steps, as powers of 2
-CHOICE = 0.1  # squared steps that a bit is worth when a symbol is chosen; measured
 OCTAVE = 8  # tables to a factor of 2 in scale
 WIDEST = 5  # of a scale that has a table, as a power of 2
 GAUSSIANS = int(WIDEST - LEAST_SCALE) * OCTAVE + 1
@@ -29,7 +32,7 @@ MOST = 1 << 23  # steps from a mean
 @dataclass(frozen=True)
 class Gaussians:
     """`halves` has the tables of whole numbers from 0 up, in a row: each table is the same on both sides of 0, and
-    the last is the escape; `lengths` `(73,)` says how long each is. Raises `ModelError` where they are no tables."""
+    the last is the escape; `lengths` `(73,)` says how long each is. Raises `ModelError` where they are not."""
 
     lengths: Integers
     halves: Integers
@@ -44,7 +47,7 @@ class Gaussians:
         try:
             _ = self.tables
         except ValueError:
-            raise ModelError("a compact model whose tables are none; make the model again") from None
+            raise ModelError("a compact model whose tables are no tables; make the model again") from None
 
     def to_arrays(self) -> list[Integers]:
         """All that it is."""
@@ -56,14 +59,14 @@ class Gaussians:
         return cls(next(arrays), next(arrays))
 
     @functools.cached_property
-    def tables(self) -> Tables:
+    def tables(self) -> CumulativeTables:
         """The Gaussians, then even tables for 1, 2, ... last bits."""
         parts: list[Integers] = []
         for half in np.split(self.halves, np.cumsum(self.lengths)[:-1]):
             parts.append(np.concatenate([half[-2:0:-1], half]))
         lowest = [1 - len(part) // 2 for part in parts]
         even = [from_weights(np.append(np.ones(1 << bits, np.int64), 0)) for bits in range(1, LOW_BITS + 1)]
-        return Tables((*parts, *even), (*lowest, *(0 for _ in even)))
+        return CumulativeTables((*parts, *even), (*lowest, *(0 for _ in even)))
 
     @functools.cached_property
     def _costs(self) -> tuple[Doubles, Integers, Integers]:
@@ -99,24 +102,22 @@ class Gaussians:
         ends[:GAUSSIANS] += np.clip(CHOICE / 2 * (costs[zeros + 1] - costs[zeros]), 0, 1)
         return ends
 
-    def code(self, coder: Encoder | Decoder, symbols: Integers | None, index: Integers) -> Integers:
-        """Code symbols (None when decoding) of any shape, each under its scale. Raises `ArchiveError` for
+    def code(self, coder: Coder, symbols: Integers | None, index: Integers) -> Integers:
+        """Code symbols (None unless encoding) of any shape, each under its scale. Raises `ArchiveError` for
         symbols that no encoder takes."""
         which, bits = _parted(index)
         high = None if symbols is None else (symbols >> bits).reshape(-1)
         found = coder.by_table(high, which.reshape(-1), self.tables).reshape(index.shape)
         return self._with_low(coder, symbols, found, bits)
 
-    def code_rows(self, coder: Encoder | Decoder, symbols: Integers | None, index: Integers, count: int) -> Integers:
+    def code_rows(self, coder: Coder, symbols: Integers | None, index: Integers, count: int) -> Integers:
         """The same for symbols `(K, count)` whose scale depends on the row alone, `index` `(K,)`; in other order."""
         which, bits = _parted(index)
         high = None if symbols is None else symbols >> bits[:, None]
         found = coder.by_row(high, which, self.tables, count)
         return self._with_low(coder, symbols, found, np.broadcast_to(bits[:, None], found.shape))
 
-    def _with_low(
-        self, coder: Encoder | Decoder, symbols: Integers | None, found: Integers, bits: Integers
-    ) -> Integers:
+    def _with_low(self, coder: Coder, symbols: Integers | None, found: Integers, bits: Integers) -> Integers:
         if found.size and max(-int(found.min()), int(found.max())) > MOST:
             raise ArchiveError("a damaged block: a number far outside its range")
         some = bits > 0

@@ -6,7 +6,7 @@ partial sum is a whole number that the type holds exactly, in whatever order a m
 that from its own weights and its inputs' range, and takes the smaller type that suffices.
 
 Only matrix products are used: some convolution algorithms (Winograd, FFT) leave the whole numbers on the way.
-Next door: `quantise` makes such networks; `tables` turns their results into probabilities.
+Next door: `codecs.quantise` makes such networks; `cumulative` turns their results into probabilities.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from torch.nn import functional
 
 from narrows.errors import ModelError
 
+# The limits are part of the format: a network beyond them is refused.
 WEIGHT_LIMIT = 2**15 - 1  # weights are stored in 16 bits
 LARGEST = {torch.float32: 2**24, torch.float64: 2**53}  # below these, whole numbers and their sums are exact
 RANGE_LIMIT = 2**23  # of activations, so that two of them can be added in float32
-STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they stay in the processor's cache
 MOST_LAYERS = 1000
 MOST_WEIGHTS = 1 << 20  # of one output
+STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they stay in the processor's cache
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Layer:
+class IntegerLayer:
     """One convolution in whole numbers: `clip(floor((weight * x + bias) / 2**shift), low, high)`.
 
     `weight` is `(O, I, k, k)` with odd k, borders are zero; `bias` `(O,)` holds the half that makes the floor a
@@ -64,16 +65,16 @@ class Layer:
             or 0 in shape
             or self.weight[0].size > MOST_WEIGHTS
         ):
-            raise ModelError(f"an exact layer of shape {shape}; make the model again")
+            raise ModelError(f"an integer layer of shape {shape}; make the model again")
         outs = (self.bias, self.shift, self.low, self.high)
         if any(a.shape != shape[:1] for a in outs) or any(a.shape != shape[1:2] for a in (self.low_in, self.high_in)):
-            raise ModelError(f"an exact layer of shape {shape} with ranges of other shapes; make the model again")
+            raise ModelError(f"an integer layer of shape {shape} with ranges of other shapes; make the model again")
         ranges = np.concatenate([self.low, self.high, self.low_in, self.high_in])
         fits = (self.low <= self.high).all() and (self.low_in <= self.high_in).all() and self.span >= 0
         if not fits or (self.shift < 0).any() or (self.shift > 48).any() or (np.abs(ranges) >= RANGE_LIMIT).any():
-            raise ModelError("an exact layer with shifts or ranges out of their limits; make the model again")
+            raise ModelError("an integer layer with shifts or ranges out of their limits; make the model again")
         if max(self.largest_sums) >= LARGEST[torch.float64]:
-            raise ModelError(f"an exact layer whose sums may reach {max(self.largest_sums)}; 2**53 is the limit")
+            raise ModelError(f"an integer layer whose sums may reach {max(self.largest_sums)}; 2**53 is the limit")
 
     @functools.cached_property
     def largest_sums(self) -> list[int]:
@@ -135,13 +136,13 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Exact:
+class IntegerNetwork:
     """Layers in a row. Activations are whole numbers below 2**23, handed on in float32.
 
     An input of 1.0 is the whole number 2**`bits_in`; an output of 2**`bits_out` stands for 1.0.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[IntegerLayer, ...]
     bits_in: int
     bits_out: int
 
@@ -149,13 +150,15 @@ class Exact:
         for number, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             fits = before.weight.shape[0] == after.weight.shape[1]
             if not fits or (before.low < after.low_in).any() or (before.high > after.high_in).any():
-                raise ModelError(f"exact layers {number} and {number + 1} do not fit together; make the model again")
+                raise ModelError(
+                    f"integer layers {number} and {number + 1} do not fit together; make the model again"
+                )
         for number, layer in enumerate(self.layers):
             if layer.span > number + 1:
-                raise ModelError("an exact layer adds what is not there; make the model again")
+                raise ModelError("an integer layer adds what is not there; make the model again")
             added = self.layers[number + 1 - layer.span].weight.shape[1] if layer.span else len(layer.weight)
             if added != len(layer.weight):
-                raise ModelError("an exact layer adds what has another width; make the model again")
+                raise ModelError("an integer layer adds what has another width; make the model again")
 
     @functools.cached_property
     def _checked(self) -> set[torch.device]:
@@ -182,7 +185,7 @@ class Exact:
 
 
 class _Plain:
-    """How many threads need plain products just now, and what was allowed before the first came."""
+    """How many threads need plain products now, and which precision was allowed before the first one came."""
 
     lock, inside, before = threading.Lock(), 0, "highest"
 
@@ -216,28 +219,29 @@ def check_machine(device: torch.device) -> None:
             raise ModelError(f"matrix products in {dtype} are not exact on {device}; use another device")
 
 
-def to_arrays(network: Exact) -> list[Longs]:
-    """Everything that a network is, as arrays of integers: its numbers, then the arrays of each layer."""
+def to_arrays(network: IntegerNetwork) -> list[Longs]:
+    """The whole network as arrays of integers: its numbers, then the arrays of each layer."""
     arrays = [np.array([network.bits_in, network.bits_out, *(layer.span for layer in network.layers)], np.int64)]
     for layer in network.layers:
         arrays += [layer.weight.astype(np.int64), layer.bias, layer.shift, layer.low, layer.high]
     return [*arrays, network.layers[0].low_in, network.layers[0].high_in]
 
 
-def from_arrays(arrays: Iterator[Longs]) -> Exact:
-    """The inverse of `to_arrays`, taking its arrays from an iterator. Raises `ModelError` where they are none."""
+def from_arrays(arrays: Iterator[Longs]) -> IntegerNetwork:
+    """The inverse of `to_arrays`, taking its arrays from an iterator. Raises `ModelError` for arrays of anything
+    else."""
     try:
         bits_in, bits_out, *spans = next(arrays).tolist()
         if not 1 <= len(spans) <= MOST_LAYERS or not (0 <= bits_in <= 24 and 0 <= bits_out <= 24):
             raise ValueError
         parts = [[next(arrays) for _ in range(5)] for _ in spans]
         low_in, high_in = next(arrays), next(arrays)
-        layers: list[Layer] = []
+        layers: list[IntegerLayer] = []
         for span, (weight, bias, shift, low, high) in zip(spans, parts, strict=True):
             if np.abs(weight).max(initial=0) > WEIGHT_LIMIT:
                 raise ValueError
-            layers.append(Layer(weight.astype(np.int16), bias, shift, low, high, low_in, high_in, span))
+            layers.append(IntegerLayer(weight.astype(np.int16), bias, shift, low, high, low_in, high_in, span))
             low_in, high_in = layers[-1].low, layers[-1].high
-        return Exact(tuple(layers), bits_in, bits_out)
+        return IntegerNetwork(tuple(layers), bits_in, bits_out)
     except (ValueError, TypeError, StopIteration, IndexError):
-        raise ModelError("an exact network that is damaged; make the model again") from None
+        raise ModelError("an integer network that is damaged; make the model again") from None

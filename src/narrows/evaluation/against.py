@@ -188,7 +188,7 @@ def narrows_coder(model: Model, name: str = "the model", block_samples: int | No
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
         )
-    from narrows.archive.archive import Archive
+    from narrows.codecs.opening import open_archive
     from narrows.tasks.codec import Codec
 
     def code(images: Sequence[Array], quality: int) -> Coded:
@@ -197,7 +197,7 @@ def narrows_coder(model: Model, name: str = "the model", block_samples: int | No
         written = time.perf_counter()
         back = [np.asarray(image) for image in Codec(model, quality=quality).decompress(data)]
         read = time.perf_counter()
-        with Archive(io.BytesIO(data)) as archive:
+        with open_archive(io.BytesIO(data)) as archive:
             model_bytes = archive.sizes.model
         return Coded(len(data) - model_bytes, back, written - began, read - written, model_bytes)
 

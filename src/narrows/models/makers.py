@@ -18,6 +18,7 @@ from narrows.data.samples import Description
 from narrows.degradations import to_json
 from narrows.degradations.base import Degradation
 from narrows.degradations.cells import Cells
+from narrows.entropy.passes import CODE_PIECE
 from narrows.errors import SettingsError
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Grid, Purpose, Recipe, Specification
@@ -190,8 +191,8 @@ def transformed(request: Request, recipe: Recipe) -> Lossy:
     description, memory = request.description, request.memory
     if description.kind != "images":
         raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
-    if memory and (description.varied or max(description.shape[:2]) > transform.PIECE):
-        fitting = f"images of one size of at most {transform.PIECE} pixels a side"
+    if memory and (description.varied or max(description.shape[:2]) > CODE_PIECE):
+        fitting = f"images of one size of at most {CODE_PIECE} pixels a side"
         raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs {fitting}")
     if request.fold not in (None, *transform.FOLDS):
         raise SettingsError(f"blocks of {request.fold} pixels were asked for; there are those of {transform.FOLDS}")

@@ -1,10 +1,10 @@
 """Images as whole levels: a code with the image's own plane, coarse in value, and the density it is coded with.
 
 Where much of an image is flat, nothing is cheaper than to leave it where it is: each value is rounded to one of 2 to
-16 levels, the levels are coded in passes from coarse to fine, each knowing the passes before, and a network gives
-back what the rounding took. Which level a value takes is decided as it is coded, by the bits that each would cost
-and the error it would leave.
-Next door: `pixels` has the passes, and the same for exact values; `training.objective` spends the bits.
+16 levels, the levels are coded in passes from coarse to fine, each conditioned on the passes before, and a network
+gives back what the rounding took. Which level a value takes is decided as it is coded, by the bits that each would
+cost and the error it would leave.
+Next door: `entropy.passes` has the passes; `pixels` codes exact values; `models.lossy` weighs the bits.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from narrows.entropy.passes import HALVINGS, MOST_LEVELS, GridPass, grid_passes
 from narrows.networks.layers import Added, Clamp, Dialled, Modulate, Residual, silence
-from narrows.networks.pixels import LEVELS, Pass, cells, passes, widths
+from narrows.networks.pixels import quads, widths
 
-WIDTH = 48
-MOST = 16  # levels
 COARSEST, FINEST = 2.0, 1 / 15  # steps of the dial's ends; what is beyond 1 means two levels, chosen for fewer bits
 CHOICE = 0.05  # squared steps that a bit is worth when a level is chosen
 BLOCKS = 2  # of each network
+WIDTH = 48
 
 
 class Levels(nn.Module):
@@ -36,8 +36,8 @@ class Levels(nn.Module):
         super().__init__()
         self.register_buffer("steps", torch.tensor([math.log2(COARSEST), math.log2(FINEST)]))
         self.channels = channels
-        self.passes = passes(channels)
-        self.first = nn.Sequential(nn.Conv2d(1, MOST * channels, 1))
+        self.passes = grid_passes(channels)
+        self.first = nn.Sequential(nn.Conv2d(1, MOST_LEVELS * channels, 1))
         self.networks = nn.ModuleList(
             nn.ModuleList(_network(p, narrow) for p in self.passes) for narrow in widths(width)
         )
@@ -48,7 +48,7 @@ class Levels(nn.Module):
 
     def counts(self, dial: torch.Tensor) -> torch.Tensor:
         """How many levels there are at dials `(N,)`: 2 to 16."""
-        return (1 / self.step(dial)).round().clamp(1, MOST - 1) + 1
+        return (1 / self.step(dial)).round().clamp(1, MOST_LEVELS - 1) + 1
 
     def forward(
         self,
@@ -60,7 +60,7 @@ class Levels(nn.Module):
         """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`. Neither noise nor a
         reference has a use here: the bits have gradients as they are."""
         most = (self.counts(dial) - 1).view(-1, 1, 1, 1)
-        allowed = torch.arange(MOST, device=code.device) <= most  # (N, 1, 1, 16)
+        allowed = torch.arange(MOST_LEVELS, device=code.device) <= most  # (N, 1, 1, 16)
         worth = 1 / (CHOICE * self.step(dial).square()).view(-1, 1, 1, 1, 1)
         place = (dial.view(-1, 1, 1, 1) + 1) / 2  # exact networks take no negative numbers
         levels = torch.zeros_like(code)
@@ -70,13 +70,13 @@ class Levels(nn.Module):
             if p is None:
                 known, targets, inside = plane[:, :0], plane, None
             else:
-                known = cells(levels[..., ::spacing, ::spacing])[:, p.known] / most
-                targets, inside = (cells(part)[:, p.targets] for part in (plane, torch.ones_like(plane[:1])))
+                known = quads(levels[..., ::spacing, ::spacing])[:, p.known] / most
+                targets, inside = (quads(part)[:, p.targets] for part in (plane, torch.ones_like(plane[:1])))
             inputs = torch.cat([place.expand(-1, 1, *targets.shape[2:]), known], dim=1)
-            logits = network(inputs).float().unflatten(1, (-1, MOST)).movedim(2, -1)  # (N, T, h, w, 16)
+            logits = network(inputs).float().unflatten(1, (-1, MOST_LEVELS)).movedim(2, -1)  # (N, T, h, w, 16)
             cost = -torch.log2(torch.softmax(logits.masked_fill(~allowed[:, None], -100), dim=-1).clamp_min(2.0**-24))
             with torch.no_grad():
-                centres = torch.arange(MOST, device=code.device) / most[..., None]
+                centres = torch.arange(MOST_LEVELS, device=code.device) / most[..., None]
                 wrong = (targets[..., None] - centres).square()
                 chosen = (wrong * worth + cost).masked_fill(~allowed[:, None], torch.inf).argmin(dim=-1)
             each = cost.gather(-1, chosen[..., None])[..., 0]
@@ -84,25 +84,25 @@ class Levels(nn.Module):
             _put(levels, chosen.to(levels.dtype), spacing, p)
         return levels / most, bits
 
-    def walk(self) -> Iterator[tuple[nn.Module, int, Pass | None]]:
+    def walk(self) -> Iterator[tuple[nn.Module, int, GridPass | None]]:
         """The networks in the order of coding: each with the spacing of its pixels and its pass, None at first."""
-        yield self.first, 1 << LEVELS, None
-        for level in reversed(range(LEVELS)):
-            row = self.networks[level]
+        yield self.first, 1 << HALVINGS, None
+        for halving in reversed(range(HALVINGS)):
+            row = self.networks[halving]
             assert isinstance(row, nn.ModuleList)
             for network, p in zip(row, self.passes, strict=True):
-                yield network, 1 << level, p
+                yield network, 1 << halving, p
 
 
-def _network(p: Pass, width: int) -> nn.Sequential:
+def _network(p: GridPass, width: int) -> nn.Sequential:
     blocks = [
         Added(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)) for _ in range(BLOCKS)
     ]
-    last = nn.Conv2d(width, MOST * len(p.targets), 1)
+    last = nn.Conv2d(width, MOST_LEVELS * len(p.targets), 1)
     return nn.Sequential(nn.Conv2d(1 + len(p.known), width, 3, padding=1), nn.ReLU(), *blocks, nn.ReLU(), last)
 
 
-def _put(levels: torch.Tensor, chosen: torch.Tensor, spacing: int, p: Pass | None) -> None:
+def _put(levels: torch.Tensor, chosen: torch.Tensor, spacing: int, p: GridPass | None) -> None:
     """Write the levels of a pass, `(N, T, h, w)`, to their places in the image."""
     if p is None:
         levels[..., ::spacing, ::spacing] = chosen
@@ -128,7 +128,7 @@ class Smooth(nn.Module):
         silence(self.back)
 
     def forward(self, x: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
-        y = functional.gelu(self.dial(self.turn(cells(x)), dial))
+        y = functional.gelu(self.dial(self.turn(quads(x)), dial))
         y = functional.pixel_shuffle(self.back(self.blocks(y, dial)), 2)
         return x + y[..., : x.shape[2], : x.shape[3]]
 

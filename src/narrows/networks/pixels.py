@@ -1,58 +1,36 @@
 """The density of whole images, pixel by pixel in a few passes from coarse to fine; what exact coding stands on.
 
-The pixels at every 2nd, 4th, ... row and column are images themselves. Each level doubles the resolution: the pixels
-in the middle of four known ones come first, then those between them, all of a pass at once, each with a distribution
-computed from everything that is known by then. A value is two digits of four bits, the second knowing the first.
-Multi-scale passes: Reed et al., 2017, https://arxiv.org/abs/1703.03664.
-Next door: `parts` has the layers; `coding.pixels` walks the same passes in exact integers.
+The pixels at every 2nd, 4th, ... row and column are images themselves. The resolution is doubled again and again: the
+pixels in the middle of four known ones come first, then those between them, all of a pass at once, each with a
+distribution computed from everything that is known by then. A value is two digits of four bits, the second
+conditioned on the first. Multi-scale passes: Reed et al., 2017, https://arxiv.org/abs/1703.03664.
+Next door: `entropy.passes` has the order; `codecs.pixels` walks the same passes in integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from narrows.entropy.passes import DIGITS, HALVINGS, grid_passes
 from narrows.networks.layers import Added
 
-LEVELS = 5  # one pixel in 1024 stands outside all passes
 WIDTH = 32  # costs about 25,000 multiplications a value
-DIGITS = 16  # values of one digit
-PASSES = ((3,), (1, 2))  # of the four pixels of a cell, those that come together; pixel 0 is known
 
 
-@dataclass(frozen=True)
-class Pass:
-    """Which planes of a level's cells are predicted, and from which; plane 4 c + p is pixel p of channel c."""
-
-    targets: tuple[int, ...]
-    known: tuple[int, ...]
-
-
-def passes(channels: int) -> tuple[Pass, ...]:
-    """The passes of one level, in order."""
-    known = [4 * c for c in range(channels)]
-    found = []
-    for pixels in PASSES:
-        for c in range(channels):
-            targets = [4 * c + p for p in pixels]
-            found.append(Pass(tuple(targets), tuple(known)))
-            known += targets
-    return tuple(found)
-
-
-def cells(image: torch.Tensor) -> torch.Tensor:
-    """An image `(N, C, H, W)` as planes of its 2x2 cells, `(N, 4 C, h, w)`; zeros where it ends inside a cell."""
+def quads(image: torch.Tensor) -> torch.Tensor:
+    """An image `(N, C, H, W)` as planes of its quads, 2x2 pixels each, `(N, 4 C, h, w)`; zeros where it ends
+    inside one."""
     pad = (0, image.shape[-1] % 2, 0, image.shape[-2] % 2)
     return functional.pixel_unshuffle(functional.pad(image, pad) if any(pad) else image, 2)
 
 
 def widths(width: int) -> list[int]:
-    """The width of each level's networks, finest first: coarse levels have few pixels and need little."""
-    return [max(16, width >> max(0, level - 1)) for level in range(LEVELS)]
+    """The width of the networks of each halving, finest first: coarse images have few pixels and need little."""
+    return [max(16, width >> max(0, halving - 1)) for halving in range(HALVINGS)]
 
 
 class Step(nn.Module):
@@ -85,18 +63,18 @@ class Pixels(nn.Module):
         super().__init__()
         self.channels, self.width, self.blocks = channels, width, blocks
         self.levels = nn.ModuleList(
-            nn.ModuleList(Step(len(p.known), len(p.targets), w, blocks) for p in passes(channels))
+            nn.ModuleList(Step(len(p.known), len(p.targets), w, blocks) for p in grid_passes(channels))
             for w in widths(width)
         )
 
     def pieces(self, x: torch.Tensor) -> Iterator[tuple[Step, torch.Tensor, torch.Tensor, torch.Tensor]]:
         """For images `(N, C, H, W)` of whole numbers: each pass's networks, what it knows `(N, K, h, w)`, its
         targets `(N, T, h, w)`, and which of these are inside the image `(1, T, h, w)`."""
-        for level, steps in enumerate(self.levels):
+        for halving, steps in enumerate(self.levels):
             assert isinstance(steps, nn.ModuleList)
-            image = x[..., :: 1 << level, :: 1 << level]
-            planes, inside = cells(image), cells(torch.ones_like(image[:1]))
-            for step, p in zip(steps, passes(self.channels), strict=True):
+            image = x[..., :: 1 << halving, :: 1 << halving]
+            planes, inside = quads(image), quads(torch.ones_like(image[:1]))
+            for step, p in zip(steps, grid_passes(self.channels), strict=True):
                 assert isinstance(step, Step)
                 yield step, planes[:, p.known], planes[:, p.targets], inside[:, p.targets] > 0
 

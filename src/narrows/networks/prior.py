@@ -1,25 +1,33 @@
 """The learned density of a transform's code: differentiable bits for training.
 
-A code is coded in passes. Each pass tells mean and scale of its own numbers from the numbers of the passes before and
-from the dial, with a small network that `coding.exact` can put into whole numbers. The channels come in groups, those
-with the largest variance first. In an image the first group comes from coarse to fine, as the pixels of `pixels` do:
-every 16th block, then those between, and so on; each other group first at the white fields of a chessboard, then at
-the black ones. Masks on a chessboard: He et al., 2021, https://arxiv.org/abs/2103.15306.
-Next door: `transform` makes the code; `coding.latents` takes the same walk in whole numbers.
+A code is coded in passes. Each pass predicts mean and scale of its own numbers from the numbers of the passes before
+and from the dial, with a small network that `codecs.quantise` can put into integers. The channels come in groups,
+those with the largest variance first. In an image the first group comes from coarse to fine, as the pixels of
+`pixels` do: every 16th block, then those between, and so on; each other group first at the white fields of a
+chessboard, then at the black ones. Masks on a chessboard: He et al., 2021, https://arxiv.org/abs/2103.15306.
+Next door: `transform` makes the code; `entropy.passes` has the order; `codecs.latents` takes the same walk in
+integers.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import nn
 
 from narrows.entropy.gaussians import CHOICE, LEAST_SCALE, MOST_SCALE
+from narrows.entropy.passes import (
+    CODE_HALVINGS,
+    QUALITIES,
+    REACH,
+    REFERENCE_QUALITY,
+    CodePass,
+    Where,
+    code_passes,
+    places,
+)
 from narrows.networks.klt import LinearOptimum
 from narrows.networks.layers import Added, silence
 
@@ -27,51 +35,9 @@ from narrows.networks.layers import Added, silence
 ENDS = {"image": (20.0, 43.0), "vector": (20.0, 60.0), "flat": (16.0, 36.0)}
 SMALL = 15.0  # dB by which a variance may lie below the range's square before it counts instead
 LEAST_DEVIATION = 2.0**-16
-REACH = 4.0  # deviations to which numbers are clipped before a network sees them
 EARLY, LATE = 9, 24  # channels before and after which networks are wider and narrower
-COARSEST = 4  # the first blocks are 2**4 apart
 WEIGHT = 0.15  # squared steps that a bit is worth: fine steps alone would make it 0.1155, coarse ones gain by more
-RECALL_QUALITY = 70  # at which a model remembers samples
-RECALL_DIAL = 2 * (RECALL_QUALITY - 1) / 99 - 1
-Where = Literal["all", "centres", "sides", "white", "black"]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Network `number` tells the channels `first` to `last` from the first `seen` of them, at some of the blocks:
-    `where` of those that are `spacing` apart; and from the first `recalled` of another code, where
-    one is remembered."""
-
-    number: int
-    first: int
-    last: int
-    seen: int
-    recalled: int
-    spacing: int
-    where: Where
-
-
-def passes(edges: Sequence[int], spatial: bool, late: bool = False) -> tuple[Pass, ...]:
-    """The passes of a code whose groups of channels begin and end there, in order; the last of several groups of an
-    image comes at once where it is `late`."""
-    most = edges[-2] or edges[-1]  # the last group has next to nothing to remember
-
-    def made(number: int, first: int, last: int, seen: int, spacing: int, where: Where) -> Pass:
-        return Pass(number, first, last, seen, min(last, most), spacing, where)
-
-    if not spatial:
-        return tuple(made(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
-    first = edges[1]
-    found = [made(0, 0, first, 0, 1 << COARSEST, "all")]
-    for level in reversed(range(COARSEST)):
-        found += [made(1, 0, first, first, 1 << level, "centres"), made(2, 0, first, first, 1 << level, "sides")]
-    for a, b in pairwise(edges[1:]):
-        number = found[-1].number + 1
-        if late and b == edges[-1]:
-            found.append(made(number, a, b, a, 1, "all"))
-        else:
-            found += [made(number, a, b, a, 1, "white"), made(number + 1, a, b, b, 1, "black")]
-    return tuple(found)
+RECALL_DIAL = 2 * (REFERENCE_QUALITY - 1) / (QUALITIES - 1) - 1
 
 
 def groups(code: int, spatial: bool) -> tuple[int, ...]:
@@ -82,14 +48,10 @@ def groups(code: int, spatial: bool) -> tuple[int, ...]:
     return tuple(sorted({0, *inner, code}))
 
 
-def places(where: Where, high: int, wide: int, device: torch.device | None = None) -> torch.Tensor:
-    """Which of so many blocks a pass codes: `(h, w)` of truth values."""
-    rows, columns = torch.arange(high, device=device)[:, None] % 2, torch.arange(wide, device=device) % 2
-    if where == "all":
-        return torch.ones((high, wide), dtype=torch.bool, device=device)
-    if where == "centres":
-        return (rows + columns) == 2
-    return (rows == columns) if where == "white" else (rows != columns)
+@functools.lru_cache(256)
+def _places(where: Where, height: int, width: int, device: torch.device) -> torch.Tensor:
+    """`entropy.passes.places` where the code is."""
+    return torch.from_numpy(places(where, height, width)).to(device)
 
 
 class Prior(nn.Module):
@@ -108,7 +70,7 @@ class Prior(nn.Module):
         super().__init__()
         self.spatial, self.remembers, self.flat = spatial, remembers, flat
         self.edges = (0, code) if flat else groups(code, spatial)
-        self.passes = passes(self.edges, spatial, late=True)
+        self.passes = code_passes(self.edges, spatial)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
         networks = {p.number: _network(p, width, spatial, remembers) for p in self.passes}
@@ -137,7 +99,7 @@ class Prior(nn.Module):
         bits = torch.zeros(len(y), device=y.device)
         for p in self.passes:
             part = y[:, p.first : p.last, :: p.spacing, :: p.spacing]
-            mask = places(p.where, part.shape[2], part.shape[3], y.device)
+            mask = _places(p.where, part.shape[2], part.shape[3], y.device)
             if not mask.any():
                 continue
             steps = deviation[p.first : p.last] / step  # in a deviation
@@ -162,18 +124,18 @@ class Prior(nn.Module):
         return (code / step).round() * step / self.deviation.view(-1, 1, 1)
 
     def predict(
-        self, p: Pass, known: torch.Tensor, dial: torch.Tensor, remembered: torch.Tensor | None = None
+        self, p: CodePass, known: torch.Tensor, dial: torch.Tensor, remembered: torch.Tensor | None = None
     ) -> torch.Tensor:
         """What the network of a pass says of `known` `(N, K, h, w)` in deviations: `(N, 2 n, h, w)`, means in
         deviations and the binary logarithms of scales in deviations."""
         seen = known[:, : p.seen, :: p.spacing, :: p.spacing].clamp(-REACH, REACH)
         planes = [dial.view(-1, 1, 1, 1).expand(-1, 1, *seen.shape[2:])]
         if self.spatial:
-            planes.append(torch.full_like(planes[0], math.log2(p.spacing) / COARSEST))
+            planes.append(torch.full_like(planes[0], math.log2(p.spacing) / CODE_HALVINGS))
         planes.append(seen)
         if self.remembers:
             beside = torch.zeros_like(known) if remembered is None else remembered
-            planes.append(beside[:, : p.recalled, :: p.spacing, :: p.spacing].clamp(-REACH, REACH))
+            planes.append(beside[:, : p.referred, :: p.spacing, :: p.spacing].clamp(-REACH, REACH))
         inputs = torch.cat(planes, dim=1)
         if self.spatial:
             return self.networks[p.number](inputs)  # type: ignore[no-any-return]
@@ -211,7 +173,7 @@ def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _network(p: Pass, width: int, spatial: bool, remembers: bool) -> nn.Sequential:
+def _network(p: CodePass, width: int, spatial: bool, remembers: bool) -> nn.Sequential:
     def layer(into: int, out: int, side: int = 1) -> nn.Conv2d | nn.Linear:
         # Linear layers are several times faster than convolutions of a single place.
         return nn.Conv2d(into, out, side, padding=side // 2) if spatial else nn.Linear(into, out)
@@ -226,5 +188,5 @@ def _network(p: Pass, width: int, spatial: bool, remembers: bool) -> nn.Sequenti
     silence(last)
     blocks = [block(), nn.ReLU(), block()] if early else [block()]
     return nn.Sequential(
-        layer(1 + spatial + p.seen + remembers * p.recalled, width, side), nn.ReLU(), *blocks, nn.ReLU(), last
+        layer(1 + spatial + p.seen + remembers * p.referred, width, side), nn.ReLU(), *blocks, nn.ReLU(), last
     )

@@ -18,7 +18,6 @@ from narrows.networks.layers import Clamp, Dialled, Modulate, Residual, Standard
 
 WIDTH = 128
 FOLDS = (4, 8)  # pixels a side of blocks that there are
-PIECE = 2048  # pixels a side: larger images are coded in pieces of this size
 FOLD = 8  # pixels a side of a block, unless told otherwise: smaller ones suit drawings
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
 REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # blocks next to one that its code, or its pixels, depend on

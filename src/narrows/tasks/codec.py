@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import io
 import math
-import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from narrows.archive.archive import Archive, Entry, Writer
-from narrows.archive.entries import Kind, Shape
+from narrows.archive.codec import Block
+from narrows.archive.entries import Entry, Kind, Shape
 from narrows.archive.promise import Promise
+from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.opening import Model, compact_models, open_archive
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
-
-if TYPE_CHECKING:
-    from narrows.models.base import Model
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
@@ -30,18 +29,38 @@ class Codec:
     """Compress samples and get them back, as promised: every value within `max_error` (0, the default: exactly), or
     lossy at a `quality` from 1 to 100.
 
-    `model` is a model trained with `--for compress`, its path, its compact bytes, or None to go without one.
+    `model` is a model trained with `--for compress`, its path, its compact bytes, or None to go without one. A codec
+    can be pickled and sent to another process; what `encode` makes there, an archive's `Writer` takes here.
     """
 
     def __init__(
-        self,
-        model: Model | str | os.PathLike[str] | bytes | None = None,
-        *,
-        max_error: int | None = None,
-        quality: int | None = None,
+        self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
     ) -> None:
         promise = Promise(0 if max_error is None and quality is None else max_error, quality)
-        self._block_codec = BlockCodec(promise, _packed(model, "exact" if quality is None else "lossy"))
+        self._blocks = BlockCodec(promise, _compact(model, "exact" if quality is None else "lossy"))
+
+    @property
+    def promise(self) -> Promise:
+        """What holds for the samples that come back."""
+        return self._blocks.promise
+
+    @property
+    def compact_model(self) -> bytes:
+        """The compact model that decoding needs; empty where none takes part."""
+        return self._blocks.compact_model
+
+    def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
+        """One block of samples `(H, W, C)` or `(D,)` of one dtype and number of channels, for `Writer.add_encoded`.
+
+        Unless told not to `verify`, decodes them again and checks the promise before it returns.
+        """
+        return self._blocks.encode(samples, verify)
+
+    def decode(
+        self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
+    ) -> list[Array]:
+        """The samples of a block, of these shapes; raises `ArchiveError` where it is damaged."""
+        return self._blocks.decode(payload, shapes, dtype, digest)
 
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
@@ -53,7 +72,7 @@ class Codec:
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
-        writer = Writer(file, self._block_codec, embed_model=embed_model, block_samples=block_samples)
+        writer = Writer(file, self._blocks, embed_model=embed_model, block_samples=block_samples)
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
                 array = _array(sample)
@@ -73,9 +92,7 @@ class Codec:
 
         Raises `ArchiveError` where anything in it is damaged.
         """
-        with Archive(io.BytesIO(data)) as archive:
-            if archive.model_sha256 is not None and not archive.sizes.model:
-                archive = Archive(io.BytesIO(data), self._block_codec.packed)
+        with open_archive(io.BytesIO(data), self._blocks.compact_model or None) as archive:
             if list(archive) == [NAME]:
                 return archive[NAME]
             samples: list[Array] = []
@@ -100,35 +117,14 @@ def _array(data: Any) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _packed(model: Any, key: str) -> bytes:
-    """The compact model for a promise."""
-    if model is None or isinstance(model, bytes):
-        return model or b""
-    if isinstance(model, (str, os.PathLike)):
-        from narrows.models.loading import load  # loads PyTorch
-
-        model = load(model)
-    from narrows.models.lossy import Compressing
-
-    packed = model.packed.get(key) if isinstance(model, Compressing) else None
-    if packed is None:
+def _compact(model: Model | None, kept: str) -> bytes:
+    """The compact model for what is to be kept, "exact" or "lossy"."""
+    if model is None:
+        return b""
+    found = compact_models(model).get(kept)
+    if found is None:
         raise ModelError(
-            f"this model has no part for {'max_error' if key == 'exact' else 'quality'}; train one with "
+            f"this model has no part for {'max_error' if kept == 'exact' else 'quality'}; train one with "
             "'narrows train --for compress'"
         )
-    return packed
-
-
-def prepare(model: Model, samples: Samples) -> None:
-    """Put a model that compresses into whole numbers, once and for all; others stay as they are.
-
-    Some of the samples it was trained on decide the ranges.
-    """
-    from narrows.codecs import lossy, quantise  # load PyTorch
-    from narrows.models.density import Density
-    from narrows.models.lossy import Lossy
-
-    if isinstance(model, Density):
-        model.keep_packed("exact", quantise.pack(model, samples))
-    elif isinstance(model, Lossy):
-        model.keep_packed("lossy", lossy.pack(model, samples))
+    return found

@@ -11,11 +11,11 @@ from typing import Any, Literal
 from narrows.data.character import drawn, often_alike
 from narrows.data.samples import Samples
 from narrows.degradations.base import Degradation
+from narrows.entropy.passes import CODE_PIECE
 from narrows.errors import SettingsError
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import CATALOGUE, REFERENCES_MOST, build, named, usual
 from narrows.models.makers import Effort, Request
-from narrows.networks.transform import PIECE
 
 SMALL_FOLD = 4  # pixels a side of the blocks of drawings
 Promise = Literal["both", "quality", "max-error"]
@@ -101,7 +101,7 @@ def _blocks(samples: Samples, choices: Choices, purpose: Purpose, notes: list[st
         notes.append("these are drawings, so the blocks of the transform are 4 pixels a side, not 8")
         found["fold"] = SMALL_FOLD
     memory = choices.memory
-    if memory is None and "memory" in row.accepts and 0 < max(description.shape[:2]) <= PIECE:
+    if memory is None and "memory" in row.accepts and 0 < max(description.shape[:2]) <= CODE_PIECE:
         memory = min(len(samples), REFERENCES_MOST) if often_alike(samples) else 0
         if memory:
             notes.append(f"many images are alike, so the model remembers {memory} of them; --memory 0 does without")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows.checks import real
+from narrows.codecs.make import make_compact
 from narrows.data.sources import open_samples, refuse_overwriting
 from narrows.degradations import degradation_for
 from narrows.degradations.base import Degradation
@@ -22,7 +23,6 @@ from narrows.io.images import Report
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
 from narrows.models.lossy import Compressing
-from narrows.tasks.codec import prepare
 from narrows.tasks.planner import Choices, plan
 from narrows.tasks.tables import open_table
 from narrows.training import checkpoint as checkpoints
@@ -59,11 +59,12 @@ def fit(
         for progress in iteration:
             if progress.finished and isinstance(model, Compressing):
                 yield replace(progress, finished=False, stage="whole numbers")
-                prepare(model, checked)
+                make_compact(model, checked)
             yield progress
     except (GeneratorExit, TrainingError):
         iteration.close()
-        prepare(model, checked)
+        if isinstance(model, Compressing):
+            make_compact(model, checked)
         raise
 
 

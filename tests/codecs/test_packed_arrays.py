@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from narrows.archive import varints
-from narrows.codecs.compact_model import pack_arrays, unpack_arrays
+from narrows.archive.varints import to_varints
+from narrows.codecs.packed_arrays import pack_arrays, unpack_arrays
 from narrows.errors import ArchiveError
 
 ARRAYS = st.lists(
@@ -65,4 +65,4 @@ def test_numbers_that_are_too_large_are_refused() -> None:
 )
 def test_heads_that_make_no_sense_are_refused(head: list[int]) -> None:
     with pytest.raises(ArchiveError, match="damaged"):
-        unpack_arrays(varints.pack(head))
+        unpack_arrays(to_varints(head))

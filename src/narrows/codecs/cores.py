@@ -1,0 +1,44 @@
+"""One core for each call, where several calls run side by side.
+
+Next door: `archive.parallel` has the threads; `block` and `make` compute in them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from narrows.archive.parallel import in_pool
+
+
+class _Alone:
+    """How many threads compute on one core now, and how many cores PyTorch took before the first came."""
+
+    lock, inside, before = threading.Lock(), 0, 1
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """In a thread of a pool, PyTorch computes on one core meanwhile; elsewhere nothing changes.
+
+    PyTorch keeps the number for each thread, but new threads begin with what any thread said last, so it is put back
+    each time. Where PyTorch is not loaded, there is nothing to do.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not in_pool():
+        yield
+        return
+    with _Alone.lock:
+        usual = torch.get_num_threads()  # asked each time: a thread takes up the number when it is first asked
+        if not _Alone.inside:
+            _Alone.before = usual
+        _Alone.inside += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _Alone.lock:
+            _Alone.inside -= 1
+            torch.set_num_threads(_Alone.before)

@@ -1,0 +1,112 @@
+"""The walk over the pixels of images from coarse to fine, shared by all ways that leave an image where it is.
+
+Encoder and decoder take one walk: values go in where they are known, and come out where they are coded.
+Next door: `entropy.passes` has the order; `pixels` and `levels` code what the walk hands them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from narrows.archive.entries import Shape
+from narrows.entropy.cumulative import Integers
+from narrows.entropy.passes import GRID_PIECE, HALVINGS, TOGETHER_VALUES, Mask, grid_passes
+from narrows.io.arrays import Array
+
+Piece = tuple[slice, slice]
+Bytes = npt.NDArray[np.uint8]
+# Codes the values of one step: its number, what is known `(N, h, w, K)`, the values `(N, M)` (None unless encoding),
+# and which places `(h, w, T)` are inside the image. Returns what became of the values, as integers `(N, M)`.
+CodeStep = Callable[[int, Integers, Array | None, Mask], Integers]
+
+
+def pieces(shape: Shape, side: int | None = None) -> list[Piece]:
+    """The pieces of an image `(H, W, C)` that are coded one by one, of `side` (else 512) pixels a side or less."""
+    side = GRID_PIECE if side is None else side
+    return [
+        (slice(top, top + side), slice(left, left + side))
+        for top in range(0, shape[0], side)
+        for left in range(0, shape[1], side)
+    ]
+
+
+def coded_together(shapes: Sequence[Shape]) -> Iterator[list[int]]:
+    """Runs of neighbours of one shape, as many as have at most `TOGETHER_VALUES` values together."""
+    part: list[int] = []
+    for index, shape in enumerate(shapes):
+        if part and (shape != shapes[part[0]] or (len(part) + 1) * math.prod(shape) > TOGETHER_VALUES):
+            yield part
+            part = []
+        part.append(index)
+    if part:
+        yield part
+
+
+def code_images(
+    images: Sequence[Array] | None, shapes: Sequence[Shape], code: Callable[[Array | None, Shape], Integers]
+) -> list[Bytes]:
+    """Code images of these shapes (None unless encoding) in pieces, those of one shape together: `code` takes a stack
+    `(N, h, w, C)`, or None, and its shape. Returns what became of their values, which lie in 0..255."""
+    results = [np.zeros(shape, np.uint8) for shape in shapes]
+    places = [(i, piece) for i, shape in enumerate(shapes) for piece in pieces(shape)]
+    for part in coded_together([results[i][piece].shape for i, piece in places]):
+        chosen = [places[number] for number in part]
+        number, first = chosen[0]
+        stack = None if images is None else np.stack([images[i][piece] for i, piece in chosen])
+        found = code(stack, (len(chosen), *results[number][first].shape))
+        for (i, piece), values in zip(chosen, found, strict=True):
+            results[i][piece] = values
+    return results
+
+
+def quads(images: Array) -> Array:
+    """Images `(N, H, W, C)` as planes `(N, h, w, 4 C)` of 2x2 pixels each, 0 beyond the image; plane 4 c + 2 i + j
+    has row i, column j of channel c."""
+    count, height, width, channels = images.shape
+    padded = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    split = padded.reshape(count, padded.shape[1] // 2, 2, padded.shape[2] // 2, 2, channels)
+    return split.transpose(0, 1, 3, 5, 2, 4).reshape(count, *split.shape[1:4:2], 4 * channels)
+
+
+def from_quads(planes: Integers, height: int, width: int) -> Integers:
+    """The inverse: images `(N, height, width, C)`."""
+    count, high, wide, channels = *planes.shape[:3], planes.shape[3] // 4
+    split = planes.reshape(count, high, wide, channels, 2, 2).transpose(0, 1, 4, 2, 5, 3)
+    return split.reshape(count, 2 * high, 2 * wide, channels)[:, :height, :width]
+
+
+def steps_of(channels: int) -> list[tuple[int, int]]:
+    """For each step of a walk, in order, how many planes are known and how many are coded."""
+    passes = [(len(p.known), len(p.targets)) for p in grid_passes(channels)]
+    return [(0, channels), *(HALVINGS * passes)]
+
+
+def walk(images: Array | None, shape: Shape, code: CodeStep) -> Integers:
+    """Code images `(N, H, W, C)` (None unless encoding) step by step; returns what became of their values.
+
+    First come the pixels at every 32nd row and column, then those between them, pass by pass.
+    """
+    result = np.zeros(shape, np.int64)
+    corner = result[:, :: 1 << HALVINGS, :: 1 << HALVINGS]
+    given = None if images is None else images[:, :: 1 << HALVINGS, :: 1 << HALVINGS].reshape(len(result), -1)
+    inside = np.ones(corner.shape[1:], bool)
+    corner[:] = code(0, corner[..., :0], given, inside).reshape(corner.shape)
+    number = 1
+    for spacing in (1 << halving for halving in reversed(range(HALVINGS))):
+        plane = result[:, ::spacing, ::spacing]
+        known, within = quads(plane), quads(np.ones((1, *plane.shape[1:]), bool))[0]
+        wanted = None if images is None else quads(images[:, ::spacing, ::spacing])
+        for p in grid_passes(shape[-1]):
+            targets, inside = list(p.targets), within[..., p.targets]
+            if inside.any():
+                values = None if wanted is None else wanted[..., targets][:, inside]
+                found = np.zeros((len(known), *inside.shape), np.int64)
+                found[:, inside] = code(number, known[..., p.known], values, inside)
+                known[..., targets] = found
+            number += 1
+        plane[:] = from_quads(known, *plane.shape[1:3])
+    return result

@@ -1,0 +1,119 @@
+"""From a trained model to its compact one, once, when training has ended: other machines might round otherwise.
+
+Next door: `calibrate` makes the densities, `weights` the networks; `tasks.train.fit` calls it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from narrows.archive.parallel import in_order
+from narrows.codecs import decoder, weights
+from narrows.codecs.base import PIXELS
+from narrows.codecs.calibrate import factorized, integer_levels, integer_pixels, integer_prior
+from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.cores import one_core
+from narrows.codecs.latents import IntegerPrior
+from narrows.codecs.packed_arrays import pack_arrays
+from narrows.codecs.references import payload_of
+from narrows.data.batches import Indices, chunks, to_tensor
+from narrows.data.samples import Samples
+from narrows.data.similarity import Floats, likenesses, spread
+from narrows.models.density import Density
+from narrows.models.lossy import Compressing, Lossy, companions
+from narrows.networks.levels import Levels
+from narrows.networks.prior import RECALL_DIAL
+
+VECTORS = 2048  # that decide the ranges of integer networks
+RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide those of exact pixels
+RANGE_VALUES = 1 << 22  # of all of them
+
+
+def make_compact(model: Compressing, samples: Samples) -> None:
+    """Make the compact model of a trained one, with what encoding needs, and keep it with the model; a few of the
+    samples that it was trained on decide ranges."""
+    if isinstance(model, Density):
+        model.keep_packed("exact", compact_density(model, samples))
+    elif isinstance(model, Lossy):
+        model.keep_packed("lossy", compact_lossy(model, samples))
+
+
+def compact_density(model: Density, samples: Samples) -> bytes:
+    """The compact model for exact coding."""
+    arrays = integer_pixels(model.pixels.cpu(), _images(samples)).to_arrays()
+    return CompactModel(PIXELS, pack_arrays(arrays)).to_bytes()
+
+
+def compact_lossy(model: Lossy, samples: Samples) -> bytes:
+    """The compact model for coding at a quality."""
+    model.eval()
+    way, head, prior = decoder.way_of(model), decoder.to_arrays(model), model.prior.cpu()
+    if isinstance(prior, Levels):
+        levels = integer_levels(prior, _few(model, samples, 128, 256))
+        return CompactModel(way, pack_arrays([*head, *levels.to_arrays()])).to_bytes()
+    encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
+    encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
+    if prior.flat:
+        arrays = factorized(prior, coded, len(x)).to_arrays()
+        return CompactModel(way, pack_arrays([*head, *arrays]), encoding=encoding).to_bytes()
+    likes, reference = companions(model, samples), None
+    if likes is not None:
+        like = model.pad(_few(model, samples, 64, 128, likes))
+        reference = prior.recalled(_coded(encoder, like, torch.full((len(like),), RECALL_DIAL)))
+    integers = integer_prior(prior, coded, len(x), reference)
+    arrays = [*head, *integers.to_arrays()]
+    if likes is None:
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
+    payloads, thumbnails = _references(model, samples, integers)
+    arrays.append(np.array([len(p) for p in payloads]))
+    return CompactModel(way, pack_arrays(arrays), b"".join(payloads), encoding, thumbnails.tobytes()).to_bytes()
+
+
+def _references(model: Lossy, samples: Samples, prior: IntegerPrior) -> tuple[list[bytes], npt.NDArray[np.int8]]:
+    """The bytes of every sample that the model keeps, and thumbnails to find them by, `(M, D)`."""
+
+    def one(i: int) -> tuple[bytes, Floats]:
+        image = np.asarray(samples.values[i : i + 1])
+        x = model.pad(to_tensor(image, model.description))
+        with one_core():
+            code = _coded(model.encoder, x, torch.tensor([RECALL_DIAL]))
+            return payload_of(prior, code[0].permute(1, 2, 0).double().numpy()), likenesses(image)[0]
+
+    chosen = spread(len(samples), model.specification.memory).tolist()
+    payloads, thumbnails = zip(*in_order(partial(one, i) for i in chosen), strict=True)
+    found = np.stack(thumbnails)
+    return list(payloads), np.rint(found * (127 / np.abs(found).max(initial=1e-9))).astype(np.int8)
+
+
+def _images(samples: Samples) -> torch.Tensor:
+    """Some images in 0..1, or crops of larger ones."""
+    few = np.linspace(0, len(samples) - 1, min(RANGE_SAMPLES, len(samples))).astype(np.int64)
+    crop = RANGE_CROP if samples.description.varied or max(samples.description.shape[:2]) > RANGE_CROP else 0
+    x = torch.cat(list(chunks(samples, few, crop)))
+    return x[: max(1, RANGE_VALUES // x[0].numel())]
+
+
+def _few(model: Lossy, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
+    """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side; or
+    in the place of each image of the set the one that `others` names."""
+    if not model.grid.step:
+        chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
+        return to_tensor(np.asarray(samples.values[chosen]), model.description)
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
+    chosen = chosen if others is None else others[chosen]
+    crops = [np.asarray(samples.values[int(i)]) for i in chosen]
+    high, wide = (min(side, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))
+    fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
+    stack = np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))])
+    return to_tensor(stack, model.description)
+
+
+@torch.no_grad()
+def _coded(encoder: nn.Module, x: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
+    parts = zip(torch.split(x, 16), torch.split(dial, 16), strict=True)  # in pieces of bounded memory
+    return torch.cat([encoder(part, own) for part, own in parts])

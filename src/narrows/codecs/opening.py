@@ -1,0 +1,70 @@
+"""Opening any archive with narrows' own codecs, and finding the model that it needs.
+
+Next door: `block` is the codec; `archive` knows neither codecs nor models.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from narrows.archive.archive import Archive
+from narrows.archive.index import model_hash
+from narrows.archive.reader import Given
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.compact_model import CompactModel
+
+if TYPE_CHECKING:
+    from narrows.models.base import Model as AnyModel
+
+Model = Union["AnyModel", str, "os.PathLike[str]", bytes]
+"""A trained model, the path of its file, or the bytes of a compact model."""
+
+
+def compact_models(model: Model) -> dict[str, bytes]:
+    """The compact models that a model has, by what they keep: "exact" or "lossy"; of compact bytes, these under both.
+
+    Raises `ModelError` for a file that is no model.
+    """
+    if isinstance(model, bytes):
+        return {"exact": model, "lossy": model}
+    if isinstance(model, (str, os.PathLike)):
+        from narrows.models.loading import load  # loads PyTorch
+
+        model = load(model)
+    from narrows.models.lossy import Compressing
+
+    return dict(model.packed) if isinstance(model, Compressing) else {}
+
+
+@dataclass(frozen=True)
+class ModelGiven:
+    """Finds models among those that a person gave, by their hash; a file is read when an archive needs a model."""
+
+    model: str | tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> ModelGiven:
+        """A finder for a model; it can be pickled."""
+        if isinstance(model, (str, os.PathLike)):
+            return cls(os.fspath(model))
+        return cls(tuple(compact_models(model).values()))
+
+    def __call__(self, wanted: bytes) -> bytes | None:
+        models = compact_models(self.model).values() if isinstance(self.model, str) else self.model
+        for model in models:
+            found = CompactModel.from_bytes(model).for_decoding().to_bytes()
+            if model_hash(found) == wanted:
+                return found
+        return None
+
+
+def open_archive(file: Given, model: Model | None = None, threads: int | None = None) -> Archive:
+    """Open an archive, a path or a binary file, for reading.
+
+    `model` is for archives that do not carry theirs: a model, its path or its compact bytes. Blocks are decoded on
+    `threads` threads, else on all cores. PyTorch is loaded when the first block that needs a model is read. Raises
+    `ArchiveError` for what is no archive, damaged or newer; a model that is missing is noticed with the first block.
+    """
+    return Archive(file, BlockCodec, None if model is None else ModelGiven.of(model), threads)
