@@ -43,10 +43,11 @@ def test_drawings_that_are_alike_get_small_blocks_and_a_memory(call, tmp_path: P
     model = narrows.load(path)
     assert (model.specification.memory, model.grid.step) == (64, 4)
     assert json.loads(call("inspect", path, "--json")[1])["memory"] == 64
-    archive = tmp_path / "d.narrows"
-    assert call("compress", drawings, "-m", path, "-o", archive)[0] == 0
+    some, archive = tmp_path / "some.npy", tmp_path / "d.narrows"
+    np.save(some, np.load(drawings)[:9])
+    assert call("compress", some, "-m", path, "-o", archive)[0] == 0
     assert call("decompress", archive, "-o", tmp_path / "back")[0] == 0
-    assert np.load(tmp_path / "back" / "drawings.npy").shape == (64, 48, 32, 3)
+    assert np.load(tmp_path / "back" / "some.npy").shape == (9, 48, 32, 3)
 
 
 def test_a_memory_of_none_is_none(call, tmp_path: Path, drawings: Path) -> None:
