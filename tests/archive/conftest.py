@@ -23,12 +23,6 @@ Make = Callable[..., bytes]
 Forge = Callable[..., bytes]
 
 
-@pytest.fixture(autouse=True)
-def _side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks are coded on two threads, as they would be outside of tests."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-
-
 class MereBytes:
     """A codec whose model are any bytes, at which it never looks."""
 
