@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PAGES = $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
 
-.PHONY: demo test format fuzz clean
+.PHONY: demo test docs format fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/narrows demo -o demo
@@ -12,7 +13,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(PAGES)
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+
+docs: $(VENV)/installed-dev
+	$(PAGES)
+	@echo open build/docs/docs/index.html
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
@@ -28,7 +34,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,parquet]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,parquet]'
 	touch $@
 
 clean:

@@ -83,7 +83,7 @@ def block(data: bytes) -> None:
 def codec_of(number: int) -> BlockCodec:
     """The codec of a golden archive that needs a model."""
     with open_archive(LEARNED[number]) as archive, open_archive(model_of(LEARNED[number])) as other:
-        return BlockCodec(archive.promise, other.packed())
+        return BlockCodec(archive.promise, other.compact_model())
 
 
 def learned(data: bytes) -> None:

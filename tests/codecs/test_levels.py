@@ -196,12 +196,13 @@ def test_a_damaged_compact_model_is_refused(trained: Model) -> None:
         ("description", {"low": "0"}),
         ("description", {"high": 10**400}),
         ("description", {"high": float("inf")}),
-        ("description", {"kind": "vectors"}),
-        ("config", {"network": "flat"}),
-        ("config", {"network": []}),
-        ("config", {"code": 1.0}),
-        ("config", {"step": None}),
-        ("config", {"purpose": "exact"}),
+        ("description", {"kind": "images"}),
+        ("description", {"shape": [64]}),
+        ("specification", {"network": "flat"}),
+        ("specification", {"network": []}),
+        ("specification", {"code": 1.0}),
+        ("specification", {"fold": None}),
+        ("specification", {"purpose": "exact"}),
     ],
 )
 def test_a_compact_model_that_says_what_cannot_be_is_refused(
@@ -210,9 +211,9 @@ def test_a_compact_model_that_says_what_cannot_be_is_refused(
     arrays = unpack_arrays(CompactModel.from_bytes(trained.packed["lossy"]).decoding)
     card = json.loads(arrays[1].astype(np.uint8).tobytes())
     card[part] |= wrong
-    for kind in ("images", "vectors"):
+    for shape in ([8, 8, 1], [64]):
         if wrong == {"network": "flat"}:
-            card["description"]["kind"] = kind
+            card["description"]["shape"] = shape
         arrays[1] = np.frombuffer(json.dumps(card).encode(), np.uint8).astype(np.int64)
         with pytest.raises(ModelError, match="damaged"):
             opened(of_arrays(arrays))

@@ -126,8 +126,8 @@ def test_threads_and_pieces_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> No
         torch.set_num_threads(threads)
 
 
-def test_large_images_are_coded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "GRID_PIECE", 8)
+def test_large_images_are_coded_in_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "GRID_SECTION", 8)
     monkeypatch.setattr(grid, "TOGETHER_VALUES", 128)
     round_trip(integers(1), list(drawings(2, 11, 13, 1)))
     round_trip(integers(1), list(drawings(1, 11, 13, 1)), 3)

@@ -166,7 +166,7 @@ def test_a_memory_is_refused_where_none_can_be() -> None:
     varied = from_arrays([np.zeros((80, 80 + i, 3), np.uint8) for i in range(3)]).description
     small = from_arrays(np.zeros((9, 8, 8, 1), np.uint8)).description
     vectors = from_arrays(np.zeros((9, 8), np.float32)).description
-    large = from_arrays(np.zeros((2, 8, 2049, 1), np.uint8)).description  # coded in pieces, none of this size
+    large = from_arrays(np.zeros((2, 8, 2049, 1), np.uint8)).description  # coded in sections, none of this size
     for description, network, purpose in (
         (large, None, "compress"),
         (varied, None, "compress"),

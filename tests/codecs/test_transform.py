@@ -144,8 +144,8 @@ def test_pictures_of_differing_sizes_share_a_block(trained: Model) -> None:
     assert [b.shape for b in back] == [s.shape for s in samples]
 
 
-def test_large_pictures_are_coded_in_pieces(trained: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.codecs.transform.CODE_PIECE", 32)
+def test_large_pictures_are_coded_in_sections(trained: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("narrows.codecs.transform.CODE_SECTION", 32)
     (sample,) = pictures_of(1, 70, 41, 3)
     codec = BlockCodec(Promise(None, 90), trained.packed["lossy"])
     block = codec.encode([sample])
@@ -248,7 +248,7 @@ def test_pictures_of_any_channels_are_learned(channels: int) -> None:
 def test_small_images_have_levels_unless_told_otherwise(digits: Samples) -> None:
     assert build(digits.description, purpose="compress").specification.network == "levels"
     assert build(digits.description, "transform", purpose="compress").specification.network == "transform"
-    with pytest.raises(SettingsError, match="levels, transform or flat"):
+    with pytest.raises(SettingsError, match="there are flat, levels, transform"):
         build(digits.description, "dense", purpose="compress")
 
 

@@ -32,7 +32,7 @@ def test_large_images_are_looked_at_without_a_copy_of_them_all(monkeypatch: pyte
     images = np.broadcast_to(np.uint8(7), (100, 300, 300, 3))  # 27 MB, if all were copied
     monkeypatch.setattr("narrows.data.similarity.CHUNK_BYTES", 4 * 300 * 300 * 3)
     tracemalloc.start()
-    samples = Samples(images, Description("images", (300, 300, 3), "uint8", 0.0, 255.0, 100))
+    samples = Samples(images, Description((300, 300, 3), "uint8", 0.0, 255.0, 100))
     assert not often_alike(samples)
     assert drawn(samples)
     peak = tracemalloc.get_traced_memory()[1]

@@ -18,9 +18,11 @@ from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
-from narrows.codecs.block import PIXELS, BlockCodec
-from narrows.codecs.make import make_compact
+from narrows.codecs.base import row_of
+from narrows.codecs.block import BlockCodec
+from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.opening import open_archive
+from narrows.codecs.transform import open_transform
 from narrows.data.columns import Column
 from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
@@ -110,7 +112,6 @@ def learned(purpose: Purpose, network: str | None) -> bytes:
     model = narrows.build(samples.description, network, purpose=purpose, width=16, **more)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, threads=1)):
         pass
-    make_compact(model, samples)
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
@@ -173,27 +174,26 @@ def of_ripples(how: Learning) -> bytes:
     steps = 900 if purpose == "exact" else 300
     for _ in narrows.fit(model, samples, narrows.Settings(steps=steps, batch_size=32, threads=1)):
         pass
-    make_compact(model, samples)
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
 def unseen_ripples(how: Learning) -> list[tuple[Entry, list[Array]]]:
     """Ripples that no training saw, of the sizes that the model takes; for one with a memory, half of them are those
-    that it remembers with other noise; for one of two channels, half of them have one, and are widened."""
+    that are its references with other noise."""
     _, network, channels, more = how
     found = ripples(12, 1, 1, channels)
     if more.get("memory"):
         found += [ripples(1000, 0, 2)[i] for i in np.linspace(0, 999, more["memory"]).astype(int)[:12]]
-    if channels == 2:
-        found += ripples(12, 2, 2)
     if network != "flat":  # the others take images of any size
         found += [found[0][:19, :20], found[1][:7], found[2][1:]]
     return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(found)]
 
 
-def ways(archive: Archive) -> list[int]:
-    """How each block is stored; see FORMAT.md."""
-    return [archive._reader.payload(block, "a block")[0] for block in range(len(archive._reader.layout.blocks))]
+def every_block_is_learned(archive: Archive) -> bool:
+    """Whether every block needs the model; see FORMAT.md."""
+    blocks = range(len(archive._reader.layout.blocks))
+    rows = [row_of(archive._reader.payload(block, "a block")[0]) for block in blocks]
+    return all(row is not None and row.learned for row in rows)
 
 
 MODELS: dict[str, tuple[str, dict[str, int]]] = {
@@ -215,7 +215,7 @@ def models() -> None:
         model = narrows.build(digits.description, network, **sizes)
         for _ in narrows.fit(model, digits, narrows.Settings(steps=20, threads=1)):
             pass
-        model.optimum = None  # half of the file, and not what is kept here
+        model.attachments.clear()  # half of the file, and not what is kept here
         model.save(path)
         samples = np.asarray(digits.values[:20])
         codes = model.encode(samples)
@@ -275,14 +275,15 @@ def main() -> None:
         for entry, samples in content:
             writer.add(entry, samples)
         writer.close()
-        with open_archive(file, codec.packed) as archive:
-            assert name not in RIPPLES or min(ways(archive)) >= PIXELS, f"{name}: a block has a plain way"
+        with open_archive(file, packed or None) as archive:
+            assert name not in RIPPLES or every_block_is_learned(archive), f"{name}: a block needs no model"
             if "memory" in name and name in RIPPLES:
                 images = np.stack([samples[0] for _, samples in content if samples[0].shape == (20, 21, 1)])
-                memory = codec.lossy.memory  # type: ignore[union-attr]
-                assert len(set(memory.like(images))) > 12, "the memory is not used"
+                references = open_transform(promise, CompactModel.from_bytes(packed)).references
+                assert references is not None
+                assert len(set(references.like(images))) > 12, "the references are not used"
         path.write_bytes(file.getvalue())
-        with open_archive(path, codec.packed) as archive:
+        with open_archive(path, packed or None) as archive:
             if packed and promise.quality:  # another machine's samples may differ by 1
                 np.savez_compressed(path.with_suffix(".npz"), **{key: archive[key] for key in archive})
             else:

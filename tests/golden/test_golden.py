@@ -11,7 +11,7 @@ import pytest
 
 import narrows
 from narrows.archive.archive import Archive
-from narrows.codecs.block import LOSSY, PIXELS, WIDENED
+from narrows.codecs.base import row_of
 from narrows.codecs.opening import open_archive
 
 ARCHIVES = sorted(Path(__file__).parent.glob("*.narrows"))
@@ -31,16 +31,15 @@ def opened(path: Path) -> Archive:
     if path.stem != "within-3-ripples":
         return open_archive(path)
     with open_archive(path.with_stem("exact-ripples")) as other:
-        return open_archive(path, other.packed())
+        return open_archive(path, other.compact_model())
 
 
 @pytest.mark.parametrize("path", [path for path in ARCHIVES if "ripples" in path.stem], ids=lambda path: path.stem)
 def test_every_block_of_ripples_needs_its_model(path: Path) -> None:
     with opened(path) as archive:
         blocks = range(len(archive._reader.layout.blocks))
-        ways = {archive._reader.payload(block, "a block")[0] for block in blocks}
-        few = {PIXELS} if archive.promise.quality is None else {LOSSY}
-        assert ways == few | ({WIDENED} if "transform" in path.stem else set())
+        rows = {row_of(archive._reader.payload(block, "a block")[0]) for block in blocks}
+        assert {row is not None and row.learned for row in rows} == {True}
         assert (archive.sizes.model == 0) == ("within" in path.stem)
 
 

@@ -134,7 +134,7 @@ class BlockCodec:
                     raise ArchiveError(f"a damaged block: way {number} does not keep what was promised")
                 try:
                     self._ways[number] = row.open(self.promise, self._model if row.learned else None)
-                except ModelError as error:
+                except (ModelError, ArchiveError) as error:
                     raise ArchiveError(f"its model cannot be used: {error}") from None
             return self._ways[number]
 

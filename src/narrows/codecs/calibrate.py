@@ -227,7 +227,7 @@ def integer_pixels(network: Pixels, images: torch.Tensor) -> IntegerPixels:
     """Put a trained density into integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
     x = (images * 255).round()
     found: list[IntegerStep] = []
-    for step, known, targets, _ in network.pieces(x):
+    for step, known, targets, _ in network.steps(x):
         known = known / VALUES
         features = quantised(step.features, known, PIXEL_BITS, np.full(known.shape[1], VALUES - 1))
         seen = step.features(known)

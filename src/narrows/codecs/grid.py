@@ -14,19 +14,19 @@ import numpy.typing as npt
 
 from narrows.archive.entries import Shape
 from narrows.entropy.cumulative import Integers
-from narrows.entropy.passes import GRID_PIECE, HALVINGS, TOGETHER_VALUES, Mask, grid_passes
+from narrows.entropy.passes import GRID_SECTION, HALVINGS, TOGETHER_VALUES, Mask, grid_passes
 from narrows.io.arrays import Array
 
-Piece = tuple[slice, slice]
+Section = tuple[slice, slice]
 Bytes = npt.NDArray[np.uint8]
 # Codes the values of one step: its number, what is known `(N, h, w, K)`, the values `(N, M)` (None unless encoding),
 # and which places `(h, w, T)` are inside the image. Returns what became of the values, as integers `(N, M)`.
 CodeStep = Callable[[int, Integers, Array | None, Mask], Integers]
 
 
-def pieces(shape: Shape, side: int | None = None) -> list[Piece]:
-    """The pieces of an image `(H, W, C)` that are coded one by one, of `side` (else 512) pixels a side or less."""
-    side = GRID_PIECE if side is None else side
+def sections(shape: Shape, side: int | None = None) -> list[Section]:
+    """The sections of an image `(H, W, C)` that are coded one by one, of `side` (else 512) pixels a side or less."""
+    side = GRID_SECTION if side is None else side
     return [
         (slice(top, top + side), slice(left, left + side))
         for top in range(0, shape[0], side)
@@ -49,17 +49,17 @@ def coded_together(shapes: Sequence[Shape]) -> Iterator[list[int]]:
 def code_images(
     images: Sequence[Array] | None, shapes: Sequence[Shape], code: Callable[[Array | None, Shape], Integers]
 ) -> list[Bytes]:
-    """Code images of these shapes (None unless encoding) in pieces, those of one shape together: `code` takes a stack
-    `(N, h, w, C)`, or None, and its shape. Returns what became of their values, which lie in 0..255."""
+    """Code images of these shapes (None unless encoding) in sections, those of one shape together: `code` takes a
+    stack `(N, h, w, C)`, or None, and its shape. Returns what became of their values, which lie in 0..255."""
     results = [np.zeros(shape, np.uint8) for shape in shapes]
-    places = [(i, piece) for i, shape in enumerate(shapes) for piece in pieces(shape)]
-    for part in coded_together([results[i][piece].shape for i, piece in places]):
+    places = [(i, section) for i, shape in enumerate(shapes) for section in sections(shape)]
+    for part in coded_together([results[i][section].shape for i, section in places]):
         chosen = [places[number] for number in part]
         number, first = chosen[0]
-        stack = None if images is None else np.stack([images[i][piece] for i, piece in chosen])
+        stack = None if images is None else np.stack([images[i][section] for i, section in chosen])
         found = code(stack, (len(chosen), *results[number][first].shape))
-        for (i, piece), values in zip(chosen, found, strict=True):
-            results[i][piece] = values
+        for (i, section), values in zip(chosen, found, strict=True):
+            results[i][section] = values
     return results
 
 

@@ -99,8 +99,8 @@ def _images(samples: Samples) -> torch.Tensor:
 
 
 def _few(model: Lossy, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
-    """Some of the samples in 0..1: vectors, or `count` images, or pieces of them of at most `side` pixels a side; or
-    in the place of each image of the set the one that `others` names."""
+    """Some of the samples in 0..1: vectors, or `count` images, or sections of them of at most `side` pixels a side;
+    or in the place of each image of the set the one that `others` names."""
     if not model.grid.step:
         chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
         return to_tensor(np.asarray(samples.values[chosen]), model.description)

@@ -6,7 +6,7 @@ Next door: `block` is the codec; `archive` knows neither codecs nor models.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Union
 
 from narrows.archive.archive import Archive
@@ -38,26 +38,11 @@ def compact_models(model: Model) -> dict[str, bytes]:
     return dict(model.packed) if isinstance(model, Compressing) else {}
 
 
-@dataclass(frozen=True)
-class ModelGiven:
-    """Finds models among those that a person gave, by their hash; a file is read when an archive needs a model."""
-
-    model: str | tuple[bytes, ...]
-
-    @classmethod
-    def of(cls, model: Model) -> ModelGiven:
-        """A finder for a model; it can be pickled."""
-        if isinstance(model, (str, os.PathLike)):
-            return cls(os.fspath(model))
-        return cls(tuple(compact_models(model).values()))
-
-    def __call__(self, wanted: bytes) -> bytes | None:
-        models = compact_models(self.model).values() if isinstance(self.model, str) else self.model
-        for model in models:
-            found = CompactModel.from_bytes(model).for_decoding().to_bytes()
-            if model_hash(found) == wanted:
-                return found
-        return None
+def find_given(given: Model | tuple[bytes, ...], wanted: bytes) -> bytes | None:
+    """Among the compact models of a file, or those given, the one that has this hash."""
+    models = given if isinstance(given, tuple) else compact_models(given).values()
+    for_decoding = (CompactModel.from_bytes(model).for_decoding().to_bytes() for model in models)
+    return next((model for model in for_decoding if model_hash(model) == wanted), None)
 
 
 def open_archive(file: Given, model: Model | None = None, threads: int | None = None) -> Archive:
@@ -67,4 +52,8 @@ def open_archive(file: Given, model: Model | None = None, threads: int | None = 
     `threads` threads, else on all cores. PyTorch is loaded when the first block that needs a model is read. Raises
     `ArchiveError` for what is no archive, damaged or newer; a model that is missing is noticed with the first block.
     """
-    return Archive(file, BlockCodec, None if model is None else ModelGiven.of(model), threads)
+    if model is None:
+        return Archive(file, BlockCodec, None, threads)
+    # A file is read when an archive needs its model.
+    given = model if isinstance(model, (str, os.PathLike)) else tuple(compact_models(model).values())
+    return Archive(file, BlockCodec, partial(find_given, given), threads)

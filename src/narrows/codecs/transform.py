@@ -1,6 +1,6 @@
 """Photos, drawings and vectors at a quality: their transform, in whole steps, coded exactly.
 
-Images whose sides are longer than 2048 pixels are coded in pieces of that size, each alone, so that memory is
+Images whose sides are longer than 2048 pixels are coded in sections of that size, each alone, so that memory is
 bounded. Encoder and decoder of the transform run in float32: another machine may choose other numbers when it
 encodes, but what was chosen is decoded to the same numbers everywhere.
 Next door: `latents` and `factorized` have the walk, `decoder` makes samples of codes, `make` makes the model.
@@ -32,12 +32,12 @@ from narrows.data.similarity import thumbnail_size
 from narrows.entropy.coder import RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.integer_networks import plain_products
-from narrows.entropy.passes import CODE_PIECE
+from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy
 
-Piece = tuple[slice, ...]
+Section = tuple[slice, ...]
 
 
 class TransformWay(Way):
@@ -71,7 +71,7 @@ class TransformWay(Way):
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
         coder, found = RangeEncoder(), []
         for part in _parts([s.shape for s in samples]):
-            images = np.stack([samples[i][piece] for i, piece in part])
+            images = np.stack([samples[i][section] for i, section in part])
             codes = self._analysed(self.encoder, to_tensor(images, self.make.description))
             references = self._references(images.shape[1:])
             reference = None
@@ -84,8 +84,8 @@ class TransformWay(Way):
         every, samples = [], [np.empty(shape, self.make.description.dtype) for shape in shapes]
         for part, size, found in self._codes(data, shapes):
             every.append(found)
-            for (i, piece), sample in zip(part, self._synthesised(found, size), strict=True):
-                samples[i][piece] = sample
+            for (i, section), sample in zip(part, self._synthesised(found, size), strict=True):
+                samples[i][section] = sample
         return samples, digest_of(every)
 
     def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
@@ -93,12 +93,12 @@ class TransformWay(Way):
 
     def _codes(
         self, data: bytes, shapes: Sequence[Shape]
-    ) -> Iterator[tuple[list[tuple[int, Piece]], Shape, Integers]]:
-        """The pieces that were coded together, their size and their codes."""
+    ) -> Iterator[tuple[list[tuple[int, Section]], Shape, Integers]]:
+        """The sections that were coded together, their size and their codes."""
         coder = RangeDecoder(data)
         for part in _parts(shapes):
-            number, piece = part[0]
-            size = _size(piece, shapes[number])
+            number, section = part[0]
+            size = _size(section, shapes[number])
             references = self._references(size)
             reference = None if references is None else references.walk(coder, None, len(part))
             shape = (len(part), *self._code_shape(size))
@@ -110,7 +110,7 @@ class TransformWay(Way):
         return self.references if size == self.make.description.shape else None
 
     def _code_shape(self, size: Shape) -> Shape:
-        """Shape `(h, w, K)` of the code of a piece."""
+        """Shape `(h, w, K)` of the code of a section."""
         own = self.make.grid
         sides = (own.padded(n) // own.step for n in size[:2]) if own.step else (1, 1)
         return (*sides, self.density.channels)
@@ -133,24 +133,24 @@ class TransformWay(Way):
 
 
 @functools.lru_cache(64)
-def _pieces(shape: Shape) -> tuple[Piece, ...]:
+def _sections(shape: Shape) -> tuple[Section, ...]:
     """The parts of a sample that are coded alone."""
-    return ((slice(None),),) if len(shape) == 1 else tuple(grid.pieces(shape, CODE_PIECE))
+    return ((slice(None),),) if len(shape) == 1 else tuple(grid.sections(shape, CODE_SECTION))
 
 
 @functools.lru_cache(64)
 def _sizes(shape: Shape) -> tuple[Shape, ...]:
     """The shapes of these parts."""
-    return tuple(_size(piece, shape) for piece in _pieces(shape))
+    return tuple(_size(section, shape) for section in _sections(shape))
 
 
-def _size(piece: Piece, shape: Shape) -> Shape:
-    return (*(len(range(*s.indices(n))) for s, n in zip(piece, shape, strict=False)), *shape[len(piece) :])
+def _size(section: Section, shape: Shape) -> Shape:
+    return (*(len(range(*s.indices(n))) for s, n in zip(section, shape, strict=False)), *shape[len(section) :])
 
 
-def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Piece]]]:
-    """Pieces of samples that are coded together: neighbours of one shape."""
-    found = [(i, piece) for i, shape in enumerate(shapes) for piece in _pieces(shape)]
+def _parts(shapes: Sequence[Shape]) -> Iterator[list[tuple[int, Section]]]:
+    """Sections of samples that are coded together: neighbours of one shape."""
+    found = [(i, section) for i, shape in enumerate(shapes) for section in _sections(shape)]
     for part in grid.coded_together([size for shape in shapes for size in _sizes(shape)]):
         yield [found[number] for number in part]
 

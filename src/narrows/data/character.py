@@ -19,7 +19,7 @@ LOOKED_AT, FLAT = 64, 0.5  # images; of their pixels that must be as the one bef
 def often_alike(samples: Samples) -> bool:
     """Whether many images of a set have another in it that looks much like them; never of varied sizes."""
     values = samples.values
-    if samples.description.kind != "images" or isinstance(values, Ragged) or len(values) < LEAST:
+    if samples.description.axes != 2 or isinstance(values, Ragged) or len(values) < LEAST:
         return False
     likeness = likenesses(values, spread(len(values), PROBED))
     _, score = nearest(likeness, likeness, np.arange(len(likeness)))
@@ -28,7 +28,7 @@ def often_alike(samples: Samples) -> bool:
 
 def drawn(samples: Samples) -> bool:
     """Whether images are drawings: most of their pixels are exactly as the one before."""
-    if samples.description.kind != "images":
+    if samples.description.axes != 2:
         return False
     images = (np.asarray(samples.values[int(i)]) for i in spread(len(samples), LOOKED_AT))  # one at a time
     same = [(image[:, 1:] == image[:, :-1]).all(axis=2).mean() for image in images if image.shape[1] > 1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +29,16 @@ class Description:
     differ. Values from `low` to `high` become 0..1 inside the networks.
     """
 
-    kind: Literal["images", "vectors"]
     shape: tuple[int, ...]
     dtype: str
     low: float
     high: float
     count: int
+
+    @property
+    def axes(self) -> int:
+        """How many axes a sample extends over, beside its channels: 2 for images, 0 for vectors."""
+        return len(self.shape) - 1
 
     @property
     def varied(self) -> bool:
@@ -44,12 +48,12 @@ class Description:
     @property
     def channels(self) -> int:
         """Channels of an image; 1 for vectors."""
-        return self.shape[2] if self.kind == "images" else 1
+        return self.shape[-1] if self.axes else 1
 
     @property
     def alpha(self) -> bool:
         """Whether the last channel is alpha."""
-        return self.kind == "images" and self.channels in (2, 4)
+        return self.axes == 2 and self.channels in (2, 4)
 
     @property
     def values(self) -> int:
@@ -63,7 +67,7 @@ class Description:
     @property
     def form(self) -> str:
         """Kind, size and channels in words."""
-        if self.kind == "vectors":
+        if not self.axes:
             return f"vectors of {self.shape[0]} values"
         colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
         size = "of differing sizes" if self.varied else f"{self.shape[1]}x{self.shape[0]}"
@@ -79,14 +83,14 @@ class Description:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Description:
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError on other content."""
-        kind, shape, count = fields["kind"], tuple(fields["shape"]), fields["count"]
+        shape, count = tuple(fields["shape"]), fields["count"]
         low, high = fields["low"], fields["high"]
-        if len(shape) != {"images": 3, "vectors": 1}[kind] or fields["dtype"] not in NUMBERS:
+        if len(shape) not in (1, 3) or fields["dtype"] not in NUMBERS:
             raise ValueError("samples of no known kind")
         if not all(type(n) is int and 0 <= n <= MOST_COUNT for n in (*shape, count)):
             raise ValueError("samples of no possible size")
         # An image has from 1 to 4 channels, and both its sides or neither; a vector is never empty.
-        if not shape[-1] or (kind == "images" and (shape[2] > 4 or (shape[0] > 0) != (shape[1] > 0))):
+        if not shape[-1] or (len(shape) == 3 and (shape[2] > 4 or (shape[0] > 0) != (shape[1] > 0))):
             raise ValueError("samples of no possible size")
         finite = all(type(end) in (int, float) and abs(end) <= MOST_VALUE for end in (low, high))
         if not finite or not 0 < float(high) - float(low) <= MOST_VALUE:
@@ -202,9 +206,8 @@ def describe(values: Array | Ragged, source: str) -> Description:
             f"3 (RGB) and 4 (RGBA), channels last; {_first_to_last(int(sizes[0, 0]))}"
         )
     low, high = value_range(values, source)
-    kind: Literal["images", "vectors"] = "images" if len(shape) == 3 else "vectors"
     # The dtype by its name, whatever the byte order: `to_tensor` turns bytes round batch by batch.
-    return Description(kind, tuple(shape), values.dtype.name, low, high, len(values))
+    return Description(tuple(shape), values.dtype.name, low, high, len(values))
 
 
 def _first_to_last(first: int) -> str:

@@ -1,7 +1,7 @@
 """Which images of a set look most like another: thumbnails compared.
 
 What counts is where an image is light and dark, whatever its contrast; colour decides between equals.
-Next door: `character` judges a whole set by it; `training.begin` and `coding.memory` look for such images.
+Next door: `character` judges a whole set by it; `training.begin` and `codecs.references` look for such images.
 """
 
 from __future__ import annotations

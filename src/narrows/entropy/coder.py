@@ -177,9 +177,9 @@ class Sampler(Coder):
         return drawn
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
-        drawn = self._random.integers(0, TOTAL, len(parts))
-        found: Integers = np.count_nonzero(np.cumsum(parts, axis=1) <= drawn[:, None], axis=1)
-        return found
+        points = self._random.integers(0, TOTAL, len(parts))
+        drawn: Integers = np.count_nonzero(np.cumsum(parts, axis=1) <= points[:, None], axis=1)
+        return drawn
 
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)

@@ -18,13 +18,13 @@ QUALITIES = 100  # 1 to 100; each is a position of the dial, from -1 to 1
 REFERENCE_QUALITY = 70  # at which a model keeps its references
 
 HALVINGS = 5  # of an image's resolution; one pixel in 1024 stands outside all passes
-GRID_PIECE = 512  # pixels a side; larger images are coded in pieces, so that memory is bounded
+GRID_SECTION = 512  # pixels a side; larger images are coded in sections, so that memory is bounded
 DIGITS = 16  # values of one digit; a pixel of 8 bits has two
 MOST_LEVELS = 16  # to which a value may be rounded
 TOGETHER_VALUES = 1 << 18  # of neighbouring samples of one shape that are coded together, at most
 
 CODE_HALVINGS = 4  # of a code's resolution; its first blocks are 2**4 apart
-CODE_PIECE = 2048  # pixels a side
+CODE_SECTION = 2048  # pixels a side
 REACH = 4  # deviations to which numbers of a code are clipped before a network sees them
 
 Mask = npt.NDArray[np.bool_]

@@ -122,7 +122,7 @@ class Contest:
         Raises `DataError` for anything but 8-bit images.
         """
         description = samples.description
-        if description.kind != "images" or description.dtype != "uint8":
+        if description.axes != 2 or description.dtype != "uint8":
             raise DataError(f"{samples.source}: {description}; --against compares 8-bit images only; leave it out")
         every = list(samples.values)
         chosen = spread(every, most_pixels)

@@ -118,7 +118,7 @@ def measure(
     coded = coder(images, quality)
     reference = on_white(images) if reference is None else reference
     back = on_white(coded.images)
-    description = Description("images", (0, 0, reference[0].shape[2]), "uint8", 0.0, 255.0, len(reference))
+    description = Description((0, 0, reference[0].shape[2]), "uint8", 0.0, 255.0, len(reference))
     errors = [
         squared_errors(a, b, description) / a[0].size for a, b in zip(_runs(reference), _runs(back), strict=True)
     ]

@@ -191,12 +191,12 @@ def _spread(samples: Samples, most: int) -> Samples:
 def _cut(samples: Samples) -> bool:
     """Whether pictures show only the middle of images, for they are large or differ in size."""
     description = samples.description
-    return description.kind == "images" and (description.varied or max(description.shape[:2]) > LARGE)
+    return description.axes == 2 and (description.varied or max(description.shape[:2]) > LARGE)
 
 
 def _size(samples: Samples) -> tuple[int, int] | None:
     """The `(H, W)` in which images are shown."""
-    if samples.description.kind != "images":
+    if samples.description.axes != 2:
         return None
     return (LARGE, LARGE) if _cut(samples) else (samples.description.shape[0], samples.description.shape[1])
 

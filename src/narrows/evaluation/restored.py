@@ -76,7 +76,7 @@ def evaluate(model: Restoring, samples: Samples, report: Report | None = None) -
         if report is not None:
             report("restoring", done, total)
     picked = _picked(checked)
-    known = ways(model.degradation.task) if description.kind == "images" else {}
+    known = ways(model.degradation.task) if description.axes == 2 else {}
     for name in known:
         results[name] = _Sums(description)
     some = _damaged(model, checked.take(picked), picked) if known else ()

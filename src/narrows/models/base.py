@@ -208,7 +208,7 @@ class Model(nn.Module, ABC):
         checked: Samples = from_arrays(samples)
         given, own = checked.description, self.description
         same = given.shape == own.shape or (
-            self.grid.step > 0 and given.kind == own.kind and given.channels == own.channels
+            self.grid.step > 0 and given.axes == own.axes and given.channels == own.channels
         )
         if not same or given.dtype != own.dtype:
             raise ModelError(

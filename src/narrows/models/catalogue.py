@@ -50,7 +50,7 @@ def _small(request: Request) -> bool:
 
 
 def _image(request: Request) -> bool:
-    return request.description.kind == "images"
+    return request.description.axes == 2
 
 
 _CODED: tuple[Purpose, ...] = ("reconstruct", *RESTORING)
@@ -198,9 +198,9 @@ def _purpose(description: Description, purpose: Purpose, degradation: Degradatio
     if purpose in ("compress", "exact"):
         raise SettingsError(f"a degradation was given with purpose {purpose}; models that restore need no other")
     grey = any(isinstance(part, Grey) for part in parts_of(degradation))
-    if grey and (description.kind != "images" or description.channels < 3):
+    if grey and (description.axes != 2 or description.channels < 3):
         raise SettingsError(f"to add colour, colour has to be learned: RGB images are needed, not {description.form}")
-    if degradation.scale > 1 and description.kind != "images":
+    if degradation.scale > 1 and description.axes != 2:
         raise SettingsError(f"a scale of {degradation.scale} was given; it needs images, not {description.form}")
     return degradation.task
 

@@ -18,7 +18,7 @@ from narrows.data.samples import Description
 from narrows.degradations import to_json
 from narrows.degradations.base import Degradation
 from narrows.degradations.cells import Cells
-from narrows.entropy.passes import CODE_PIECE
+from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import SettingsError
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Grid, Purpose, Recipe, Specification
@@ -124,7 +124,7 @@ class Halves:
 def restorer(request: Request, recipe: Recipe) -> Restorer:
     """A network with connections between its levels, for images."""
     description, degradation = request.description, request.degradation
-    if degradation is None or description.kind != "images":
+    if degradation is None or description.axes != 2:
         raise SettingsError(f"network {request.network} restores images; it needs such, and a degradation")
     colours, sides = description.channels - description.alpha, description.shape[:2]
     width = request.chosen_width("width", unet.WIDTH, 8, 512)
@@ -162,7 +162,7 @@ def density(request: Request, recipe: Recipe) -> Density:
     description = request.description
     if request.code:
         raise SettingsError(f"a code of {request.code} was given, but exact coding has none; leave it out")
-    if description.kind != "images" or description.dtype != "uint8":
+    if description.axes != 2 or description.dtype != "uint8":
         raise SettingsError(f"exact coding learns images of 8 bits, not {description}; general ways store others")
     width = request.chosen_width("width for exact coding", densities.WIDTH, 16, 512)
     with request.random_weights():
@@ -174,7 +174,7 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of images as they stand, in a few levels."""
     description = request.description
     channels = description.channels
-    if description.kind != "images":
+    if description.axes != 2:
         raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     if request.code not in (None, channels):
         raise SettingsError(f"a code of {request.code} was given; here it has {channels} channels; leave it out")
@@ -189,10 +189,10 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
 def transformed(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of images by a transform of their blocks."""
     description, memory = request.description, request.memory
-    if description.kind != "images":
+    if description.axes != 2:
         raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
-    if memory and (description.varied or max(description.shape[:2]) > CODE_PIECE):
-        fitting = f"images of one size of at most {CODE_PIECE} pixels a side"
+    if memory and (description.varied or max(description.shape[:2]) > CODE_SECTION):
+        fitting = f"images of one size of at most {CODE_SECTION} pixels a side"
         raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs {fitting}")
     if request.fold not in (None, *transform.FOLDS):
         raise SettingsError(f"blocks of {request.fold} pixels were asked for; there are those of {transform.FOLDS}")

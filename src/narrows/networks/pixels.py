@@ -67,7 +67,7 @@ class Pixels(nn.Module):
             for w in widths(width)
         )
 
-    def pieces(self, x: torch.Tensor) -> Iterator[tuple[Step, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    def steps(self, x: torch.Tensor) -> Iterator[tuple[Step, torch.Tensor, torch.Tensor, torch.Tensor]]:
         """For images `(N, C, H, W)` of whole numbers: each pass's networks, what it knows `(N, K, h, w)`, its
         targets `(N, T, h, w)`, and which of these are inside the image `(1, T, h, w)`."""
         for halving, steps in enumerate(self.levels):
@@ -82,7 +82,7 @@ class Pixels(nn.Module):
         """Bits per value of images `(N, C, H, W)` in 0..1, the few pixels outside all passes left out."""
         x = (x * 255).round()
         total = x.new_zeros(())
-        for step, known, targets, inside in self.pieces(x):
+        for step, known, targets, inside in self.steps(x):
             high = (targets / DIGITS).floor()
             features = step.features(known / 256)
             total = total + cross_entropy(step.high(features), high, inside)

@@ -1,6 +1,6 @@
 """Samples to the bytes of an archive and back, in memory.
 
-Next door: `archive` does the same with files, names and parts.
+Next door: `codecs.block` has the codec; `inputs` and `outputs` do the same with files.
 """
 
 from __future__ import annotations

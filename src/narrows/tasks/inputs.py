@@ -1,6 +1,6 @@
 """What a person names, files and folders, as entries and samples for an archive.
 
-Next door: `archive` takes them; `outputs` brings them back; `data.pictures` and `data.npy` read single files.
+Next door: `archive` takes them; `outputs` brings them back; `io.pictures` and `io.npy` read single files.
 """
 
 from __future__ import annotations

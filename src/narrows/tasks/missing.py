@@ -23,7 +23,7 @@ def masks_of(mask: Any, samples: Samples) -> list[Mask]:
 
     Raises `DataError` for masks of other sizes, and for those that mark everything or nothing.
     """
-    sides = 2 if samples.description.kind == "images" else 1
+    sides = 2 if samples.description.axes == 2 else 1
     planes = [np.shape(value)[:sides] for value in samples.values]
     given = [np.asarray(m) for m in mask] if isinstance(mask, (list, tuple)) else np.asarray(mask)
     if isinstance(given, np.ndarray) and given.ndim == len(planes[0]):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from narrows.data.character import drawn, often_alike
 from narrows.data.samples import Samples
 from narrows.degradations.base import Degradation
-from narrows.entropy.passes import CODE_PIECE
+from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import SettingsError
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import CATALOGUE, REFERENCES_MOST, build, named, usual
@@ -84,7 +84,7 @@ def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degr
 def _promised(samples: Samples, choices: Choices, notes: list[str]) -> tuple[Purpose, ...]:
     """What is learned for the promises: "compress" keeps that of a quality, "exact" that of an error."""
     description = samples.description
-    if choices.promise is None and (description.kind, description.dtype) != ("images", "uint8"):
+    if choices.promise is None and (description.axes, description.dtype) != (2, "uint8"):
         notes.append("only images of 8 bits are learned for --max-error; general ways will store these exactly")
         return ("compress",)
     both: dict[str, tuple[Purpose, ...]] = {"quality": ("compress",), "max-error": ("exact",)}
@@ -101,7 +101,7 @@ def _blocks(samples: Samples, choices: Choices, purpose: Purpose, notes: list[st
         notes.append("these are drawings, so the blocks of the transform are 4 pixels a side, not 8")
         found["fold"] = SMALL_FOLD
     memory = choices.memory
-    if memory is None and "memory" in row.accepts and 0 < max(description.shape[:2]) <= CODE_PIECE:
+    if memory is None and "memory" in row.accepts and 0 < max(description.shape[:2]) <= CODE_SECTION:
         memory = min(len(samples), REFERENCES_MOST) if often_alike(samples) else 0
         if memory:
             notes.append(f"many images are alike, so the model remembers {memory} of them; --memory 0 does without")

@@ -231,9 +231,9 @@ def fitting(model: Restoring, batch: Array) -> Description:
     own = model.description
     integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
     floats = bits and batch.dtype.kind == "f"
-    same_kind = (batch.ndim == 4) == (own.kind == "images")
+    same_kind = (batch.ndim == 4) == (own.axes == 2)
     fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
-    if fits and own.kind == "images":
+    if fits and own.axes == 2:
         colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
         wanted = model.degradation.colours(own.channels - own.alpha)
         fits = colours in wanted and (alpha or not own.alpha)

@@ -143,7 +143,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     noise = min(1.0, batch_size / usual) ** 0.5
     rate = settings.learning_rate or recipe.learning_rate * noise
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
-    shiftable = description.kind == "images" and not crop and min(description.shape[:2]) >= SHIFT_SIDE
+    shiftable = description.axes == 2 and not crop and min(description.shape[:2]) >= SHIFT_SIDE
     device = devices.choose(settings.device)
     cost = devices.multiplications(model, crop)
     return Plan(
