@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# One thread for each process, here and in those that tests start: the networks are small, and threads that spin while
+# they wait for one another would take most of the time. Both are read when torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for more threads
+
 import numpy as np
 import pytest
 

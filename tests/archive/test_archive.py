@@ -39,6 +39,12 @@ NAMES = st.lists(
 ).map("/".join)
 
 
+@pytest.fixture(autouse=True)
+def _side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are coded on two threads, as they would be outside of tests."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
 @st.composite
 def archives(draw: st.DrawFn) -> tuple[list[tuple[Entry, list[Array]]], Promise, dict[str, Any]]:
     """Random valid contents, with a promise and how they are written."""

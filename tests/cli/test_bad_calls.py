@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,17 +159,27 @@ def test_the_table_names_its_psnr_and_fills_every_row(call, model: Path) -> None
     assert pca.count("-") == 1  # of the similarity alone
 
 
-def shell(line: str, model: Path) -> subprocess.CompletedProcess[str]:
-    """A shell command in which narrows is $N and a model $M; its exit status is that of narrows."""
-    variables = {**os.environ, "N": " ".join((sys.executable, "-m narrows")), "M": str(model)}
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, env=variables, check=False
-    )
+Shell = Callable[[str], subprocess.CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("command", ["inspect $M", "--help", "evaluate $M digits"])
-def test_a_reader_that_goes_away_is_no_error(command: str, model: Path) -> None:
-    done = shell(f"$N {command} | head -0", model)
+@pytest.fixture
+def shell(model: Path, digits: Samples, tmp_path: Path) -> Shell:
+    """Run a shell command in which narrows is $N, a model $M and data of its kind $D; the exit status is narrows'."""
+    data = tmp_path / "d.npy"
+    np.save(data, np.asarray(digits.values[:20]))
+    program = f"{sys.executable} -m narrows.cli.main"
+    variables = {**os.environ, "N": program, "M": str(model), "D": str(data)}
+
+    def running(line: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "-o", "pipefail", "-c", line]
+        return subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+
+    return running
+
+
+@pytest.mark.parametrize("command", ["inspect $M", "--help", "evaluate $M $D"])
+def test_a_reader_that_goes_away_is_no_error(command: str, shell: Shell) -> None:
+    done = shell(f"$N {command} | head -0")
     assert done.returncode == 0, done.stderr
     assert "narrows:" not in done.stderr
 
@@ -176,15 +187,15 @@ def test_a_reader_that_goes_away_is_no_error(command: str, model: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("$N evaluate $M digits >&-", "standard output is closed"),
+        ("$N evaluate $M $D >&-", "standard output is closed"),
         ("$N inspect $M >&-", "standard output is closed"),
-        ("$N evaluate $M digits >/dev/full", "No space left on device"),
+        ("$N evaluate $M $D >/dev/full", "No space left on device"),
         ("$N inspect $M >/dev/full", "No space left on device"),
         ("$N --help >/dev/full", "No space left on device"),
     ],
 )
-def test_results_that_cannot_be_printed_are_told_in_one_line(line: str, words: str, model: Path) -> None:
-    done = shell(line, model)
+def test_results_that_cannot_be_printed_are_told_in_one_line(line: str, words: str, shell: Shell) -> None:
+    done = shell(line)
     assert done.returncode == 2, done.stderr
     assert [words in each for each in done.stderr.splitlines() if each.startswith("narrows:")] == [True]
     assert "Traceback" not in done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import torch
 from PIL import Image
 
 import narrows
+from narrows.cli.main import run
 from narrows.data.samples import Samples
 
 QUICK = ["--steps", "8", "--network", "lesson-linear", "--code", "4"]
@@ -226,21 +226,36 @@ def test_samples_that_do_not_fit_the_model_are_refused(call, model: Path, tmp_pa
     assert "do not fit this model" in err
 
 
-def command(path: Path, *more: str) -> list[str]:
-    options = ["--network", "dense", "--code", "8", "--steps", "400", "--checkpoint-every", "0.05", "--seed", "3"]
-    return [sys.executable, "-m", "narrows", "train", "digits", "-o", str(path), *options, *more]
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory, digits: Samples) -> list[str]:
+    """Arguments of a training that goes on for a second or more; `-o` and its path are to follow."""
+    data = tmp_path_factory.mktemp("training") / "digits.npy"
+    np.save(data, np.asarray(digits.values))
+    options = ["--network", "dense", "--code", "8", "--width", "32", "--steps", "400", "--seed", "3"]
+    return ["train", str(data), *options, "--checkpoint-every", "0.05", "-o"]
 
 
 def weights(path: Path) -> list[torch.Tensor]:
     return list(narrows.load(path).state_dict().values())
 
 
+@pytest.fixture(scope="module")
+def undisturbed(training: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[torch.Tensor]:
+    """The weights of that training where nothing happens to it."""
+    path = tmp_path_factory.mktemp("undisturbed") / "whole"
+    with pytest.raises(SystemExit) as caught:
+        run([*training, str(path)])
+    assert not caught.value.code
+    return weights(path)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_killed_process_resumes_to_the_same_bits(number: signal.Signals, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole), check=True, capture_output=True, env=environment)
-    process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+def test_a_killed_process_resumes_to_the_same_bits(
+    number: signal.Signals, training: list[str], undisturbed: list[torch.Tensor], call, tmp_path: Path
+) -> None:
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "narrows.cli.main", *training, str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "killed.checkpoint"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
@@ -254,11 +269,10 @@ def test_a_killed_process_resumes_to_the_same_bits(number: signal.Signals, tmp_p
             assert process.returncode == 128 + number
             assert b"holds the best so far" in err
             narrows.load(killed)
-        again = command(killed, "--resume")
-        done = subprocess.run(again, capture_output=True, text=True, env=environment, check=False)
-        assert done.returncode == 0, done.stderr
+        code, _, err = call(*training, killed, "--resume")
+        assert code == 0, err
     assert not checkpoint.exists()
-    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(killed), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(undisturbed, weights(killed), strict=True))
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part") and number != signal.SIGKILL]
 
 

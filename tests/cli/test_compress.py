@@ -32,6 +32,12 @@ def waves(number: int, shape: tuple[int, ...] = (40, 50, 3)) -> np.ndarray:
     )
 
 
+@pytest.fixture(autouse=True)
+def _side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are coded on two threads, as they would be outside of tests."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A tree of images of several modes and formats, and arrays."""

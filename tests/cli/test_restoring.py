@@ -169,8 +169,12 @@ def test_arrays_keep_shape_and_dtype(call, tmp_path: Path) -> None:
 
 
 def test_evaluate_sets_a_restoring_model_beside_the_damage_and_the_classical_ways(
-    call, models, photos: Path, tmp_path: Path
+    call, models, pictures, tmp_path: Path
 ) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(2):
+        Image.fromarray(pictures.values[number]).save(few / f"{number}.png")
     for task, rival in (
         ("denoise", "wavelets"),
         ("inpaint", "biharmonic"),
@@ -178,7 +182,7 @@ def test_evaluate_sets_a_restoring_model_beside_the_damage_and_the_classical_way
         ("colourise", None),
     ):
         out = tmp_path / task
-        code, stdout, err = call("evaluate", models[task], photos / "more", "--json", "-o", out)
+        code, stdout, err = call("evaluate", models[task], few, "--json", "-o", out)
         assert code == 0, err
         values = json.loads(stdout)
         assert values.keys() >= {"samples", "mse", "squared_error", "psnr_db", "ssim", "pca_mse", "damaged", "rivals"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from narrows.cli.main import run
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +25,30 @@ def text() -> str:
     return "\r\n".join(["height,weight,kind", *lines, ""])
 
 
+@pytest.fixture(scope="module")
+def taught(text: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table `t.csv` and a model `m` that has learned from it."""
+    folder = tmp_path_factory.mktemp("taught")
+    (folder / "t.csv").write_bytes(text.encode())
+    options = ("--for", "inpaint", "--steps", "20", "--width", "16", "--threads", "1", "-o", str(folder / "m"))
+    with pytest.raises(SystemExit) as caught:
+        run(["train", str(folder / "t.csv"), *options])
+    assert not caught.value.code
+    return folder
+
+
 @pytest.fixture
-def trained(call, text: str, tmp_path: Path) -> Path:
+def trained(taught: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, for a test to write in."""
+    return shutil.copytree(taught, tmp_path / "own")
+
+
+def test_training_says_how_many_cells_are_missing(call, text: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(text.encode())
-    options = ("--for", "inpaint", "--steps", 20, "--width", 16, "--threads", 1, "-o", tmp_path / "m")
+    options = ("--for", "inpaint", "--steps", 1, "--width", 16, "-o", tmp_path / "m")
     code, _, err = call("train", tmp_path / "t.csv", *options)
     assert code == 0, err
     assert "200 rows, 3 columns, 50 cells missing" in err
-    return tmp_path
 
 
 def test_a_table_teaches_how_to_fill_it_and_comes_back_full(call, trained: Path, text: str) -> None:

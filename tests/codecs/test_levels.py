@@ -49,7 +49,7 @@ class Counting(Coder):
 @pytest.fixture(scope="module")
 def trained(digits: Samples) -> Model:
     model = build(digits.description, width=16, purpose="compress")
-    list(narrows.fit(model, digits, Settings(steps=60, batch_size=64)))
+    list(narrows.fit(model, digits, Settings(steps=40, batch_size=64)))
     return model
 
 
@@ -139,7 +139,7 @@ def test_a_flipped_bit_is_noticed(trained: Model, digits: Samples) -> None:
     chosen = list(np.asarray(digits.values[:5]))
     codec = BlockCodec(Promise(None, 50), trained.packed["lossy"])
     block = codec.encode(chosen)
-    for bit in range(8, 8 * len(block.payload), 3):
+    for bit in range(8, 8 * len(block.payload), 7):
         damaged = bytearray(block.payload)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ArchiveError):

@@ -92,10 +92,20 @@ def many_pictures() -> dict[str, Figure]:
     }
 
 
-def test_no_text_overlaps_another_or_leaves_the_sheet() -> None:
-    for name, figure in many_pictures().items():
+@pytest.fixture(scope="module")
+def settings_before() -> dict[str, object]:
+    return dict(matplotlib.rcParams)
+
+
+@pytest.fixture(scope="module")
+def many(settings_before: dict[str, object]) -> dict[str, Figure]:
+    return many_pictures()
+
+
+def test_no_text_overlaps_another_or_leaves_the_sheet(many: dict[str, Figure]) -> None:
+    for name, figure in many.items():
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+        figure.draw_without_rendering()
         boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in shown_texts(figure)]
         for text, box in boxes:
             assert box.x0 >= 0, (name, text)
@@ -379,10 +389,8 @@ def test_drawing_and_saving_never_load_pyplot(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "picture.png")], check=True)
 
 
-def test_matplotlibs_settings_stay_as_they_were() -> None:
-    before = matplotlib.rcParams.copy()
-    many_pictures()
-    assert matplotlib.rcParams.copy() == before
+def test_matplotlibs_settings_stay_as_they_were(settings_before: dict[str, object], many: dict[str, Figure]) -> None:
+    assert dict(matplotlib.rcParams) == settings_before
 
 
 def test_save_writes_a_png_of_150_dots_per_inch_and_nothing_else(tmp_path: Path) -> None:

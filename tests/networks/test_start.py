@@ -28,7 +28,7 @@ def error_of(model: Model, x: torch.Tensor) -> float:
 
 def pca_error(x: torch.Tensor, code: int, block: int = 0) -> float:
     rows = unfold(x, block)[0].double().numpy()
-    pca = PCA(code, svd_solver="full").fit(rows)
+    pca = PCA(code, svd_solver="covariance_eigh").fit(rows)
     return float(np.square(pca.inverse_transform(pca.transform(rows)) - rows).mean())
 
 
@@ -108,7 +108,7 @@ def test_the_linear_lesson_network_starts_within_a_tenth_of_pca(digits: Samples)
 
 
 def test_on_mnist_every_start_holds_what_it_promises(mnist: Samples) -> None:
-    x = to_tensor(mnist.values[:10000], mnist.description)
+    x = to_tensor(mnist.values[:2000], mnist.description)
     full = to_tensor(mnist.values[::6], mnist.description)
     assert error_of(started(mnist, "lesson-linear", 32), x) <= 1.1 * pca_error(full, 32)
     assert error_of(started(mnist, "dense", 32), x) <= pca_error(x, 32)

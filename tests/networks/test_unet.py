@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +45,15 @@ def observed(model: narrows.Model, samples: Samples, number: int = 0) -> tuple[t
     return x, model.observe(x, torch.Generator().manual_seed(5))[0]
 
 
+@pytest.fixture(scope="module")
+def learned(tinted: Samples) -> Callable[[str], narrows.Autoencoder]:
+    """A model that has learned to undo damage of one of `KINDS`; each is trained once."""
+    return functools.cache(lambda kind: trained(tinted, KINDS[kind], 40))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_training_makes_it_better_than_the_first_guess(kind: str, tinted: Samples) -> None:
-    model = trained(tinted, KINDS[kind], 40)
+def test_training_makes_it_better_than_the_first_guess(kind: str, learned, tinted: Samples) -> None:
+    model = learned(kind)
     errors = []
     with torch.no_grad():
         for number in range(len(tinted)):  # the one that is held out says little by itself
@@ -72,8 +80,8 @@ def test_without_that_start_it_begins_with_the_first_guess(pictures: Samples) ->
     assert metrics["validation_mse"] == pytest.approx(metrics["damaged_mse"], rel=1e-3)
 
 
-def test_a_picture_twice_as_bright_and_noisy_gives_twice_the_answer(pictures: Samples) -> None:
-    model = trained(pictures, KINDS["noise"], 10)
+def test_a_picture_twice_as_bright_and_noisy_gives_twice_the_answer(learned, pictures: Samples) -> None:
+    model = learned("noise")
     _, seen = observed(model, pictures)
     with torch.no_grad():
         once = model.restored(seen)
@@ -81,8 +89,8 @@ def test_a_picture_twice_as_bright_and_noisy_gives_twice_the_answer(pictures: Sa
     assert torch.allclose(2 * once, twice, atol=1e-4)
 
 
-def test_what_is_known_is_kept_to_the_bit(pictures: Samples) -> None:
-    model = trained(pictures, KINDS["missing"], 3)
+def test_what_is_known_is_kept_to_the_bit(learned, pictures: Samples) -> None:
+    model = learned("missing")
     x, seen = observed(model, pictures)
     with torch.no_grad():
         y = model.restored(seen)
@@ -91,8 +99,8 @@ def test_what_is_known_is_kept_to_the_bit(pictures: Samples) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_comes_back_from_its_file(kind: str, pictures: Samples, tmp_path: Path) -> None:
-    model = trained(pictures, KINDS[kind], 2)
+def test_a_model_comes_back_from_its_file(kind: str, learned, pictures: Samples, tmp_path: Path) -> None:
+    model = learned(kind)
     model.save(tmp_path / "m.safetensors")
     again = narrows.load(tmp_path / "m.safetensors")
     assert again.specification == model.specification

@@ -42,7 +42,7 @@ def test_a_codec_closed_early_resumes_to_the_same_bits(digits: Samples, tmp_path
 
 def test_training_finds_fewer_bits_for_less_error(digits: Samples) -> None:
     model = fresh(digits)
-    list(narrows.fit(model, digits, Settings(steps=60, batch_size=64, validation=0.2)))
+    list(narrows.fit(model, digits, Settings(steps=30, batch_size=64, validation=0.2)))
     history = model.provenance["history"]
     assert history[-1]["score"] < 0.95 * history[0]["score"]
     assert model.provenance["metrics"]["validation_bits"] > 0
