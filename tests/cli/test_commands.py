@@ -260,7 +260,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.5))  # anywhere in the run: the result must not depend on it
+    time.sleep(random.uniform(0, 0.3))  # anywhere in the run: the result must not depend on it
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     if process.returncode != 0:
