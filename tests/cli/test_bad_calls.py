@@ -167,7 +167,7 @@ def shell(model: Path, digits: Samples, tmp_path: Path) -> Shell:
     """Run a shell command in which narrows is $N, a model $M and data of its kind $D; the exit status is narrows'."""
     data = tmp_path / "d.npy"
     np.save(data, np.asarray(digits.values[:20]))
-    program = f"{sys.executable} -m narrows.cli.main"
+    program = f"{sys.executable} -m narrows"
     variables = {**os.environ, "N": program, "M": str(model), "D": str(data)}
 
     def running(line: str) -> subprocess.CompletedProcess[str]:

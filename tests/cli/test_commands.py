@@ -254,7 +254,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
     number: signal.Signals, training: list[str], undisturbed: list[torch.Tensor], call, tmp_path: Path
 ) -> None:
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "narrows.cli.main", *training, str(killed)]
+    command = [sys.executable, "-m", "narrows", *training, str(killed)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "killed.checkpoint"
     deadline = time.monotonic() + 120

@@ -148,7 +148,7 @@ def test_many_small_images_go_through_together_and_give_the_same(digits: Samples
     ("mask", "words"),
     [
         (np.zeros((9, 9), bool), "a mask of 9x9 was given for"),
-        (None, "nothing tells what is missing"),
+        (None, "no mask was given"),
         ("none", "marks nothing"),
         ("all", "marks everything"),
         ("two", "2 masks were given for 1 samples"),

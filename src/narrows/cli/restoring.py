@@ -86,7 +86,7 @@ def run(
                 left_out += 1
                 continue
             if done.level is not None:
-                show.say(f"{done.job.source}: noise of about {done.level:.3f} (of 1)")
+                show.say(f"{done.source}: noise of about {done.level:.3f} (of 1)")
             count, pixels = count + done.samples, pixels + done.pixels
             draw("restoring", count + left_out, done.of, "")
     if not count:

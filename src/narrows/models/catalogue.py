@@ -49,6 +49,10 @@ def _small(request: Request) -> bool:
     return 0 < request.description.values <= PRIMAL_LIMIT
 
 
+def _cells(request: Request) -> bool:
+    return isinstance(request.degradation, Cells)
+
+
 def _image(request: Request) -> bool:
     return request.description.axes == 2
 
@@ -88,7 +92,7 @@ CATALOGUE: dict[str, Network] = {
         makers.imputer,
         Recipe(1024, 3e-3, 100, muon=3e-2, half=False),  # rows are too small to gain by bfloat16
         ("inpaint",),
-        lambda request: isinstance(request.degradation, Cells),
+        _cells,
     ),
     "dense": Network(
         makers.Halves(
@@ -96,13 +100,13 @@ CATALOGUE: dict[str, Network] = {
         ),
         Recipe(1500, 3e-3, 20, muon=4e-2, shift=1),
         _CODED,
-        _small,
+        lambda request: _small(request) and not _cells(request),
     ),
     "conv": Network(
         makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step),
         Recipe(64, 1e-3, 10, muon=1e-2),
         _CODED,
-        lambda request: not _small(request),
+        lambda request: not _small(request) and not _cells(request),
         spatial=True,
     ),
     "pixels": Network(

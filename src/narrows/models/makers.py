@@ -96,10 +96,10 @@ class Halves:
         shape = _channels_first(description)
         spatial = self.step((1, 64, 64)) > 0
         if spatial and len(shape) != 3:
-            raise SettingsError(f"network {network} needs images, not {description.form}; name another, or none")
+            raise SettingsError(f"network {network} needs images, not {description.form}; choose another, or none")
         if not spatial and description.varied:
             raise SettingsError(
-                f"network {network} needs samples of one size, not {description.form}; name another, or none"
+                f"network {network} needs samples of one size, not {description.form}; choose another, or none"
             )
         step = self.step(shape) if len(shape) == 3 else 0
         most = shape[0] * step**2 if step else description.values

@@ -12,6 +12,7 @@ from torch.nn import functional
 from narrows.networks.klt import LinearOptimum
 
 SLOPES = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # candidates for how steeply the sigmoid is entered
+TRIED = 1024  # samples on which they are tried
 HIDDEN_LEVEL, CODE_LEVEL = 0.5, 3.0  # standard deviations by which units are shifted open
 Halves = tuple[nn.Module, nn.Module]
 
@@ -103,7 +104,7 @@ def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum,
     into.bias.copy_(opened - components @ mean)
 
     trials = [(components.T * slope, (mean - 0.5) * slope) for slope in SLOPES]
-    weight, bias = min(trials, key=lambda trial: _error(z, rows, *trial))
+    weight, bias = min(trials, key=lambda trial: _error(z[:TRIED], rows[:TRIED], *trial))
     step_weight, step_bias = _gauss_newton(z, rows, weight, bias)
     trials = [(weight + step_weight * share, bias + step_bias * share) for share in (1.0, 0.5, 0.25, 0.0)]
     weight, bias = min(trials, key=lambda trial: _error(z, rows, *trial))
@@ -171,8 +172,10 @@ def _gauss_newton(
     inputs = torch.cat([z, torch.ones(len(z), 1)], dim=1)  # (N, K + 1)
     size = inputs.shape[1]
     gradient = (slope * (rows - y)).T @ inputs  # (D, K + 1)
-    pairs = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(z), -1)  # (N, (K + 1)²)
-    hessian = (slope.square().T @ pairs).reshape(-1, size, size)  # (D, K + 1, K + 1)
+    first, second = torch.triu_indices(size, size)  # the products are symmetric
+    hessian = torch.empty(len(gradient), size, size)  # (D, K + 1, K + 1)
+    hessian[:, first, second] = slope.square().T @ (inputs[:, first] * inputs[:, second])
+    hessian[:, second, first] = hessian[:, first, second]
     damping = 1e-5 * len(z) * torch.eye(size)
     step = torch.linalg.solve(hessian + damping, gradient)
     return step[:, :-1], step[:, -1]

@@ -1,4 +1,4 @@
-"""Which pixels or values are missing: told by masks, or by the value that stands in their place.
+"""Which pixels or values are missing, by a mask or by the value that marks them.
 
 Next door: `restore` fills them in.
 """
@@ -49,12 +49,12 @@ def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
 
 
 def marked(values: Array, value: Sequence[float], images: bool, source: str) -> Mask:
-    """Where images `(..., H, W, C)`, or vectors, have the value of what is missing: one number, or one a channel,
+    """Where images `(..., H, W, C)`, or vectors, have the value of what is missing: one number, or one per channel,
     alpha not counted; NaN in one channel is enough. Raises `DataError` for another number of them."""
     colours = values[..., : values.shape[-1] - (values.shape[-1] in (2, 4))] if images else values[..., None]
     wanted, channels = np.array(value), colours.shape[-1]
     if len(value) not in (1, channels):
-        allowed = "1" if channels == 1 else f"1, or {channels}, one a channel"
+        allowed = "1" if channels == 1 else f"1, or {channels}, one per channel"
         raise DataError(f"{source}: a missing value of {len(value)} numbers was given; give {allowed}")
     here = (colours == wanted) | (np.isnan(colours) & np.isnan(wanted))
     found: Mask = here.any(axis=-1) if np.isnan(wanted).any() else here.all(axis=-1)

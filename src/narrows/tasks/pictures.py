@@ -38,10 +38,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one: `level` is the noise that was estimated where none was given, `error` says why it was left
-    out. `samples` were restored, `of` so many pictures in all."""
+    """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
+    out. `of` is how many pictures there are in all."""
 
-    job: Job
+    source: Path
     pixels: int = 0
     samples: int = 1
     of: int = 1
@@ -50,24 +50,70 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Holes:
-    """What tells which pixels are missing: a `mask` file, or a folder of such with the names of the pictures in
-    `root`, or the `value` that missing pixels have, one number or one a channel."""
+class Wanted:
+    """How damaged data are to be restored: what is known of the damage, and what may happen to files.
 
+    `strength` is the level of noise as a share of the value range. What is missing is marked by `mask`, a file, or a
+    folder of files with the names of the pictures, or by `missing_value`, one number or one per channel.
+    """
+
+    strength: float | None = None
     mask: Path | None = None
-    value: tuple[float, ...] | None = None
-    root: Path | None = None
+    missing_value: tuple[float, ...] | None = None
+    effort: Effort = "usual"
+    force: bool = False
+    skip_bad: bool = False
 
-    def missing(self, source: Path, pixels: Array) -> Mask | None:
-        """`(H, W)`, None where nothing was given. Raises `DataError` for masks that do not fit."""
+    def check(self, model: Model, scale: int | None = None) -> Restoring:
+        """The model, if it can do this; raises `ModelError` or `SettingsError`."""
+        if self.strength is not None:
+            real("strength", self.strength, 0, 1)
+        if self.mask is not None and self.missing_value is not None:
+            raise SettingsError("of mask and missing value, choose one")
+        restorer = restoring(model)
+        check(restorer, self.strength is not None, bool(self.mask or self.missing_value), scale)
+        return restorer
+
+    def missing(self, source: Path, pixels: Array, folder: Path | None) -> Mask | None:
+        """Which pixels of a picture in `folder` are missing, `(H, W)`; None where nothing tells. Raises `DataError`
+        for masks that do not fit."""
         if self.mask is not None:
             path = self.mask
             if path.is_dir():
-                path = path / (source.relative_to(self.root) if self.root else source.name)
-            return checked_mask(read_mask(path), pixels.shape[:2], str(source))
-        if self.value is None:
+                path = path / (source.relative_to(folder) if folder else source.name)
+            found = read_mask(path)
+        elif self.missing_value is not None:
+            found = marked(pixels, self.missing_value, True, str(source))
+        else:
             return None
-        return checked_mask(marked(pixels, self.value, True, str(source)), pixels.shape[:2], str(source))
+        return checked_mask(found, pixels.shape[:2], str(source))
+
+
+def restore_path(
+    model: Model, data: str, output: Path, wanted: Wanted | None = None, report: Report | None = None
+) -> Iterator[Done]:
+    """Restore a picture, a folder of them, or samples in an array or a named set, and write the results, each file
+    whole or not at all; yields what became of each.
+
+    Raises `ModelError`, `SettingsError`, `DataError` or `OutputError` for what does not fit or cannot be written;
+    with `skip_bad`, pictures that do not fit are yielded with their error.
+    """
+    wanted = wanted or Wanted()
+    restorer, path = wanted.check(model), Path(data)
+    if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
+        yield _restore_array(restorer, data, output, wanted, report)
+        return
+    found = jobs(path, output, wanted.force)
+    for job in found:
+        try:
+            yield replace(_restore(restorer, job, wanted, path if path.is_dir() else None), of=len(found))
+        except OutputError:
+            raise
+        except NarrowsError as error:
+            line = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
+            if not wanted.skip_bad:
+                raise type(error)(line) from None
+            yield Done(job.source, error=line, of=len(found))
 
 
 def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
@@ -98,75 +144,6 @@ def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
     return found
 
 
-def restore_files(
-    model: Restoring,
-    found: list[Job],
-    strength: float | None = None,
-    holes: Holes | None = None,
-    skip_bad: bool = False,
-    effort: Effort = "usual",
-) -> Iterator[Done]:
-    """Restore one picture after the other; each file is written whole or not at all.
-
-    Raises `DataError` or `ModelError` naming the first picture that cannot be restored, unless `skip_bad`.
-    """
-    for job in found:
-        try:
-            yield replace(_restore(model, job, strength, holes or Holes(), effort), of=len(found))
-        except OutputError:
-            raise
-        except NarrowsError as error:
-            told = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
-            if not skip_bad:
-                raise type(error)(told) from None
-            yield Done(job, error=told, of=len(found))
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """How damaged data are to be restored: what a person knows of the damage, `effort`, and what may happen to files.
-
-    `strength` is the level of noise as a share of the value range, `mask` a file or a folder of masks,
-    `missing_value` the number, or one a channel, that missing pixels have.
-    """
-
-    strength: float | None = None
-    mask: Path | None = None
-    missing_value: tuple[float, ...] | None = None
-    effort: Effort = "usual"
-    force: bool = False
-    skip_bad: bool = False
-
-    def check(self, model: Model, scale: int | None = None) -> Restoring:
-        """The model, if it can do this; raises `ModelError` or `SettingsError`."""
-        if self.strength is not None:
-            real("strength", self.strength, 0, 1)
-        if self.mask is not None and self.missing_value is not None:
-            raise SettingsError("of mask and missing value, choose one")
-        restoring_model = restoring(model)
-        check(restoring_model, self.strength is not None, bool(self.mask or self.missing_value), scale)
-        return restoring_model
-
-
-def restore_path(
-    model: Model, data: str, output: Path, wanted: Wanted | None = None, report: Report | None = None
-) -> Iterator[Done]:
-    """Restore what a person points at, a picture, a folder of them, or samples in an array or a named set, and write
-    the results; what became of each is yielded.
-
-    Raises `ModelError`, `SettingsError`, `DataError` or `OutputError` for what does not fit or cannot be written.
-    """
-    wanted = wanted or Wanted()
-    restoring_model = wanted.check(model)
-    path = Path(data)
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        holes = Holes(wanted.mask, wanted.missing_value, path if path.is_dir() else None)
-        found = jobs(path, output, wanted.force)
-        yield from restore_files(restoring_model, found, wanted.strength, holes, wanted.skip_bad, wanted.effort)
-    else:
-        yield _restore_array(restoring_model, data, output, wanted, report)
-
-
 def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, report: Report | None) -> Done:
     npy = Path(data).suffix.lower() == ".npy"
     if output.suffix.lower() != ".npy":
@@ -190,10 +167,10 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
     if npy and open_npy(data).ndim == 3 and result.shape[-1] == 1:
         result = result[..., 0]  # as it was given
     save_array(output, result)
-    return Done(Job(Path(data), output), pixels, samples=len(result))
+    return Done(Path(data), pixels, samples=len(result))
 
 
-def _restore(model: Restoring, job: Job, strength: float | None, holes: Holes, effort: Effort) -> Done:
+def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
     picture = read_picture(job.source)
     extras = dict(picture.extras)
     if (mode := extras.pop("mode", b"")) not in (b"", b"1"):
@@ -201,16 +178,16 @@ def _restore(model: Restoring, job: Job, strength: float | None, holes: Holes, e
     pixels = picture.pixels
     del picture  # large ones are held once
     fitting(model, pixels[None])
-    missing = holes.missing(job.source, pixels)
-    level = None
+    missing = wanted.missing(job.source, pixels, folder)
+    level, strength = None, wanted.strength
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
-    out = restored(model, pixels[None], strength, None if missing is None else missing[None], effort)[0]
+    out = restored(model, pixels[None], strength, None if missing is None else missing[None], wanted.effort)[0]
     del pixels
     content, _ = encode_photo(job.target.name, out, extras)
     make_folder(job.target.parent)
     write_file(job.target, content)
-    return Done(job, out.shape[0] * out.shape[1], level=level)
+    return Done(job.source, out.shape[0] * out.shape[1], level=level)
 
 
 def _named(path: Path) -> Path:

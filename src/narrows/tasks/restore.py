@@ -1,8 +1,7 @@
-"""Damaged samples through a model that restores: arrays in, arrays of the same dtype out.
+"""Damaged samples to restored ones: arrays in, arrays of the same dtype out.
 
-Images of any size go through in pieces that overlap; what is known, alpha and known pixels, comes back untouched.
-Next door: `data.degrade` knows what the damage is; `missing` which pixels are; `files` does the same for pictures in
-files.
+Large images are restored in overlapping pieces. What is known, such as alpha and the pixels that are not missing,
+comes back untouched. Next door: `missing` finds out which pixels are missing; `pictures` restores files.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.training import device as devices
 
-TILE = 768  # pixels a side of a piece, of what a person sees
-OVERLAP = 96  # pixels beyond what is kept of a piece: further away than anything that the networks here make visible
+TILE = 768  # pixels a side of a piece of the result
+OVERLAP = 96  # pixels around what is kept of a piece: further than any network here sees noticeably
 BATCH_PIXELS = 1 << 19  # of small images that go through together
-FAR = 10.0  # beyond what noise makes of 0..1
+FAR = 10.0  # no noise takes values in 0..1 further than this
 _BITS = ("uint8", "uint16")
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 Effort = Literal["usual", "best"]
@@ -45,16 +44,16 @@ def restore(
     effort: Effort = "usual",
     report: Callable[[str, int, int | None], None] | None = None,
 ) -> Array | list[Array]:
-    """Samples restored by a model that was trained to: an array `(N, H, W, C)` or `(N, D)`, or a list of images of
-    differing sizes, as `from_arrays` takes them; in the same dtype and range, larger where the model makes larger.
+    """Restore damaged samples with a model trained for it: an array `(N, H, W, C)` or `(N, D)`, or a list of images
+    of differing sizes. They come back in the same dtype and range; from a model that upscales, larger.
 
-    `strength` is the level of the noise as a share of the value range, estimated for each sample where the model
-    needs it and it is not given. `mask`, for models that fill in, is true where a pixel is missing: `(H, W)` for all
-    samples of one size, or one for each. The `effort` "best" takes eight times as long: it is the mean over the
-    sample turned by quarters and mirrored (Timofte et al., CVPR 2016), for samples that have no right way up.
+    `strength` is the noise level as a share of the value range; if the model needs one and none is given, it is
+    estimated for each sample. `mask`, for models that inpaint, is true where a pixel is missing: one `(H, W)` for all
+    samples of one size, or one for each. With `effort` "best" the result is the mean over eight turned and mirrored
+    views (Timofte et al., CVPR 2016), in eight times the time.
 
-    Raises `ModelError` where samples do not fit the model, `DataError` for a mask of another size, or one that marks
-    all or nothing, `SettingsError` for hints that are missing or of no use.
+    Raises `ModelError` for samples that do not fit the model, `DataError` for a mask of another size, or one that
+    marks all or nothing, `SettingsError` for a strength or mask that is needed, or of no use.
     """
     model = restoring(model)
     check(model, strength is not None, mask is not None)
@@ -82,9 +81,8 @@ def fill(
     effort: Effort = "usual",
     report: Callable[[str, int, int | None], None] | None = None,
 ) -> Array:
-    """Samples of an array in which `value`, one number such as NaN or one a channel, stands where something is
-    missing, filled in by `restore`; those that miss nothing come back as they are. Raises as `restore` does, and
-    `DataError` where the value is nowhere in it."""
+    """Fill in an array of samples in which `value`, one number such as NaN or one per channel, marks what is missing.
+    Samples without it come back as they are. Raises as `restore` does, and `DataError` where the value is nowhere."""
     samples, missing = apart(array, value, source)
     chosen = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
     found = restore(model, samples.take(chosen), mask=missing[chosen], effort=effort, report=report)
@@ -101,8 +99,8 @@ def restoring(model: Model) -> Restoring:
 
 
 def set_vividness(model: Restoring, vividness: float) -> None:
-    """How much of the colour that it answers a model that colourises puts on, 0 to 4: 1 as it was trained, more looks
-    more like true pictures. Raises `SettingsError` for models that add no colour, and numbers out of range."""
+    """Multiply the colour that a model adds, 0 to 4: 1 has the least error, more is more like true pictures. Raises
+    `SettingsError` for models that add no colour, and for numbers out of range."""
     parts = parts_of(model.degradation)
     if not any(isinstance(part, Grey) for part in parts):
         raise SettingsError(f"a vividness was given, but a model to {model.specification.purpose} has no use for it")
@@ -111,7 +109,7 @@ def set_vividness(model: Restoring, vividness: float) -> None:
 
 
 def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None) -> None:
-    """Raise `ModelError` for another scale, `SettingsError` for hints that the model needs or cannot use."""
+    """Raise `ModelError` for another scale, `SettingsError` for a strength or mask that is needed, or of no use."""
     needs = model.degradation.needs
     task = model.specification.purpose
     if scale not in (None, model.degradation.scale):
@@ -124,13 +122,13 @@ def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None
     if strength and "level" not in needs:
         raise SettingsError(f"a strength was given, but a model to {task} has no use for it; leave it out")
     if "known" in needs and not mask:
-        raise SettingsError("nothing tells what is missing; give a mask, or the value that stands there")
+        raise SettingsError("no mask was given; give a mask, or the value that stands for missing pixels")
 
 
 def restored(
     model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
 ) -> Array:
-    """Samples of one size `(N, H, W, C)` or `(N, D)` restored; `missing` is `(N, H, W)`. Raises as `restore` does."""
+    """Restore samples of one size, `(N, H, W, C)` or `(N, D)`; `missing` is `(N, H, W)`. Raises as `restore` does."""
     description = fitting(model, batch)
     level = None
     if "level" in model.degradation.needs:

@@ -6,7 +6,6 @@ Next door: `data.columns` makes vectors of rows and back; `integrations.sklearn`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from narrows.degradations import Cells, Degradation, Missing
 from narrows.errors import DataError, ModelError, OutputError, SettingsError
 from narrows.io.atomic import check_writable, write_file
 from narrows.io.csv import SUFFIXES, Table, is_missing, read_table
+from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
-
-Report = Callable[[str, int, int | None], None]
 
 
 def imputer_of(model: Model) -> Imputer:
