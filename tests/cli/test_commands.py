@@ -258,7 +258,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "killed.checkpoint"
     deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 0.3))  # anywhere in the run: the result must not depend on it
     process.send_signal(number)
