@@ -17,13 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from narrows.data.batches import centre_crop
 from narrows.evaluation import _panels as panels
-from narrows.evaluation._panels import ACCENT, Box, write
+from narrows.evaluation._panels import ACCENT, GAP, Box, write
 from narrows.evaluation.curves import Comparison
 from narrows.io.arrays import Array
 
 COLOURS = {"jpeg": "#7f7f7f", "webp": "#1b7f5c", "avif": "#3f6a9a", "jxl": "#7a4fa3", "png": "0.45"}
 CROP = 160  # pixels per side; of larger images the middle is shown at equal bytes
-GAP = 0.07
 BEYOND_DB = 6.0  # how far above our best point the rivals' curves are followed
 
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ ACCENT = "#d95f02"
 INK = "#3f6a9a"
 TOO_HIGH, TOO_LOW = "#b2182b", "#2166ac"
 MOST_BARS = 64
+GAP = 0.07  # inches between two panels
 
 
 @dataclass(frozen=True)
@@ -194,13 +196,13 @@ def rows_of(rows: dict[str, list[NDArray[Any]]], title: str, note: str, limits: 
     """Samples in named rows, one above the other."""
     first = next(iter(rows.values()))
     wide, tall = panel_size(first, min(max(9 / len(first), 0.95), 2.5))
-    left = 1.35
-    figure, axes = open_sheet(left + len(first) * (wide + 0.07) + 0.1, len(rows) * (tall + 0.07) + 0.1, title, note)
+    across, down, left = wide + GAP, tall + GAP, 1.35
+    figure, axes = open_sheet(left + len(first) * across + 0.1, len(rows) * down + 0.1, title, note)
     for row, (name, samples) in enumerate(rows.items()):
-        y = row * (tall + 0.07) + 0.05
+        y = row * down + 0.05
         write(axes, left - 0.1, y + tall / 2, name, 9, ha="right", va="center")
         for column, sample in enumerate(samples):
-            draw_sample(axes, Box(left + column * (wide + 0.07), y, wide, tall), sample, limits)
+            draw_sample(axes, Box(left + column * across, y, wide, tall), sample, limits)
     return figure
 
 
@@ -263,16 +265,15 @@ def separate(centres: NDArray[np.float64], sizes: NDArray[np.float64], area: Box
     high = np.array([area.x + area.width, area.y + area.height]) - sizes / 2
     for _ in range(300):
         moved = False
-        for i in range(len(centres)):
-            for j in range(i):
-                away = centres[i] - centres[j]
-                overlap = (sizes[i] + sizes[j]) / 2 - np.abs(away)
-                if (overlap > 1e-6).all():
-                    axis = int(overlap.argmin())
-                    push = (overlap[axis] / 2 + 1e-3) * (1 if away[axis] >= 0 else -1)
-                    centres[i, axis] += push
-                    centres[j, axis] -= push
-                    moved = True
+        for j, i in combinations(range(len(centres)), 2):
+            away = centres[i] - centres[j]
+            overlap = (sizes[i] + sizes[j]) / 2 - np.abs(away)
+            if (overlap > 1e-6).all():
+                axis = int(overlap.argmin())
+                push = (overlap[axis] / 2 + 1e-3) * (1 if away[axis] >= 0 else -1)
+                centres[i, axis] += push
+                centres[j, axis] -= push
+                moved = True
         centres = np.minimum(np.maximum(centres, low), np.maximum(high, low))
         if not moved:
             break

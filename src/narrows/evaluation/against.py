@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.errors import DataError, SettingsError
 from narrows.evaluation import figures
@@ -24,6 +25,7 @@ from narrows.io.arrays import Array, pack
 from narrows.io.images import Report as Progress
 from narrows.models.base import Model
 from narrows.models.lossy import Compressing
+from narrows.tasks.codec import Codec
 
 OURS = "narrows"
 QUALITIES = (1, 15, 30, 45, 60, 75, 90, 100)
@@ -90,9 +92,7 @@ def contest(coder: Coder, rivals: tuple[Rival, ...], samples: Samples, most_pixe
     if len(chosen) < len(every):
         notes.append(f"compared on {len(chosen)} of {len(every)} images, evenly picked")
     if description.channels % 2 == 0:
-        notes.append(
-            "compared as they look on white; the other formats get them without alpha, narrows stores it too"
-        )
+        notes.append("compared as they look on white; the other formats get no alpha, narrows stores it too")
     return Contest(coder, rivals, tuple(every[i] for i in chosen), tuple(notes))
 
 
@@ -103,14 +103,13 @@ def narrows_coder(model: Model, name: str = "the model", block_samples: int | No
         raise SettingsError(
             f"{name}: this model was not trained to compress; train one with --for compress, or leave out --against"
         )
-    from narrows.codecs.opening import open_archive
-    from narrows.tasks.codec import Codec
 
     def code(images: Sequence[Array], quality: int) -> Coded:
         began = time.perf_counter()
-        data = Codec(model, quality=quality).compress(pack(images), block_samples=block_samples)
+        codec = Codec(model, quality=quality)
+        data = codec.compress(pack(images), block_samples=block_samples)
         written = time.perf_counter()
-        back = [np.asarray(image) for image in Codec(model, quality=quality).decompress(data)]
+        back = [np.asarray(image) for image in codec.decompress(data)]
         read = time.perf_counter()
         with open_archive(io.BytesIO(data)) as archive:
             model_bytes = archive.sizes.model
