@@ -16,7 +16,7 @@ from narrows.evaluation._panels import ACCENT, INK, Box
 
 MOST_POINTS = 5000
 MOST_CLASSES = 20
-EXACT = 1e-12  # an error of PCA below this is rounding: it kept everything, and shares of it mean nothing
+EXACT = 1e-12  # a PCA error below this is rounding: PCA kept everything, and ratios to it mean nothing
 
 
 def loss_curve(
@@ -40,7 +40,7 @@ def loss_curve(
     curves = [curve for curve in (training, validation) if curve.size]
     pca = [pca_mse] if pca_mse is not None and EXACT < pca_mse < np.inf else []
     if not curves:
-        raise DataError("no loss to draw: there is no step with a loss above 0")
+        raise DataError("no loss to draw: no step has a loss above 0")
     note = "Mean squared error per value (0 to 1 being the values' full range); lower is better."
     if in_bits:
         note = "Bits of the code per value, the error that it leaves counted in bits too; lower is better."
@@ -158,7 +158,7 @@ def _beside(ratio: float) -> str:
 
 
 def _label_ends(axes: Axes, height: float, ends: list[tuple[float, str, str]]) -> None:
-    """Value, words and colour of each curve's end, written beside it without overlaps."""
+    """Value, words and colour of each curve's end, written next to it without overlaps."""
     low, high = np.log(axes.get_ylim())
     wanted = np.array([[0, (np.log(value) - low) / (high - low) * height] for value, _, _ in ends])
     sizes = np.array([[1, 0.2 + 0.17 * words.count("\n")] for _, words, _ in ends])

@@ -19,7 +19,7 @@ from narrows.evaluation.rivals import Coder
 from narrows.io.arrays import Array
 
 BATCH_VALUES = 1 << 22
-SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than all codecs but ours; so many pixels are enough
+SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than the general codecs; this many pixels are enough
 LEVELS = 3  # PSNRs at which rates are compared in a table
 MS_SSIM_SIDE = 176  # an 11-pixel window at the fifth scale; fewer scales would be a different measure
 

@@ -11,7 +11,7 @@ from narrows.evaluation.rivals import RIVALS, encode, jxl_installed
 from narrows.io.arrays import Array
 
 MOST_IMAGES = 50
-MOST_BYTES = 600_000  # in all; the slowest formats take about a second for so many
+MOST_BYTES = 600_000  # in all; the slowest formats take about a second for this
 SIDE = 200  # pixels; of larger images the middle is tried
 
 
@@ -43,7 +43,7 @@ class Rivals:
             self._bytes[name] += len(encode(RIVALS[name], RIVALS[name].lossless, pixels))
 
     def best(self, raw_bytes: int) -> tuple[str, int] | None:
-        """The smallest format and its estimated bytes for images of so many raw bytes; None if none was tried."""
+        """The smallest format and its estimated bytes for images of this many raw bytes; None if none was tried."""
         if not self.images:
             return None
         name = min(self._bytes, key=lambda name: self._bytes[name])

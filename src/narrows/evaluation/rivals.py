@@ -21,7 +21,9 @@ from narrows.io.arrays import Array
 
 ONE_EACH = "one file each"
 ON_SHEET = "on one sheet"
-SMALL_SIDE = 128  # pixels: up to here a file's header weighs so much that a sheet of many may be better
+SMALL_SIDE = (
+    128  # pixels per side; of such small images headers are a large share, so one sheet of many may be smaller
+)
 SHEET_SIDE = 8192  # pixels, as WebP ends at 16383; more images take several sheets
 _LADDER = (1, 5, 10, 20, 35, 50, 65, 80, 90, 96)
 

@@ -17,7 +17,7 @@ from narrows.io.csv import Table
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
 
-ROWS = 5000  # longer tables are thinned to so many: finding the nearest rows takes time that grows with the square
+ROWS = 5000  # longer tables are thinned to this: finding the nearest rows takes quadratic time
 WAYS = ("narrows", "5 nearest rows", "mean or most frequent")
 TOTALS = {"number": "all numbers", "category": "all categories"}
 
