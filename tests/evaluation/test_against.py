@@ -1,4 +1,4 @@
-"""A model beside the general formats: on the same images, every byte counted, said in a table, JSON and pictures."""
+"""A model compared with the general formats on the same images, counting every byte: table, JSON and pictures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from narrows.cli.main import run
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import DataError, NarrowsError
 from narrows.evaluation import against, rivals
-from narrows.evaluation.against import Comparison, Contest
-from narrows.evaluation.curves import Coded, on_white
-from narrows.evaluation.rivals import RIVALS
+from narrows.evaluation.against import Contest
+from narrows.evaluation.curves import Comparison, on_white
+from narrows.evaluation.evaluate import comparison_table, comparison_values
+from narrows.evaluation.rivals import RIVALS, Coded
 from narrows.io.arrays import Array
 
 MODEL_BYTES = 1000
@@ -34,7 +35,7 @@ def half_webp(images: Sequence[Array], quality: int) -> Coded:
 
 @pytest.fixture(scope="module")
 def contest(pictures: Samples) -> Contest:
-    return Contest(half_webp, rivals.choose("jpeg,webp,png")).over(pictures.take(np.arange(3)))
+    return against.contest(half_webp, rivals.choose("jpeg,webp,png"), pictures.take(np.arange(3)))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def comparison(contest: Contest) -> Comparison:
 def test_a_codec_with_half_the_bytes_of_webp_is_fifty_per_cent_below_it(
     contest: Contest, comparison: Comparison
 ) -> None:
-    values = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
+    values = json.loads(json.dumps(comparison_values(comparison), allow_nan=False))
     assert values["images"] == 3
     assert values["pixels"] == sum(i.shape[0] * i.shape[1] for i in contest.images)
     assert values["bd_rate"]["webp"]["without_model"]["percent"] == pytest.approx(-50, abs=1)
@@ -56,9 +57,9 @@ def test_a_codec_with_half_the_bytes_of_webp_is_fifty_per_cent_below_it(
     assert point["bits_per_pixel_with_model"] - point["bits_per_pixel"] == pytest.approx(
         8 * MODEL_BYTES / values["pixels"]
     )
-    columns, rows = comparison.table()
-    assert all(len(row) == len(columns) for row in rows)
-    assert [row[0].split(",")[0] for row in rows] == ["narrows", "narrows and its model", "JPEG", "WebP", "PNG"]
+    table = comparison_table(comparison)
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    assert [row[0].split(",")[0] for row in table.rows] == ["narrows", "narrows and its model", "JPEG", "WebP", "PNG"]
 
 
 def test_at_equal_bytes_a_rival_takes_no_more_than_we_do_and_all_it_can_use(
@@ -84,7 +85,7 @@ def test_the_two_pictures_are_written(contest: Contest, comparison: Comparison, 
 
 def test_images_with_alpha_are_compared_on_white_and_large_sets_in_part() -> None:
     clear = np.zeros((6, 20, 20, 4), np.uint8)
-    contest = Contest(half_webp, rivals.choose("png")).over(from_arrays(clear), most_pixels=1200)
+    contest = against.contest(half_webp, rivals.choose("png"), from_arrays(clear), most_pixels=1200)
     assert len(contest.images) == 3
     assert [note.split(";")[0] for note in contest.notes] == [
         "compared on 3 of 6 images, evenly picked",
@@ -96,7 +97,7 @@ def test_images_with_alpha_are_compared_on_white_and_large_sets_in_part() -> Non
 @pytest.mark.parametrize("data", [np.zeros((3, 5)), np.zeros((3, 8, 8), np.uint16)])
 def test_what_is_no_8_bit_image_is_refused(data: Array) -> None:
     with pytest.raises(DataError, match="8-bit images only"):
-        Contest(half_webp, rivals.choose("png")).over(from_arrays(data))
+        against.contest(half_webp, rivals.choose("png"), from_arrays(data))
 
 
 def test_a_model_that_was_not_trained_to_compress_is_refused_in_one_line(
@@ -105,7 +106,7 @@ def test_a_model_that_was_not_trained_to_compress_is_refused_in_one_line(
     path = tmp_path / "model.safetensors"
     model = narrows.build(digits.description, "dense", 4)
     with pytest.raises(NarrowsError, match="--for compress"):
-        against.enter(model, "it", "webp")
+        against.narrows_coder(model, "it")
     model.save(path)
     with pytest.raises(SystemExit) as caught:
         run(["evaluate", str(path), "digits", "--against", "webp", "-o", str(tmp_path / "out")])

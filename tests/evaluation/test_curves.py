@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from narrows.evaluation import curves
-from narrows.evaluation.curves import Coded, Curve, Point, bd_rate, measure, rate_at
+from narrows.evaluation.curves import Curve, Point, bd_rate, measure, rate_at
+from narrows.evaluation.rivals import Coded
 from narrows.io.arrays import Array
 
 

@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 import narrows
 from narrows.data.samples import Samples
 from narrows.evaluation import pictures
-from narrows.evaluation.report import evaluate
+from narrows.evaluation.report import evaluate, linear
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,9 @@ def test_progress_of_an_evaluation_is_reported_to_its_end(conv, pictures_of) -> 
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
 
 
-def test_psnr_is_told_of_pca_too(digits: Samples) -> None:
+def test_pca_is_measured_too_and_clipping_it_to_the_range_helps(digits: Samples) -> None:
     model = narrows.build(digits.description, "dense", 8)
     list(narrows.fit(model, digits, narrows.Settings(steps=2)))
-    found = evaluate(model, digits)
-    assert 10 < found.pca_psnr_db <= found.pca_clipped_psnr_db < 40
+    pca, clipped = linear(model, digits)
+    assert 10 < pca.psnr_db <= clipped.psnr_db < 40
+    assert pca.name == "PCA, 8 numbers"

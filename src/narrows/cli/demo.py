@@ -58,10 +58,10 @@ def command(output: Path, as_json: bool) -> None:
         assert isinstance(model, Coded)
         evaluation = report.evaluate(model, test)
         if not rows:
-            assert evaluation.pca_mse is not None
-            rows.append((f"PCA, {CODE} numbers", f"{evaluation.pca_mse:.5f}", "", ""))
+            pca, _ = report.linear(model, test)
+            rows.append((pca.name, f"{pca.mse:.5f}", "", ""))
         rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
-        results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": evaluation.pca_mse})
+        results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": pca.mse})
     assert isinstance(model, Coded)
     written = pictures.draw(model, test, evaluation, output)
     restored = _denoise(training, test, output)
@@ -70,7 +70,7 @@ def command(output: Path, as_json: bool) -> None:
         denoised = {"psnr_db": ours.psnr_db, "damaged_psnr_db": damaged.psnr_db}
         show.result_json({"runs": results, "denoised": denoised, "pictures": [str(p) for p in written]})
         return
-    show.result_table("Error on digits that no network has seen", rows, ("", "MSE a value", "PSNR dB", "seconds"))
+    show.result_table("Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds"))
     show.result(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
     lines = [restored.damaged, *restored.rivals, restored.restored]
     show.result_table(

@@ -1,4 +1,4 @@
-"""How training went and where the codes lie: the two pictures of ``figures.py`` that have real axes."""
+"""How training went and where the codes lie: the two pictures of `figures` that have real axes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from narrows.errors import DataError
@@ -16,7 +16,7 @@ from narrows.evaluation._panels import ACCENT, INK, Box
 
 MOST_POINTS = 5000
 MOST_CLASSES = 20
-EXACT = 1e-12  # an error of PCA below this is rounding: it kept everything, and shares of it mean nothing
+EXACT = 1e-12  # a PCA error below this is rounding: PCA kept everything, and ratios to it mean nothing
 
 
 def loss_curve(
@@ -31,17 +31,16 @@ def loss_curve(
 ) -> Figure:
     """Training loss and validation error against the training step, on a logarithmic axis.
 
-    Errors are mean squared errors per value, the values' range scaled to 0..1. ``losses`` belong to
-    ``steps`` and ``validation_mse`` to ``validation_steps``; either pair may be empty. ``pca_mse`` is the
-    error of PCA with as many numbers as the code has; with ``in_bits``, errors are what a code costs, in bits per
-    value, the error it leaves counted in bits too. ``held_out`` says whether validation samples were kept
-    out of training.
+    Errors are mean squared errors per value, with values scaled to 0..1. `losses` belong to `steps` and
+    `validation_mse` to `validation_steps`; either pair may be empty. `pca_mse` is the error of PCA with as many
+    numbers as the code. With `in_bits`, errors are bits per value: those of the code and those for the error that it
+    leaves. `held_out` says whether the validation samples were kept out of training.
     """
     training, validation = _positive(steps, losses), _positive(validation_steps, validation_mse)
     curves = [curve for curve in (training, validation) if curve.size]
     pca = [pca_mse] if pca_mse is not None and EXACT < pca_mse < np.inf else []
     if not curves:
-        raise DataError("no loss to draw: there is no step with a loss above 0")
+        raise DataError("no loss to draw: no step has a loss above 0")
     note = "Mean squared error per value (0 to 1 being the values' full range); lower is better."
     if in_bits:
         note = "Bits of the code per value, the error that it leaves counted in bits too; lower is better."
@@ -64,7 +63,10 @@ def loss_curve(
     alone = 1 if len(np.unique(all_steps)) == 1 else 0
     axes.set_yscale("log")
     axes.set(ylim=(low, high), xlim=(all_steps.min() - alone, all_steps.max() + alone))
-    _plain_ticks(axes, np.log10(high / low))
+    decades = np.log10(high / low)
+    levels = MaxNLocator(6) if decades < 0.8 else LogLocator(subs=(1, 2, 5) if decades < 3 else (1,))
+    panels.plain_ticks(axes.yaxis, levels, ".4g")
+    panels.plain_ticks(axes.xaxis, MaxNLocator(7, integer=True), ",.0f")
     axes.set_xlabel("training step (batches seen)", size=9)
     axes.set_ylabel(f"{'bits' if in_bits else 'mean squared error'} per value (log scale)", size=9)
     axes.grid(color="0.9", lw=0.6)
@@ -91,12 +93,12 @@ def loss_curve(
 def code_map(
     codes: ArrayLike, labels: ArrayLike | None = None, *, total: int | None = None, which: str = ""
 ) -> Figure:
-    """The code of each sample as a point on a plane, coloured by its label where there is one.
+    """The code of each sample as a point on a plane, coloured by its label if there is one.
 
-    ``codes`` (N, K) or (N, K, h, w); with K > 2 the plane is that of the two directions in which the codes
-    vary most (PCA). ``labels`` (N,) are classes, or numbers where there are more than 20 different ones.
-    Of more than 5000 samples 5000 are drawn, evenly picked; ``total`` says of how many the codes given are some,
-    ``which`` what their numbers are.
+    `codes` (N, K) or (N, K, h, w); with K > 2 the plane is that of the two directions in which the codes
+    vary most (PCA). `labels` (N,) are classes, or numbers if there are more than 20 different ones. At most 5000
+    samples are drawn, evenly picked; `total` says how many samples there are in all, `which` what the numbers of
+    the code are.
     """
     every = np.asarray(codes, dtype=float)
     count = len(every)
@@ -104,7 +106,7 @@ def code_map(
         raise DataError(f"codes of shape {every.shape}: give finite numbers, (N, K) with N and K at least 1")
     label = None if labels is None else np.asarray(labels)
     if label is not None and label.shape != (count,):
-        raise DataError(f"{count} codes but labels of shape {label.shape}: give one label a sample")
+        raise DataError(f"{count} codes but labels of shape {label.shape}: give one label per sample")
     picked = np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)
     points, names, note = _plane(every.reshape(count, -1)[picked])
     label = None if label is None else label[picked]
@@ -137,7 +139,7 @@ def code_map(
     dots: dict[str, Any] = {"s": float(np.clip(6000 / len(points), 5, 40)), "alpha": 0.7, "lw": 0}
 
     if label is not None and len(classes) <= MOST_CLASSES:
-        _colour_classes(axes, plot, points, np.searchsorted(classes, label), classes, dots)
+        _colour_classes(axes, plot, points, label, dots)
     elif label is not None and numeric:
         drawn = axes.scatter(points[:, 0], points[:, 1], c=label, cmap="viridis", **dots)
         figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0, 0.03, 1)), label="label")
@@ -156,7 +158,7 @@ def _beside(ratio: float) -> str:
 
 
 def _label_ends(axes: Axes, height: float, ends: list[tuple[float, str, str]]) -> None:
-    """Value, words and colour of each curve's end, written beside it without overlaps."""
+    """Value, words and colour of each curve's end, written next to it without overlaps."""
     low, high = np.log(axes.get_ylim())
     wanted = np.array([[0, (np.log(value) - low) / (high - low) * height] for value, _, _ in ends])
     sizes = np.array([[1, 0.2 + 0.17 * words.count("\n")] for _, words, _ in ends])
@@ -166,14 +168,10 @@ def _label_ends(axes: Axes, height: float, ends: list[tuple[float, str, str]]) -
 
 
 def _colour_classes(
-    axes: Axes,
-    plot: Box,
-    points: NDArray[np.float64],
-    which: NDArray[np.intp],
-    classes: NDArray[Any],
-    dots: dict[str, Any],
+    axes: Axes, plot: Box, points: NDArray[np.float64], label: NDArray[Any], dots: dict[str, Any]
 ) -> None:
-    """Points (N, 2) in the colour of their class, ``which`` (N,), with a key and a name at each centre."""
+    """Points (N, 2) in the colour of their class, with a key and a name at each centre."""
+    classes, which = np.unique(label, return_inverse=True)
     palette = matplotlib.colormaps["tab10" if len(classes) <= 10 else "tab20"]
     axes.scatter(points[:, 0], points[:, 1], color=palette(which), **dots)
     handles = [Line2D([], [], marker="o", ls="", color=palette(i)) for i in range(len(classes))]
@@ -188,17 +186,8 @@ def _colour_classes(
     placed = panels.separate(place.transform(centres) * inches, sizes, Box(0, 0, plot.width, plot.height))
     for i, (x, y) in enumerate(placed / inches):
         box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": palette(i), "alpha": 0.85}
-        axes.text(
-            x,
-            y,
-            names[i],
-            transform=axes.transAxes,
-            size=8.5,
-            ha="center",
-            va="center",
-            bbox=box,
-            parse_math=False,
-        )
+        style: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box, "parse_math": False}
+        axes.text(x, y, names[i], transform=axes.transAxes, size=8.5, **style)
 
 
 def _positive(steps: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
@@ -213,16 +202,6 @@ def _smooth(curve: NDArray[np.float64]) -> NDArray[np.float64]:
         return curve
     parts = np.array_split(curve, 100, axis=1)
     return np.array([[part[0].mean() for part in parts], [np.median(part[1]) for part in parts]])
-
-
-def _plain_ticks(axes: Axes, decades: float) -> None:
-    """Ticks such as 0.02, where matplotlib's own would be powers of ten, or none in less than a decade."""
-    subs = (1, 2, 5) if decades < 3 else (1,)
-    axes.yaxis.set_major_locator(MaxNLocator(6) if decades < 0.8 else LogLocator(subs=subs))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
 def _plane(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str], str]:

@@ -1,28 +1,39 @@
-"""What a model's bytes buy beside the general formats: the curves, and the same images at equal bytes.
+"""A model compared with the general formats in two pictures: the curves, and the same images at equal bytes.
 
 Next door: `against` computes what is drawn here, `_panels` draws samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
 
 from narrows.data.batches import centre_crop
 from narrows.evaluation import _panels as panels
-from narrows.evaluation._panels import ACCENT, Box, write
-from narrows.evaluation.against import Comparison, Shown
+from narrows.evaluation._panels import ACCENT, GAP, Box, write
+from narrows.evaluation.curves import Comparison
+from narrows.io.arrays import Array
 
 COLOURS = {"jpeg": "#7f7f7f", "webp": "#1b7f5c", "avif": "#3f6a9a", "jxl": "#7a4fa3", "png": "0.45"}
-CROP = 160  # pixels a side of which a picture at equal bytes shows the middle
-GAP = 0.07
+CROP = 160  # pixels per side; of larger images the middle is shown at equal bytes
 BEYOND_DB = 6.0  # how far above our best point the rivals' curves are followed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One codec's row of a picture at equal bytes: bytes per image over the whole set, and what came back."""
+
+    title: str
+    bytes_each: float
+    images: tuple[Array, ...]
+    psnrs_db: tuple[float, ...]
 
 
 def rate_distortion(comparison: Comparison) -> Figure:
@@ -44,25 +55,18 @@ def rate_distortion(comparison: Comparison) -> Figure:
     figure, axes = panels.open_plot(9.0, 5.4, plot, title, note)
     axes.set_xscale("log")
     axes.set(xlim=(min(rates) / 1.15, max(rates) * 1.15), ylim=(min(levels) - 0.7, max(levels) + 0.7))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    panels.plain_ticks(axes.xaxis, LogLocator(subs=(1, 2, 5)), ".4g")
     axes.set_xlabel("bits per pixel (log scale): further left is smaller", size=9)
     axes.set_ylabel("PSNR in dB, mean over images: higher is closer to the original", size=9)
     axes.grid(color="0.9", lw=0.6)
 
-    def to_bytes(bits: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(bits, float) * (pixels / 8)
+    def times(factor: float) -> Callable[[ArrayLike], NDArray[np.float64]]:
+        return lambda values: np.asarray(values, float) * factor
 
-    def to_bits(count: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(count, float) / (pixels / 8)
-
-    top = axes.secondary_xaxis("top", functions=(to_bytes, to_bits))
-    top.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    top.xaxis.set_minor_locator(NullLocator())
-    top.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+    top = axes.secondary_xaxis("top", functions=(times(pixels / 8), times(8 / pixels)))
+    panels.plain_ticks(top.xaxis, LogLocator(subs=(1, 2, 5)), ",.4g")
     top.tick_params(labelsize=8)
-    top.set_xlabel("bytes an image", size=9)
+    top.set_xlabel("bytes per image", size=9)
 
     ends: list[tuple[float, float, str, str]] = []
     for curve, front in zip(curves, shown[1:], strict=True):
@@ -85,7 +89,7 @@ def rate_distortion(comparison: Comparison) -> Figure:
 
 
 def at_equal_bytes(rows: Sequence[Shown]) -> Figure:
-    """The same images by each codec at about the same bytes: the original on top, a row a codec."""
+    """The same images by each codec at about the same bytes: the original on top, then a row for each codec."""
     first = rows[0].images
     cropped = any(max(image.shape[:2]) > CROP for image in first)
     views = [[centre_crop(i, CROP) if max(i.shape[:2]) > CROP else i for i in row.images] for row in rows]
@@ -96,7 +100,7 @@ def at_equal_bytes(rows: Sequence[Shown]) -> Figure:
     note = "Below each image its PSNR in dB (higher is closer to the original; bold: the highest). Bytes are those "
     note += "of the whole set divided by its images, headers counted, the model of narrows not. Each format has the "
     note += "best quality that needs no more bytes than narrows; one that cannot be so small is at its smallest. "
-    note += f"Shown is the middle of each image, {CROP} pixels a side; the PSNR is of all of it." if cropped else ""
+    note += f"Shown is the middle of each image, {CROP} pixels per side; the PSNR is of all of it." if cropped else ""
     figure, axes = panels.open_sheet(left + len(first) * (wide + GAP) + 0.05, len(rows) * down, title, note)
     best = np.max([row.psnrs_db for row in rows[1:]], axis=0)
     for number, (row, images) in enumerate(zip(rows, views, strict=True)):
@@ -118,7 +122,7 @@ def at_equal_bytes(rows: Sequence[Shown]) -> Figure:
 
 
 def _headline(comparison: Comparison) -> tuple[str, str]:
-    title = "What the bytes buy: narrows beside the general formats"
+    title = "narrows compared with the general formats"
     gains = {c.title: comparison.difference(c).percent for c in comparison.rivals}
     known = {name: gain for name, gain in gains.items() if gain is not None}
     if known:
@@ -130,17 +134,16 @@ def _headline(comparison: Comparison) -> tuple[str, str]:
     note = f"Mean over {comparison.images:,} images; bytes are those of whole files, headers counted. "
     note += "Up and to the left is better. Each format is used in the way that is best for it at each rate"
     sheet = any(p.how.startswith("on one sheet") for c in comparison.rivals for p in c.front())
-    note += ": one file an image, or all on one sheet. " if sheet else ". "
+    note += ": one file per image, or all on one sheet. " if sheet else ". "
     if comparison.ours.points[0].model_bytes:
-        note += (
-            f"Dashed: one archive of these images and its model ({comparison.ours.points[0].model_bytes:,} bytes), "
-        )
+        model_bytes = comparison.ours.points[0].model_bytes
+        note += f"Dashed: one archive of these images and its model ({model_bytes:,} bytes), "
         note += "whose share shrinks as an archive grows. "
     return title, note + " ".join(f"{n[0].upper()}{n[1:]}." for n in comparison.notes)
 
 
 def _label(axes: Axes, plot: Box, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Each curve's name at the right of the point given with it, moved apart."""
+    """The name of each curve to the right of its point; names that overlap are moved apart."""
     place = axes.transData + axes.transAxes.inverted()
     inches = np.array([plot.width, plot.height])
     points = place.transform([(x, y) for x, y, _, _ in ends]) * inches
@@ -150,12 +153,5 @@ def _label(axes: Axes, plot: Box, ends: Sequence[tuple[float, float, str, str]])
     left = (placed - np.column_stack([sizes[:, 0] / 2, np.zeros(len(ends))])) / inches
     for (x, y), (_, _, name, colour) in zip(left, ends, strict=True):
         behind = {"boxstyle": "square,pad=0.1", "fc": "white", "lw": 0, "alpha": 0.8}
-        style: dict[str, Any] = {
-            "size": 9,
-            "color": colour,
-            "va": "center",
-            "weight": "bold",
-            "bbox": behind,
-            "zorder": 6,
-        }
-        axes.text(x, y, name, transform=axes.transAxes, **style)
+        where: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "zorder": 6}
+        axes.text(x, y, name, size=9, color=colour, weight="bold", bbox=behind, **where)

@@ -1,14 +1,17 @@
-"""How one sample is drawn and the sheets to draw on; ``figures.py`` composes these into pictures."""
+"""How one sample is drawn, and the sheets to draw on. `figures`, `_charts` and `_curves_chart` compose pictures."""
 
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, Locator, NullLocator
 from numpy.typing import NDArray
 
 from narrows.errors import DataError
@@ -20,6 +23,7 @@ ACCENT = "#d95f02"
 INK = "#3f6a9a"
 TOO_HIGH, TOO_LOW = "#b2182b", "#2166ac"
 MOST_BARS = 64
+GAP = 0.07  # inches between two panels
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,10 @@ class Box:
 
 
 def open_sheet(width: float, height: float, title: str, note: str) -> tuple[Figure, Axes]:
-    """A new figure and axes that cover all of it, in inches, (0, 0) being at the left below the header.
+    """A new figure and axes that cover all of it, in inches; (0, 0) is at the left below the header.
 
-    One pair of axes for hundreds of panels draws ten times faster than one pair each, and text placed in
-    inches cannot collide with panels placed in inches. The sheet is wide enough for its title.
+    One pair of axes for hundreds of panels draws ten times faster than one pair each, and text and panels that are
+    both placed in inches cannot collide.
     """
     figure, width, header = _open(width, height, title, note)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -47,7 +51,7 @@ def open_sheet(width: float, height: float, title: str, note: str) -> tuple[Figu
 
 
 def open_plot(width: float, height: float, plot: Box, title: str, note: str) -> tuple[Figure, Axes]:
-    """A new figure with axes for a plot at ``plot``, measured like a sheet's boxes."""
+    """A new figure with axes at `plot`, measured like a sheet's boxes."""
     figure, width, header = _open(width, height, title, note)
     total = height + header
     bottom = 1 - (header + plot.y + plot.height) / total
@@ -62,28 +66,32 @@ def _open(width: float, height: float, title: str, note: str) -> tuple[Figure, f
     titles, notes = textwrap.wrap(title, int(width * 9.9)), textwrap.wrap(note, int(width * 15.5))
     header = 0.22 + 0.19 * len(titles) + 0.15 * len(notes)
     figure = Figure(figsize=(width, height + header))
-    for lines, top, size, weight in (
-        (titles, 0.08, 11, "bold"),
-        (notes, 0.14 + 0.19 * len(titles), 8.5, "normal"),
-    ):
+    for lines, top, size, weight in (titles, 0.08, 11, "bold"), (notes, 0.14 + 0.19 * len(titles), 8.5, "normal"):
         y = 1 - top / (height + header)
         figure.text(0.1 / width, y, "\n".join(lines), size=size, weight=weight, va="top", parse_math=False)
     return figure, width, header
 
 
+def plain_ticks(axis: Axis, locator: Locator, form: str) -> None:
+    """Ticks in this format, such as 0.02, instead of matplotlib's powers of ten; no minor ones."""
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:{form}}"))
+
+
 def write(axes: Axes, x: float, y: float, text: str, size: float = 8, **style: Any) -> None:
-    """Text with the middle of its upper edge at (x, y) inches unless ``style`` says otherwise."""
+    """Text with the middle of its upper edge at (x, y) inches unless `style` says otherwise."""
     axes.text(x, y, text, size=size, parse_math=False, **({"ha": "center", "va": "top"} | style))
 
 
 def shorten(name: str, width: float) -> str:
-    """``name`` without its middle where it would be wider than ``width`` inches at size 7."""
+    """`name` without its middle if it would be wider than `width` inches at size 7."""
     room = max(int(width * 17), 6)
     return name if len(name) <= room else f"{name[: room // 3 - 1]}…{name[-(room - room // 3) :]}"
 
 
 def broken(name: str, width: float) -> str:
-    """``name`` in up to four lines of ``width`` inches at size 7, so that the file can be found by it."""
+    """`name` in up to four lines of `width` inches at size 7, so that the file can be found by it."""
     room = max(int(width * 17), 6)
     if len(name) > 4 * room:
         name = f"{name[: room - 1]}…{name[-3 * room :]}"
@@ -91,7 +99,7 @@ def broken(name: str, width: float) -> str:
 
 
 def number(value: float) -> str:
-    """``value`` to three digits, those at its end kept so that numbers below each other line up."""
+    """`value` to three digits, with trailing zeros, so that numbers below each other line up."""
     if value == 0:
         return "0"
     words = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:#.3g}".rstrip(".")
@@ -99,7 +107,7 @@ def number(value: float) -> str:
 
 
 def check(samples: Samples) -> None:
-    """Raise :class:`DataError` unless there is a sample and each is one that can be drawn."""
+    """Raise `DataError` unless there is a sample and each can be drawn."""
     if not len(samples):
         raise DataError("no sample to draw: give at least one")
     for sample in samples:
@@ -129,10 +137,10 @@ def limits_of(samples: Samples, value_range: Range | None) -> Range:
 
 
 def comparable(reference: Samples, *groups: Samples) -> tuple[list[list[NDArray[Any]]], str]:
-    """The groups of samples on one scale, and a sentence on how to read a panel that is no image.
+    """The groups of samples on one scale, and a sentence on how to read a panel that is not an image.
 
-    A table's columns may be in units so different that one scale would show nothing but the largest: then
-    every column of floats is scaled to its own range in ``reference``.
+    The columns of a table may have units so different that one scale would only show the largest: then
+    every column of floats is scaled to its own range in `reference`.
     """
     first = reference[0]
     if first.ndim == 3:
@@ -151,17 +159,17 @@ def comparable(reference: Samples, *groups: Samples) -> tuple[list[list[NDArray[
 
 
 def panel_size(samples: Samples, width: float) -> tuple[float, float]:
-    """Width and height in inches of panels that fit the samples with little room to spare."""
+    """Width and height in inches of panels for the samples, about `width` wide."""
     if not is_image(samples[0]):
         return width, width * 0.7
     shape = float(np.median([sample.shape[0] / sample.shape[1] for sample in samples]))
     shape = min(max(shape, 0.4), 2.5)
-    # The same area whatever the shape, so that neither wide nor tall images come out tiny.
+    # The same area for every shape, so that neither wide nor tall images come out tiny.
     return width / shape**0.5, width * shape**0.5
 
 
 def as_colours(image: NDArray[Any], limits: Range) -> NDArray[np.float64]:
-    """An image (H, W, 1 to 4) with values in ``limits`` as colours (H, W, 3) in 0..1.
+    """An image (H, W, 1 to 4) with values in `limits` as colours (H, W, 3) in 0..1.
 
     An even number of channels ends in opacity (straight alpha); it is laid over a light checkerboard.
     """
@@ -177,7 +185,7 @@ def as_colours(image: NDArray[Any], limits: Range) -> NDArray[np.float64]:
 
 
 def draw_sample(axes: Axes, box: Box, sample: NDArray[Any], limits: Range) -> None:
-    """One sample in ``box``: an image as it is, a short vector as bars, a long one or a signal as lines."""
+    """One sample in `box`: an image as it is, a short vector as bars, a long one or a signal as lines."""
     if is_image(sample):
         _place(axes, box, as_colours(sample, limits))
     else:
@@ -188,13 +196,13 @@ def rows_of(rows: dict[str, list[NDArray[Any]]], title: str, note: str, limits: 
     """Samples in named rows, one above the other."""
     first = next(iter(rows.values()))
     wide, tall = panel_size(first, min(max(9 / len(first), 0.95), 2.5))
-    left = 1.35
-    figure, axes = open_sheet(left + len(first) * (wide + 0.07) + 0.1, len(rows) * (tall + 0.07) + 0.1, title, note)
+    across, down, left = wide + GAP, tall + GAP, 1.35
+    figure, axes = open_sheet(left + len(first) * across + 0.1, len(rows) * down + 0.1, title, note)
     for row, (name, samples) in enumerate(rows.items()):
-        y = row * (tall + 0.07) + 0.05
+        y = row * down + 0.05
         write(axes, left - 0.1, y + tall / 2, name, 9, ha="right", va="center")
         for column, sample in enumerate(samples):
-            draw_sample(axes, Box(left + column * (wide + 0.07), y, wide, tall), sample, limits)
+            draw_sample(axes, Box(left + column * across, y, wide, tall), sample, limits)
     return figure
 
 
@@ -204,7 +212,7 @@ def mean_of_channels(sample: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def draw_difference(axes: Axes, box: Box, difference: NDArray[np.float64], bound: float) -> None:
-    """A difference (H, W), (T,) or (D,) in ``box``: red above 0 and blue below, fullest at ``bound``."""
+    """A difference (H, W), (T,) or (D,) in `box`: red above 0 and blue below, fullest at `bound`."""
     if difference.ndim == 2:
         _place(axes, box, difference, cmap="RdBu_r", vmin=-bound, vmax=bound)
     else:
@@ -212,7 +220,6 @@ def draw_difference(axes: Axes, box: Box, difference: NDArray[np.float64], bound
 
 
 def frame(axes: Axes, box: Box, colour: str = "0.75", line: float = 0.6) -> None:
-    """An outline around ``box``."""
     axes.add_patch(Rectangle((box.x, box.y), box.width, box.height, fill=False, ec=colour, lw=line))
 
 
@@ -221,8 +228,7 @@ def _place(axes: Axes, box: Box, pixels: NDArray[np.float64], **colouring: Any) 
     inch = min(box.width / columns, box.height / rows)
     width, height = inch * columns, inch * rows
     inner = Box(box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height)
-    extent = (inner.x, inner.x + width, inner.y + height, inner.y)
-    axes.imshow(pixels, extent=extent, aspect="auto", **colouring)
+    axes.imshow(pixels, extent=(inner.x, inner.x + width, inner.y + height, inner.y), aspect="auto", **colouring)
     frame(axes, inner)
 
 
@@ -230,17 +236,16 @@ def _plot(axes: Axes, box: Box, values: NDArray[np.float64], limits: Range, colo
     low, high = limits
     heights = box.y + box.height * (high - np.clip(np.append(values, 0.0), low, high)) / (high - low)
     zero, heights = heights[-1], heights[:-1].reshape(values.shape)
+    across = np.linspace(box.x, box.x + box.width, len(values))
     if values.ndim == 1 and len(values) <= MOST_BARS:
         step = box.width / len(values)
-        across = box.x + step * (np.arange(len(values)) + 0.5)
+        middles = box.x + step * (np.arange(len(values)) + 0.5)
         colour = [colours[0] if value >= 0 else colours[1] for value in values]
-        axes.vlines(across, zero, heights, colour, lw=step * 0.75 * 72).set_capstyle("butt")
+        axes.vlines(middles, zero, heights, colour, lw=step * 0.75 * 72).set_capstyle("butt")
     elif colours[0] != colours[1]:
-        across = np.linspace(box.x, box.x + box.width, len(values))
         axes.fill_between(across, zero, np.minimum(heights, zero), color=colours[0], lw=0.3)
         axes.fill_between(across, zero, np.maximum(heights, zero), color=colours[1], lw=0.3)
     else:
-        across = np.linspace(box.x, box.x + box.width, len(values))
         for channel, line in enumerate(heights.reshape(len(values), -1).T):
             axes.plot(across, line, lw=0.7, color=(INK, ACCENT, "0.4")[channel % 3])
     axes.plot([box.x, box.x + box.width], [zero, zero], color="0.5", lw=0.5)
@@ -248,28 +253,27 @@ def _plot(axes: Axes, box: Box, values: NDArray[np.float64], limits: Range, colo
 
 
 def write_limits(axes: Axes, box: Box, limits: Range) -> None:
-    """The scale of a panel that is no image: its limits beside its left edge."""
+    """The scale of a panel that is not an image: its limits at its left edge."""
     for value, y, side in ((limits[1], box.y, "top"), (limits[0], box.y + box.height, "bottom")):
         write(axes, box.x - 0.04, y, number(value), 6.5, ha="right", va=side, color="0.35")
 
 
 def separate(centres: NDArray[np.float64], sizes: NDArray[np.float64], area: Box) -> NDArray[np.float64]:
-    """Centres (n, 2) of labels of the given sizes (n, 2), moved apart until none overlap, inside ``area``."""
+    """Centres (n, 2) of labels of the given sizes (n, 2), moved apart until none overlap, inside `area`."""
     centres = centres.astype(float)
     low = np.array([area.x, area.y]) + sizes / 2
     high = np.array([area.x + area.width, area.y + area.height]) - sizes / 2
     for _ in range(300):
         moved = False
-        for i in range(len(centres)):
-            for j in range(i):
-                away = centres[i] - centres[j]
-                overlap = (sizes[i] + sizes[j]) / 2 - np.abs(away)
-                if (overlap > 1e-6).all():
-                    axis = int(overlap.argmin())
-                    push = (overlap[axis] / 2 + 1e-3) * (1 if away[axis] >= 0 else -1)
-                    centres[i, axis] += push
-                    centres[j, axis] -= push
-                    moved = True
+        for j, i in combinations(range(len(centres)), 2):
+            away = centres[i] - centres[j]
+            overlap = (sizes[i] + sizes[j]) / 2 - np.abs(away)
+            if (overlap > 1e-6).all():
+                axis = int(overlap.argmin())
+                push = (overlap[axis] / 2 + 1e-3) * (1 if away[axis] >= 0 else -1)
+                centres[i, axis] += push
+                centres[j, axis] -= push
+                moved = True
         centres = np.minimum(np.maximum(centres, low), np.maximum(high, low))
         if not moved:
             break

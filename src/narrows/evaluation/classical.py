@@ -1,8 +1,8 @@
-"""The classical ways to restore, each by a well-kept library, for damaged images of any size.
+"""The classical methods of restoring, each by a well-kept library, for damaged images of any size.
 
 All take an image as it is seen, `(h, w, C)` of floats in 0..1, with its noise level or its known pixels `(h, w)` and
-the scale, and give `(h scale, w scale, C)`, one for each of a few dials. Next door: `restored` measures them beside a
-model.
+the scale, and give `(h scale, w scale, C)`, one for each of a few settings.
+Next door: `restored` compares them with a model.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from narrows.degradations import Task
 
 Floats = npt.NDArray[np.float32]
 TV_WEIGHTS, NLM_STRENGTHS = (0.7, 1.4, 2.8, 4.2), (0.5, 0.8)  # of the level
-LEVEL = 0.1  # of noise, where none is known
+LEVEL = 0.1  # of noise, if it is not known
 INPAINT_RADIUS = 3  # pixels
-SMALL = 16  # pixels a side, below which wavelets have no room
+SMALL = 16  # pixels per side, below which wavelets have no room
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One damaged image and what is known of it."""
+    """One damaged image and what is known about it."""
 
     image: Floats
     level: float | None
@@ -39,12 +39,11 @@ Way = Callable[[Seen], list[Floats]]
 
 
 def ways(task: Task) -> dict[str, Way]:
-    """The ways by their names; those of OpenCV only where it is installed."""
-    opencv = importlib.util.find_spec("cv2") is not None
-    telea = {"Telea": partial(_opencv, "INPAINT_TELEA"), "Navier-Stokes": partial(_opencv, "INPAINT_NS")}
+    """The methods by their names; those of OpenCV only if it is installed."""
+    opencv = {"Telea": partial(_opencv, "INPAINT_TELEA"), "Navier-Stokes": partial(_opencv, "INPAINT_NS")}
     known: dict[Task, dict[str, Way]] = {
         "denoise": {"total variation": _total_variation, "wavelets": _wavelets, "non-local means": _nlm},
-        "inpaint": {"linear": _linear, "biharmonic": _biharmonic, **(telea if opencv else {})},
+        "inpaint": {"linear": _linear, "biharmonic": _biharmonic, **({} if missing_packages("inpaint") else opencv)},
         "colourise": {},
         "upscale": {"Lanczos": _lanczos},
     }
@@ -52,7 +51,7 @@ def ways(task: Task) -> dict[str, Way]:
 
 
 def missing_packages(task: Task) -> str | None:
-    """What could be installed to have more of them, as a note; None where nothing is missing."""
+    """What to install to have more of them, as a note; None if nothing is missing."""
     if task == "inpaint" and importlib.util.find_spec("cv2") is None:
         return "Telea and Navier-Stokes need a package: pip install 'narrows[rivals]'"
     return None
@@ -90,7 +89,7 @@ def _like(found: npt.ArrayLike, seen: Seen) -> Floats:
 
 
 def _plane(seen: Seen) -> tuple[Floats, int | None]:
-    """The image as scikit-image takes it, which knows no grey of one channel, and its axis of channels."""
+    """The image as scikit-image takes it, where grey has no axis of channels, and that axis."""
     return (seen.image[..., 0], None) if seen.image.shape[2] == 1 else (seen.image, 2)
 
 

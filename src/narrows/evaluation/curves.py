@@ -1,12 +1,12 @@
 """Rate-distortion curves: what a codec's bytes buy at a ladder of qualities, and one curve against another.
 
-Next door: `rivals` holds the general formats, `against` sets a model beside them.
+Next door: `rivals` has the general formats, `against` compares a model with them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,37 +15,21 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from narrows.data.samples import Description
 from narrows.evaluation.metrics import Floats, psnr_db, squared_errors, ssim
+from narrows.evaluation.rivals import Coder
 from narrows.io.arrays import Array
 
 BATCH_VALUES = 1 << 22
-SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than all codecs but ours; so many tell enough
-MS_SSIM_SIDE = 176  # an 11-pixel window at the fifth scale; fewer scales would be another measure
-
-
-@dataclass(frozen=True)
-class Coded:
-    """What a codec made of a set of images: bytes on disk, the images that came back, and seconds taken.
-
-    `data_bytes` counts everything that is stored, headers too, but the model; that is `model_bytes`.
-    """
-
-    data_bytes: int
-    images: list[Array]
-    encode_seconds: float
-    decode_seconds: float
-    model_bytes: int = 0
-
-
-Coder = Callable[[Sequence[Array], int], Coded]
-"""Images `(H, W, C)`, uint8, through bytes and back at one quality."""
+SIMILARITY_PIXELS = 2_000_000  # SSIM takes far longer than the general codecs; this many pixels are enough
+LEVELS = 3  # PSNRs at which rates are compared in a table
+MS_SSIM_SIDE = 176  # an 11-pixel window at the fifth scale; fewer scales would be a different measure
 
 
 @dataclass(frozen=True)
 class Point:
     """One quality of one codec over a set; bytes and seconds are of the whole set, the rest means over images.
 
-    `how` is the way in which the codec was used, such as "one file each". `ssim` and `ms_ssim` are None where an
-    image is too small for them (5 and 176 pixels a side).
+    `how` is the way in which the codec was used, such as "one file each". `ssim` and `ms_ssim` are None if an image
+    is too small for them (5 and 176 pixels per side).
     """
 
     how: str
@@ -75,7 +59,7 @@ class Curve:
 
     @property
     def exact(self) -> bool:
-        """Whether there is one quality only, as in PNG: no curve but a point, which gives back everything."""
+        """Whether there is one quality only, which loses nothing, as in PNG: a point instead of a curve."""
         return len({point.quality for point in self.points}) == 1
 
     def front(self) -> tuple[Point, ...]:
@@ -98,7 +82,7 @@ class Curve:
 class Difference:
     """BD-rate: how many per cent more (above 0) or fewer (below 0) bytes at equal PSNR, between two PSNRs.
 
-    All three are None where the curves share no PSNR; `words` says so, or says it all in one line.
+    All three are None if the curves share no PSNR; `words` says so, or gives the result in one line.
     """
 
     percent: float | None
@@ -107,26 +91,43 @@ class Difference:
     words: str
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Our curve and those of the rivals over the same images, `pixels` in all; `notes` are for the reader."""
+
+    images: int
+    pixels: int
+    ours: Curve
+    rivals: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    def difference(self, rival: Curve, with_model: bool = False) -> Difference:
+        """Our bytes against a rival's at equal PSNR."""
+        return bd_rate(self.ours, rival, with_model)
+
+    def levels(self) -> tuple[int, ...]:
+        """Whole PSNRs in dB, evenly picked from those that we reach."""
+        front = self.ours.front()
+        levels = np.linspace(front[0].psnr_db, front[-1].psnr_db, LEVELS + 2)[1:-1]
+        return tuple(sorted({round(level) for level in levels}))
+
+
 def measure(
     coder: Coder, images: Sequence[Array], quality: int, how: str = "", reference: Sequence[Array] | None = None
 ) -> Point:
-    """Code `images` and compare what comes back with `reference`, or with `images` where that is None.
+    """Code `images` and compare what comes back with `reference`, by default the images as they look on white.
 
-    Both sides are compared as they look on white, see `on_white`; PSNR is that of each image's 8-bit values,
-    averaged over images.
+    PSNR is that of each image's 8-bit values on white, averaged over images.
     """
     coded = coder(images, quality)
     reference = on_white(images) if reference is None else reference
     back = on_white(coded.images)
     description = Description((0, 0, reference[0].shape[2]), "uint8", 0.0, 255.0, len(reference))
-    errors = [
-        squared_errors(a, b, description) / a[0].size for a, b in zip(_runs(reference), _runs(back), strict=True)
-    ]
+    runs = zip(_runs(reference), _runs(back), strict=True)
+    errors = [squared_errors(a, b, description) / a[0].size for a, b in runs]
     pixels = sum(image.shape[0] * image.shape[1] for image in reference)
     chosen = spread(reference, SIMILARITY_PIXELS)
-    some = [[images[i] for i in chosen] for images in (reference, back)]
-    similarities = [ssim(a, b, description) for a, b in zip(*map(_runs, some), strict=True)]
-    multiscale = [_ms_ssim(a, b) for a, b in zip(*map(_runs, some), strict=True)]
+    some = list(zip(*(_runs([images[i] for i in chosen]) for images in (reference, back)), strict=True))
     return Point(
         how=how,
         quality=quality,
@@ -135,8 +136,8 @@ def measure(
         bits_per_pixel=8 * coded.data_bytes / pixels,
         bits_per_pixel_with_model=8 * (coded.data_bytes + coded.model_bytes) / pixels,
         psnr_db=float(psnr_db(np.concatenate(errors)).mean()),
-        ssim=_mean(similarities),
-        ms_ssim=_mean(multiscale),
+        ssim=_mean([ssim(a, b, description) for a, b in some]),
+        ms_ssim=_mean([_ms_ssim(a, b) for a, b in some]),
         encode_seconds=coded.encode_seconds,
         decode_seconds=coded.decode_seconds,
     )
@@ -160,20 +161,14 @@ def bd_rate(ours: Curve, theirs: Curve, with_model: bool = False) -> Difference:
         return Difference(None, None, None, "no PSNR in common: {} against {}".format(*ranges))
     rates = [np.array([p.rate(with_model) for p in front]) for front in fronts]
     qualities = [np.array([p.psnr_db for p in front]) for front in fronts]
-    percent = float(
-        bjontegaard(
-            *(rates[0], qualities[0], rates[1], qualities[1]),
-            method="pchip",
-            require_matching_points=False,
-            min_overlap=0,
-        )
-    )
+    pairs = (rates[0], qualities[0], rates[1], qualities[1])
+    percent = float(bjontegaard(*pairs, method="pchip", require_matching_points=False, min_overlap=0))
     words = f"{percent:+.1f} % bytes at equal PSNR, {low:.1f} to {high:.1f} dB"
     return Difference(percent, low, high, words)
 
 
 def rate_at(curve: Curve, psnr: float, with_model: bool = False) -> float | None:
-    """Bits per pixel at this PSNR, between the curve's points as BD-rate has it; None outside them."""
+    """Bits per pixel at this PSNR, interpolated as for the BD-rate; None outside the curve."""
     from scipy.interpolate import PchipInterpolator
 
     front = curve.front()
@@ -186,7 +181,7 @@ def rate_at(curve: Curve, psnr: float, with_model: bool = False) -> float | None
 def on_white(images: Sequence[Array]) -> list[Array]:
     """Images as they look on white paper: grey `(H, W, 1)` and RGB as they are, LA and RGBA without their alpha.
 
-    Formats that know no alpha can then be compared with those that do.
+    So formats without alpha can be compared with those that have it.
     """
     flat = []
     for image in images:
@@ -198,7 +193,7 @@ def on_white(images: Sequence[Array]) -> list[Array]:
 
 
 def spread(images: Sequence[Array], pixels: int) -> list[int]:
-    """Numbers of images, evenly picked, that hold about `pixels` pixels together, at least one."""
+    """The numbers of evenly picked images that have about `pixels` pixels together, at least one."""
     total = sum(image.shape[0] * image.shape[1] for image in images)
     count = max(1, min(len(images), len(images) * pixels // max(1, total)))
     return [int(i) for i in np.linspace(0, len(images) - 1, count)]

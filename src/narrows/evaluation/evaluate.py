@@ -1,4 +1,4 @@
-"""`narrows evaluate` as a call: one kind of report for every kind of model.
+"""`narrows evaluate` as a call: one kind of report for every kind of model, as JSON values, tables and pictures.
 
 Next door: `report`, `restored` and `tables` measure; `against` compares with general formats.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from typing import Any
 from narrows.data.samples import Samples
 from narrows.data.sources import open_samples
 from narrows.errors import ModelError, SettingsError
-from narrows.evaluation import against as formats
 from narrows.evaluation import classical, figures, pictures, report, restored, tables
+from narrows.evaluation.against import OURS, contest, narrows_coder
+from narrows.evaluation.curves import Comparison, rate_at
+from narrows.evaluation.metrics import Score
+from narrows.evaluation.rivals import choose
 from narrows.io.atomic import make_folder, write_file
 from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report as Progress
@@ -60,8 +63,8 @@ class Evaluation:
 @dataclass(frozen=True)
 class Measuring:
     """What is measured and how: `data` as `open_samples` takes it, or a table; `name` is the model's, for people;
-    `against` lists general formats such as "webp,avif"; `report` is told of progress, `note` of what a person should
-    know."""
+    `against` lists general formats such as "webp,avif"; `report` is called with progress, `note` with what the user
+    should know."""
 
     data: Any
     name: str = "the model"
@@ -78,7 +81,7 @@ class Measuring:
         return samples
 
     def refuse_against(self) -> None:
-        """Raise `SettingsError` where general formats were named for a model that does not compress."""
+        """Raise `SettingsError` if general formats were named for a model that does not compress."""
         if self.against is not None:
             raise SettingsError("--against was given; it is for models that compress: leave it out")
 
@@ -105,51 +108,44 @@ def _(model: Density, how: Measuring) -> Evaluation:
 
 @_evaluate.register
 def _(model: Coded, how: Measuring) -> Evaluation:
-    contest = None if how.against is None else formats.enter(model, how.name, how.against)
+    # What cannot be compared is refused before any data is read.
+    entered = None if how.against is None else (narrows_coder(model, how.name), choose(how.against))
     samples = how.samples()
-    if contest is not None:
-        contest = contest.over(samples)
-        for note in contest.notes:
-            how.note(note)
+    compared = None if entered is None else contest(*entered, samples)
+    for note in () if compared is None else compared.notes:
+        how.note(note)
     found = report.evaluate(model, samples, how.report)
-    values, shown = report.values(found), [_of_code(model, samples, found, how.name)]
-    comparison = None
-    if contest is not None:
-        comparison = contest.compare(how.report)
-        values["against"] = comparison.to_json()
-        columns, rows = comparison.table()
-        title = f"the same {comparison.images} images in bytes; last: encoding and decoding all, in seconds"
-        shown.append(Table(title, columns, tuple(rows)))
+    linear = report.linear(model, samples)
+    lesson = found.mse * model.recipe.printed_batch if model.recipe.printed_batch else None
+    pca, clipped = linear or (None, None)
+    values: dict[str, Any] = {
+        **_values(found, "samples", "mse", "squared_error", "psnr_db", "ssim"),
+        "lesson_loss": lesson,
+        "pca_mse": pca and pca.mse,
+        "pca_clipped_mse": clipped and clipped.mse,
+        "pca_psnr_db": pca and pca.psnr_db,
+        "pca_clipped_psnr_db": clipped and clipped.psnr_db,
+        "pca": report.pca_name(model),
+    }
+    rows = tuple(
+        (name, f"{score.mse:.6f}", f"{score.squared_error:.3f}", f"{score.psnr_db:.2f}", _shown(score.ssim, ".4f"))
+        for name, score in [(_title(model, how), found), *((score.name, score) for score in linear)]
+    )
+    columns = ("", "MSE per value", "squared error per sample", "mean PSNR, dB", "SSIM")
+    shown = [Table(f"{found.samples} samples of {samples.source}", columns, rows)]
+    comparison = None if compared is None else compared.compare(how.report)
+    if comparison is not None:
+        values["against"] = comparison_values(comparison)
+        shown.append(comparison_table(comparison))
 
     def draw(folder: Path) -> list[Path]:
         written = pictures.draw(model, samples, found, folder)
-        if contest is not None and comparison is not None:
-            written += contest.draw(comparison, folder, how.report)
+        if compared is not None and comparison is not None:
+            written += compared.draw(comparison, folder, how.report)
         return written
 
-    lesson = found.lesson_loss
     lines = () if lesson is None else (f"as the lesson prints it (MSE x {model.recipe.printed_batch}): {lesson:.4f}",)
     return Evaluation(values, tuple(shown), lines, draw)
-
-
-def _of_code(model: Coded, samples: Samples, found: report.Evaluation, name: str) -> Table:
-    each = found.squared_error / found.mse if found.mse else 0.0
-
-    def row(title: str, mse: float | None, psnr: float | None, ssim: float | None) -> Row:
-        return (
-            title,
-            _shown(mse, ".6f"),
-            _shown(None if mse is None else mse * each, ".3f"),
-            _shown(psnr, ".2f"),
-            _shown(ssim, ".4f"),
-        )
-
-    rows = [row(f"{Path(name).name} ({model.specification.network})", found.mse, found.psnr_db, found.ssim)]
-    if found.pca_mse is not None:
-        rows.append(row(found.pca, found.pca_mse, found.pca_psnr_db, None))
-        rows.append(row("the same, clipped", found.pca_clipped_mse, found.pca_clipped_psnr_db, None))
-    columns = ("", "MSE a value", "squared error a sample", "PSNR dB, mean of samples", "SSIM")
-    return Table(f"{found.samples} samples of {samples.source}", columns, tuple(rows))
 
 
 @_evaluate.register
@@ -164,44 +160,46 @@ def _(model: Restoring, how: Measuring) -> Evaluation:
     if (lacking := classical.missing_packages(model.degradation.task)) is not None:
         how.note(lacking)
     found = restored.evaluate(model, samples, how.report)
-    ours = found.restored
+
+    def values_of(score: Score) -> dict[str, Any]:
+        return {"mse": float(score.errors.mean()), **_values(score, "psnr_db", "ssim")}  # images count alike
+
+    ours = values_of(found.restored)
     values = {
-        "samples": ours.samples,
-        "mse": ours.mse,
-        "squared_error": ours.mse * model.description.values if model.description.values else None,
-        "psnr_db": ours.psnr_db,
-        "ssim": ours.ssim,
+        "samples": found.restored.samples,
+        "mse": ours["mse"],
+        "squared_error": ours["mse"] * model.description.values if model.description.values else None,
+        "psnr_db": ours["psnr_db"],
+        "ssim": ours["ssim"],
         "pca_mse": None,
         "damage": str(model.degradation),
-        "damaged": _line_values(found.damaged),
+        "damaged": values_of(found.damaged),
         "rivals_samples": len(found.picked),
-        "rivals": {line.name: _line_values(line) for line in found.rivals},
+        "rivals": {score.name: values_of(score) for score in found.rivals},
     }
-    columns = ("", "samples", "PSNR dB, mean of samples", "SSIM", "seconds a megapixel")
-    title = f"{Path(how.name).name} ({model.specification.network})"
-    rows = [_line(found.damaged), _line(ours, title), *map(_line, found.rivals)]
+    columns = ("", "samples", "mean PSNR, dB", "SSIM", "seconds per megapixel")
+    rows = tuple(
+        (
+            _title(model, how) if score is found.restored else score.name,
+            f"{score.samples}",
+            f"{score.psnr_db:.2f}",
+            _shown(score.ssim, ".4f"),
+            _shown(score.seconds_per_megapixel, ".2f"),
+        )
+        for score in (found.damaged, found.restored, *found.rivals)
+    )
 
     def draw(folder: Path) -> list[Path]:
         figures.save(restored.side_by_side(model, samples, found), folder / "restored.png")
         return [folder / "restored.png"]
 
-    return Evaluation(values, (Table(f"{samples.source}, {model.degradation}", columns, tuple(rows)),), (), draw)
-
-
-def _line_values(line: restored.Line) -> dict[str, float | None]:
-    return {"mse": line.mse, "psnr_db": line.psnr_db, "ssim": line.ssim}
-
-
-def _line(line: restored.Line, name: str | None = None) -> Row:
-    similarity, seconds = _shown(line.ssim, ".4f"), _shown(line.seconds, ".2f")
-    return (name or line.name, f"{line.samples}", f"{line.psnr_db:.2f}", similarity, seconds)
+    return Evaluation(values, (Table(f"{samples.source}, {model.degradation}", columns, rows),), (), draw)
 
 
 @_evaluate.register
 def _(model: Imputer, how: Measuring) -> Evaluation:
     how.refuse_against()
     found = tables.evaluate(model, read_table(how.data))
-    lines = (*found.totals, *found.columns)
     rmse = next((line.errors for line in found.totals if line.kind == "number"), None)
     values = {
         "samples": found.rows,
@@ -209,18 +207,66 @@ def _(model: Imputer, how: Measuring) -> Evaluation:
         **dict.fromkeys(("squared_error", "psnr_db", "ssim", "pca_mse")),
         "damage": str(model.degradation),
         "ways": tables.WAYS,
-        **{line.name.replace(" ", "_"): {"cells": line.cells, "errors": line.errors} for line in found.totals},
-        "columns": {line.name: {"cells": line.cells, "errors": line.errors} for line in found.columns},
+        **{line.name.replace(" ", "_"): _values(line, "cells", "errors") for line in found.totals},
+        "columns": {line.name: _values(line, "cells", "errors") for line in found.columns},
     }
-    title = (
-        f"{how.data}, {found.rows:,} rows, {model.degradation}: RMSE of numbers, columns scaled to 0..1; "
-        "share of categories that are wrong"
-    )
+    title = f"{how.data}, {found.rows:,} rows, {model.degradation}: RMSE of numbers, columns scaled to 0..1; "
+    title += "share of categories that are wrong"
     rows = tuple(
         (line.name, f"{line.cells:,}", *(f"{e:.4f}" if line.kind == "number" else f"{e:.1%}" for e in line.errors))
-        for line in lines
+        for line in (*found.totals, *found.columns)
     )
     return Evaluation(values, (Table(title, ("", "hidden cells", *tables.WAYS), rows),))
+
+
+def comparison_values(comparison: Comparison) -> dict[str, Any]:
+    """Every point and every BD-rate as JSON values."""
+    ours, rivals = comparison.ours, comparison.rivals
+    ways = {"without_model": False, "with_model": True}
+    return {
+        "images": comparison.images,
+        "pixels": comparison.pixels,
+        "notes": list(comparison.notes),
+        "curves": {curve.name: [asdict(point) for point in curve.points] for curve in (ours, *rivals)},
+        "bd_rate": {
+            rival.name: {name: asdict(comparison.difference(rival, with_model)) for name, with_model in ways.items()}
+            for rival in rivals
+        },
+    }
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """A row for us without the model's bytes, one with them, and one for each rival."""
+    ours, levels = comparison.ours, comparison.levels()
+    rates = [f"bits per pixel at {level} dB" for level in levels]
+    columns = ("", *rates, "narrows against it", "with its model", "encode s", "decode s")
+    rows = []
+    for curve, name, with_model in (
+        (ours, OURS, False),
+        (ours, "narrows and its model", True),
+        *((rival, rival.title, False) for rival in comparison.rivals),
+    ):
+        front = curve.front()
+        name += f", exact: {front[0].bits_per_pixel:.3f}" if curve.exact else ""
+        rates = [_shown(rate_at(curve, level, with_model), ".3f") for level in levels]
+        versus = ["", ""]
+        if curve is not ours:
+            percents = [comparison.difference(curve, counted).percent for counted in (False, True)]
+            versus = ["-" if percent is None else f"{percent:+.1f} %" for percent in percents]
+        middle = front[len(front) // 2]
+        rows.append((name, *rates, *versus, f"{middle.encode_seconds:.2f}", f"{middle.decode_seconds:.2f}"))
+    title = (
+        f"bytes for the same {comparison.images} images; the last columns are seconds to encode and decode them all"
+    )
+    return Table(title, columns, tuple(rows))
+
+
+def _values(measured: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(measured, name) for name in names}
+
+
+def _title(model: Model, how: Measuring) -> str:
+    return f"{Path(how.name).name} ({model.specification.network})"
 
 
 def _shown(value: float | None, form: str) -> str:

@@ -1,13 +1,12 @@
 """Pictures that show how good an autoencoder is and what its code holds, each a matplotlib Figure.
 
-The arrays come from ``report.py`` and a model; pyplot and its global state are never
-touched. Images are uint8, uint16 or float arrays (N, H, W, C) of grey (C = 1), grey and opacity (2), RGB
-(3) or RGBA (4), or a list of (H, W, C) arrays of different sizes; vectors are (N, D), signals (N, T, C).
-Samples and the numbers of a code are counted from 0, like the rows and columns of their arrays.
+Images are uint8, uint16 or float arrays (N, H, W, C) of grey (C = 1), grey and alpha (2), RGB (3) or RGBA (4), or a
+list of (H, W, C) arrays of different sizes; vectors are (N, D), signals (N, T, C). Samples and the numbers of a code
+are counted from 0. `value_range` is what is shown as black and white: by default the full range of an integer type;
+for floats 0 to 1, or 0 to 255 if a value is beyond 2. Vectors and signals are drawn on a scale that holds all values
+of the picture. Samples that cannot be drawn raise `DataError`. pyplot and its global state are never touched.
 
-``value_range`` is what is shown as black and white. None stands for the full range of an integer type;
-floats count as 0 to 1, or as 0 to 255 where a value is beyond 2. Vectors and signals are drawn on a
-scale that holds all values of the picture. Input that cannot be drawn raises :class:`DataError`.
+Next door: `pictures` chooses what is shown, `_panels` and `_charts` draw.
 """
 
 import io
@@ -23,12 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from narrows.errors import DataError
 from narrows.evaluation import _panels as panels
 from narrows.evaluation._charts import code_map, loss_curve
-from narrows.evaluation._panels import ACCENT, Box, Range, Samples, write
+from narrows.evaluation._panels import ACCENT, GAP, Box, Range, Samples, write
 from narrows.io.atomic import write_file
 
 __all__ = ["code_effects", "code_map", "loss_curve", "reconstructions", "save", "walk"]
 
-GAP = 0.07  # inches between two panels
 PER_GROUP = 4
 MOST_ROWS = 32
 
@@ -40,28 +38,25 @@ def reconstructions(
     *,
     names: Sequence[str] | None = None,
     value_range: Range | None = None,
-    error_name: str = "MSE",
 ) -> Figure:
     """Originals over reconstructions over differences for the worst, the median and the best samples.
 
-    ``errors`` (N,) decides which is which; four of each are shown, fewer where N < 12. The difference is
-    reconstruction minus original, for images the mean over the channels (opacity counts as one), on a scale
-    around 0 for each group, so that the small differences of the best are seen too. ``names`` (N) replace
-    "sample 17" below the columns.
+    They are picked by `errors` (N,), the MSEs: four of each, fewer if N < 12. The difference is reconstruction minus
+    original, the mean over the channels (alpha counts as one), on a scale around 0 for each group, so that the small
+    differences of the best are seen too. `names` (N) replace "sample 17" below the columns.
     """
     error = np.asarray(errors, dtype=float)
     count = len(error)
     if not len(originals) == len(reconstructions) == count == len(error if names is None else names):
         raise DataError(
             f"{len(originals)} originals, {len(reconstructions)} reconstructions, {count} errors: "
-            "there has to be one of each (and one name, if any) for every sample"
+            "give one of each (and one name, if any) for every sample"
         )
     panels.check(originals)
     groups = _worst_median_best(error)
     chosen = [i for members in groups.values() for i in members]
-    (before, after), how = panels.comparable(
-        originals, [originals[i] for i in chosen], [reconstructions[i] for i in chosen]
-    )
+    pairs = [[some[i] for i in chosen] for some in (originals, reconstructions)]
+    (before, after), how = panels.comparable(originals, *pairs)
     changes = [_difference(a, b) for a, b in zip(before, after, strict=True)]
     images = panels.is_image(before[0])
     limits = panels.limits_of([*before, *after], value_range)
@@ -77,12 +72,12 @@ def reconstructions(
     called = [panels.broken(f"sample {i}" if names is None else names[i], wide) for i in chosen]
     lines = max(name.count("\n") + 1 for name in called)
     right = left + len(chosen) * (wide + GAP) + (len(groups) - 1) * between
-    title, note = "What comes back of a single sample", f"Below it its {error_name} (lower is better)."
+    title, note = "What comes back of a single sample", "Below it its MSE (lower is better)."
     if count > 1:
         title = f"What comes back: {len(chosen)} of {count:,} samples, from worst to best reconstructed"
         alike = ", samples of all sizes counting alike," if len({sample.shape for sample in before}) > 1 else ""
-        note = f"Each column is one sample, with its {error_name} (lower is better) and its name below. "
-        note += f"The mean {error_name} of all {count:,}{alike} is {panels.number(error.mean())}."
+        note = "Each column is one sample, with its MSE (lower is better) and its name below. "
+        note += f"The mean MSE of all {count:,}{alike} is {panels.number(error.mean())}."
     height = captions + 0.2 + 0.14 * lines
     figure, axes = panels.open_sheet(right + 0.1, height, title, f"{note} {how.strip()}")
 
@@ -110,7 +105,7 @@ def reconstructions(
             panels.write_limits(axes, Box(left, y, wide, tall), limits)
     high, low = ("bright", "dark") if images and before[0].shape[2] % 2 else ("high", "low")
     write(axes, label, rows[2] + tall / 2 + 0.04, f"red: too {high}\nblue: too {low}", 7.5, ha="right")
-    write(axes, label, captions, error_name, 7.5, ha="right", weight="bold")
+    write(axes, label, captions, "MSE", 7.5, ha="right", weight="bold")
     return figure
 
 
@@ -124,12 +119,11 @@ def code_effects(
     which: str = "",
     value_range: Range | None = None,
 ) -> Figure:
-    """What each number of the code does: one row a number, decoded from low values to high ones.
+    """What each number of the code does: one row per number, decoded from low values to high ones.
 
-    ``varied`` (K, S, H, W, C) or (K, S, D) is decoded from the mean code with one number at a time set to
-    ``values`` (K, S), which rise; of an odd S the middle one is the mean. Row k is number ``numbers[k]`` of
-    a code of ``total`` numbers (k and K where None), which are
-    ``called`` so; ``which`` says how they were chosen. The first 32 rows are
+    `varied` (K, S, H, W, C) or (K, S, D) is decoded from the mean code with one number at a time set to `values`
+    (K, S), which rise; for an odd S the middle one is the mean. Row k is number `numbers[k]` of a code of `total`
+    numbers (by default k and K), or of what they are `called`; `which` says how they were chosen. At most 32 rows are
     drawn.
     """
     value = np.asarray(values, dtype=float)
@@ -182,8 +176,7 @@ def walk(
 ) -> Figure:
     """Samples (S, ...) decoded from points on a straight line in the code, evenly from one sample to another.
 
-    ``first`` and ``last`` are those two samples as they were; they stand framed at the ends. ``which``
-    says what part of them is shown.
+    `first` and `last` are the two original samples, framed at the ends. `which` says what part of them is shown.
     """
     count = len(outputs)
     steps = [(f"{i / max(count - 1, 1):.2g}", sample) for i, sample in enumerate(outputs)]
@@ -199,22 +192,18 @@ def walk(
     for i, ((words, _), sample) in enumerate(zip(steps, shown, strict=True)):
         box = Box(0.1 + i % columns * (wide + GAP), i // columns * (tall + 0.27), wide, tall)
         panels.draw_sample(axes, box, sample, limits)
-        colour = "0.2"
-        if words == "original":
-            colour = ACCENT
-            panels.frame(axes, box, colour, 1.5)
+        colour = ACCENT if words == "original" else "0.2"
+        if colour == ACCENT:
+            panels.frame(axes, box, ACCENT, 1.5)
         write(axes, box.x + wide / 2, box.y + tall + 0.04, words, 8.5, color=colour)
     return figure
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write ``figure`` to ``path`` as a PNG of 150 dots per inch, whole or not at all.
-
-    Raises :class:`OutputError` where it cannot be written.
-    """
+    """Write a PNG of 150 dots per inch, whole or not at all; raises `OutputError` if it cannot be written."""
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # A file's name in a script that the font lacks is drawn as boxes; nothing a user could act on.
+        # A file name in a script that the font lacks is drawn as boxes, and the user can do nothing about it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format="png", dpi=150)
     write_file(path, picture.getvalue())
@@ -238,7 +227,7 @@ def _difference(original: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray
 
 
 def _bound(changes: Sequence[NDArray[np.float64]], images: bool) -> float:
-    """The difference that is drawn fullest: of images not the largest one, beside which all others fade."""
+    """The difference in the fullest colour: for images not the largest one, next to which all others would fade."""
     sizes = np.abs(np.concatenate([change[np.isfinite(change)] for change in changes]))
     if not sizes.any():
         return 1.0
@@ -246,7 +235,7 @@ def _bound(changes: Sequence[NDArray[np.float64]], images: bool) -> float:
 
 
 def _on_one_scale(samples: Samples, value_range: Range | None) -> tuple[list[NDArray[Any]], Range, str]:
-    """The samples as drawn, their limits, and how to read panels that are no images."""
+    """The samples as drawn, their limits, and how to read panels that are not images."""
     panels.check(samples)
     (shown,), how = panels.comparable(samples, samples)
     limits = panels.limits_of(shown, value_range)

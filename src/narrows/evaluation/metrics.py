@@ -1,6 +1,6 @@
-"""How well samples come back, measured on what a person gets: values of the original dtype.
+"""How close samples come back, measured on values of the original dtype.
 
-Next door: `report` runs a model over a set; `figures` draws.
+Next door: `report` and `restored` run a model over a set of samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from narrows.io.arrays import Array
 
 Floats = npt.NDArray[np.float64]
 SSIM_SIGMA = 1.5  # of the Gaussian window, as in the paper; its window is 11 pixels wide
-PSNR_CAP_DB = 100.0  # stands for a perfect sample, so that means stay finite
+PSNR_CAP_DB = 100.0  # for a perfect sample, so that means stay finite
 
 
 def squared_errors(originals: Array, reconstructions: Array, description: Description) -> Floats:
@@ -35,7 +35,7 @@ def psnr_db(mse: npt.ArrayLike) -> Floats:
 def ssim(originals: Array, reconstructions: Array, description: Description) -> Floats | None:
     """Structural similarity of each image `(N, H, W, C)`, by torchmetrics (Wang et al., IEEE TIP 13, 2004).
 
-    Images under 11 pixels get a window that fits them; below 5 pixels there is none: None.
+    Images with a side under 11 pixels get a smaller window; None with a side under 5 pixels.
     """
     side = min(originals.shape[1:3])
     sigma = SSIM_SIGMA if side >= 11 else {10: 1.2, 9: 1.2, 8: 0.9, 7: 0.9, 6: 0.6, 5: 0.6}.get(side)
@@ -49,3 +49,64 @@ def ssim(originals: Array, reconstructions: Array, description: Description) -> 
     value = structural_similarity_index_measure(x_hat, x, sigma=sigma, data_range=1.0, reduction="none")
     assert isinstance(value, torch.Tensor)
     return value.reshape(-1).double().numpy()
+
+
+class Score:
+    """How close one way brings samples back, added up batch by batch; errors count values scaled to 0..1."""
+
+    def __init__(self, name: str, description: Description) -> None:
+        self.name, self.description = name, description
+        self._sums: list[float] = []  # the squared error of each sample
+        self._sizes: list[int] = []  # and the number of its values
+        self._similarities: list[float] = []
+        self._seconds, self._pixels = 0.0, 0
+
+    def add(self, originals: Array, found: Array, seconds: float | None = None) -> None:
+        """Count a batch of samples of one size, both `(n, ...)`, and the seconds that it took, if measured."""
+        self.add_errors(squared_errors(originals, found, self.description), originals[0].size)
+        if originals.ndim == 4 and (alike := ssim(originals, found, self.description)) is not None:
+            self._similarities += alike.tolist()
+        if seconds is not None:
+            self._seconds += seconds
+            self._pixels += int(np.prod(originals.shape[:3]))
+
+    def add_errors(self, sums: Floats, size: int) -> None:
+        """Count samples of `size` values each by their summed squared errors `(n,)`."""
+        self._sums += sums.tolist()
+        self._sizes += [size] * len(sums)
+
+    @property
+    def samples(self) -> int:
+        """How many samples were counted."""
+        return len(self._sums)
+
+    @property
+    def errors(self) -> Floats:
+        """The MSE of each sample, `(N,)`; if sizes differ, large samples count more in `mse` than here."""
+        errors: Floats = np.array(self._sums) / np.array(self._sizes)
+        return errors
+
+    @property
+    def mse(self) -> float:
+        """The mean squared error per value."""
+        return float(np.sum(self._sums) / np.sum(self._sizes))
+
+    @property
+    def squared_error(self) -> float:
+        """The squared error summed over a sample, averaged over samples."""
+        return float(np.mean(self._sums))
+
+    @property
+    def psnr_db(self) -> float:
+        """PSNR in dB, averaged over samples."""
+        return float(psnr_db(self.errors).mean())
+
+    @property
+    def ssim(self) -> float | None:
+        """SSIM averaged over images; None if no image is large enough."""
+        return float(np.mean(self._similarities)) if self._similarities else None
+
+    @property
+    def seconds_per_megapixel(self) -> float | None:
+        """None if no times were measured."""
+        return self._seconds / self._pixels * 1e6 if self._pixels else None

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 from narrows.data.batches import centre_crop
 from narrows.data.samples import Samples
-from narrows.errors import ModelError
 from narrows.evaluation import figures
-from narrows.evaluation.report import Evaluation
-from narrows.io.arrays import Array
+from narrows.evaluation.metrics import Score
+from narrows.io.arrays import Array, Ragged
 from narrows.io.atomic import make_folder
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.coded import Coded
@@ -24,21 +23,18 @@ from narrows.tasks.embed import features
 MAP_SAMPLES = 5000
 EFFECT_ROWS = 12
 EFFECT_STEPS = 7
-PLANE = 9  # places a side of a code that is decoded to see what one of them does
+PLANE = 9  # places per side of a code that is decoded to see what one of them does
 WALK_STEPS = 11
-LARGE = 160  # pixels a side beyond which code pictures show the middle of a sample
+LARGE = 160  # pixels per side; of larger samples code pictures show the middle
 
 
-def draw(model: Coded, samples: Samples, evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write every picture that applies into `folder`, which is made where missing; returns their paths.
-
-    Raises `OutputError` when they cannot be written.
-    """
+def draw(model: Coded, samples: Samples, score: Score, folder: Path) -> list[Path]:
+    """Write every picture that applies into `folder`, made if missing; returns their paths, raises `OutputError`."""
     pictures: dict[str, Callable[[], Figure | None]] = {
-        "reconstructions.png": lambda: reconstructions(model, samples, evaluation),
+        "reconstructions.png": lambda: reconstructions(model, samples, score),
         "loss.png": lambda: loss(model),
     }
-    if isinstance(model, Autoencoder):  # other codes have no numbers that are worth a look one by one
+    if isinstance(model, Autoencoder):  # in other codes single numbers are not worth a look
         pictures |= {
             "code-map.png": lambda: code_map(model, samples),
             "code-effects.png": lambda: code_effects(model, samples),
@@ -55,40 +51,32 @@ def draw(model: Coded, samples: Samples, evaluation: Evaluation, folder: Path) -
 
 
 class _Each(Sequence[Array]):
-    """Samples computed when they are looked at, so that only those that are drawn cost anything."""
+    """Reconstructions that are computed when they are looked at, so that only those that are drawn cost anything."""
 
-    def __init__(self, count: int, make: Callable[[int], Array]) -> None:
-        self.total, self.make = count, make
+    def __init__(self, model: Coded, values: Array | Ragged) -> None:
+        self.model, self.values = model, values
 
     def __len__(self) -> int:
-        return self.total
+        return len(self.values)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self.make(i) for i in range(*index.indices(self.total))]
-        if not 0 <= index < self.total:
-            raise IndexError(index)
-        return self.make(int(index))
+        return self.model.reconstruct(np.asarray(self.values[index])[None])[0]
 
 
-def reconstructions(model: Coded, samples: Samples, evaluation: Evaluation) -> Figure:
+def reconstructions(model: Coded, samples: Samples, score: Score) -> Figure:
     """Worst, median and best samples: original, reconstruction, difference."""
-
-    def original(i: int) -> Array:
-        return np.asarray(samples.values[i])
-
     return figures.reconstructions(
-        _Each(len(samples), original),
-        _Each(len(samples), lambda i: model.reconstruct(original(i)[None])[0]),
-        evaluation.errors,
+        samples.values,
+        _Each(model, samples.values),
+        score.errors,
         names=samples.names,
         value_range=_range(model),
     )
 
 
 def loss(model: Coded) -> Figure | None:
-    """Training loss and validation error over the steps, from what the model remembers; of a model that compresses,
-    what codes cost."""
+    """Training loss and validation error over the steps, as stored with the model; for a model that compresses, the
+    bits that it needs."""
     history = model.provenance.get("history", [])
     if not history:
         return None
@@ -106,7 +94,7 @@ def loss(model: Coded) -> Figure | None:
 
 
 def code_map(model: Coded, samples: Samples) -> Figure | None:
-    """The code in two dimensions, coloured by label where there is one."""
+    """The code in two dimensions, coloured by label if there is one."""
     if len(samples) < 3:
         return None
     some = _spread(samples, MAP_SAMPLES)
@@ -118,9 +106,9 @@ def code_map(model: Coded, samples: Samples) -> Figure | None:
 
 
 def code_effects(model: Coded, samples: Samples) -> Figure | None:
-    """What the code numbers with the largest effect do to the output, all else at the mean code.
+    """What the numbers of the code with the largest effect do to the output, with all others at their mean.
 
-    Of a code with a plane, a channel does alike at all places, so the middle one of a small plane is shown.
+    A channel of a code with a plane has the same effect everywhere, so the middle of a small plane is shown.
     """
     codes = _codes(model, samples)
     if len(codes) < 2:
@@ -189,7 +177,7 @@ def _spread(samples: Samples, most: int) -> Samples:
 
 
 def _cut(samples: Samples) -> bool:
-    """Whether pictures show only the middle of images, for they are large or differ in size."""
+    """Whether pictures show only the middle of images, because they are large or differ in size."""
     description = samples.description
     return description.axes == 2 and (description.varied or max(description.shape[:2]) > LARGE)
 
@@ -202,7 +190,7 @@ def _size(samples: Samples) -> tuple[int, int] | None:
 
 
 def _views(samples: Samples) -> Array:
-    """The samples in one size: whole, or the middle of those that are large or differ in size."""
+    """The samples in one size: whole or their middle."""
     if _cut(samples):
         return np.stack([centre_crop(np.asarray(image), LARGE) for image in samples.values])
     return np.asarray(samples.values)
@@ -216,6 +204,5 @@ def _codes(model: Coded, samples: Samples) -> npt.NDArray[np.float32]:
 
 def _decoded(model: Coded, codes: Array, size: tuple[int, int] | None) -> Array:
     outputs = model.decode(codes, size)
-    if not isinstance(outputs, np.ndarray):
-        raise ModelError("codes of one size decode to samples of one size")
+    assert isinstance(outputs, np.ndarray)  # codes of one size
     return outputs

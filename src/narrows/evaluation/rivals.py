@@ -1,14 +1,15 @@
-"""The general image formats, each used as well as it can be: one file an image, or all on one sheet.
+"""The general image formats, each used as well as it can be: one file per image, or all on one sheet.
 
-Next door: `curves` measures what they give.
+Next door: `curves` measures what they give, `lossless` estimates what they need without loss.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,13 +17,33 @@ import numpy as np
 from PIL import Image
 
 from narrows.errors import DataError, MissingExtraError, SettingsError
-from narrows.evaluation.curves import Coded, Coder
 from narrows.io.arrays import Array
 
 ONE_EACH = "one file each"
 ON_SHEET = "on one sheet"
-SMALL_SIDE = 128  # pixels: up to here a file's header weighs so much that a sheet of many may be better
-SHEET_SIDE = 8192  # pixels; WebP ends at 16383. More images take several sheets
+SMALL_SIDE = (
+    128  # pixels per side; of such small images headers are a large share, so one sheet of many may be smaller
+)
+SHEET_SIDE = 8192  # pixels, as WebP ends at 16383; more images take several sheets
+_LADDER = (1, 5, 10, 20, 35, 50, 65, 80, 90, 96)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a codec made of a set of images: bytes on disk, the images that came back, and seconds taken.
+
+    `data_bytes` counts everything that is stored, with headers, but without the model; that is `model_bytes`.
+    """
+
+    data_bytes: int
+    images: list[Array]
+    encode_seconds: float
+    decode_seconds: float
+    model_bytes: int = 0
+
+
+Coder = Callable[[Sequence[Array], int], Coded]
+"""Images `(H, W, C)`, uint8, through bytes and back at one quality."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +51,26 @@ class Rival:
     """One format as Pillow writes it: its options, a ladder of qualities, and how it may store colour.
 
     `chroma` maps a name to Pillow's `subsampling`: colour at full or at half resolution. Which is better depends
-    on the rate and the pictures, so both are tried.
+    on the rate and the pictures, so both are tried. `lossless` are the options for exact pixels, if any.
     """
 
     name: str
     title: str
     format: str
-    qualities: tuple[int, ...]
     options: Mapping[str, Any]
-    chroma: Mapping[str, Any]
+    qualities: tuple[int, ...] = _LADDER
+    chroma: Mapping[str, Any] = field(default_factory=dict)
+    lossless: Mapping[str, Any] = field(default_factory=dict)
 
 
-_LADDER = (1, 5, 10, 20, 35, 50, 65, 80, 90, 96)
 RIVALS = {
     rival.name: rival
     for rival in (
-        Rival("jpeg", "JPEG", "JPEG", _LADDER, {"optimize": True, "progressive": True}, {"4:4:4": 0, "4:2:0": 2}),
-        Rival("webp", "WebP", "WEBP", _LADDER, {"method": 6}, {}),
-        Rival("avif", "AVIF", "AVIF", _LADDER, {"speed": 6}, {"4:4:4": "4:4:4", "4:2:0": "4:2:0"}),
-        Rival("jxl", "JPEG XL", "JXL", _LADDER, {"effort": 7}, {}),
-        Rival("png", "PNG", "PNG", (100,), {"optimize": True}, {}),  # exact: a single point
+        Rival("jpeg", "JPEG", "JPEG", {"optimize": True, "progressive": True}, chroma={"4:4:4": 0, "4:2:0": 2}),
+        Rival("webp", "WebP", "WEBP", {"method": 6}, lossless={"lossless": True, "exact": True}),
+        Rival("avif", "AVIF", "AVIF", {"speed": 6}, chroma={"4:4:4": "4:4:4", "4:2:0": "4:2:0"}),
+        Rival("jxl", "JPEG XL", "JXL", {"effort": 7}, lossless={"lossless": True}),
+        Rival("png", "PNG", "PNG", {"optimize": True}, (100,), lossless={"optimize": True}),  # exact: a single point
     )
 }
 
@@ -61,14 +82,20 @@ def choose(names: str) -> tuple[Rival, ...]:
     if unknown or not wanted:
         raise SettingsError(
             f"--against {names!r}: allowed are {', '.join(RIVALS)}, separated by commas"
-            + (f"; {unknown[0]!r} is none of them" if unknown else "")
+            + (f"; {unknown[0]!r} is not one of them" if unknown else "")
         )
-    if "jxl" in wanted:
-        try:
-            import pillow_jxl  # noqa: F401  it tells Pillow of the format
-        except ImportError:
-            raise MissingExtraError("comparing with jxl needs a package: pip install 'narrows[jxl]'") from None
+    if "jxl" in wanted and not jxl_installed():
+        raise MissingExtraError("comparing with jxl needs a package: pip install 'narrows[jxl]'")
     return tuple(RIVALS[name] for name in wanted)
+
+
+def jxl_installed() -> bool:
+    """Whether Pillow can write JPEG XL; its plugin registers itself when it is imported."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError:
+        return False
+    return True
 
 
 def ways(rival: Rival, images: Sequence[Array]) -> dict[str, Coder]:
@@ -87,25 +114,28 @@ def ways(rival: Rival, images: Sequence[Array]) -> dict[str, Coder]:
 def one_each(rival: Rival, options: Mapping[str, Any], images: Sequence[Array], quality: int) -> Coded:
     """Grey or RGB images `(H, W, C)`, uint8, to one file each and back."""
     began = time.perf_counter()
-    files = [_encode(rival, options, image, quality) for image in images]
+    files = [_at_quality(rival, options, image, quality) for image in images]
     written = time.perf_counter()
     back = [_decode(file, image.shape[2]) for file, image in zip(files, images, strict=True)]
     return Coded(sum(map(len, files)), back, written - began, time.perf_counter() - written)
 
 
 def on_sheet(rival: Rival, options: Mapping[str, Any], images: Sequence[Array], quality: int) -> Coded:
-    """The same with as many images as possible side by side in one file; they have to be of one size."""
-    height, width, channels = images[0].shape
+    """The same with as many images as possible side by side in one file; all have to be of one size."""
+    height, width, _ = images[0].shape
     began = time.perf_counter()
     sheets = tile(images)
-    files = [_encode(rival, options, sheet, quality) for sheet in sheets]
-    written = time.perf_counter()
-    back = cut([_decode(file, channels) for file in files], (height, width), len(images))
-    return Coded(sum(map(len, files)), back, written - began, time.perf_counter() - written)
+    tiled = time.perf_counter() - began
+    coded = one_each(rival, options, sheets, quality)
+    began = time.perf_counter()
+    back = cut(coded.images, (height, width), len(images))
+    untiled = time.perf_counter() - began
+    return Coded(coded.data_bytes, back, coded.encode_seconds + tiled, coded.decode_seconds + untiled)
 
 
 def tile(images: Sequence[Array]) -> list[Array]:
-    """Images of one size in rows on sheets that are about square; what is left over has the first one's corner."""
+    """Images of one size in rows on sheets that are about square; any left-over place is filled with the colour of
+    the first one's corner."""
     height, width, channels = images[0].shape
     most = max(1, SHEET_SIDE // height) * max(1, SHEET_SIDE // width)
     sheets = []
@@ -137,18 +167,22 @@ def _grid(count: int, height: int, width: int) -> tuple[int, int]:
     return columns, -(-count // columns)
 
 
-def _encode(rival: Rival, options: Mapping[str, Any], image: Array, quality: int) -> bytes:
-    file = io.BytesIO()
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+def _at_quality(rival: Rival, options: Mapping[str, Any], image: Array, quality: int) -> bytes:
     kept = {**rival.options, **options} | ({} if rival.format == "PNG" else {"quality": quality})
     try:
-        picture.save(file, rival.format, **kept)
+        return encode(rival, kept, image)
     except (OSError, ValueError, KeyError) as error:
         why = " ".join(str(error).split())[:160]
         raise DataError(
             f"{rival.title} cannot store an image of {image.shape[1]}x{image.shape[0]} pixels ({why}); "
             f"leave {rival.name} out of --against"
         ) from None
+
+
+def encode(rival: Rival, options: Mapping[str, Any], image: Array) -> bytes:
+    """A file of an image `(H, W, C)`; raises what Pillow raises if the format cannot hold it."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(file, rival.format, **options)
     return file.getvalue()
 
 

@@ -1,11 +1,10 @@
-"""A model that fills in tables over one of them: known cells hidden, filled in and compared, beside usual imputers.
+"""A model that fills in tables over one of them: known cells hidden, filled in and compared, next to usual imputers.
 
-Next door: `restoring.table` fills in, `restored` measures models that restore pictures.
+Next door: `tasks.restore` fills in, `restored` measures models that restore pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +17,15 @@ from narrows.io.csv import Table
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
 
-ROWS = 5000  # so many are taken, evenly, of longer tables: the nearest rows take time that grows with the square
+ROWS = 5000  # longer tables are thinned to this: finding the nearest rows takes quadratic time
 WAYS = ("narrows", "5 nearest rows", "mean or most frequent")
+TOTALS = {"number": "all numbers", "category": "all categories"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One column, or all of one kind: so many `cells` were hidden, and of each of `WAYS`, of numbers the root of the
-    mean squared error with the column scaled to 0..1, of categories the share that is wrong."""
+    """One column, or all of one kind: how many `cells` were hidden, and the error of each of `WAYS`: for numbers the
+    RMSE with the column scaled to 0..1, for categories the share that is wrong."""
 
     name: str
     kind: str
@@ -44,8 +44,8 @@ class Filled:
 
 @torch.no_grad()
 def evaluate(model: Imputer, table: Table) -> Filled:
-    """Hide known cells as in training, the same each time, and fill them in. Raises `ModelError` where the columns
-    are not those of the model, `DataError` for cells that these cannot hold."""
+    """Hide known cells as in training, the same each time, and fill them in. Raises `ModelError` if the columns are
+    not those of the model, `DataError` for cells that do not fit their column."""
     cells = model.cells
     check_fits(cells.columns, table.names, table.source)
     vectors = encode(table, cells.columns)
@@ -61,7 +61,7 @@ def evaluate(model: Imputer, table: Table) -> Filled:
     ]
     hidden = (known > 0) & (left == 0)
     lines: list[Line] = []
-    of_kind: dict[str, list[Array]] = {"number": [], "category": []}
+    of_kind: dict[str, list[Array]] = {kind: [] for kind in TOTALS}
     at = 0
     for column in cells.columns:
         span = slice(at, at + column.width)
@@ -71,18 +71,17 @@ def evaluate(model: Imputer, table: Table) -> Filled:
         wrong = np.stack([_wrong(column, answer[rows, span], values[rows, span]) for answer in answers])
         of_kind[column.kind].append(wrong)
         lines.append(_line(column.name, column.kind, wrong))
-    titles = {"number": "all numbers", "category": "all categories"}
-    totals = [_line(titles[kind], kind, np.concatenate(found, axis=1)) for kind, found in of_kind.items() if found]
+    totals = [_line(TOTALS[kind], kind, np.concatenate(found, axis=1)) for kind, found in of_kind.items() if found]
     return Filled(len(vectors), tuple(totals), tuple(lines))
 
 
 def _wrong(column: Column, answer: Array, wanted: Array) -> Array:
-    """Of each cell the squared error, or 1 where the category is another."""
-    squares: Array = np.square(answer - wanted).astype(np.float64)[:, 0]
-    others: Array = (answer.argmax(axis=1) != wanted.argmax(axis=1)).astype(np.float64)
-    return squares if column.kind == "number" else others
+    """The squared error of each number; for each category 1 if it is another, else 0."""
+    if column.kind == "number":
+        return np.asarray(np.square(answer - wanted)[:, 0], np.float64)
+    return np.asarray(answer.argmax(axis=1) != wanted.argmax(axis=1), np.float64)
 
 
 def _line(name: str, kind: str, wrong: Array) -> Line:
-    root: Callable[[float], float] = np.sqrt if kind == "number" else float
-    return Line(name, kind, wrong.shape[1], tuple(float(root(mean)) for mean in wrong.mean(axis=1)))
+    means = wrong.mean(axis=1)
+    return Line(name, kind, wrong.shape[1], tuple((np.sqrt(means) if kind == "number" else means).tolist()))
