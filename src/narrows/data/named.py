@@ -1,9 +1,9 @@
 """Sets that go by a name: scikit-learn's digits, MNIST and Fashion-MNIST. `idx` reads their files.
 
-An IDX set is four files. Each is looked for in `$NARROWS_DATA/<name>/`, then in the cache, then on
-the set's mirrors, which fill the cache. Wherever a file comes from, plain or in gzip of whatever
-wrapping, it counts only if its uncompressed content has the right sizes and the right MD5; so a half
-download, a saved error page or a damaged file is passed over. Pickles (`.pt`) are never opened.
+An IDX set is four files. Each is looked for in `$NARROWS_DATA/<name>/`, then in the cache, then on the set's mirrors,
+which fill the cache. Wherever a file comes from, plain or in gzip of whatever wrapping, it counts only if its
+uncompressed content has the right sizes and the right MD5; so a half download, a saved error page or a damaged file
+is passed over. Pickles (`.pt`) are never opened.
 """
 
 import math
@@ -99,12 +99,12 @@ IDX_SETS = (
 def load_named(name: str, split: Split, report: Report | None = None) -> tuple[Array, Array]:
     """Images (N, H, W), uint8, 0..255, and labels (N,), uint8, 0..9, of one split of a set in NAMES.
 
-    `digits` needs no network: 1797 images of 8x8, their values 0..16 spread over 0..255, the last 360 the
-    test split. `mnist` and `fashion-mnist`, 60000 and 10000 images of 28x28, may be downloaded, and
-    `report` is told of it: file name, bytes so far, bytes in all or None where the server does not say.
+    `digits` needs no network: 1797 images of 8x8, their values 0..16 spread over 0..255, the last 360 the test split.
+    `mnist` and `fashion-mnist`, 60000 and 10000 images of 28x28, may be downloaded, and `report` is told of it: file
+    name, bytes so far, bytes in all or None where the server does not say.
 
-    Raises DataError for another name or split, or if no place has a good copy (the line says what was
-    wrong with each and how to place the files by hand); OutputError if the cache cannot be written.
+    Raises DataError for another name or split, or if no place has a good copy (the line says what was wrong with each
+    and how to place the files by hand); OutputError if the cache cannot be written.
     """
     if split not in ("train", "test"):
         raise DataError(f"no split {split!r}; allowed are train and test")

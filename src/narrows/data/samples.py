@@ -25,8 +25,8 @@ MOST_VALUE = float(np.finfo(np.float64).max)
 class Description:
     """What was inferred about a set of samples; printed, and stored with every model.
 
-    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` where the sizes
-    differ. Values from `low` to `high` become 0..1 inside the networks.
+    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` where the sizes differ.
+    Values from `low` to `high` become 0..1 inside the networks.
     """
 
     shape: tuple[int, ...]
@@ -102,8 +102,8 @@ class Description:
 class Samples:
     """A set of samples with what is known about it.
 
-    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries
-    where they are known. `source` says where it came from, `notes` what a person should be told.
+    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries where they
+    are known. `source` says where it came from, `notes` what a person should be told.
     """
 
     values: Array | Ragged
@@ -134,9 +134,9 @@ class Samples:
 def from_arrays(data: Any, source: str = "array") -> Samples:
     """Samples from an array or a list of arrays.
 
-    `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images
-    `(H, W)` or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as
-    arrays, and bool becomes 0 and 255.
+    `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images `(H, W)`
+    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as arrays, and bool
+    becomes 0 and 255.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """
@@ -215,8 +215,8 @@ def _first_to_last(first: int) -> str:
 
 
 def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:
-    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it,
-    else from the smallest to the largest value. Raises `DataError` for NaN and infinities."""
+    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it, else from the
+    smallest to the largest value. Raises `DataError` for NaN and infinities."""
     if values.dtype.name in ("uint8", "uint16"):
         return 0.0, float(np.iinfo(values.dtype).max)
     array = values.flat if isinstance(values, Ragged) else values

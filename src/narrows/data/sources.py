@@ -29,10 +29,10 @@ def open_samples(
 ) -> Samples:
     """Samples from whatever a person points at.
 
-    `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to
-    a folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`),
-    or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist`
-    or given as a `Path`. `report(what, done, total)` is told of progress.
+    `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to a
+    folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`), or an
+    array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist` or given
+    as a `Path`. `report(what, done, total)` is told of progress.
 
     Raises `DataError` with what was wrong; no pickle is ever opened.
     """

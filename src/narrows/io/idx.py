@@ -1,7 +1,7 @@
 """IDX, the format of MNIST's files: a header that names the sizes, then the values. `named` uses it.
 
-A file is four bytes (0, 0, type, number of dimensions), one big-endian uint32 a dimension, and the
-values, the last dimension fastest. Only type 0x08, unsigned bytes, is read. It may be wrapped in gzip.
+A file is four bytes (0, 0, type, number of dimensions), one big-endian uint32 a dimension, and the values, the last
+dimension fastest. Only type 0x08, unsigned bytes, is read. It may be wrapped in gzip.
 """
 
 import gzip
@@ -27,11 +27,11 @@ MAX_DEFLATE_RATIO = 1032
 def read_idx(path: str | os.PathLike[str], *, shape: tuple[int, ...] | None = None, md5: str | None = None) -> Array:
     """The values of an IDX file, plain or gzip: uint8, of the shape that its header declares.
 
-    `shape` and `md5` say what the file has to hold, where that is known; the digest is that of the
-    uncompressed content, header included. Never more is inflated than the header declares and one byte.
+    `shape` and `md5` say what the file has to hold, where that is known; the digest is that of the uncompressed
+    content, header included. Never more is inflated than the header declares and one byte.
 
-    Raises DataError, in one line that begins with the path, if the file cannot be read, is no IDX file
-    of unsigned bytes, is shorter or longer than its header says, or is not what was expected.
+    Raises DataError, in one line that begins with the path, if the file cannot be read, is no IDX file of unsigned
+    bytes, is shorter or longer than its header says, or is not what was expected.
     """
     path = Path(path)
     try:

@@ -178,11 +178,11 @@ def load_images(
 ) -> tuple[Array | Ragged, list[int], list[str]]:
     """Decode files into one packed set of equal channels and depth.
 
-    The channels are those that lose nothing: alpha if any image has it, colour if any has it, 16 bits if any
-    has them. Sets over `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
+    The channels are those that lose nothing: alpha if any image has it, colour if any has it, 16 bits if any has
+    them. Sets over `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
 
-    Returns the images, the indices of `paths` that they came from, and notes for the reader.
-    Raises `DataError` naming the first unreadable file, also when none is left after `skip_bad`.
+    Returns the images, the indices of `paths` that they came from, and notes for the reader. Raises `DataError`
+    naming the first unreadable file, also when none is left after `skip_bad`.
     """
     with warnings.catch_warnings():  # set here, once: filters belong to all threads
         warnings.simplefilter("ignore")  # what Pillow murmurs is either harmless or followed by an error

@@ -35,8 +35,8 @@ class Layout:
 
 
 def layout(array: Array) -> Layout:
-    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors.
-    An array of one axis or none is one sample."""
+    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors. An
+    array of one axis or none is one sample."""
     if array.ndim < 2:
         return Layout(1, (array.size,), array.shape if array.ndim == 0 else None, whole=True)
     count, form = array.shape[0], array.shape[1:]

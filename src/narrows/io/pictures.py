@@ -48,9 +48,9 @@ _TIFF_TAGS = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
 class Picture:
     """Pixels `(H, W, C)`, uint8 or uint16, and what else the file held, as bytes by name.
 
-    `extras` may have `icc`, `exif` (without its `Exif` mark), `mode` (Pillow's name for what the channels are,
-    where their number does not tell), `clear` (the 16-bit grey that is transparent, little endian) and `format`
-    (Pillow's, where the name of the file does not tell).
+    `extras` may have `icc`, `exif` (without its `Exif` mark), `mode` (Pillow's name for what the channels are, where
+    their number does not tell), `clear` (the 16-bit grey that is transparent, little endian) and `format` (Pillow's,
+    where the name of the file does not tell).
     """
 
     pixels: Array
@@ -60,9 +60,9 @@ class Picture:
 def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
     """The first and only picture of a file; `strip` leaves out ICC profile and EXIF.
 
-    Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB
-    stay what they are. Raises `DataError` naming the file, also for what would lose something: 16-bit colour,
-    animations, pages.
+    Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB stay
+    what they are. Raises `DataError` naming the file, also for what would lose something: 16-bit colour, animations,
+    pages.
     """
     path = Path(path)
     # What Pillow murmurs, also as it opens a file, is either harmless or followed by an error.
