@@ -22,7 +22,7 @@ THREADS_COST = 2_000_000  # multiplications per batch below which a second threa
 
 
 def choose(wanted: str | None) -> str:
-    """The device to train on: the one wanted, else CUDA if there is one. Raises `SettingsError` if it is not usable."""
+    """The device to train on: `wanted`, else CUDA if there is one. Raises `SettingsError` if it cannot be used."""
     if wanted is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,4 +1,4 @@
-"""Adam for most parameters, Muon for the hidden matrices of the larger networks. Next door: `loop` takes the steps."""
+"""Adam for most parameters, Muon for hidden matrices of larger networks. Next door: `loop` takes the steps."""
 
 from __future__ import annotations
 
