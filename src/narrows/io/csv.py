@@ -112,7 +112,7 @@ def parse(text: str, source: str = "table") -> Table:
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise DataError(f"{source}: two columns are named {twice!r}; give each its own name in the header")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise DataError(f"{source}: row {number} has {len(row)} cells, the header has {len(names)}; mend the row")
+    for number, cells in enumerate(rows[1:], start=1):
+        if len(cells) != len(names):
+            raise DataError(f"{source}: row {number} has {len(cells)} cells, the header has {len(names)}; correct the row")
     return Table(source, text, delimiter, names, tuple(rows[1:]), tuple(spans[1:]))

@@ -1,4 +1,4 @@
-"""Image files to arrays: one file, or a folder of them as one set. Next door: `data.sources` decides what a path is."""
+"""Image files to arrays: one file, or a folder of them as one set. Next door: `data.sources` calls it."""
 
 from __future__ import annotations
 

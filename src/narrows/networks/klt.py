@@ -94,8 +94,8 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
     # The sign of an eigenvector is arbitrary; fixing it makes runs and machines comparable.
     largest = np.abs(vectors).argmax(axis=1)
     vectors = vectors * np.sign(vectors[np.arange(components), largest])[:, None]
-    variances = np.maximum(variances, 0).astype(np.float32)
-    return LinearOptimum(mean, np.ascontiguousarray(vectors, np.float32), variances, block)
+    kept_variances = np.maximum(variances, 0).astype(np.float32)
+    return LinearOptimum(mean, np.ascontiguousarray(vectors, np.float32), kept_variances, block)
 
 
 def _largest(covariance: Doubles, count: int) -> tuple[Doubles, Doubles]:

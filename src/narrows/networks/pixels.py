@@ -42,10 +42,7 @@ class Step(nn.Module):
     def __init__(self, known: int, targets: int, width: int, blocks: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(known, width, 3, padding=1),
-            nn.ReLU(),
-            *(pointwise(width) for _ in range(blocks)),
-            nn.ReLU(),
+            nn.Conv2d(known, width, 3, padding=1), nn.ReLU(), *(pointwise(width) for _ in range(blocks)), nn.ReLU()
         )
         out = DIGITS * targets
         self.high = nn.Sequential(nn.Conv2d(width, out, 1))

@@ -24,7 +24,7 @@ from narrows.networks.layers import Added, silence
 
 # PSNR in dB of a linear code at the two ends of the dial.
 ENDS = {"image": (20.0, 43.0), "vector": (20.0, 60.0), "flat": (16.0, 36.0)}
-SMALL = 15.0  # dB: variances further than this below the squared range take its place
+SMALL = 15.0  # dB: a variance further than this below the squared range takes its place
 LEAST_DEVIATION = 2.0**-16
 EARLY, LATE = 9, 24  # channels before which networks are wider, and from which they are narrower
 WEIGHT = 0.15  # squared steps that one bit is worth: 0.1155 in theory for fine steps, more for coarse ones

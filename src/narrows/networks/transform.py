@@ -58,10 +58,7 @@ def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: tor
     """Put the linear optimum into both halves; `x` are training samples in 0..1."""
     into, back = (next(m for m in half.children() if isinstance(m, Sum)) for half in (encoder, decoder))
     mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
-    for linear, matrix, bias in (
-        (into.linear, components, -components @ mean),
-        (back.linear, components.T, mean),
-    ):
+    for linear, matrix, bias in ((into.linear, components, -components @ mean), (back.linear, components.T, mean)):
         assert isinstance(linear, (nn.Linear, nn.Conv2d))
         assert linear.bias is not None
         linear.weight.copy_(matrix.reshape(linear.weight.shape))
