@@ -146,7 +146,7 @@ def _with_one(known: torch.Tensor) -> torch.Tensor:
 
 
 def _shapes(kind: MaskKind, share: torch.Tensor, plane: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger for large shares; for "any", each sample has one of the two."""
+    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger for large shares; with "any" each sample has one."""
     size, count, device = max(plane), len(share), share.device
 
     def between(low: float, high: float, *more: int) -> torch.Tensor:

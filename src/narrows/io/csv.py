@@ -114,5 +114,5 @@ def parse(text: str, source: str = "table") -> Table:
         raise DataError(f"{source}: two columns are named {twice!r}; give each its own name in the header")
     for number, cells in enumerate(rows[1:], start=1):
         if len(cells) != len(names):
-            raise DataError(f"{source}: row {number} has {len(cells)} cells, the header has {len(names)}; correct the row")
+            raise DataError(f"{source}: row {number} has {len(cells)} cells, the header has {len(names)}; correct it")
     return Table(source, text, delimiter, names, tuple(rows[1:]), tuple(spans[1:]))

@@ -32,7 +32,7 @@ REFERENCE_DIAL = 2 * (REFERENCE_QUALITY - 1) / (QUALITIES - 1) - 1
 
 
 def groups(code: int, spatial: bool) -> tuple[int, ...]:
-    """The edges of the groups of channels: each group is about three times (for vectors, twice) as large as the last."""
+    """The edges of the groups of channels, each about three times (for vectors, twice) as large as the last."""
     ratio, least = (2.8, 2) if spatial else (2.0, 4)
     count = max(1, min(6, math.ceil(math.log(max(2, code) / least) / math.log(ratio))))
     inner = [max(i, round(code * ratio ** -(count - i))) for i in range(1, count)]
