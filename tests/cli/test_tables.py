@@ -83,15 +83,15 @@ def test_a_full_table_is_copied_with_a_note(call, trained: Path) -> None:
     ("content", "words"),
     [
         (b"height,weight,kind\n180,,giant\n", "row 1, column 'kind': the model never saw 'giant'"),
-        (b"height,weight,kind\n180,,small\ntwo,,small\n", "row 2, column 'height': 'two' is no number"),
-        (b"height,weight,kind\n1e999,,small\n", "'1e999' is no number"),
-        (b"weight,height,kind\n80,,small\n", "the columns stand in another order"),
+        (b"height,weight,kind\n180,,small\ntwo,,small\n", "row 2, column 'height': 'two' is not a number"),
+        (b"height,weight,kind\n1e999,,small\n", "'1e999' is not a number"),
+        (b"weight,height,kind\n80,,small\n", "the columns are in another order"),
         (b"height,weight\n180,\n", "no column 'kind'"),
         (b"height,weight,kind,more\n180,,small,1\n", "a column 'more' too many"),
         (b"height,weight,kind\n180,\n", "row 1 has 2 cells, the header has 3"),
         (b"height,weight,kind\n", "a header and no rows"),
         (b"", "there is nothing in it"),
-        (b"\xff\xd8\xff\xe0", "no text in UTF-8"),
+        (b"\xff\xd8\xff\xe0", "not text in UTF-8"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused_in_one_line(content: bytes, words: str, call, trained: Path) -> None:

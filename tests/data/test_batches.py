@@ -339,3 +339,21 @@ def test_a_batch_on_the_device_has_the_same_bits(dtype):
     samples = from_arrays((np.arange(60).reshape(5, 12) % 50).astype(dtype))
     here, there = (Batches(samples, np.arange(5), 3, 0, device=device).draw(1) for device in ("cpu", "cuda"))
     assert torch.equal(here, there.cpu())
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_the_shares_of_all_processes_together_are_the_batch_that_one_would_draw(world: int) -> None:
+    samples = numbered(20)
+    alone = Batches(samples, np.arange(20), 6, seed=3)
+    shares = [Batches(samples, np.arange(20), 6, seed=3, rank=rank, world=world) for rank in range(world)]
+    for step in range(5):
+        drawn = [numbers(share.draw(step)) for share in shares]
+        assert {len(part) for part in drawn} == {6 // world}
+        assert sorted(number for part in drawn for number in part) == sorted(numbers(alone.draw(step)))
+
+
+def test_processes_crop_and_shift_their_shares_differently() -> None:
+    samples = from_arrays(np.random.default_rng(0).integers(0, 256, (1, 40, 40, 1), np.uint8))
+    first, second = (Batches(samples, np.zeros(1, int), 2, 0, crop=8, shift=1, rank=r, world=2) for r in (0, 1))
+    assert not torch.equal(first.draw(0), second.draw(0))
+    assert torch.equal(first.draw(0), first.draw(0))

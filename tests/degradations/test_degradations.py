@@ -290,12 +290,12 @@ def test_the_level_is_estimated_from_a_picture_alone(clean: torch.Tensor) -> Non
         (lambda: Grey(5), "vividness 5 was given; allowed is"),
         (lambda: combined([Grey(), Grey()]), "grey + grey cannot be combined"),
         (lambda: combined([Grey(), Custom(halved)]), "cannot be combined"),
-        (lambda: from_json([{"degradation": "rust"}]), "is no degradation"),
-        (lambda: from_json([{"degradation": "noise", "level": "a"}]), "is no degradation"),
-        (lambda: from_json([{"degradation": "grey"}]), "is no degradation"),
-        (lambda: from_json([{"degradation": "grey", "vividness": 1, "more": 1}]), "is no degradation"),
+        (lambda: from_json([{"degradation": "rust"}]), "is not a degradation"),
+        (lambda: from_json([{"degradation": "noise", "level": "a"}]), "is not a degradation"),
+        (lambda: from_json([{"degradation": "grey"}]), "is not a degradation"),
+        (lambda: from_json([{"degradation": "grey", "vividness": 1, "more": 1}]), "is not a degradation"),
         (lambda: from_json([{"degradation": "grey", "vividness": 9}]), "vividness 9"),
-        (lambda: from_json(7), "is no degradation"),
+        (lambda: from_json(7), "is not a degradation"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, words: str) -> None:

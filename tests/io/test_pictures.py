@@ -220,5 +220,5 @@ def test_extras_that_are_rubbish_end_in_one_of_our_errors_or_a_file() -> None:
 
 def test_arrays_that_are_no_image_are_refused() -> None:
     for array in (np.zeros((3, 4), np.uint8), np.zeros((3, 4, 5), np.uint8), np.zeros((3, 4, 3), np.uint16)):
-        with pytest.raises(DataError, match="no image"):
+        with pytest.raises(DataError, match="not an image"):
             encode_picture("a.png", array, {})

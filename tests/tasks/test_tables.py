@@ -155,7 +155,7 @@ def test_tables_that_teach_nothing_are_refused_in_one_line(text: str, words: str
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match="no text in UTF-8"):
+    with pytest.raises(DataError, match="not text in UTF-8"):
         read_table(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_bytes(b"a,b\n\0,1\n")
     with pytest.raises(DataError, match="zero bytes"):

@@ -103,7 +103,7 @@ def integer_prior(
         np.rint(np.log2(deviation) * (1 << OUT_BITS)).astype(np.int64),
         _gaussians(),
         tuple(networks),
-        prior.remembers,
+        prior.references,
     )
     at_hand = None
     if reference is not None:

@@ -27,7 +27,7 @@ from narrows.data.similarity import Floats, likenesses, spread
 from narrows.models.density import Density
 from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.levels import Levels
-from narrows.networks.prior import RECALL_DIAL
+from narrows.networks.prior import REFERENCE_DIAL
 
 VECTORS = 2048  # that decide the ranges of integer networks
 RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide those of exact pixels
@@ -64,7 +64,7 @@ def compact_lossy(model: Lossy, samples: Samples) -> bytes:
     likes, reference = companions(model, samples), None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
-        reference = prior.recalled(_coded(encoder, like, torch.full((len(like),), RECALL_DIAL)))
+        reference = prior.as_reference(_coded(encoder, like, torch.full((len(like),), REFERENCE_DIAL)))
     integers = integer_prior(prior, coded, len(x), reference)
     arrays = [*head, *integers.to_arrays()]
     if likes is None:
@@ -81,7 +81,7 @@ def _references(model: Lossy, samples: Samples, prior: IntegerPrior) -> tuple[li
         image = np.asarray(samples.values[i : i + 1])
         x = model.pad(to_tensor(image, model.description))
         with one_core():
-            code = _coded(model.encoder, x, torch.tensor([RECALL_DIAL]))
+            code = _coded(model.encoder, x, torch.tensor([REFERENCE_DIAL]))
             return payload_of(prior, code[0].permute(1, 2, 0).double().numpy()), likenesses(image)[0]
 
     chosen = spread(len(samples), model.specification.memory).tolist()

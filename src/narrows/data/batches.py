@@ -1,6 +1,6 @@
-"""The fast path from a set of samples to batches of tensors, in an order that a seed and a step decide.
+"""From a set of samples to batches of tensors, in an order that depends on a seed and the step alone.
 
-The set stays one array in its own dtype, in RAM or memory-mapped; only a batch becomes floats, on the device.
+The set stays one array in its own dtype, in RAM or memory-mapped; only batches become floats, on the device.
 Next door: `samples` says what a sample is; `training.loop` asks for one batch a step.
 """
 
@@ -18,16 +18,16 @@ from narrows.data.samples import CHUNK_BYTES, Description, Samples
 from narrows.io.arrays import Array, Ragged
 
 Indices = npt.NDArray[np.int64]
-RUN_VALUES = 1 << 23  # of samples that are read together
+RUN_VALUES = 1 << 23  # values of the samples that are read together
 
 
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Samples as NumPy has them to float32 in 0..1: images `(N, C, H, W)`, vectors `(N, D)`."""
+    """Arrays `(N, H, W, C)` or `(N, D)` as float32 tensors in 0..1, `(N, C, H, W)` or `(N, D)`."""
     span = description.high - description.low
     if description.low != 0 or array.dtype not in _DIRECT:
-        # In doubles, which keep wide values apart in a small range; done here, as not all devices have them.
+        # In double precision, so that close large values stay distinct; on the CPU, as not all devices have it.
         array, span = ((array.astype(np.float64) - description.low) / span).astype(np.float32), 1.0
-    # Writable, or torch warns; and a copy, so that the caller's own array is never written to.
+    # Writable, or torch warns; a copy, so that the caller's array is never written to.
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
     tensor = tensor.to(torch.float32, copy=True).mul_(1.0 / span)
     return tensor.permute(0, 3, 1, 2).contiguous() if tensor.ndim == 4 else tensor
@@ -61,12 +61,16 @@ def split(count: int, held: int, seed: int) -> tuple[Indices, Indices]:
 
 @dataclass
 class Batches:
-    """Random batches of the samples at `indices`, decided by seed and step alone.
+    """Random batches of the samples at `indices`, which depend on seed and step alone.
 
-    `crop` is the side of random crops, 0 for whole samples, and `align` what their corners are multiples of, since
-    pictures that were JPEG files remember their blocks. `shift` moves each image by up to so many pixels either way,
-    its border repeated. Every sample comes once an epoch; a batch may straddle two epochs. With `beside`, each image
-    of the set has another of its size behind it, as more channels, which is cropped and moved with it.
+    `crop` is the side of random crops, 0 for whole samples; their corners are multiples of `align`, since the blocks
+    of JPEG can be seen in pictures that were JPEG files. `shift` moves each image by up to so many pixels either way,
+    its border repeated. Every sample comes once per epoch; a batch may straddle two epochs. With `beside`, each image
+    has another of the set as further channels, `(N,)` indices, which is cropped and shifted with it.
+
+    Each of `world` processes draws its share of every batch, the one of its `rank`, 0 to `world` - 1; shares are
+    equal if `size` is a multiple of `world`. For whole samples the shares together are the batch that one process
+    draws.
     """
 
     samples: Samples
@@ -78,32 +82,28 @@ class Batches:
     device: torch.device | str = "cpu"
     align: int = 1
     beside: Indices | None = None
+    rank: int = 0
+    world: int = 1
     _epoch: int = field(default=-1, init=False)
     _order: Indices = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     def draw(self, step: int) -> torch.Tensor:
-        """Batch number `step`: float32 in 0..1, `(B, C, H, W)` or `(B, D)`."""
-        chosen = self._indices(step * self.size, (step + 1) * self.size)
-        rng = np.random.default_rng([self.seed, 2, step])
-        values = self.samples.values
+        """This process's share of batch number `step`: float32 in 0..1, `(B, C, H, W)` or `(B, D)`."""
+        chosen = self._indices(step * self.size, (step + 1) * self.size)[self.rank :: self.world]
+        rng = np.random.default_rng([self.seed, 2, step, *([self.rank] * (self.world > 1))])
         if self.crop:
-            array = np.stack([random_crop(self._image(i), self.crop, rng, self.align) for i in chosen])
+            array = np.stack([random_crop(self._values(i), self.crop, rng, self.align) for i in chosen])
         else:
-            # Sorted, so that a memory map is read forwards; the order inside a batch means nothing.
-            chosen = np.sort(chosen)
-            array = np.asarray(values[chosen])
-            if self.beside is not None:
-                array = np.concatenate([array, values[self.beside[chosen]]], axis=-1)
+            array = self._values(np.sort(chosen))  # sorted, so that a memory map is read forwards
         if self.shift:
             array = shifted(array, self.shift, rng)
         return to_tensor(array, self.samples.description, self.device)
 
-    def _image(self, index: int) -> Array:
+    def _values(self, chosen: Any) -> Array:
+        """The image at an index, or the samples at several, with those beside them."""
         values = self.samples.values
-        if self.beside is None:
-            image: Array = values[index]
-            return image
-        return np.concatenate([values[index], values[int(self.beside[index])]], axis=-1)
+        array = np.asarray(values[chosen])
+        return array if self.beside is None else np.concatenate([array, values[self.beside[chosen]]], axis=-1)
 
     def _indices(self, start: int, stop: int) -> Indices:
         parts = []
@@ -119,20 +119,16 @@ class Batches:
 
 
 def random_crop(image: Array, side: int, rng: np.random.Generator, align: int = 1) -> Array:
-    """A `(side, side, C)` piece of an image `(H, W, C)`, its corner at multiples of `align`.
-
-    Smaller images are filled by repeating their edge.
-    """
-    lack = [max(0, side - n) for n in image.shape[:2]]
-    if any(lack):
-        image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
+    """A random piece `(side, side, C)` of an image `(H, W, C)`, its corner at multiples of `align`; the edge of
+    smaller images is repeated."""
+    image = _filled(image, side)
     top = align * int(rng.integers((image.shape[0] - side) // align + 1))
     left = align * int(rng.integers((image.shape[1] - side) // align + 1))
     return image[top : top + side, left : left + side]
 
 
 def shifted(images: Array, most: int, rng: np.random.Generator) -> Array:
-    """Each image of `(N, H, W, C)` moved by up to `most` pixels down or up and right or left."""
+    """Each image of `(N, H, W, C)` moved at random by up to `most` pixels up or down and left or right."""
     count, height, width, channels = images.shape
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
     offsets = rng.integers(0, 2 * most + 1, (2, count, 1, 1))
@@ -150,10 +146,8 @@ def chunks(
     device: torch.device | str = "cpu",
     align: int = 1,
 ) -> Iterator[torch.Tensor]:
-    """All samples in order as tensors of bounded size, for statistics and evaluation.
-
-    Images of differing sizes come as their centre crops of side `crop`, so `crop` must be set for them.
-    """
+    """All samples in order as tensors of bounded size. Images of differing sizes need a `crop`, the side of the
+    centre crops that are returned; without it, ValueError is raised."""
     indices = np.arange(len(samples)) if indices is None else indices
     values = samples.values
     each = crop * crop * samples.description.channels if crop else samples.description.values
@@ -170,19 +164,19 @@ def chunks(
 
 
 def centre_crop(image: Array, side: int, align: int = 1) -> Array:
-    """The middle `(side, side, C)` of an image, its corner at multiples of `align`.
-
-    Smaller images are filled by repeating their edge.
-    """
-    lack = [max(0, side - n) for n in image.shape[:2]]
-    if any(lack):
-        image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
+    """The middle `(side, side, C)` of an image, otherwise as `random_crop`."""
+    image = _filled(image, side)
     top, left = ((n - side) // (2 * align) * align for n in image.shape[:2])
     return image[top : top + side, left : left + side]
 
 
+def _filled(image: Array, side: int) -> Array:
+    lack = [max(0, side - n) for n in image.shape[:2]]
+    return np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge") if any(lack) else image
+
+
 def runs(samples: Samples) -> Iterator[Array]:
-    """The samples in order, as arrays of one size each and of bounded memory."""
+    """The samples in order, as arrays of bounded memory, each of samples of one size."""
     values = samples.values
     if isinstance(values, Ragged):
         yield from (values[i][None] for i in range(len(values)))

@@ -1,7 +1,4 @@
-"""What kind of images a set has, as far as the choice of a network goes.
-
-Next door: `likeness` compares images.
-"""
+"""What kind of images a set has, for the choice of a network. Next door: `similarity` compares images."""
 
 from __future__ import annotations
 
@@ -11,13 +8,13 @@ from narrows.data.samples import Samples
 from narrows.data.similarity import likenesses, nearest, spread
 from narrows.io.arrays import Ragged
 
-MUCH, SHARE = 0.97, 0.25  # alike; of the images that must be
-LEAST, PROBED = 64, 4096  # images
-LOOKED_AT, FLAT = 64, 0.5  # images; of their pixels that must be as the one before
+MUCH, SHARE = 0.97, 0.25  # similarity of images that are alike; the share of images that must be
+LEAST, PROBED = 64, 4096  # images a set must have; images compared
+LOOKED_AT, FLAT = 64, 0.5  # images looked at for drawings; the share of pixels that must equal their left neighbour
 
 
 def often_alike(samples: Samples) -> bool:
-    """Whether many images of a set have another in it that looks much like them; never of varied sizes."""
+    """Whether many images of a set have another in it that is much like them; always false if sizes differ."""
     values = samples.values
     if samples.description.axes != 2 or isinstance(values, Ragged) or len(values) < LEAST:
         return False
@@ -27,7 +24,7 @@ def often_alike(samples: Samples) -> bool:
 
 
 def drawn(samples: Samples) -> bool:
-    """Whether images are drawings: most of their pixels are exactly as the one before."""
+    """Whether images are drawings: most of their pixels equal their left neighbour exactly."""
     if samples.description.axes != 2:
         return False
     images = (np.asarray(samples.values[int(i)]) for i in spread(len(samples), LOOKED_AT))  # one at a time

@@ -1,15 +1,17 @@
 """What the columns of a table hold, and tables as vectors: the values of all columns, then which of them are known.
 
-A number is one value, scaled to 0..1 by the range of its column; a category is one value for each that the column
-has, 1 for the one that it is. What is missing is 0. Next door: `table` reads the cells, `cells` hides some.
+A number is one value, scaled to 0..1 by the range of its column; a category is one-hot. Missing values are 0.
+Next door: `io.csv` reads the cells, `degradations.cells` hides some.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,17 +22,18 @@ from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table, is_missing
 
-CATEGORIES_MOST = 64  # of a column; with more it is free text
-WIDTH_MOST = 512  # values in a row
-DECIMALS_MOST = 12  # beyond, numbers are written with six digits
+CATEGORIES_MOST = 64  # per column; with more it is free text
+WIDTH_MOST = 512  # values per row
+DECIMALS_MOST = 12  # with more, numbers are written with six significant digits
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.]?\d*|[.]\d+)([eE][+-]?\d{1,3})?\s*\Z")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: numbers from `low` to `high`, `categories`, or free text, which is kept aside.
+    """One column: numbers from `low` to `high`, `categories`, or free text, which is not used.
 
-    Numbers are written with so many `decimals`, `whole` ones rounded first; `comma` stands for the decimal point.
+    Numbers are written with `decimals` digits after the point, rounded first if `whole`, with a decimal `comma` if
+    set.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Values of a cell in the vector."""
+        """The number of values per cell."""
         return {"number": 1, "category": len(self.categories), "text": 0}[self.kind]
 
     def to_json(self) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class Column:
         return column
 
     def number(self, cell: str) -> float | None:
-        """The number in a cell, None where there is none."""
+        """The number in a cell, None if it is not one."""
         cell = cell.replace(",", ".") if self.comma else cell
         return float(cell) if _NUMBER.match(cell) and math.isfinite(float(cell)) else None
 
@@ -79,36 +82,34 @@ class Column:
         number = float(self.unscaled(values)[0])
         number = float(round(number)) if self.whole else number
         text = f"{number:.{self.decimals}f}" if self.decimals <= DECIMALS_MOST else f"{number:.6g}"
-        text = text[1:] if text.startswith("-") and not text.strip("-0.") else text  # no minus before nothing
+        text = text[1:] if text.startswith("-") and not text.strip("-0.") else text  # no -0
         return text.replace(".", ",") if self.comma else text
 
 
 def columns_of(table: Table) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """What each column holds, from the known cells, and notes on those that are kept aside.
+    """What each column holds, inferred from the known cells, and notes on columns that are not used.
 
-    Raises `DataError` for a column without a known cell, a table of nothing but free text, and one that is too wide.
+    Raises `DataError` for a column without a known cell, a table of free text alone, and one that is too wide.
     """
-    columns = tuple(_column(table, number) for number in range(len(table.names)))
+    columns = tuple(map(partial(_column, table), table.names, zip(*table.cells, strict=True)))
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(f"{table.source}: all columns are free text; one of numbers or categories is needed")
     if width > WIDTH_MOST:
         raise DataError(
-            f"{table.source}: the columns make {width} values a row, a category as many as it may be; "
-            f"allowed are {WIDTH_MOST}: leave out columns"
+            f"{table.source}: the columns make {width} values per row, one for each category; allowed are "
+            f"{WIDTH_MOST}; leave out columns"
         )
     notes = []
-    for number, column in enumerate(columns):
+    for column, cells in zip(columns, zip(*table.cells, strict=True), strict=True):
         if column.kind == "text":
-            known = (cells[number] for cells in table.cells if not is_missing(cells[number]))
-            odd = next((cell for cell in known if not _NUMBER.match(cell)), "")
+            odd = next((cell for cell in cells if not is_missing(cell) and not _NUMBER.match(cell)), "")
             notes.append(f"column {column.name!r} is free text, such as {brief(odd)}: kept as it is and not used")
     return columns, tuple(notes)
 
 
-def _column(table: Table, number: int) -> Column:
-    name = table.names[number]
-    known = [row[number] for row in table.cells if not is_missing(row[number])]
+def _column(table: Table, name: str, cells: Sequence[str]) -> Column:
+    known = [cell for cell in cells if not is_missing(cell)]
     if not known:
         raise DataError(
             f"{table.source}: column {name!r} has no known cell; leave the column out, or give rows that have it"
@@ -118,7 +119,8 @@ def _column(table: Table, number: int) -> Column:
         if None not in numbers:
             values = np.array(numbers, np.float64)
             whole = bool((values == np.round(values)).all())
-            decimals = max(0, *(_decimals(cell.replace(",", ".")) for cell in known), 0)
+            exponents = (Decimal(cell.strip().replace(",", ".")).as_tuple().exponent for cell in known)
+            decimals = max(0, *(-exponent for exponent in exponents if isinstance(exponent, int)))
             low, high = float(values.min()), float(values.max())
             return Column(name, "number", low, high, min(decimals, DECIMALS_MOST + 1), whole, comma)
     categories = tuple(sorted({cell.strip() for cell in known}))
@@ -127,25 +129,17 @@ def _column(table: Table, number: int) -> Column:
     return Column(name, "category", categories=categories)
 
 
-def _decimals(cell: str) -> int:
-    """Digits behind the point that a number is written with."""
-    exponent = Decimal(cell.strip()).as_tuple().exponent
-    assert isinstance(exponent, int)
-    return max(0, -exponent)
-
-
 def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str) -> None:
     """Raise `ModelError` unless these are the names of the columns, in their order."""
     own = tuple(column.name for column in columns)
     if names == own:
         return
     if sorted(names) == sorted(own):
-        what = f"the columns stand in another order, {brief(names[0])} first"
+        what = f"the columns are in another order, {brief(names[0])} first"
     else:
-        lacking = [name for name in own if name not in names]
-        more = [name for name in names if name not in own]
-        told = [f"no column {name!r}" for name in lacking[:1]] + [f"a column {brief(n)} too many" for n in more[:1]]
-        what = " and ".join(told)
+        lacking = [f"no column {name!r}" for name in own if name not in names]
+        extra = [f"a column {brief(name)} too many" for name in names if name not in own]
+        what = " and ".join(lacking[:1] + extra[:1])
     raise ModelError(
         f"{source}: the table does not fit this model: {what}; it takes {len(own)} columns, {brief(own[0])} to "
         f"{brief(own[-1])}"
@@ -153,19 +147,19 @@ def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str)
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:
-    """Vectors `(N, 2W)`: values, then 1 where they are known. Raises `DataError` for cells that the columns cannot
-    hold: text among numbers, and categories that were not among those trained on."""
+    """Vectors `(N, 2W)`: values, then 1 where they are known. Raises `DataError` for text among numbers and for
+    categories that the columns do not have."""
     values: list[Array] = []
     known: list[Array] = []
-    for number, column in enumerate(columns):
-        cells = [row[number].strip() for row in table.cells]
+    for column, texts in zip(columns, zip(*table.cells, strict=True), strict=True):
+        cells = [text.strip() for text in texts]
         there = np.array([not is_missing(cell) for cell in cells])
         if column.kind == "number":
             found = [column.number(cell) if is_there else 0.0 for cell, is_there in zip(cells, there, strict=True)]
             if None in found:
                 row = found.index(None)
                 raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cells[row])} is no number, as all are here"
+                    f"{table.row(row)}, column {column.name!r}: {brief(cells[row])} is not a number, as all are here"
                 )
             part = column.scaled(np.array(found, np.float64))[:, None]
         elif column.kind == "category":

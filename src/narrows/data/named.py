@@ -1,9 +1,8 @@
-"""Sets that go by a name: scikit-learn's digits, MNIST and Fashion-MNIST. `idx` reads their files.
+"""Named sets: scikit-learn's digits, MNIST and Fashion-MNIST. Next door: `io.idx` reads their files.
 
-An IDX set is four files. Each is looked for in `$NARROWS_DATA/<name>/`, then in the cache, then on
-the set's mirrors, which fill the cache. Wherever a file comes from, plain or in gzip of whatever
-wrapping, it counts only if its uncompressed content has the right sizes and the right MD5; so a half
-download, a saved error page or a damaged file is passed over. Pickles (`.pt`) are never opened.
+An IDX set is four files. Each is looked for in `$NARROWS_DATA/<name>/`, then in the cache, then on the mirrors, which
+fill the cache. A file, plain or gzip, counts only if its uncompressed content has the right sizes and MD5, so partial
+downloads, saved error pages and damaged files are passed over. Pickles (`.pt`) are never opened.
 """
 
 import math
@@ -52,18 +51,11 @@ class IdxSet:
 
 
 def _like_mnist(name: str, mirrors: tuple[str, ...], md5s: tuple[str, str, str, str]) -> IdxSet:
-    return IdxSet(
-        name,
-        mirrors,
-        train=(
-            IdxFile("train-images-idx3-ubyte", (60000, 28, 28), md5s[0]),
-            IdxFile("train-labels-idx1-ubyte", (60000,), md5s[1]),
-        ),
-        test=(
-            IdxFile("t10k-images-idx3-ubyte", (10000, 28, 28), md5s[2]),
-            IdxFile("t10k-labels-idx1-ubyte", (10000,), md5s[3]),
-        ),
-    )
+    def files(part: str, count: int, images_md5: str, labels_md5: str) -> tuple[IdxFile, IdxFile]:
+        images = IdxFile(f"{part}-images-idx3-ubyte", (count, 28, 28), images_md5)
+        return images, IdxFile(f"{part}-labels-idx1-ubyte", (count,), labels_md5)
+
+    return IdxSet(name, mirrors, files("train", 60000, *md5s[:2]), files("t10k", 10000, *md5s[2:]))
 
 
 IDX_SETS = (
@@ -82,10 +74,7 @@ IDX_SETS = (
     ),
     _like_mnist(
         "mnist",
-        (
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
-        ),
+        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
         (
             "6bbc9ace898e44ae57da46a324031adb",
             "a25bea736e30d166cdddb491f175f624",
@@ -97,39 +86,36 @@ IDX_SETS = (
 
 
 def load_named(name: str, split: Split, report: Report | None = None) -> tuple[Array, Array]:
-    """Images (N, H, W), uint8, 0..255, and labels (N,), uint8, 0..9, of one split of a set in NAMES.
+    """Images `(N, H, W)`, uint8, 0..255, and labels `(N,)`, uint8, 0..9, of one split of a set in `NAMES`.
 
-    `digits` needs no network: 1797 images of 8x8, their values 0..16 spread over 0..255, the last 360 the
-    test split. `mnist` and `fashion-mnist`, 60000 and 10000 images of 28x28, may be downloaded, and
-    `report` is told of it: file name, bytes so far, bytes in all or None where the server does not say.
+    `digits` needs no network: 1797 images of 8x8, their values 0..16 spread over 0..255; the last 360 are the test
+    split. `mnist` and `fashion-mnist`, 60000 and 10000 images of 28x28, may be downloaded; `report` is then called
+    with file name, bytes so far, and bytes in all, or None if the server does not say.
 
-    Raises DataError for another name or split, or if no place has a good copy (the line says what was
-    wrong with each and how to place the files by hand); OutputError if the cache cannot be written.
+    Raises `DataError` for another name or split, or if there is no good copy anywhere (the line says what was wrong
+    with each and how to add the files by hand); `OutputError` if the cache cannot be written.
     """
     if split not in ("train", "test"):
         raise DataError(f"no split {split!r}; allowed are train and test")
     if name == "digits":
         return _digits(split)
-    for entry in IDX_SETS:
-        if entry.name == name:
-            return load_idx_set(entry, split, report)
-    raise DataError(f"no set is named {name!r}; allowed are {', '.join(NAMES)}")
+    if name not in NAMES:
+        raise DataError(f"no set is named {name!r}; allowed are {', '.join(NAMES)}")
+    return load_idx_set(next(entry for entry in IDX_SETS if entry.name == name), split, report)
 
 
 def load_idx_set(
     entry: IdxSet, split: Split, report: Report | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[Array, Array]:
     """`load_named` for one entry of the table; `timeout_seconds` is how long a mirror may be silent."""
-    images, labels = entry.train if split == "train" else entry.test
-    return (
-        _load_file(entry, images, report, timeout_seconds),
-        _load_file(entry, labels, report, timeout_seconds),
+    images, labels = (
+        _load_file(entry, file, report, timeout_seconds) for file in (entry.train if split == "train" else entry.test)
     )
+    return images, labels
 
 
 def _digits(split: Split) -> tuple[Array, Array]:
-    # Imported here because it takes a second.
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # here, because it takes a second
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8)
@@ -139,7 +125,7 @@ def _digits(split: Split) -> tuple[Array, Array]:
 
 
 def _load_file(entry: IdxSet, file: IdxFile, report: Report | None, timeout_seconds: float) -> Array:
-    """The first good copy of a file; each bad one adds its reason to the line that ends a vain search."""
+    """The first good copy of a file; if there is none, the error says what was wrong with each bad one."""
     problems: list[str] = []
     for folder in _folders(entry.name):
         for path in (folder / where / f"{file.name}{end}" for where in ("", "raw") for end in ("", ".gz")):
@@ -167,26 +153,20 @@ def _load_file(entry: IdxSet, file: IdxFile, report: Report | None, timeout_seco
 
 
 def _folders(name: str) -> Iterator[Path]:
-    """Where a set may lie: the user's own folder if there is one, then the cache."""
-    own = os.environ.get("NARROWS_DATA")
-    if own:
+    """Where a set may be: the user's own folder, if there is one, then the cache."""
+    if own := os.environ.get("NARROWS_DATA"):
         yield Path(own) / name
     yield cache_folder() / name
 
 
 class _NothingCame(Exception):
-    """A mirror gave no file; what came before stays in the `.part` file."""
+    """A mirror sent no whole file; the part that came stays in the `.part` file."""
 
 
 def _download(
-    entry: IdxSet,
-    file: IdxFile,
-    folder: Path,
-    report: Report | None,
-    timeout_seconds: float,
-    problems: list[str],
+    entry: IdxSet, file: IdxFile, folder: Path, report: Report | None, timeout_seconds: float, problems: list[str]
 ) -> Array | None:
-    """The file from the first mirror that has a good one, kept in `folder`; None if none has."""
+    """The file from the first mirror with a good copy, kept in `folder`; None, with the `problems`, if none has."""
     part = folder / f"{file.name}.gz.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +180,7 @@ def _download(
                 problems.append(f"{url}: {str(error).removeprefix(f'{part}: ')}")
                 part.unlink(missing_ok=True)
             else:
-                # Another process that loads the same file may have renamed it; the array at hand is checked.
+                # Another process that loads the same file may have renamed it already.
                 with suppress(FileNotFoundError):
                     part.replace(part.with_suffix(""))
                 return array
@@ -219,21 +199,21 @@ def _fetch_checked(url: str, part: Path, file: IdxFile, report: Report | None, t
     except DataError:
         if not resumed:
             raise
-    # The first part may be of another mirror, whose gzip is other bytes for the same content.
+    # The first part may be from another mirror, whose gzip file has other bytes for the same content.
     part.unlink(missing_ok=True)
     _fetch(url, part, file, report, timeout_seconds)
     return read_idx(part, shape=file.shape, md5=file.md5)
 
 
 def _fetch(url: str, part: Path, file: IdxFile, report: Report | None, timeout_seconds: float) -> bool:
-    """Write what the server sends to `part`, from where that ends if the server can; True if it could."""
+    """Write what the server sends to `part`, continuing a partial file if the server can; True if it could."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "narrows"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=timeout_seconds)
     except HTTPError as error:
         with error:
-            if error.code == 416 and have:  # Nothing lies beyond `have`: the part may be whole.
+            if error.code == 416 and have:  # there is nothing after `have`: the part may be whole
                 return True
             raise _NothingCame(f"the server answered {error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:
@@ -244,7 +224,7 @@ def _fetch(url: str, part: Path, file: IdxFile, report: Report | None, timeout_s
             raise _NothingCame("the server sent another part than the one asked for")
         done = have if resumed else 0
         total = None if response.length is None else done + response.length
-        # No gzip of the file is longer than this, so a server that never ends cannot fill the disk.
+        # No gzip of the file is longer than this, so an endless response cannot fill the disk.
         most_bytes = 2 * math.prod(file.shape) + 4096
         with part.open("ab" if resumed else "wb") as out:
             for chunk in _chunks(response):
@@ -260,15 +240,12 @@ def _fetch(url: str, part: Path, file: IdxFile, report: Report | None, timeout_s
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """The body, piece by piece; trouble with the network, unlike that with the disk, is the mirror's."""
-    while True:
-        try:
-            chunk = response.read(CHUNK_BYTES)
-        except (OSError, HTTPException) as error:
-            raise _NothingCame(_one_line(error)) from None
-        if not chunk:
-            return
-        yield chunk
+    """The body in chunks; errors of the network, unlike those of the disk, are blamed on the mirror."""
+    try:
+        while chunk := response.read(CHUNK_BYTES):
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise _NothingCame(_one_line(error)) from None
 
 
 def _one_line(what: object) -> str:

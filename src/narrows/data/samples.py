@@ -15,9 +15,9 @@ import numpy.typing as npt
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged, check_numeric, pack
 
-CHUNK_BYTES = 64 << 20  # how much of a set is looked at in one go
+CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
-MOST_COUNT = 1 << 48  # of samples, and of values along a side, that a stored description may speak of
+MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
 MOST_VALUE = float(np.finfo(np.float64).max)
 
 
@@ -25,8 +25,8 @@ MOST_VALUE = float(np.finfo(np.float64).max)
 class Description:
     """What was inferred about a set of samples; printed, and stored with every model.
 
-    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` where the sizes
-    differ. Values from `low` to `high` become 0..1 inside the networks.
+    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` if sizes differ. Values
+    from `low` to `high` become 0..1 inside the networks.
     """
 
     shape: tuple[int, ...]
@@ -37,7 +37,7 @@ class Description:
 
     @property
     def axes(self) -> int:
-        """How many axes a sample extends over, beside its channels: 2 for images, 0 for vectors."""
+        """The number of axes besides channels: 2 for images, 0 for vectors."""
         return len(self.shape) - 1
 
     @property
@@ -57,16 +57,16 @@ class Description:
 
     @property
     def values(self) -> int:
-        """Numbers in one sample; 0 where the sizes differ."""
+        """The number of values in one sample; 0 if sizes differ."""
         return int(np.prod(self.shape))
 
     def values_in(self, crop: int) -> int:
-        """Numbers in a crop of so many pixels a side; in one sample where `crop` is 0."""
+        """The number of values in a crop of this side in pixels; in one sample if `crop` is 0."""
         return crop * crop * self.channels if crop else self.values
 
     @property
     def form(self) -> str:
-        """Kind, size and channels in words."""
+        """Kind, size and channels in words, such as `images 28x28, grey`."""
         if not self.axes:
             return f"vectors of {self.shape[0]} values"
         colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
@@ -102,8 +102,8 @@ class Description:
 class Samples:
     """A set of samples with what is known about it.
 
-    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries
-    where they are known. `source` says where it came from, `notes` what a person should be told.
+    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries where they
+    are known. `source` says where they came from; `notes` are worth showing to the user.
     """
 
     values: Array | Ragged
@@ -134,9 +134,9 @@ class Samples:
 def from_arrays(data: Any, source: str = "array") -> Samples:
     """Samples from an array or a list of arrays.
 
-    `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images
-    `(H, W)` or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as
-    arrays, and bool becomes 0 and 255.
+    `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images `(H, W)`
+    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as arrays, and bool
+    becomes 0 and 255.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """
@@ -194,29 +194,28 @@ def _numbers(data: Any, source: str) -> Array:
 
 def describe(values: Array | Ragged, source: str) -> Description:
     """Infer the description; reads floats and wide integers once, in chunks. Raises `DataError`."""
-    ragged = isinstance(values, Ragged)
-    shape = (0, 0, int(values.shapes[0, 2])) if isinstance(values, Ragged) else values.shape[1:]
-    sizes = values.shapes if isinstance(values, Ragged) else np.array([shape])
+    if isinstance(values, Ragged):
+        shape, sizes, given = (0, 0, int(values.shapes[0, 2])), values.shapes, "images with no pixels"
+    else:
+        shape, given = values.shape[1:], f"an array of shape {values.shape}"
+        sizes = np.array([shape])
     if len(values) == 0 or 0 in sizes:
-        given = "images with no pixels" if ragged else f"an array of shape {np.shape(values)}"
         raise DataError(f"{source}: {given} was given; at least one sample with one value is needed")
     if len(shape) == 3 and not 1 <= shape[2] <= 4:
+        first = sizes[0, 0] <= 4
+        advice = "they seem to come first here: numpy.moveaxis(data, 1, -1)" if first else "split or transpose them"
         raise DataError(
             f"{source}: images with {shape[2]} channels were given; allowed are 1 (grey), 2 (grey + alpha), "
-            f"3 (RGB) and 4 (RGBA), channels last; {_first_to_last(int(sizes[0, 0]))}"
+            f"3 (RGB) and 4 (RGBA), channels last; {advice}"
         )
     low, high = value_range(values, source)
-    # The dtype by its name, whatever the byte order: `to_tensor` turns bytes round batch by batch.
+    # The name of the dtype, whatever its byte order, which `to_tensor` converts batch by batch.
     return Description(tuple(shape), values.dtype.name, low, high, len(values))
 
 
-def _first_to_last(first: int) -> str:
-    return "they seem to come first here: numpy.moveaxis(data, 1, -1)" if first <= 4 else "split or transpose them"
-
-
 def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:
-    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it,
-    else from the smallest to the largest value. Raises `DataError` for NaN and infinities."""
+    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it, else from the
+    smallest to the largest value. Raises `DataError` for NaN and infinities."""
     if values.dtype.name in ("uint8", "uint16"):
         return 0.0, float(np.iinfo(values.dtype).max)
     array = values.flat if isinstance(values, Ragged) else values

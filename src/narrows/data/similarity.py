@@ -1,7 +1,7 @@
-"""Which images of a set look most like another: thumbnails compared.
+"""How alike images are, by comparing thumbnails.
 
-What counts is where an image is light and dark, whatever its contrast; colour decides between equals.
-Next door: `character` judges a whole set by it; `training.begin` and `codecs.references` look for such images.
+What counts is where an image is light and dark, whatever its contrast; colour counts less.
+Next door: `character` judges a whole set by it; `models.lossy` and `codecs.references` search for similar images.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from torch.nn import functional
 from narrows.data.samples import CHUNK_BYTES
 from narrows.io.arrays import Array
 
-LIGHT, COLOUR = 24, 6  # fields a side of the two thumbnails
+LIGHT, COLOUR = 24, 6  # sides of the two thumbnails in pixels
 WEIGHT = 0.5  # of colour
-ROWS = 256  # compared at a time; large images are fewer
+ROWS = 256  # images compared at a time; fewer if they are large
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
 def likenesses(images: Array, chosen: Indices | None = None) -> Floats:
-    """Thumbnails `(N, D)` of images `(N, H, W, C)`, or of the `chosen` ones, of length 1: their products, -1 to 1,
-    say how alike two are. The images may be a memory map: few are read at a time."""
+    """Thumbnails `(N, D)` of images `(N, H, W, C)`, or of the `chosen` ones, as vectors of length 1; their products,
+    -1 to 1, say how alike two images are. Few images are read at a time, so they may be a memory map."""
     rows = max(1, min(ROWS, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
     count, parts = len(images) if chosen is None else len(chosen), []
     for start in range(0, count, rows):
@@ -35,7 +35,7 @@ def likenesses(images: Array, chosen: Indices | None = None) -> Floats:
 
 
 def thumbnail_size(shape: tuple[int, ...]) -> int:
-    """How many numbers the thumbnail of an image `(H, W, C)` has."""
+    """The number of values in the thumbnail of an image `(H, W, C)`."""
     return min(LIGHT, *shape[:2]) ** 2 + shape[2] * min(COLOUR, *shape[:2]) ** 2
 
 
@@ -51,14 +51,14 @@ def _likenesses(images: Array) -> Floats:
 
 
 def spread(count: int, most: int) -> Indices:
-    """At most so many of `count` numbers, evenly."""
+    """At most `most` of the indices 0 to `count` - 1, evenly spread."""
     chosen: Indices = np.linspace(0, count - 1, min(most, count)).astype(np.int64)
     return chosen
 
 
 def nearest(likeness: Floats, library: Floats, own: Indices | None = None) -> tuple[Indices, Floats]:
-    """For each row of `likeness` the row of the `library` most like it, and how alike they are; `own` `(N,)` names
-    the rows that are the image itself and do not count (-1: none)."""
+    """For each row of `likeness` the most similar row of the `library` and the similarity, both `(N,)`; `own` `(N,)`
+    are the rows of the library that are the image itself, which do not count (-1 for none)."""
     found, score = np.empty(len(likeness), np.int64), np.empty(len(likeness), np.float32)
     for start in range(0, len(likeness), ROWS):
         products = likeness[start : start + ROWS] @ library.T

@@ -27,14 +27,14 @@ _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
 def open_samples(
     source: Any, split: Split = "train", skip_bad: bool = False, report: Report | None = None
 ) -> Samples:
-    """Samples from whatever a person points at.
+    """Samples from a path, the name of a set, or arrays.
 
-    `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to
-    a folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`),
-    or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist`
-    or given as a `Path`. `report(what, done, total)` is told of progress.
+    `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to a
+    folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`), or an
+    array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist` or given
+    as a `Path`. `report(what, done, total)` is called with progress.
 
-    Raises `DataError` with what was wrong; no pickle is ever opened.
+    Raises `DataError`; no pickle is ever opened.
     """
     if not isinstance(source, (str, os.PathLike)):
         return from_arrays(source)
@@ -48,7 +48,7 @@ def open_samples(
         folder, file, other = path.is_dir(), path.is_file(), path.exists()
     except OSError as error:  # no permission, or a name too long
         raise DataError(f"{path}: cannot be read ({error.strerror}); choose another") from None
-    if not other or not source:  # an empty name would be the folder at hand
+    if not other or not source:  # an empty name would be the current folder
         sets = ", ".join(f"{name}[:test]" for name in NAMES)
         raise DataError(f"{str(source)!r}: no such file or folder, and no set of that name; sets are {sets}")
     if folder:
@@ -59,15 +59,13 @@ def open_samples(
 
 
 def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` where `output` is one of the inputs, or an image in a folder of them.
-
-    Inputs are as `open_samples` takes them, or paths of models.
-    """
+    """Raise `OutputError` if `output` is one of the inputs (sources for `open_samples`, or models), or an image in a
+    folder of them."""
     output = Path(output)
     for given in map(Path, (i for i in inputs if not (isinstance(i, str) and i.partition(":")[0] in NAMES))):
         image = output.suffix.lower() in SUFFIXES and Path(os.path.realpath(given)) in output.resolve().parents
         same = False
-        with suppress(OSError):  # what cannot be looked at is not there, or refused when it is read
+        with suppress(OSError):  # what cannot be accessed does not exist, or is refused when it is read
             same = output.samefile(given) or (image and output.exists())
         if same:
             raise OutputError(f"{output}: the output is also the input; choose another place for it")
@@ -102,27 +100,26 @@ def _folder(path: Path, skip_bad: bool, report: Report | None) -> Samples:
     values, kept, notes = load_images(files, skip_bad, report)
     relative = [files[i].relative_to(path) for i in kept]
     folders = [str(r.parent) for r in relative]
-    # Sub-folders are taken as classes when they really divide the set.
+    # Sub-folders are classes if they divide the set.
     labels = np.array(folders) if "." not in folders and 1 < len(set(folders)) <= len(folders) // 2 else None
     samples = from_arrays(values, str(path))
     return replace(samples, names=tuple(map(str, relative)), labels=labels, notes=tuple(notes))
 
 
 def _numpy(path: Path) -> tuple[Array, Array | None]:
-    """The samples and, in an .npz that has them, the labels. An .npy is memory-mapped, never copied."""
+    """The samples and, if an .npz has them, the labels. An .npy is memory-mapped, never copied."""
     try:
-        # Opened here, because np.load leaves a damaged archive open.
+        # Opened here, because np.load does not close a damaged archive.
         with path.open("rb") as file:
-            if file.read(2) != b"PK":  # no zip archive, whatever the suffix says
+            if file.read(2) != b"PK":  # not a zip archive, whatever the suffix
                 return np.load(path, mmap_mode="r", allow_pickle=False), None
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             names = list(archive.files)
             label = next((n for n in ("labels", "label", "y") if n in names), None)
             rest = [n for n in names if n != label]
-            chosen = next((n for n in ("samples", "images", "x", "arr_0") if n in rest), None)
-            if chosen is None and len(rest) == 1:
-                chosen = rest[0]
+            usual = [n for n in ("samples", "images", "x", "arr_0") if n in rest]
+            chosen = next(iter(usual or rest[: len(rest) == 1]), None)
             if chosen is None:
                 raise DataError(
                     f"{path}: arrays {', '.join(names) or 'none'}; which are the samples? name them 'samples' "
@@ -132,8 +129,7 @@ def _numpy(path: Path) -> tuple[Array, Array | None]:
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile raise every kind on damaged files
-        told = str(error)
-        if "Object arrays" in told or "Python objects" in told:
+        if "Object arrays" in str(error) or "Python objects" in str(error):
             why = "it holds pickled objects"
         elif isinstance(error, EOFError):
             why = "empty or cut short"

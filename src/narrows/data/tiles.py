@@ -1,8 +1,8 @@
-"""Large images in pieces: where each is cut out, and which part of its result is kept.
+"""Large images in overlapping tiles: where each is cut, and which part of its result is kept.
 
-Pieces overlap, and only what lies far enough from a cut is kept, so that nothing has to be blended; they begin at
-multiples of a step, so that networks that fold and halve see the same grid as in the whole image.
-Next door: `restoring` sends the pieces through a network.
+Only what lies far enough from a cut is kept, so nothing has to be blended. Tiles begin at multiples of a step, so
+that networks that fold and halve see the same grid as in the whole image.
+Next door: `tasks.restore` sends the tiles through a network.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece: rows and columns to `read`, and those of them to `keep`, both as (start, stop) in the whole image."""
+    """Rows and columns to `read`, and those of them to `keep`, both as (start, stop) in the whole image."""
 
     read: tuple[tuple[int, int], tuple[int, int]]
     keep: tuple[tuple[int, int], tuple[int, int]]
 
     @property
     def reading(self) -> tuple[slice, slice]:
-        """Index of what is read."""
+        """The index of the part that is read."""
         return slice(*self.read[0]), slice(*self.read[1])
 
     def keeping(self, scale: int = 1) -> tuple[slice, slice]:
-        """Index of what is kept in a whole image whose sides are `scale` times as long."""
+        """The index of the part that is kept in a whole result whose sides are `scale` times as long."""
         rows, columns = (slice(scale * start, scale * stop) for start, stop in self.keep)
         return rows, columns
 
     def inside(self, scale: int = 1) -> tuple[slice, slice]:
-        """Index of what is kept in the result of this piece."""
+        """The index of the part that is kept in the result of this tile."""
         rows, columns = (
             slice(scale * (start - first), scale * (stop - first))
             for (start, stop), (first, _) in zip(self.keep, self.read, strict=True)
@@ -38,8 +38,8 @@ class Tile:
 
 
 def tiles(height: int, width: int, side: int, overlap: int, step: int) -> Iterator[Tile]:
-    """Pieces of at most `side` pixels a side that see `overlap` pixels beyond what is kept of them, wherever the
-    image goes on. `side` and `overlap` are multiples of `step`, and `side` is more than twice the overlap."""
+    """Tiles of at most `side` pixels a side, read with `overlap` more pixels than are kept wherever the image goes
+    on. `side` and `overlap` are multiples of `step`, and `side` is more than twice the overlap."""
     for rows in _spans(height, side, overlap, step):
         for columns in _spans(width, side, overlap, step):
             yield Tile((rows[0], columns[0]), (rows[1], columns[1]))

@@ -1,7 +1,7 @@
-"""What every degradation can do: damage samples, describe itself, and say how a network undoes it.
+"""The interface of degradations: damage samples, describe themselves, and say how a network undoes the damage.
 
 Samples are tensors in 0..1 on any device: images `(N, C, H, W)` without alpha, or vectors `(N, D)`. Random numbers
-come from the generator that is passed in.
+come from the generator that is passed in. Next door: `compose` combines degradations.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Task = Literal["denoise", "inpaint", "colourise", "upscale"]  # each may include
 TASKS: tuple[Task, ...] = get_args(Task)
 Hint = Literal["level", "known"]
 Range = float | tuple[float, float]
-SHARE_MOST = 0.99  # of a sample that can be missing
+SHARE_MOST = 0.99  # the largest share of a sample that can be missing
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Damaged samples as they are `seen`, and the `condition` that a network gets beside them: a noise level or a
-    mask, `(N, K, H, W)` over the plane of what is seen, or `(N, K)` for vectors."""
+    """Damaged samples as they are `seen`, and the `condition` on which the network depends: a noise level or a mask,
+    `(N, K, H, W)` of the size of what is seen, or `(N, K)` for vectors."""
 
     seen: torch.Tensor
     condition: torch.Tensor
@@ -33,8 +33,8 @@ class Observed:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a user knows about damaged samples: the noise `level` of each `(N,)`, and the pixels that are `known`, 1
-    where they are, `(N, 1, H, W)` or `(N, D)`."""
+    """What a user knows about damaged samples: the noise `level` of each, `(N,)`, and which pixels are `known`, 1 or
+    0, `(N, 1, H, W)` or `(N, D)`."""
 
     level: torch.Tensor | None = None
     known: torch.Tensor | None = None
@@ -43,35 +43,12 @@ class Hints:
 class Degradation(ABC):
     """A way to damage samples, and everything that a network needs to undo it. `str` describes it in a few words."""
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name in model files and messages."""
-
-    @property
-    @abstractmethod
-    def task(self) -> Task:
-        """The command that undoes it."""
-
-    @property
-    @abstractmethod
-    def scale(self) -> int:
-        """The factor by which the sides of an image shrink."""
-
-    @property
-    @abstractmethod
-    def fold(self) -> int:
-        """The side in pixels of the blocks that a network may treat as one position."""
-
-    @property
-    @abstractmethod
-    def condition_channels(self) -> int:
-        """The number of channels K of the condition."""
-
-    @property
-    @abstractmethod
-    def needs(self) -> tuple[Hint, ...]:
-        """The hints without which damaged samples cannot be restored."""
+    name: str  # in model files and messages
+    task: Task  # the command that undoes it
+    scale: int  # the factor by which the sides of an image shrink
+    fold: int  # the side in pixels of the blocks that a network may treat as one position
+    condition_channels: int  # the number of channels K of the condition
+    needs: tuple[Hint, ...]  # the hints without which damaged samples cannot be restored
 
     @abstractmethod
     def __str__(self) -> str: ...
@@ -86,7 +63,7 @@ class Degradation(ABC):
 
     @abstractmethod
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        """Samples that came damaged, with the hints that are needed."""
+        """Samples that are already damaged, with the hints that are needed."""
 
     @abstractmethod
     def hints(self, observed: Observed) -> Hints:
@@ -94,15 +71,15 @@ class Degradation(ABC):
 
     @abstractmethod
     def guess(self, observed: Observed) -> torch.Tensor:
-        """A first guess by classical means, of the shape of the clean samples."""
+        """A first guess by classical methods, of the shape of the clean samples."""
 
     @abstractmethod
     def colours(self, clean: int) -> tuple[int, ...]:
-        """The numbers of colour channels that damaged samples may have, if clean ones have `clean`."""
+        """The numbers of colour channels that damaged samples may have if clean ones have `clean`."""
 
     @abstractmethod
     def answers(self, colours: int) -> int:
-        """The number of channels that a network returns for samples with so many colour channels."""
+        """The number of channels that a network returns for samples with this many colour channels."""
 
     @abstractmethod
     def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
@@ -114,11 +91,11 @@ class Degradation(ABC):
 
     @abstractmethod
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
-        """The degradation as the trained model keeps it, given what the network made of validation samples."""
+        """The degradation that the trained model keeps, given the network's results for clean validation samples."""
 
 
 class Residual(Degradation):
-    """A degradation for which a network returns the difference from the guess to the clean samples."""
+    """A degradation whose network returns the difference between the clean samples and the guess."""
 
     def answers(self, colours: int) -> int:
         return colours
@@ -131,7 +108,7 @@ class Residual(Degradation):
 
 
 class Unconditional(Residual):
-    """A residual degradation whose network sees nothing beside the damaged samples."""
+    """A residual degradation whose network sees the damaged samples alone."""
 
     condition_channels = 0
     needs = ()
@@ -150,8 +127,8 @@ class Unconditional(Residual):
 
 
 def range_of(name: str, value: Any, most: float = 1.0) -> tuple[float, float]:
-    """A number, or a pair from low to high, as a pair within 0..`most`. Raises `SettingsError` for others, for low
-    above high, and for a range that is nothing but 0."""
+    """A number or a pair (low, high) as a pair within 0..`most`. Raises `SettingsError` for other values, for low
+    above high, and if high is 0."""
     low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
     low, high = real(name, low, 0, most), real(name, high, 0, most)
     if low > high or high == 0:

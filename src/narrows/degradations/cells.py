@@ -16,12 +16,11 @@ USUAL_CELLS = (0.1, 0.4)
 
 @dataclass(frozen=True, init=False)
 class Cells(Degradation):
-    """A share of the cells of a table with these `columns` hidden, or a range of shares, drawn anew for each row.
+    """A share, or a range of shares, of the cells of a table with these `columns` hidden, drawn anew for each row.
 
-    Samples are as `data.columns.encode` makes them, `(N, 2W)`: W values, then 1 for each that is known. So a table
-    with holes can teach how to fill them: further cells are hidden in training, a category as a whole. What is seen
-    has 0 in place of hidden values, and the condition `(N, W)` is 1 for those that are left. Columns may be given as
-    `Column.to_json` writes them.
+    Samples are `(N, 2W)` as returned by `data.columns.encode`: W values, then 1 for each that is known. So a table
+    with missing cells can be trained on: further cells are hidden, a category as a whole. What is seen has 0 in place
+    of hidden values; the condition `(N, W)` is 1 for values that are left. Columns may also be given as JSON values.
 
     Raises `SettingsError` for shares outside 0..0.99.
     """

@@ -12,16 +12,16 @@ from narrows.degradations.base import Degradation, Hints, Observed
 
 LUMA = (0.299, 0.587, 0.114)
 RED, BLUE = 1.402, 1.772  # of Cr in red and of Cb in blue
-COLOURFUL = 0.9  # of the colourfulness of true pictures: full colours of the wrong kind are worse than pale ones
-VIVIDNESS_TRAINED = 2.0  # the most that one training sets
+COLOURFUL = 0.9  # of the colourfulness of true pictures, since wrong bright colours are worse than pale ones
+VIVIDNESS_TRAINED = 2.0  # the largest that one training sets
 VIVIDNESS_MOST = 4.0
 
 
 @dataclass(frozen=True)
 class Grey(Degradation):
-    """Colours taken away. The luma is kept exactly, and a network returns the two planes of chroma.
+    """Colours removed. The luma is kept exactly, and a network returns the two planes of chroma.
 
-    The condition is a plane of ones, which shows a network where the border is. Where several colours are likely, the
+    The condition is a plane of ones, which shows a network where the border is. If several colours are likely, the
     prediction of least error is their mean, which is paler than any of them; chroma is multiplied by `vividness`, 0
     to 4, which training sets so that results are nearly as colourful as true pictures.
 

@@ -1,4 +1,4 @@
-"""Several degradations as one, those that go with a purpose, and degradations as JSON."""
+"""Several degradations as one, the degradation for a purpose, and degradations as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from narrows.checks import brief
-from narrows.degradations.base import TASKS, Degradation, Hint, Hints, Observed, Residual, Task
+from narrows.degradations.base import TASKS, Degradation, Hints, Observed, Residual
 from narrows.degradations.cells import Cells
 from narrows.degradations.colour import Grey
 from narrows.degradations.custom import Custom
@@ -19,7 +19,7 @@ from narrows.degradations.resample import Smaller
 from narrows.errors import SettingsError
 
 KINDS = (Smaller, Grey, Noise, Missing, Cells, Custom)  # in the order in which damage happens
-USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes if nothing else is said
+USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes by default
 
 
 @dataclass(frozen=True)
@@ -32,41 +32,22 @@ class Combination(Residual):
 
     parts: tuple[Degradation, ...]
 
-    @property
-    def name(self) -> str:
-        """The names of the parts."""
-        return " + ".join(part.name for part in self.parts)
+    def __post_init__(self) -> None:
+        scale = self.parts[0].scale  # only `Smaller` has one, and it comes first
+        vars(self).update(  # frozen: not by assignment
+            name=" + ".join(part.name for part in self.parts),
+            task=max((part.task for part in self.parts), key=TASKS.index),  # it includes the others
+            scale=scale,
+            fold=max(scale, min(part.fold for part in self.parts)),  # at least the block that became one pixel
+            condition_channels=sum(part.condition_channels for part in self.parts),
+            needs=tuple(hint for part in self.parts for hint in part.needs),
+        )
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.parts))
 
     def to_json(self) -> list[dict[str, Any]]:
         return [fields for part in self.parts for fields in part.to_json()]
-
-    @property
-    def task(self) -> Task:
-        """The last task among those of the parts: it includes the others."""
-        return max((part.task for part in self.parts), key=TASKS.index)
-
-    @property
-    def scale(self) -> int:
-        """That of the first part: only `Smaller` has one, and it comes first."""
-        return self.parts[0].scale
-
-    @property
-    def fold(self) -> int:
-        """That of the part that needs the smallest, but no less than the block that became one pixel."""
-        return max(self.scale, min(part.fold for part in self.parts))
-
-    @property
-    def condition_channels(self) -> int:
-        """Those of all parts."""
-        return sum(part.condition_channels for part in self.parts)
-
-    @property
-    def needs(self) -> tuple[Hint, ...]:
-        """Those of all parts."""
-        return tuple(hint for part in self.parts for hint in part.needs)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return self._in_turn(clean, lambda part, seen: part.observe(seen, generator))
@@ -93,7 +74,7 @@ class Combination(Residual):
         return guess + answer
 
     def _in_turn(self, seen: torch.Tensor, observe: Callable[[Degradation, torch.Tensor], Observed]) -> Observed:
-        """What is seen after all parts, with their conditions joined."""
+        """The samples after all parts, with their conditions joined."""
         conditions = []
         for part in self.parts:
             observed = observe(part, seen)
@@ -103,11 +84,8 @@ class Combination(Residual):
 
     def _apart(self, observed: Observed) -> list[tuple[Degradation, torch.Tensor]]:
         """Each part with its own condition."""
-        vectors = observed.seen.ndim == 2  # whose masks are as long as they are
-        sizes = [
-            observed.seen.shape[1] if vectors and "known" in part.needs else part.condition_channels
-            for part in self.parts
-        ]
+        mask = observed.seen.shape[1] if observed.seen.ndim == 2 else 1  # of vectors, a mask is as long as they are
+        sizes = [mask if "known" in part.needs else part.condition_channels for part in self.parts]
         return list(zip(self.parts, torch.split(observed.condition, sizes, dim=1), strict=True))
 
 
@@ -131,11 +109,11 @@ def combined(parts: Sequence[Degradation]) -> Degradation:
 
 
 def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradation | None:
-    """What a model of this purpose learns to undo: these parts, and the usual damage of its own kind if none of them
-    is of that. None for purposes that restore nothing.
+    """The degradation that a model of this purpose undoes: these parts, and the usual one of its task if none of them
+    is of it; None for purposes other than restoring.
 
-    A model to inpaint may also remove noise, one to colourise fill in, one to upscale any of these. Raises
-    `SettingsError` for parts that do not go with the purpose, and as `combined` does.
+    A model that inpaints may also denoise, one that colourises may inpaint, one that upscales may do all of these.
+    Raises `SettingsError` for parts that do not go with the purpose, and as `combined` does.
     """
     singles = _singles(parts)
     for part in singles:
@@ -153,7 +131,7 @@ def _singles(parts: Sequence[Degradation]) -> list[Degradation]:
 
 
 def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
-    """The degradation itself, or those that it combines. Raises `SettingsError` for what is neither."""
+    """The degradation itself, or those that it combines. Raises `SettingsError` for anything else."""
     parts = degradation.parts if isinstance(degradation, Combination) else (degradation,)
     for part in parts:
         if not isinstance(part, KINDS):
@@ -164,12 +142,12 @@ def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
 
 
 def noise_of(degradation: Degradation) -> Noise | None:
-    """The noise in it, if there is any."""
+    """The noise among its parts, if there is any."""
     return next((part for part in parts_of(degradation) if isinstance(part, Noise)), None)
 
 
 def to_json(degradation: Degradation) -> list[dict[str, Any]]:
-    """A degradation as JSON values: a list of parts in their order, each with its name under `degradation`."""
+    """A degradation as a list of JSON objects, one per part, each with its name under `degradation`."""
     return [fields for part in parts_of(degradation) for fields in part.to_json()]
 
 
@@ -181,7 +159,7 @@ def from_json(parts: Any) -> Degradation:
             raise ValueError("it has other fields")
     except (TypeError, KeyError, ValueError) as error:
         raise SettingsError(
-            f"{brief(parts)} is no degradation ({brief(str(error))}); train the model again"
+            f"{brief(parts)} is not a degradation ({brief(str(error))}); train the model again"
         ) from None
     return made
 

@@ -18,12 +18,13 @@ Function = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 @dataclass(frozen=True, init=False)
 class Custom(Unconditional):
-    """Any `function` from clean samples `(N, C, H, W)` or `(N, D)` in 0..1 and a `torch.Generator` to damaged ones of
-    as many channels, with the sides of images divided by `scale`, 1 to 4. The `task` is the command that undoes it.
+    """Any `function` from clean samples `(N, C, H, W)` or `(N, D)` in 0..1 and a `torch.Generator` to damaged ones
+    with as many channels and the sides of images divided by `scale`, 1 to 4. The `task` is the command that undoes
+    it.
 
-    Model files keep the name of the function, which may be given in its place: to restore, no more is needed. Raises
-    `SettingsError` for other things, unknown tasks and scales out of range; `observe` raises it where there is only a
-    name, or where the function returns another shape.
+    Model files keep the name of the function alone, which may be given in its place and is enough to restore. Raises
+    `SettingsError` for other values; `observe` raises it if there is only a name, or if the function returns another
+    shape.
     """
 
     function: Function
@@ -39,7 +40,7 @@ class Custom(Unconditional):
                 f"{brief(known)} was given as a degradation; give a function of samples and generator"
             )
         task, scale = one_of("task", task, TASKS), whole("scale", scale, 1, SCALE_MOST)
-        vars(self).update(function=known, task=task, scale=scale)  # frozen: not by assignment
+        vars(self).update(function=known, task=task, scale=scale, fold=max(2, scale))  # frozen: not by assignment
 
     @property
     def function_name(self) -> str:
@@ -51,11 +52,6 @@ class Custom(Unconditional):
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "function": self.function_name, "task": self.task, "scale": self.scale}]
-
-    @property
-    def fold(self) -> int:
-        """2, but no less than the block that became one pixel."""
-        return max(2, self.scale)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         seen = self.function(clean, generator)
@@ -71,7 +67,7 @@ class Custom(Unconditional):
 
 
 class _Lost:
-    """Stands for a function of which a model file kept the name."""
+    """Takes the place of a function of which a model file kept the name."""
 
     def __init__(self, name: str) -> None:
         self.__name__ = name

@@ -1,23 +1,23 @@
-"""Gaps in images filled from what is known nearby: the first guess for missing pixels."""
+"""Missing pixels filled in from known ones nearby: the first guess. Next door: `masks` hides pixels."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional
 
-TENSION = 0.3  # of the plate by which gaps are filled, beside a bending stiffness of 1
+TENSION = 0.3  # of the plate that fills gaps, relative to its bending stiffness
 STIFFEST = 64 + 8 * TENSION  # the largest eigenvalue of its equations
-SOFTEST = 2.0  # the smallest that so few steps solve well; longer waves come from the coarse-to-fine start
-BENDINGS = 8
+SOFTEST = 2.0  # the smallest that a few steps solve well; longer waves come from the coarse-to-fine start
+BENDINGS = 8  # steps
 
 
 def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Samples `(N, C, H, W)` with the pixels where the mask `known` `(N, 1, H, W)` is 0 filled in from those nearby.
-    Vectors stay as they are.
+    """Samples `(N, C, H, W)` with the pixels filled in where the mask `known` `(N, 1, H, W)` is 0. Vectors stay as
+    they are.
 
-    First from coarse to fine, then bent towards a spline in tension (Smith and Wessel, Geophysics 1990) by a few
-    Chebyshev steps (Golub and Varga, Numerische Mathematik 1961). Their number, size and reach are fixed, so a piece
-    of an image is filled as it is in the whole.
+    First from coarse to fine, then bent towards a spline in tension (Smith and Wessel, Geophysics 1990) by Chebyshev
+    steps (Golub and Varga, Numerische Mathematik 1961). Their number, size and reach are fixed, so a tile of an image
+    is filled as it is in the whole.
     """
     if known.ndim < 4 or bool((known > 0).all()):
         return seen
@@ -41,7 +41,7 @@ def _force(x: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
 
 
 def _curvature(x: torch.Tensor) -> torch.Tensor:
-    """The sum of the differences to those of the four neighbours that exist."""
+    """The sum of the differences to the four neighbours, as far as they exist."""
     out = torch.zeros_like(x)
     for dim in (2, 3):
         size = x.shape[dim] - 1
@@ -52,8 +52,8 @@ def _curvature(x: torch.Tensor) -> torch.Tensor:
 
 
 def _coarse_to_fine(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Missing pixels as the mean of the known ones nearby: of the smallest square of 2, 4, 8 ... pixels a side that
-    has any, smoothly enlarged (push and pull, Gortler et al., SIGGRAPH 1996)."""
+    """Missing pixels as the mean of the known ones in the smallest square of 2, 4, 8 ... pixels a side that has any,
+    smoothly enlarged (push-pull, Gortler et al., SIGGRAPH 1996)."""
     if max(known.shape[2:]) == 1 or bool((known > 0).all()):
         return seen
     size = known.shape[2:]

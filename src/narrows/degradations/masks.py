@@ -17,25 +17,25 @@ from narrows.errors import SettingsError
 
 MaskKind = Literal["pixels", "strokes", "boxes", "any"]
 USUAL_MISSING = (0.1, 0.9)
-SHAPES = 24  # strokes or boxes drawn, of which as many are used as reach the share
+SHAPES = 24  # strokes or boxes drawn, of which as many are used as it takes to reach the share
 BOX = (0.06, 0.3)  # sides of boxes and lengths of strokes, as shares of the longer side of the image
 STROKE = (0.008, 0.03)  # half the width of strokes, likewise
-BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # the shares that this many boxes or strokes surely reach
-ANY_MOST = 0.4  # the most that is missing in boxes and strokes of "any": from more of them nothing is learned
-SINGLE = 0.5  # the share of samples of "any" with single pixels missing: from these most is learned
+BOX_SHARE, STROKE_SHARE = 0.25, 0.12  # the shares that this many boxes or strokes always reach
+ANY_MOST = 0.4  # the largest share of boxes and strokes in "any"; larger ones teach nothing
+SINGLE = 0.5  # the share of samples of "any" with single pixels missing, which teach most
 
 
 @dataclass(frozen=True, init=False)
 class Missing(Residual):
-    """A `share` of the pixels missing, or a range of shares, drawn anew for each sample: "pixels" one by one,
-    "strokes", "boxes", or "any" of the three; of vectors, single values.
+    """A `share`, or a range of shares, of the pixels missing, drawn anew for each sample: "pixels" one by one,
+    "strokes", "boxes", or "any" of the three; in vectors, single values.
 
     With a `mask` `(H, W)`, true or not 0 where a pixel is missing, the kind is "given" and the share is that of the
-    mask: it is used whole on samples of its size, otherwise a random part of it. Model files keep the kind and the
-    share alone. The condition is 1 where a pixel is known; known pixels are kept exactly.
+    mask: samples of its size get the whole mask, others a random part of it. Model files keep only kind and share.
+    The condition is 1 where a pixel is known; known pixels are kept exactly.
 
-    Raises `SettingsError` for shares outside 0..0.99, unknown kinds, and a mask that marks all or nothing, or comes
-    with a share or a kind.
+    Raises `SettingsError` for shares outside 0..0.99, unknown kinds, and a mask that marks all pixels or none, or
+    comes with a share or a kind.
     """
 
     share: tuple[float, float]
@@ -54,7 +54,7 @@ class Missing(Residual):
     ) -> None:
         if mask is not None:
             if kind != "given" and (share, kind) != (USUAL_MISSING, "any"):
-                raise SettingsError("of a mask on one side and a share and kind of missing pixels, choose one")
+                raise SettingsError("both a mask and a share or kind of missing pixels were given; choose one")
             marked = _marked(mask)
             share, kind, mask = float(marked.mean()), "given", torch.from_numpy(marked)
         elif kind != "given":
@@ -112,8 +112,8 @@ def draw(
 ) -> torch.Tensor:
     """Masks for samples of `shape`, `(N, C, H, W)` or `(N, D)`: `(N, 1, H, W)` or `(N, D)`.
 
-    The `share` `(N, 1, ...)` of each is missing. Strokes and boxes reach it, with at most one of them too many; at
-    least one pixel of each sample stays known.
+    In each the `share` `(N, 1, ...)` is missing. Strokes and boxes exceed it by at most one of them; at least one
+    pixel of each sample stays known.
     """
     count, plane = shape[0], shape[2:]
     if not plane:
@@ -138,7 +138,7 @@ def draw(
 
 
 def _with_one(known: torch.Tensor) -> torch.Tensor:
-    """The masks, with one pixel known where none was."""
+    """The masks, with one pixel known in those that had none."""
     none = known.flatten(1).amax(dim=1) == 0
     if none.any():
         known.flatten(1)[none, known[0].numel() // 2] = 1
@@ -146,8 +146,7 @@ def _with_one(known: torch.Tensor) -> torch.Tensor:
 
 
 def _shapes(kind: MaskKind, share: torch.Tensor, plane: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger where a large share has to be reached; for "any", each
-    sample has one of the two."""
+    """Strokes or boxes, 1 inside: `(N, S, H, W)`, larger for large shares; with "any" each sample has one."""
     size, count, device = max(plane), len(share), share.device
 
     def between(low: float, high: float, *more: int) -> torch.Tensor:
@@ -177,8 +176,8 @@ def _shapes(kind: MaskKind, share: torch.Tensor, plane: tuple[int, int], generat
 
 
 def cut_out(known: torch.Tensor, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """The mask `(H, W)` for each sample of `shape` `(N, C, h, w)`: `(N, 1, h, w)`, whole where it has their size,
-    otherwise cut from a random place, wrapped around where it is too small."""
+    """The mask `(H, W)` for each sample of `shape` `(N, C, h, w)`: `(N, 1, h, w)`, whole if it has their size,
+    otherwise cut at a random place and repeated if it is too small."""
     if tuple(known.shape) == tuple(shape[2:]):
         return known.float().expand(shape[0], 1, -1, -1)
     parts = []

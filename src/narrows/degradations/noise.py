@@ -1,4 +1,4 @@
-"""Noise, and how much of it there is in a picture."""
+"""Noise, and an estimate of its level. Next door: `base` is the interface."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 
 @dataclass(frozen=True, init=False)
 class Noise(Residual):
-    """Noise of one `level`, or of a range of them, drawn anew for each sample, as a share of the value range, 0..1.
+    """Noise of one `level`, or of a range of levels, drawn anew for each sample, as a share of the value range, 0..1.
 
     The level of "gaussian" is its standard deviation, of "salt-and-pepper" the share of values that become 0 or 1, of
     "poisson" the standard deviation at white. `clip` keeps noisy values in 0..1, as image files do. The condition is
@@ -100,5 +100,5 @@ def deviation(seen: torch.Tensor) -> float:
 
 
 def _plane(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Levels `(N, 1, ...)` of size 1 as a channel over the plane of samples."""
+    """Levels `(N, 1, ...)` as a channel of the size of the samples."""
     return level.expand(-1, -1, *like.shape[2:]).to(like.dtype)

@@ -1,7 +1,7 @@
 """Images made smaller and larger by a whole factor, with the bicubic kernel and antialiasing of MATLAB's `imresize`.
 
-That is the protocol of published figures for super-resolution. PyTorch computes everything but the borders, where the
-picture is mirrored here as it is there.
+Published results for super-resolution use it. PyTorch computes the same except at the borders, where `imresize`
+mirrors the picture; so it is mirrored here first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from narrows.checks import whole
 from narrows.degradations.base import Hints, Observed, Unconditional
 
 SCALE_MOST = 4
-MARGIN = 4  # pixels of the small picture: more than the kernel reaches
+MARGIN = 4  # pixels of the small picture, more than the kernel reaches
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,14 @@ class Smaller(Unconditional):
     task = "upscale"
 
     def __post_init__(self) -> None:
-        vars(self).update(scale=whole("scale", self.scale, 2, SCALE_MOST))  # frozen: not by assignment
+        scale = whole("scale", self.scale, 2, SCALE_MOST)
+        vars(self).update(scale=scale, fold=scale)  # frozen: not by assignment
 
     def __str__(self) -> str:
         return f"{self.scale} times smaller"
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "scale": self.scale}]
-
-    @property
-    def fold(self) -> int:
-        """The scale: one position for each pixel that is seen."""
-        return self.scale
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         return self.given(smaller(clean, self.scale), Hints())
@@ -69,21 +65,18 @@ def larger(x: torch.Tensor, scale: int) -> torch.Tensor:
     if scale == 1:
         return x
     x = mirrored(x, (MARGIN,) * 4)
-    # For larger pictures antialiasing changes nothing but the kernel, which is then that of `imresize`.
+    # When enlarging, antialiasing only changes the kernel, to that of `imresize`.
     large = functional.interpolate(x, size=tuple(n * scale for n in x.shape[2:]), mode="bicubic", antialias=True)
     margin = MARGIN * scale
     return large[..., margin:-margin, margin:-margin]
 
 
 def mirrored(x: torch.Tensor, pad: tuple[int, int, int, int]) -> torch.Tensor:
-    """`x` `(N, C, H, W)` with this many columns added left and right and rows above and below, mirrored at its edges
-    with the edge itself repeated, and again where the picture is smaller than that."""
+    """`x` `(N, C, H, W)` with columns added left and right and rows above and below, mirrored at its edges with the
+    edge itself repeated, as often as needed."""
     left, right, above, below = pad
-    rows = _mirror(x.shape[2], above, below, x.device)
-    columns = _mirror(x.shape[3], left, right, x.device)
-    return x.index_select(2, rows).index_select(3, columns)
-
-
-def _mirror(size: int, before: int, after: int, device: torch.device) -> torch.Tensor:
-    places = torch.arange(-before, size + after, device=device) % (2 * size)
-    return torch.minimum(places, 2 * size - 1 - places)
+    for dim, before, after in ((2, above, below), (3, left, right)):
+        size = x.shape[dim]
+        places = torch.arange(-before, size + after, device=x.device) % (2 * size)
+        x = x.index_select(dim, torch.minimum(places, 2 * size - 1 - places))
+    return x

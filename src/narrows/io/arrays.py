@@ -1,4 +1,4 @@
-"""Arrays as they come out of files: one for images of one size, `Ragged` for images of differing sizes.
+"""Arrays as read from files: one array for images of one size, `Ragged` for images of differing sizes.
 
 Next door: `images`, `npy` and `idx` read them from files.
 """
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 class Ragged(Sequence[Array]):
-    """Images of different sizes and equal channels, end to end in one flat array (RAM or memory map)."""
+    """Images of different sizes and equal channels in one flat array (RAM or memory map)."""
 
     def __init__(self, flat: Array, shapes: npt.NDArray[np.int64]) -> None:
         """`flat` holds sum(H W C) values; `shapes` is `(N, 3)`: H, W, C of each image."""
@@ -37,7 +37,7 @@ class Ragged(Sequence[Array]):
 
 
 def pack(images: Sequence[Array]) -> Array | Ragged:
-    """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` where sizes differ."""
+    """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` if sizes differ."""
     shapes = np.array([image.shape for image in images], np.int64)
     if (shapes == shapes[0]).all():
         return np.stack(images)

@@ -16,39 +16,46 @@ from narrows.errors import OutputError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when the block ends well, and vanishes otherwise.
+    """A binary file that takes the place of `path` when the block ends without an exception, and is removed
+    otherwise.
 
-    Raises `OutputError` with one line when it cannot be written: no such folder, no permission, a full disk.
+    Raises `OutputError` if it cannot be written: no such folder, no permission, a full disk.
     """
     path = Path(path)
     temporary: Path | None = None
-    try:
-        if _device(path):
-            with path.open("wb") as file:
+    with _explained(path, "written", "another place or free some space"):
+        try:
+            if _device(path):
+                with path.open("wb") as file:
+                    yield file
+                return
+            target = Path(os.path.realpath(path))  # the file that a link leads to, not the link, is replaced
+            part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+            with part.open("xb") as file:
+                temporary = part
                 yield file
-            return
-        target = Path(os.path.realpath(path))  # the file that a link leads to, not the link, is replaced
-        part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
-        with part.open("xb") as file:
-            temporary = part
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        temporary = None
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+            temporary = None
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path, what: str, choice: str = "another place") -> Iterator[None]:
+    """Errors of the system inside the block become an `OutputError`."""
+    try:
+        yield
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{path}: cannot be written: {error.strerror or error}; choose another place or free some space"
-        ) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be {what}: {error.strerror or error}; choose {choice}") from None
 
 
 def _device(path: Path) -> bool:
-    """Whether it is something like /dev/null, which is written to and never replaced. No folders: they raise."""
+    """Whether it is something like /dev/null, which is written to but not replaced. Raises OSError for folders."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     return path.exists() and not path.is_file()
@@ -61,35 +68,24 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` now if a file could not be written there later; leaves nothing behind."""
+    """Raise `OutputError` if a file could not be written there later; leaves nothing behind."""
     path = Path(path)
-    try:
+    with _explained(path, "written"):
         if not _device(path):
             with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
                 pass
         elif not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "Permission denied")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from None
 
 
 def check_folder(path: Path) -> None:
-    """Raise `OutputError` now if files could not be written into a folder that may have to be made later."""
+    """Raise `OutputError` if files could not be written later into a folder that may not exist yet."""
     nearest = next((p for p in (path, *path.parents) if p.exists()), path)
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be made a folder of results: {error.strerror or error}; choose another place"
-        ) from None
+    with _explained(path, "made a folder of results"), tempfile.TemporaryFile(dir=nearest):
+        pass
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it; raises `OutputError` with one line."""
-    try:
+    """Make a folder and its parents; raises `OutputError`."""
+    with _explained(path, "made a folder"):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be made a folder: {error.strerror or error}; choose another place"
-        ) from None

@@ -1,7 +1,7 @@
-"""Tables as text: cells between commas, semicolons or tabs, one row a line; the same text with single cells replaced.
+"""Tables as text: cells between commas, semicolons or tabs, one row per line; the same text with some cells replaced.
 
-A file is never written anew: what changes is put in place of the old cells, so that quotes, line ends, spaces and
-everything else stay as they are, to the byte. Next door: `columns` says what the cells mean.
+New cells are put in place of the old ones in the text, so that quotes, line ends, spaces and everything else stay as
+they are, to the byte. Next door: `data.columns` says what the cells mean.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _END = r"\r\n|\n|\r|\Z"
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it stands in a file. `cells` are the rows below the header, each with one text a column, without
-    quotes; `spans` say where each stands in `text`."""
+    """A table and its `text`. `cells` are the rows below the header, without quotes; `spans` are the (start, stop) of
+    each cell in `text`."""
 
     source: str
     text: str
@@ -35,11 +35,11 @@ class Table:
     spans: tuple[tuple[tuple[int, int], ...], ...]
 
     def row(self, index: int) -> str:
-        """The number of a row in words: the line after the header is row 1."""
+        """A row in words; the first below the header is row 1."""
         return f"{self.source}: row {index + 1}"
 
     def with_cells(self, new: Mapping[tuple[int, int], str]) -> str:
-        """The text with other cells at some places `(row, column)`, quoted where they have to be."""
+        """The text with new cells at some places `(row, column)`, quoted if necessary."""
         pieces, at = [], 0
         for row, column in sorted(new):
             start, stop = self.spans[row][column]
@@ -54,18 +54,18 @@ class Table:
 
 
 def is_table(source: object) -> bool:
-    """Whether a person points at a table: a file whose name ends in .csv or .tsv."""
+    """Whether a source is a table: a path that ends in .csv or .tsv."""
     return isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).suffix.lower() in SUFFIXES
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that nothing is known: empty, NaN or NA."""
+    """Whether a cell is missing: empty, NaN or NA."""
     return cell.strip().lower() in MISSING
 
 
 def read_table(path: str | os.PathLike[str]) -> Table:
-    """The table in a UTF-8 file with a header. Raises `DataError` for a file that is no text, that has no rows, or
-    whose rows have more or fewer cells than the header."""
+    """The table in a UTF-8 file with a header. Raises `DataError` for a file that is not text or has no rows, and for
+    rows with more or fewer cells than the header."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -73,19 +73,20 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: no text in UTF-8 (byte {error.start}); save the table as CSV in UTF-8") from None
+        raise DataError(f"{path}: not text in UTF-8 (byte {error.start}); save the table as CSV in UTF-8") from None
     if "\0" in text:
-        raise DataError(f"{path}: no text, it has zero bytes; save the table as CSV in UTF-8")
+        raise DataError(f"{path}: not text, it has zero bytes; save the table as CSV in UTF-8")
     return parse(text, str(path))
 
 
 def parse(text: str, source: str = "table") -> Table:
-    """The table that a text is; raises as `read_table` does."""
+    """The table in a text; raises as `read_table` does."""
     start = len(_BOM) if text.startswith(_BOM) else 0
-    delimiter = _delimiter(re.split(_END, text[start:], maxsplit=1)[0])
+    header = re.sub(r'"[^"]*"', "", re.split(_END, text[start:], maxsplit=1)[0])
+    delimiter = max(DELIMITERS, key=header.count)  # the most frequent outside quotes
     field = re.compile(rf'("(?:[^"]|"")*"|(?!")[^{delimiter}\r\n]*)({delimiter}|{_END})')
-    rows: list[list[str]] = []
-    spans: list[list[tuple[int, int]]] = []
+    rows: list[tuple[str, ...]] = []
+    spans: list[tuple[tuple[int, int], ...]] = []
     row: list[str] = []
     places: list[tuple[int, int]] = []
     while start < len(text) or places:
@@ -100,32 +101,18 @@ def parse(text: str, source: str = "table") -> Table:
         places.append(found.span(1))
         start = found.end()
         if found[2] != delimiter:
-            if len(row) > 1 or raw or len(rows[:1] and rows[0]) == 1:  # else an empty line, which is no row
-                rows.append(row)
-                spans.append(places)
+            if len(row) > 1 or raw or len(rows[:1] and rows[0]) == 1:  # else an empty line, which is not a row
+                rows.append(tuple(row))
+                spans.append(tuple(places))
             row, places = [], []
-    return _checked(source, text, delimiter, rows, spans)
-
-
-def _checked(
-    source: str, text: str, delimiter: str, rows: list[list[str]], spans: list[list[tuple[int, int]]]
-) -> Table:
     if len(rows) < 2:
         what = "it has a header and no rows" if rows else "there is nothing in it"
         raise DataError(f"{source}: {what}; at least one row below a header is needed")
     names = tuple(name.strip() for name in rows[0])
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
-        raise DataError(f"{source}: two columns are named {twice!r}; give each a name of its own in the header")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(names):
-            raise DataError(f"{source}: row {number} has {len(row)} cells, the header has {len(names)}; mend the row")
-    return Table(
-        source, text, delimiter, names, tuple(tuple(r) for r in rows[1:]), tuple(tuple(p) for p in spans[1:])
-    )
-
-
-def _delimiter(header: str) -> str:
-    """Of those that are read the one most frequent in the header, outside quotes."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=bare.count)
+        raise DataError(f"{source}: two columns are named {twice!r}; give each its own name in the header")
+    for number, cells in enumerate(rows[1:], start=1):
+        if len(cells) != len(names):
+            raise DataError(f"{source}: row {number} has {len(cells)} cells, the header has {len(names)}; correct it")
+    return Table(source, text, delimiter, names, tuple(rows[1:]), tuple(spans[1:]))

@@ -1,7 +1,4 @@
-"""Image files to arrays: one file, or a folder of them packed end to end.
-
-Next door: `sources` decides what a path is; `samples` says what an array is.
-"""
+"""Image files to arrays: one file, or a folder of them as one set. Next door: `data.sources` calls it."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ Report = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before it is decoded. `height` and `width` are as stored, not yet turned."""
+    """The header of an image file. `height` and `width` are as stored, before any rotation."""
 
     height: int
     width: int
@@ -70,7 +67,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
         mode = mode or _MODES[header.content]
         clear = image.info.get("transparency")
         image.load()
-        with suppress(Exception):  # an EXIF that is rubbish turns nothing
+        with suppress(Exception):  # damaged EXIF rotates nothing
             ImageOps.exif_transpose(image, in_place=True)
         array = np.array(image if header.wide else image.convert(mode))
     wide = header.wide if wide is None else wide
@@ -84,7 +81,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
 
 
 def _spread(grey: Array, mode: str, clear: Any) -> Array:
-    """16-bit grey `(H, W, 1)` with the channels of `mode`, opaque but where it has the value `clear`."""
+    """16-bit grey `(H, W, 1)` with the channels of `mode`, transparent where it has the value `clear`."""
     colour = np.repeat(grey, 3 if mode.startswith("RGB") else 1, axis=2)
     if not mode.endswith("A"):
         return colour
@@ -94,16 +91,16 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError` in one line."""
+    """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError`."""
     try:
-        # Pillow maps files that it opens by name, and scrambles uncompressed TIFFs that are to be turned.
+        # Not by name: Pillow would map the file, and scramble uncompressed TIFFs that have to be rotated.
         with path.open("rb") as file, Image.open(file) as image:
             limit = pixel_limit()
             if limit is not None and image.width * image.height > limit:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
             if image.mode == "F":
                 raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
-            # Pillow reads TIFFs of more channels as RGB and says nothing.
+            # Pillow reads TIFFs of more channels as RGB without a warning.
             channels = getattr(image, "tag_v2", {}).get(SAMPLES_PER_PIXEL, 1)
             if channels > (most := len(image.getbands())):
                 raise DataError(
@@ -128,7 +125,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def pixel_limit() -> int | None:
-    """Pixels beyond which Pillow takes an image for an attack; at half as many it begins to warn."""
+    """The number of pixels above which Pillow refuses an image as an attack; it warns at half of that."""
     return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
@@ -137,10 +134,8 @@ def _brief(error: BaseException) -> str:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted by path; links are followed, hidden files and folders are not.
-
-    Raises `DataError` when there is none, or when a folder cannot be read.
-    """
+    """Every image file below a folder, sorted by path; links are followed, hidden files and folders skipped. Raises
+    `DataError` if there is none, or if a folder cannot be read."""
     found = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
     if not found:
         raise DataError(
@@ -150,14 +145,14 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Every file below a folder, whatever it holds, else as `list_images`."""
+    """Every file below a folder, otherwise as `list_images`."""
     return sorted(_walk(folder, {os.path.realpath(folder)}))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """`seen` are the folders read so far, so that links that lead back do no harm."""
+    """`seen` are the folders read so far, so that circular links do no harm."""
     try:
-        # Folders before links to them, so that a folder goes by its own name.
+        # Folders before links to them, so that a folder is listed under its own name.
         for path in sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name)):
             if path.name.startswith("."):
                 continue
@@ -166,7 +161,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
                 if real not in seen:
                     seen.add(real)
                     yield from _walk(path, seen)
-            # A dangling link counts, so that it is named rather than passed over.
+            # A broken link counts, so that it is reported rather than skipped.
             elif path.is_file() or not path.exists():
                 yield path
     except OSError as error:
@@ -176,16 +171,16 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
 def load_images(
     paths: Sequence[Path], skip_bad: bool = False, report: Report | None = None, memory: int | None = None
 ) -> tuple[Array | Ragged, list[int], list[str]]:
-    """Decode files into one packed set of equal channels and depth.
+    """Decode files into one set of equal channels and depth.
 
-    The channels are those that lose nothing: alpha if any image has it, colour if any has it, 16 bits if any
-    has them. Sets over `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
+    The set has alpha, colour or 16 bits if any image has, so that nothing is lost. Sets over `memory` bytes (default:
+    a quarter of RAM) go to a memory-mapped cache file.
 
-    Returns the images, the indices of `paths` that they came from, and notes for the reader.
-    Raises `DataError` naming the first unreadable file, also when none is left after `skip_bad`.
+    Returns the images, the indices of `paths` that they came from, and notes for the user. Raises `DataError` naming
+    the first unreadable file, or, with `skip_bad`, if none can be read.
     """
-    with warnings.catch_warnings():  # set here, once: filters belong to all threads
-        warnings.simplefilter("ignore")  # what Pillow murmurs is either harmless or followed by an error
+    # Pillow's warnings are harmless or followed by an error. Set here, once, since all threads share the filters.
+    with warnings.catch_warnings(action="ignore"):
         return _load(paths, skip_bad, report, memory)
 
 
@@ -259,10 +254,8 @@ def _decoded(
 
 
 def _buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
-    """A flat array for the decoded set: in memory, or a memory map in the cache when it is too large.
-
-    The cache file has no name of its own once it is open, so nothing is left behind, whatever happens.
-    """
+    """A flat array for the decoded set: in memory, or, if it is too large, a memory map of a file in the cache, which
+    has no name once it is open, so that nothing is left behind."""
     size_bytes = size * dtype.itemsize
     if size_bytes <= (total_memory() * MEMORY_SHARE if memory is None else memory):
         return np.empty(size, dtype)
@@ -270,7 +263,7 @@ def _buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, prefix="images-") as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk must be noticed now, not by a crash later
+            if hasattr(os, "posix_fallocate"):  # so that a full disk is an error now, not a crash later
                 os.posix_fallocate(file.fileno(), 0, size_bytes)
             file.truncate(size_bytes)
             return np.memmap(file, dtype, "r+", shape=(size,))
@@ -282,11 +275,11 @@ def _buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
 
 
 def cache_folder() -> Path:
-    """`$NARROWS_CACHE`, or `narrows` in the user's cache folder. Raises `OutputError` where there is neither."""
+    """`$NARROWS_CACHE`, or `narrows` in the user's cache folder. Raises `OutputError` if there is neither."""
     if given := os.environ.get("NARROWS_CACHE"):
         return Path(given)
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if xdg.is_absolute():  # the XDG specification: relative ones are ignored
+    if xdg.is_absolute():  # the XDG specification ignores relative ones
         return xdg / "narrows"
     try:
         return Path.home() / ".cache" / "narrows"
@@ -295,7 +288,7 @@ def cache_folder() -> Path:
 
 
 def total_memory() -> int:
-    """Bytes of RAM in this machine, or as many as its container allows."""
+    """Bytes of RAM of this machine, or the limit of its container if that is less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(machine, int(CONTAINER_LIMIT.read_text()))

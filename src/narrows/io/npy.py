@@ -17,16 +17,13 @@ from narrows.errors import DataError
 from narrows.io.arrays import Array, check_numeric
 from narrows.io.atomic import replacing
 
-PART_BYTES = 16 << 20  # of a file that are mapped into memory at a time
+PART_BYTES = 16 << 20  # of a file that are mapped at a time
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How an array is taken as `count` samples.
-
-    `shape` is that of one sample as it is coded: `(H, W, C)` or `(D,)`; `form` its shape in the array, where that
-    differs. A `whole` array is one sample: it has no first axis that counts samples.
-    """
+    """How an array is read as `count` samples of `shape` `(H, W, C)` or `(D,)`; `form` is the shape of a sample in
+    the array, if it differs. A `whole` array is one sample, without a first axis that counts samples."""
 
     count: int
     shape: tuple[int, ...]
@@ -35,8 +32,8 @@ class Layout:
 
 
 def layout(array: Array) -> Layout:
-    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors.
-    An array of one axis or none is one sample."""
+    """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors. An
+    array of one axis or none is one sample."""
     if array.ndim < 2:
         return Layout(1, (array.size,), array.shape if array.ndim == 0 else None, whole=True)
     count, form = array.shape[0], array.shape[1:]
@@ -60,7 +57,7 @@ def open_npy(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None
     if not isinstance(array, np.ndarray):
         array.close()
-        raise DataError(f"{path}: an archive of arrays; save each array of its own with numpy.save")
+        raise DataError(f"{path}: an archive of arrays; save each array by itself with numpy.save")
     check_numeric(array.dtype, str(path))
     if 0 in (array.shape[1:] if array.ndim > 1 else array.shape):
         raise DataError(f"{path}: an array of shape {array.shape} was given; a sample has at least one value")
@@ -68,13 +65,13 @@ def open_npy(path: str | os.PathLike[str]) -> Array:
 
 
 def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
-    """The samples of an `.npy` file, shaped as the plan of its `layout` says."""
+    """The samples of an `.npy` file, in the shape of its `layout`."""
     if plan.whole:
         yield np.asarray(open_npy(path)).reshape(plan.shape)
         return
     start = 0
     while start < plan.count:
-        # Mapped anew for each part, since what was read of a map counts as this process's memory until it is closed.
+        # Mapped again for each part, since pages that were read count as memory of this process until it is closed.
         array = np.asarray(open_npy(path))
         stop = start + max(1, PART_BYTES // array[0].nbytes)
         for row in array[start:stop]:
@@ -83,8 +80,8 @@ def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
 
 
 def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:
-    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order. It is in the format
-    of `numpy.save`, which hides the reason when a disk is full."""
+    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order. (`numpy.save` hides
+    the reason if a disk is full.)"""
     native = np.dtype(dtype)
     fields = {"descr": np.lib.format.dtype_to_descr(native), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, fields)
@@ -93,6 +90,6 @@ def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iter
 
 
 def save_array(path: str | os.PathLike[str], array: Array) -> None:
-    """Write an `.npy` whole or not at all; raises `OutputError`."""
+    """Write an `.npy` file, see `replacing`."""
     with replacing(path) as file:
         write_npy(file, array.dtype.name, array.shape, [array])

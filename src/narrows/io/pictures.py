@@ -1,6 +1,6 @@
 """One image file with everything that an archive keeps: its pixels as they are stored, ICC profile and EXIF.
 
-Unlike in `images`, nothing is turned upright, since EXIF, and with it the orientation, comes back with the pixels.
+Unlike in `images`, pictures are not rotated, since EXIF, and with it the orientation, is kept with the pixels.
 Next door: `npy` does the same for arrays in files.
 """
 
@@ -22,7 +22,7 @@ from narrows.io.arrays import Array
 from narrows.io.images import opened, read_image
 from narrows.io.npy import open_npy
 
-# What each format holds without loss. Others, such as JPEG and GIF, hold nothing of the sort.
+# The modes that each format holds without loss; JPEG and GIF hold none.
 _HOLDS = {
     "PNG": {"1", "L", "LA", "RGB", "RGBA", "I;16"},
     "TIFF": {"1", "L", "LA", "RGB", "RGBA", "I;16", "CMYK", "LAB"},
@@ -38,8 +38,8 @@ _JPEG = (".jpg", ".jpeg")
 JPEG_QUALITY = 95
 _USUAL = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WEBP_SIDE = 16383
-_EXIF = b"Exif\0\0"  # stands before EXIF in some formats and not in others
-# A TIFF is one EXIF structure itself; these of its tags describe the picture and not how it is stored: description,
+_EXIF = b"Exif\0\0"  # stands before EXIF in some formats only
+# A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _TIFF_TAGS = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
 
@@ -48,9 +48,9 @@ _TIFF_TAGS = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
 class Picture:
     """Pixels `(H, W, C)`, uint8 or uint16, and what else the file held, as bytes by name.
 
-    `extras` may have `icc`, `exif` (without its `Exif` mark), `mode` (Pillow's name for what the channels are,
-    where their number does not tell), `clear` (the 16-bit grey that is transparent, little endian) and `format`
-    (Pillow's, where the name of the file does not tell).
+    `extras` may have `icc`, `exif` (without `Exif` in front), `mode` (Pillow's, if it does not follow from the number
+    of channels), `clear` (the 16-bit grey that is transparent, little endian) and `format` (Pillow's, if it does not
+    follow from the name of the file).
     """
 
     pixels: Array
@@ -60,16 +60,15 @@ class Picture:
 def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
     """The first and only picture of a file; `strip` leaves out ICC profile and EXIF.
 
-    Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB
-    stay what they are. Raises `DataError` naming the file, also for what would lose something: 16-bit colour,
-    animations, pages.
+    Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB are
+    kept. Raises `DataError` naming the file, also if something would be lost: 16-bit colour, animations, pages.
     """
     path = Path(path)
-    # What Pillow murmurs, also as it opens a file, is either harmless or followed by an error.
+    # Pillow's warnings, also on opening a file, are harmless or followed by an error.
     with warnings.catch_warnings(action="ignore"), opened(path) as image:
         if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I"):
             raise DataError(f"{path}: colour of 16 bits, of which 8 would be lost; save the pixels as .npy")
-        # A JPEG of several pictures holds one photo, with previews.
+        # A JPEG of several pictures is one photo with previews.
         if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
             raise DataError(f"{path}: {frames} pictures in one file; one can be kept; save each in a file of its own")
         clear = image.info.get("transparency")
@@ -85,7 +84,7 @@ def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
 
 
 def _pixels(image: Image.Image, path: Path) -> tuple[Array, str]:
-    """`(H, W, C)` and the mode that says what they are."""
+    """Pixels `(H, W, C)` and their mode."""
     mode = image.mode
     if mode.startswith("I"):
         wide = np.array(image)
@@ -106,7 +105,7 @@ def _exif(image: Image.Image) -> bytes:
     if image.format != "TIFF":
         data = image.info.get("exif")
         return data.removeprefix(_EXIF) if isinstance(data, bytes) else b""
-    # The orientation is not among them: Pillow has turned the pixels of a TIFF already.
+    # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
     found, kept = image.getexif(), Image.Exif()
     for tag in _TIFF_TAGS:
         if tag in found:
@@ -115,24 +114,20 @@ def _exif(image: Image.Image) -> bytes:
 
 
 def encode_picture(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """A file of pixels `(H, W, C)` and extras as `read_picture` gave them, losing nothing: its bytes and its format.
+    """The bytes of a file of pixels `(H, W, C)` and extras from `read_picture`, without loss, and its format.
 
-    The format is the one that `name` ends in, or the file had, if it can hold these pixels without loss; else PNG,
-    and TIFF for CMYK and LAB. Readers go by the content and not by the name. Raises `DataError` for pixels that are
-    no image, and for extras that are damaged.
+    The format is that of the ending of `name`, or of the original file, if it holds these pixels without loss; else
+    PNG, or TIFF for CMYK and LAB. Raises `DataError` for pixels that are not an image, and for damaged extras.
     """
     channels = pixels.shape[2] if pixels.ndim == 3 else 0
     usual = _USUAL.get(channels) if pixels.dtype == np.uint8 else "I;16" if channels == 1 else None
     if usual is None or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
-        raise DataError(f"{name}: {pixels.dtype} of shape {pixels.shape} is no image that can be written")
+        raise DataError(f"{name}: {pixels.dtype} of shape {pixels.shape} is not an image that can be written")
     mode = _mode(pixels, usual, extras.get("mode", b"").decode("latin-1"))
     given = _BY_SUFFIX.get(Path(name).suffix.lower()) or extras.get("format", b"").decode("latin-1")
     chosen = next(format_ for format_ in (given, "PNG", "TIFF") if _fits(format_, mode, pixels, extras))
     options = dict(_OPTIONS.get(chosen, {}))
-    if icc := extras.get("icc"):
-        options["icc_profile"] = icc
-    if exif := extras.get("exif"):
-        options["exif"] = _EXIF + exif
+    if extras.get("exif"):
         options.pop("compression", None)  # libtiff, which compresses TIFFs, cannot write the sections of EXIF
     if (clear := extras.get("clear")) and mode == "I;16":
         options["transparency"] = int.from_bytes(clear, "little")
@@ -141,46 +136,44 @@ def encode_picture(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tup
     else:
         little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
         image = Image.frombuffer(mode, (pixels.shape[1], pixels.shape[0]), little, "raw", mode, 0, 1)
-    buffer = io.BytesIO()  # so that a full disk is met by a plain write, whose error says so
+    return _saved(name, image, chosen, extras, options), chosen
+
+
+def _saved(
+    name: str, image: Image.Image, format_: str, extras: Mapping[str, bytes], options: dict[str, Any]
+) -> bytes:
+    if icc := extras.get("icc"):
+        options["icc_profile"] = icc
+    if exif := extras.get("exif"):
+        options["exif"] = _EXIF + exif
+    buffer = io.BytesIO()  # not a file, since Pillow hides the reason if a disk is full
     try:
-        image.save(buffer, chosen, **options)
-    except Exception as error:  # what a damaged profile or EXIF does to Pillow's encoders is not told anywhere
-        raise DataError(f"{name}: cannot be made a {chosen} ({' '.join(str(error).split())[:160]})") from None
-    return buffer.getvalue(), chosen
+        image.save(buffer, format_, **options)
+    except Exception as error:  # Pillow's encoders raise every kind on a damaged profile or EXIF
+        raise DataError(f"{name}: cannot be made a {format_} ({' '.join(str(error).split())[:160]})") from None
+    return buffer.getvalue()
 
 
 def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """As `encode_picture`, but a name that ends like a JPEG gives one, nearly without loss, where JPEG has a place
-    for such pixels."""
+    """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels."""
     if Path(name).suffix.lower() not in _JPEG or pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
         return encode_picture(name, pixels, extras)
-    options = {key: value for key, value in (("icc_profile", extras.get("icc")),) if value}
-    if exif := extras.get("exif"):
-        options["exif"] = _EXIF + exif
-    buffer = io.BytesIO()
-    try:
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, **options)
-    except Exception as error:
-        raise DataError(f"{name}: cannot be made a JPEG ({' '.join(str(error).split())[:160]})") from None
-    return buffer.getvalue(), "JPEG"
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return _saved(name, image, "JPEG", extras, {"quality": JPEG_QUALITY, "subsampling": 0}), "JPEG"
 
 
 def read_mask(path: str | os.PathLike[str]) -> Array:
-    """A mask from a picture, as grey `(H, W, 1)`, or from an `.npy`, as it is. Raises `DataError` naming the file."""
-    path = Path(path)
-    if path.suffix.lower() != ".npy":
-        return read_image(path, "L")
-    return open_npy(path)
+    """A mask from a picture, as grey `(H, W, 1)`, or the array of an `.npy`. Raises `DataError` naming the file."""
+    return open_npy(path) if Path(path).suffix.lower() == ".npy" else read_image(path, "L")
 
 
 def other_ending(name: str, format_: str) -> bool:
-    """Whether a file of this name is of another format than its name says."""
+    """Whether a file of this format has a name with the ending of another."""
     return _BY_SUFFIX.get(Path(name).suffix.lower(), format_ if not Path(name).suffix else None) != format_
 
 
 def _mode(pixels: Array, usual: str, kept: str) -> str:
-    """What the channels are: the mode that was kept, where the pixels still have it."""
+    """The mode that was kept, if the pixels still fit it, else the usual one."""
     if kept == "1" and usual == "L":
         return "1" if np.isin(pixels, (0, 255)).all() else "L"  # a lossy 1-bit picture has greys
     return kept if (kept, usual) in (("CMYK", "RGBA"), ("LAB", "RGB")) else usual
@@ -191,6 +184,6 @@ def _fits(format_: str, mode: str, pixels: Array, extras: Mapping[str, bytes]) -
         return False
     if format_ == "BMP":
         return "icc" not in extras and "exif" not in extras
-    if format_ == "WEBP":  # which drops an alpha channel that is opaque everywhere
+    if format_ == "WEBP":  # it drops an alpha channel that is opaque everywhere
         return max(pixels.shape) <= _WEBP_SIDE and not (mode == "RGBA" and (pixels[..., 3] == 255).all())
     return True

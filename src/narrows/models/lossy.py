@@ -22,7 +22,7 @@ from narrows.models.base import Beginning, Grid, Measure, Model, Part, Recipe, S
 from narrows.models.coded import Coded, Start, pca_mse
 from narrows.networks.layers import DIAL
 from narrows.networks.levels import Levels
-from narrows.networks.prior import RECALL_DIAL, WEIGHT, Prior
+from narrows.networks.prior import REFERENCE_DIAL, WEIGHT, Prior
 from narrows.networks.transform import linear_paths
 
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
@@ -91,8 +91,8 @@ class Lossy(Coded, Compressing):
     @torch.no_grad()
     def _reference(self, like: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
         assert isinstance(self.prior, Prior)
-        dial = torch.full((len(like),), RECALL_DIAL, device=like.device)
-        code: torch.Tensor = self.prior.recalled(self.encoder(self.pad(like), dial).float())
+        dial = torch.full((len(like),), REFERENCE_DIAL, device=like.device)
+        code: torch.Tensor = self.prior.as_reference(self.encoder(self.pad(like), dial).float())
         return code if known is None else code * known.view(-1, 1, 1, 1)
 
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:

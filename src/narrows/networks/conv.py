@@ -1,9 +1,8 @@
 """Convolutional encoder and decoder for images of any size, started as a block KLT.
 
-Each level folds blocks of pixels into channels and turns them by an orthogonal matrix, so that nothing is lost
-but the channels that the code leaves out; residual branches around it add nothing before training. All
-convolutions run at a quarter of the resolution or below, which is what makes them fast on a processor.
-Next door: `dense` for vectors and small images.
+Each level folds blocks of pixels into channels and multiplies them by an orthogonal matrix, so that only the channels
+outside the code are lost; residual branches add nothing before training. All convolutions run at a quarter of the
+resolution or less, which makes them fast on a processor. Next door: `dense` for vectors and small images.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from torch import nn
 from narrows.networks.klt import LinearOptimum, code_deviation
 from narrows.networks.layers import Clamp, Residual
 
-BLOCKS = 2  # residual blocks a level
+BLOCKS = 2  # residual blocks per level
 
 
 def folds(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """How far each level folds, from the sample's `(C, H, W)`: 4 for small images, 4 and 2 for larger ones."""
+    """The factor by which each level folds `(C, H, W)`: 4 for small images, 4 and 2 for larger ones."""
     smallest = min(shape[1:])
     return (4,) if 0 < smallest < 64 else (4, 2)
 
 
 def step(shape: tuple[int, ...]) -> int:
-    """Pixels a side that one code position stands for."""
+    """The side in pixels of the block that one code position stands for."""
     return math.prod(folds(shape))
 
 
 def conv(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Halves for images `(C, H, W)` (0 where sizes differ) with `code` channels at the coarsest level."""
+    """Halves for images `(C, H, W)` (0 if sizes differ) with `code` channels at the coarsest level."""
     levels = folds(shape)
     encoder: list[nn.Module] = []
     decoder: list[nn.Module] = []
@@ -43,7 +42,7 @@ def conv(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.M
         complete *= fold * fold
         folded = channels * fold * fold
         last = number == len(levels) - 1
-        # All levels but the last keep every component, so that the whole stays exactly orthogonal.
+        # All levels but the last keep every component, so that the whole is exactly orthogonal.
         out = max(width << number, code if last else complete)
         blocks = [Residual(out) for _ in range(2 * BLOCKS)]
         encoder += [nn.PixelUnshuffle(fold), nn.Conv2d(folded, out, 1), *blocks[:BLOCKS]]
@@ -58,15 +57,14 @@ def conv(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.M
 def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
     """Put the block KLT into the 1x1 convolutions, each code channel with variance 1.
 
-    Every level but the last turns its blocks by a DCT, which is orthogonal and close to a KLT; the last level
-    turns what it gets into the KLT of the largest blocks. Channels beyond these keep their random start and are
-    free for the residual branches.
+    Every level but the last applies a DCT to its blocks, which is orthogonal and close to a KLT; the last completes
+    it to the KLT of the largest blocks. Other channels keep their random start, for the residual branches to use.
     """
     turns, backs = ([m for m in half.children() if isinstance(m, nn.Conv2d)] for half in (encoder, decoder))
     levels = [m.downscale_factor for m in encoder.children() if isinstance(m, nn.PixelUnshuffle)]
     code, block = len(optimum.components), optimum.block
     channels = len(optimum.mean) // block**2
-    # The known channels of a level as weights of the pixels of their block: (n, C, b, b).
+    # The channels of a level as weights of the pixels of their block: (n, C, b, b).
     basis = np.eye(channels, dtype=np.float32).reshape(channels, channels, 1, 1)
     for number, fold in enumerate(levels):
         turn, back = turns[number], backs[len(levels) - number]
@@ -101,7 +99,7 @@ def _bias(layer: nn.Conv2d) -> torch.Tensor:
 
 
 def _folded(basis: npt.NDArray[np.float32], fold: int) -> npt.NDArray[np.float32]:
-    """What the channels are after `PixelUnshuffle(fold)`: `(n, C, b, b)` to `(n fold², C, b fold, b fold)`."""
+    """The basis after `PixelUnshuffle(fold)`: `(n, C, b, b)` to `(n fold², C, b fold, b fold)`."""
     count, channels, side, _ = basis.shape
     out = np.zeros((count, fold, fold, channels, fold, side, fold, side), np.float32)
     for i in range(fold):
@@ -111,7 +109,7 @@ def _folded(basis: npt.NDArray[np.float32], fold: int) -> npt.NDArray[np.float32
 
 
 def _dct(channels: int, fold: int) -> npt.NDArray[np.float32]:
-    """An orthonormal two-dimensional DCT of each channel's `fold` x `fold` block; lowest frequencies first."""
+    """An orthonormal two-dimensional DCT of the `fold` x `fold` block of each channel, lowest frequencies first."""
     one = scipy.fft.dct(np.eye(fold), norm="ortho", axis=0)
     two = np.kron(np.eye(channels), np.kron(one, one))
     frequency = np.tile(np.add.outer(np.arange(fold), np.arange(fold)).reshape(-1), channels)

@@ -1,7 +1,7 @@
 """Fully connected encoder and decoder for vectors and small images, around a linear path that starts as PCA.
 
-The shape 784-1000-500-250-30 is that of Hinton and Salakhutdinov (Science 313, 2006); GELU instead of sigmoids,
-and the linear path beside it, are ours. Next door: `conv` for images of any size.
+The sizes 784-1000-500-250-30 are those of Hinton and Salakhutdinov (Science 313, 2006); GELU in place of sigmoids and
+the linear path are ours. Next door: `conv` for images of any size.
 """
 
 from __future__ import annotations
@@ -12,45 +12,23 @@ import torch
 from torch import nn
 
 from narrows.networks.klt import LinearOptimum, code_deviation
-from narrows.networks.layers import Clamp, Standardise, Sum, silence
-
-
-class Scale(nn.Module):
-    """Multiply by a number measured on the training samples."""
-
-    by: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("by", torch.tensor(1.0))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.by
+from narrows.networks.layers import Clamp, Scale, Standardise, Sum, silence
 
 
 def _layers(sizes: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for into, out in pairwise(sizes[:-1]):
         layers += [nn.Linear(into, out), nn.GELU()]
-    last = nn.Linear(sizes[-2], sizes[-1])
-    silence(last)
-    return [*layers, last]
+    return [*layers, silence(nn.Linear(sizes[-2], sizes[-1]))]
 
 
 def dense(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.Module]:
     """Halves for samples of `shape` `(C, H, W)` or `(D,)`; hidden layers of `width`, half and a quarter of it."""
     values = int(torch.Size(shape).numel())
     hidden = [max(width, 4), max(width // 2, 4), max(width // 4, 4)]
-    encoder = nn.Sequential(
-        nn.Flatten(),
-        Sum(nn.Linear(values, code), nn.Sequential(Standardise(), *_layers([values, *hidden, code]))),
-    )
-    decoder = nn.Sequential(
-        Sum(nn.Linear(code, values), nn.Sequential(*_layers([code, *hidden[::-1], values]), Scale())),
-        Clamp(),
-        nn.Unflatten(1, shape),
-    )
-    return encoder, decoder
+    into = Sum(nn.Linear(values, code), nn.Sequential(Standardise(), *_layers([values, *hidden, code])))
+    back = Sum(nn.Linear(code, values), nn.Sequential(*_layers([code, *hidden[::-1], values]), Scale()))
+    return nn.Sequential(nn.Flatten(), into), nn.Sequential(back, Clamp(), nn.Unflatten(1, shape))
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
-"""The linear optimum of a set of samples, in closed form: where every network here begins.
+"""The linear optimum of a set of samples, in closed form, from which the networks start.
 
-A linear autoencoder with K numbers can do no better than PCA with K components (Baldi and Hornik, Neural
-Networks 2, 1989). For images of any size the same holds block by block: the Karhunen-Loeve transform (KLT) of
-square blocks. `dense`, `conv` and `lesson` copy these numbers into their weights before the first step.
+No linear autoencoder with K numbers is better than PCA with K components (Baldi and Hornik, Neural Networks 2, 1989).
+For images of any size the same holds block by block: the Karhunen-Loeve transform (KLT) of square blocks.
+Next door: `dense`, `conv`, `lesson` and `transform` copy it into their weights.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from torch.nn import functional
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 PRIMAL_LIMIT = 4096  # values in a sample up to which the covariance matrix is formed
-WORK_LIMIT = 6e10  # multiplications spent on it; larger sets are thinned evenly
-DUAL_VALUES = 1 << 26  # values held at once for the samples that are longer
+WORK_LIMIT = 6e10  # multiplications for it; larger sets are thinned evenly
+DUAL_VALUES = 1 << 26  # values of longer samples in memory at once
 
 
 @dataclass(frozen=True)
 class LinearOptimum:
-    """PCA of whole samples (`block` = 0) or of square blocks of an image (`block` pixels a side).
+    """PCA of whole samples (`block` = 0) or of square blocks of images (`block` pixels a side).
 
-    `mean` is `(D,)`, `components` `(K, D)` with orthonormal rows, the largest variance first, `variances`
-    `(K,)` those along them. For images D runs over channel, row, column, as `PixelUnshuffle` has it.
+    `mean` is `(D,)`; `components` `(K, D)` are orthonormal rows, the largest variance first; `variances` `(K,)` are
+    those along them. For images D runs over channel, row, column, as in `PixelUnshuffle`.
     """
 
     mean: Floats
@@ -50,7 +50,7 @@ class LinearOptimum:
 
 
 def unfold(x: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Size]:
-    """Samples as rows `(R, D)`: each whole, or cut into blocks; and the shape of the unshuffled tensor."""
+    """Samples as rows `(R, D)`, whole or cut into blocks, and the shape of the unshuffled tensor."""
     if not block:
         return x.reshape(len(x), -1), x.shape
     pad = (-x.shape[-1] % block, -x.shape[-2] % block)
@@ -61,12 +61,12 @@ def unfold(x: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Size]:
 
 
 def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int = 0) -> LinearOptimum:
-    """Stream over samples `(n, C, H, W)` or `(n, D)` in 0..1 once; the same chunks give the same bits.
+    """The optimum of chunks of samples `(n, C, H, W)` or `(n, D)` in 0..1; the same chunks give the same bits.
 
-    Up to 4096 values a row the covariance is summed in float64; beyond, the first rows that fit in memory
-    decide through their inner products. Raises ValueError for more components than values.
+    For up to 4096 values per row the covariance is summed in float64; for longer rows, the inner products of the
+    first that fit into memory are used. Raises ValueError for more components than values.
     """
-    count, total, products, kept = 0, np.zeros(0), np.zeros((0, 0)), []
+    count, total, products, kept = 0, np.zeros(1), np.zeros((1, 1)), []
     shift: Floats | None = None
     for chunk in chunks:
         rows = unfold(chunk, block)[0].cpu().numpy()
@@ -74,15 +74,11 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
             raise ValueError(f"{components} components of {rows.shape[1]} values")
         if shift is None:
             shift = rows.mean(axis=0)
-            total, products = (
-                np.zeros(rows.shape[1]),
-                np.zeros((rows.shape[1],) * 2 if _primal(rows) else (0, 0)),
-            )
-        rows = rows - shift  # near the mean, so that float32 products lose nothing that matters
+        rows = rows - shift  # near zero, so that float32 products are precise enough
         count += len(rows)
-        total += rows.sum(axis=0, dtype=np.float64)
-        if _primal(rows):
-            products += rows.T @ rows
+        total = total + rows.sum(axis=0, dtype=np.float64)
+        if rows.shape[1] <= PRIMAL_LIMIT:
+            products = products + rows.T @ rows
         else:
             kept.append(rows)
             if sum(part.size for part in kept) > DUAL_VALUES:
@@ -95,44 +91,36 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
         vectors, variances = _dual(np.concatenate(kept) - offset.astype(np.float32), components)
     else:
         variances, vectors = _largest(products / count - np.outer(offset, offset), components)
-    # An eigenvector's sign is arbitrary; fixing it makes runs and machines comparable.
+    # The sign of an eigenvector is arbitrary; fixing it makes runs and machines comparable.
     largest = np.abs(vectors).argmax(axis=1)
     vectors = vectors * np.sign(vectors[np.arange(components), largest])[:, None]
-    return LinearOptimum(
-        mean,
-        np.ascontiguousarray(vectors, np.float32),
-        np.maximum(variances, 0).astype(np.float32),
-        block,
-    )
+    kept_variances = np.maximum(variances, 0).astype(np.float32)
+    return LinearOptimum(mean, np.ascontiguousarray(vectors, np.float32), kept_variances, block)
 
 
 def _largest(covariance: Doubles, count: int) -> tuple[Doubles, Doubles]:
     """The largest eigenvalues `(count,)` in falling order and their eigenvectors as rows `(count, D)`."""
     size = len(covariance)
-    if count < size // 8:  # a few of many: Lanczos iteration, from a start of its own so that it is repeatable
+    if count < size // 8:  # Lanczos iteration, from a fixed start so that it is repeatable
         start = np.random.default_rng(0).standard_normal(size)
         try:
             values, vectors = scipy.sparse.linalg.eigsh(covariance, count, which="LA", v0=start)
             order = np.argsort(values)[::-1]
             return values[order], vectors[:, order].T
         except scipy.sparse.linalg.ArpackError:
-            pass  # constant samples give it nothing to iterate on; the direct way below always ends
+            pass  # it fails on constant samples; the direct method below does not
     values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[size - count, size - 1])
     return values[::-1], vectors[:, ::-1].T
 
 
-def _primal(rows: Floats) -> bool:
-    return bool(rows.shape[1] <= PRIMAL_LIMIT)
-
-
 def _dual(rows: Floats, components: int) -> tuple[Doubles, Doubles]:
-    """Principal directions of a few long rows, from their inner products; completed where rows are too few."""
+    """Principal directions and variances of a few long rows, from their inner products."""
     gram = (rows @ rows.T).astype(np.float64) / len(rows)
     size = min(components, len(rows))
     variances, weights = scipy.linalg.eigh(gram, subset_by_index=[len(rows) - size, len(rows) - 1])
     found = variances[::-1] > 1e-9 * max(variances[-1], 1e-30)
     directions = rows.T.astype(np.float64) @ weights[:, ::-1][:, found]
-    # Random directions fill up what too few samples leave open; QR makes all of them orthonormal.
+    # If there are too few samples, random directions complete the basis; QR makes all of them orthonormal.
     spare = np.random.default_rng(0).standard_normal((rows.shape[1], components - directions.shape[1]))
     basis, _ = np.linalg.qr(np.concatenate([directions, spare], axis=1))
     padded = np.zeros(components)
@@ -141,15 +129,13 @@ def _dual(rows: Floats, components: int) -> tuple[Doubles, Doubles]:
 
 
 def code_deviation(optimum: LinearOptimum) -> torch.Tensor:
-    """Standard deviation of each code number, `(K,)`, by which networks scale their code to variance 1.
-
-    Directions without variance take the largest deviation: dividing by nothing would blow up rounding errors.
-    """
+    """Standard deviation of each code number, `(K,)`, by which networks scale their code to variance 1; the largest
+    for directions without variance, since dividing by almost 0 would amplify rounding errors."""
     deviation = torch.from_numpy(optimum.variances).sqrt()
     return torch.where(deviation > 1e-4 * deviation.max(), deviation, deviation.max().clamp_min(1e-3))
 
 
 def thinned(count: int, rows_each: int, values: int, work: float = WORK_LIMIT) -> npt.NDArray[np.int64]:
-    """Indices of as many of `count` samples, evenly spread, as keep the covariance within the work limit."""
+    """Indices of evenly spread samples, as many of `count` as keep the covariance within the work limit."""
     most = int(work / max(1.0, float(rows_each) * min(values, PRIMAL_LIMIT) ** 2))
     return np.linspace(0, count - 1, max(1, min(count, most))).astype(np.int64)

@@ -1,19 +1,19 @@
-"""The few layers that PyTorch does not have and the networks here share."""
+"""Layers that several networks share. Next door: `klt` computes what they start from."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-DIAL = 0.5  # where networks with a dial stand unless told otherwise; about quality 75
+Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
+
+DIAL = 0.5  # of networks with a dial, if none is given; about quality 75
 
 
 class Clamp(nn.Module):
-    """Clamp to 0..1 whose gradient passes as if it were not there.
-
-    A value outside the range is wrong only by what the clamped value is wrong by: where the target lies at the
-    border the error is zero and so is the gradient, elsewhere the gradient pulls the value back inside.
-    """
+    """Clamp to 0..1 with the gradient of the identity, which pulls values outside back as far as clamped ones err."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + (x.clamp(0, 1) - x).detach()
@@ -32,6 +32,19 @@ class Standardise(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.deviation
+
+
+class Scale(nn.Module):
+    """Multiply by one number, or each of the `channels` by its own, measured on the training samples."""
+
+    by: torch.Tensor
+
+    def __init__(self, *channels: int) -> None:
+        super().__init__()
+        self.register_buffer("by", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.by.view(-1, *(1,) * (x.ndim - 2))
 
 
 class Sum(nn.Module):
@@ -65,7 +78,7 @@ class Residual(nn.Module):
 
 
 class Modulate(nn.Module):
-    """Scale and shift each channel by a quadratic function of the dial `(N,)` in -1..1; at first neither."""
+    """Scale and shift each channel by a quadratic function of the dial `(N,)` in -1..1; the identity at first."""
 
     dialled = True
 
@@ -81,7 +94,7 @@ class Modulate(nn.Module):
 
 
 class Dialled(nn.Sequential):
-    """Layers in a row that hand a dial `(N,)` in -1..1 to those that are `dialled`."""
+    """Layers in sequence, of which those that are `dialled` also get the dial `(N,)` in -1..1."""
 
     dialled = True
 
@@ -94,7 +107,7 @@ class Dialled(nn.Sequential):
 
 
 class Added(nn.Module):
-    """A row of convolutions whose result is added to its input."""
+    """Layers in sequence whose result is added to their input."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -104,8 +117,14 @@ class Added(nn.Module):
         return x + self.branch(x)  # type: ignore[no-any-return]
 
 
-def silence(layer: nn.Linear | nn.Conv2d) -> None:
-    """Make a layer give zero until training changes it."""
+def silence(layer: Layer) -> Layer:
+    """Make a layer return zero until training changes it; returns the layer."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+    return layer
+
+
+def pointwise(width: int) -> Added:
+    """A residual block of a 3x3 and a 1x1 convolution, `(N, C, h, w)` to the same."""
+    return Added(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1))

@@ -1,9 +1,11 @@
-"""The lesson's four networks, layer for layer, and the linear start of the first.
+"""The lesson's four networks, layer for layer, and how they are started.
 
 ReLU inside, a sigmoid at the end; codes pass a ReLU, so they are never negative. Next door: `dense` and `conv`.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from narrows.networks.klt import LinearOptimum
 
 SLOPES = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # candidates for how steeply the sigmoid is entered
 TRIED = 1024  # samples on which they are tried
-HIDDEN_LEVEL, CODE_LEVEL = 0.5, 3.0  # standard deviations by which units are shifted open
+HIDDEN_LEVEL, CODE_LEVEL = 0.5, 3.0  # means of units, in standard deviations
 Halves = tuple[nn.Module, nn.Module]
 
 
@@ -25,75 +27,48 @@ def linear(shape: tuple[int, ...], code: int, width: int) -> Halves:
     return encoder, decoder
 
 
-def _conv_encoder(channels: int, code: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, code, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    )
+def _pooled(*channels: int) -> nn.Sequential:
+    """3x3 convolutions between these numbers of channels, each followed by ReLU and max-pooling."""
+    layers: list[nn.Module] = []
+    for into, out in pairwise(channels):
+        layers += [nn.Conv2d(into, out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers)
 
 
 def conv(shape: tuple[int, ...], code: int, width: int) -> Halves:
     """Two 3x3 convolutions with max-pooling; two transposed 2x2 convolutions back."""
-    decoder = nn.Sequential(
-        nn.ConvTranspose2d(code, 16, 2, stride=2),
-        nn.ReLU(),
-        nn.ConvTranspose2d(16, shape[0], 2, stride=2),
-        nn.Sigmoid(),
-    )
-    return _conv_encoder(shape[0], code), decoder
+    out = [nn.ConvTranspose2d(code, 16, 2, stride=2), nn.ReLU(), nn.ConvTranspose2d(16, shape[0], 2, stride=2)]
+    return _pooled(shape[0], 16, code), nn.Sequential(*out, nn.Sigmoid())
 
 
 def upsample(shape: tuple[int, ...], code: int, width: int) -> Halves:
     """The encoder of `conv`; back by nearest upsampling and 3x3 convolutions."""
     decoder = nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"),
-        nn.Conv2d(code, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.Upsample(scale_factor=2, mode="nearest"),
-        nn.Conv2d(16, shape[0], 3, padding=1),
-        nn.Sigmoid(),
+        *(nn.Upsample(scale_factor=2), nn.Conv2d(code, 16, 3, padding=1), nn.ReLU()),
+        *(nn.Upsample(scale_factor=2), nn.Conv2d(16, shape[0], 3, padding=1), nn.Sigmoid()),
     )
-    return _conv_encoder(shape[0], code), decoder
+    return _pooled(shape[0], 16, code), decoder
 
 
 def denoise(shape: tuple[int, ...], code: int, width: int) -> Halves:
     """Three poolings to 32, 16 and 8 channels, three transposed convolutions back, one more convolution."""
-    channels = shape[0]
-    encoder = nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, code, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    )
+    encoder = _pooled(shape[0], 32, 16, code)
     decoder = nn.Sequential(
-        nn.ConvTranspose2d(code, 8, 3, stride=2),  # 3 to 7
-        nn.ReLU(),
-        nn.ConvTranspose2d(8, 16, 2, stride=2),  # 7 to 14
-        nn.ReLU(),
-        nn.ConvTranspose2d(16, 32, 2, stride=2),  # 14 to 28
-        nn.ReLU(),
-        nn.Conv2d(32, channels, 3, padding=1),
-        nn.Sigmoid(),
+        *(nn.ConvTranspose2d(code, 8, 3, stride=2), nn.ReLU()),  # 3 to 7
+        *(nn.ConvTranspose2d(8, 16, 2, stride=2), nn.ReLU()),  # 7 to 14
+        *(nn.ConvTranspose2d(16, 32, 2, stride=2), nn.ReLU()),  # 14 to 28
+        *(nn.Conv2d(32, shape[0], 3, padding=1), nn.Sigmoid()),
     )
     return encoder, decoder
 
 
 @torch.no_grad()
 def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor) -> None:
-    """Put PCA into the linear network; `x` are training samples in 0..1 that decide shift, slope and fit.
+    """Put PCA into the linear network; `x` are training samples in 0..1.
 
-    The units are shifted so that each ReLU is open on every sample of `x`. The decoder is PCA's, entered into
-    the sigmoid at the best of a few slopes, then improved by one Gauss-Newton step for each output on its own
-    (iteratively reweighted least squares, one pass), kept as far as it lowers the error.
+    The units are shifted so that each ReLU is open on every sample of `x`. The decoder is PCA's, scaled into the
+    sigmoid by the best of a few slopes, then improved by one Gauss-Newton step for each output (one pass of
+    iteratively reweighted least squares), shortened as far as needed to lower the error.
     """
     into, back = encoder[1], decoder[0]  # type: ignore[index]
     mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
@@ -116,12 +91,12 @@ def start_linear(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum,
 def start_conv(
     encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: torch.Tensor, *, rising: bool
 ) -> None:
-    """Give every convolution outputs of variance 1 on samples `x`, and codes that all look the same way.
+    """Give every convolution outputs of variance 1 on samples `x`, and codes that all rise, or all fall, together.
 
-    Max-pooling has no linear optimum to start from; this is the layer-wise start of Mishkin and Matas ("All you
-    need is a good init", ICLR 2016), with hidden units mostly above zero and code units nearly always, so that
-    none is dead, and the mean sample as the output. Codes that rise or fall together with the rarer of bright
-    and dark end in a better minimum than mixed ones; which of the two is better depends on the decoder.
+    With max-pooling there is no linear optimum to start from. This is the layer-wise start of Mishkin and Matas ("All
+    you need is a good init", ICLR 2016), with hidden units mostly and code units nearly always above zero, so that
+    none is dead, and with the mean sample as the output. Codes that all rise with the rarer of bright and dark, or
+    all fall, reach a better minimum than mixed ones; which of the two (`rising`) depends on the decoder.
     """
     x = x[:512]
     h = x
@@ -140,7 +115,7 @@ def start_conv(
 
 
 def _towards_rare(h: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """How each channel of `h` goes with the rarer of bright and dark in `x`: -1 to 1, `(1, C, 1, 1)`."""
+    """How each channel of `h` correlates with the rarer of bright and dark in `x`: -1 to 1, `(1, C, 1, 1)`."""
     brightness = functional.adaptive_avg_pool2d(x.mean(dim=1, keepdim=True), (h.shape[2], h.shape[3]))
     places = (0, 2, 3)
     together = (h - h.mean(dim=places, keepdim=True)) * (brightness - brightness.mean())
@@ -167,7 +142,7 @@ def _gauss_newton(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One damped Gauss-Newton step of every output's weights `(D, K)` and bias `(D,)`."""
     y = torch.sigmoid(torch.addmm(bias, z, weight.T))
-    # Saturated outputs have no slope of their own; a floor keeps their equations solvable.
+    # Saturated outputs have no slope; a floor keeps their equations solvable.
     slope = (y * (1 - y)).clamp_min(0.02)
     inputs = torch.cat([z, torch.ones(len(z), 1)], dim=1)  # (N, K + 1)
     size = inputs.shape[1]

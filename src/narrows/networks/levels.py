@@ -1,9 +1,8 @@
-"""Images as whole levels: a code with the image's own plane, coarse in value, and the density it is coded with.
+"""Images quantised to a few levels per value, without a transform, and the density that codes them.
 
-Where much of an image is flat, nothing is cheaper than to leave it where it is: each value is rounded to one of 2 to
-16 levels, the levels are coded in passes from coarse to fine, each conditioned on the passes before, and a network
-gives back what the rounding took. Which level a value takes is decided as it is coded, by the bits that each would
-cost and the error it would leave.
+This suits images that are mostly flat. Each value is rounded to one of 2 to 16 levels, chosen as it is coded by the
+bits that each level costs and the error it leaves. The levels are coded in passes from coarse to fine, each
+conditioned on the passes before, and a network adds back part of what rounding lost.
 Next door: `entropy.passes` has the passes; `pixels` codes exact values; `models.lossy` weighs the bits.
 """
 
@@ -17,17 +16,17 @@ from torch import nn
 from torch.nn import functional
 
 from narrows.entropy.passes import HALVINGS, MOST_LEVELS, GridPass, grid_passes
-from narrows.networks.layers import Added, Clamp, Dialled, Modulate, Residual, silence
+from narrows.networks.layers import Clamp, Dialled, Modulate, Residual, pointwise, silence
 from narrows.networks.pixels import quads, widths
 
-COARSEST, FINEST = 2.0, 1 / 15  # steps of the dial's ends; what is beyond 1 means two levels, chosen for fewer bits
-CHOICE = 0.05  # squared steps that a bit is worth when a level is chosen
-BLOCKS = 2  # of each network
+COARSEST, FINEST = 2.0, 1 / 15  # steps at the ends of the dial; above 1 there are two levels, chosen for fewer bits
+CHOICE = 0.05  # squared steps that one bit is worth when a level is chosen
+BLOCKS = 2  # per network
 WIDTH = 48
 
 
 class Levels(nn.Module):
-    """The density of images `(N, C, H, W)` with values in 0..1, rounded to the levels that a dial asks for."""
+    """The density of images `(N, C, H, W)` with values in 0..1, rounded to as many levels as the dial sets."""
 
     logarithmic = False  # costs count as they are
     steps: torch.Tensor
@@ -57,8 +56,8 @@ class Levels(nn.Module):
         noise: torch.Generator | None = None,
         reference: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`. Neither noise nor a
-        reference has a use here: the bits have gradients as they are."""
+        """The code at its levels, `(N, C, H, W)` in 0..1, and the bits of each sample `(N,)`, which have gradients.
+        `noise` and `reference` are not used."""
         most = (self.counts(dial) - 1).view(-1, 1, 1, 1)
         allowed = torch.arange(MOST_LEVELS, device=code.device) <= most  # (N, 1, 1, 16)
         worth = 1 / (CHOICE * self.step(dial).square()).view(-1, 1, 1, 1, 1)
@@ -85,7 +84,7 @@ class Levels(nn.Module):
         return levels / most, bits
 
     def walk(self) -> Iterator[tuple[nn.Module, int, GridPass | None]]:
-        """The networks in the order of coding: each with the spacing of its pixels and its pass, None at first."""
+        """The networks in coding order, each with the spacing of its pixels and its pass (None for the first)."""
         yield self.first, 1 << HALVINGS, None
         for halving in reversed(range(HALVINGS)):
             row = self.networks[halving]
@@ -95,15 +94,13 @@ class Levels(nn.Module):
 
 
 def _network(p: GridPass, width: int) -> nn.Sequential:
-    blocks = [
-        Added(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)) for _ in range(BLOCKS)
-    ]
+    blocks = [pointwise(width) for _ in range(BLOCKS)]
     last = nn.Conv2d(width, MOST_LEVELS * len(p.targets), 1)
     return nn.Sequential(nn.Conv2d(1 + len(p.known), width, 3, padding=1), nn.ReLU(), *blocks, nn.ReLU(), last)
 
 
 def _put(levels: torch.Tensor, chosen: torch.Tensor, spacing: int, p: GridPass | None) -> None:
-    """Write the levels of a pass, `(N, T, h, w)`, to their places in the image."""
+    """Write the levels of a pass, `(N, T, h, w)`, to their places in the image `levels`."""
     if p is None:
         levels[..., ::spacing, ::spacing] = chosen
         return
@@ -115,7 +112,7 @@ def _put(levels: torch.Tensor, chosen: torch.Tensor, spacing: int, p: GridPass |
 
 
 class Smooth(nn.Module):
-    """What the rounding took, added to levels `(N, C, H, W)` in 0..1; nothing before training."""
+    """Adds an estimate of the rounding error to levels `(N, C, H, W)` in 0..1; zero before training."""
 
     dialled = True
 
@@ -124,8 +121,7 @@ class Smooth(nn.Module):
         self.turn = nn.Conv2d(4 * channels, width, 3, padding=1)
         self.dial = Modulate(width)
         self.blocks = Dialled(*(Residual(width, True) for _ in range(2)))
-        self.back = nn.Conv2d(width, 4 * channels, 1)
-        silence(self.back)
+        self.back = silence(nn.Conv2d(width, 4 * channels, 1))
 
     def forward(self, x: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
         y = functional.gelu(self.dial(self.turn(quads(x)), dial))
@@ -134,6 +130,5 @@ class Smooth(nn.Module):
 
 
 def levels(channels: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Halves for images `(C, H, W)` of any size: the samples as they are, and `Smooth`, which at first adds nothing:
-    they begin where nothing is lost but by rounding."""
+    """Halves for images `(C, H, W)` of any size: the identity, and `Smooth`, which adds nothing at first."""
     return Dialled(nn.Identity()), Dialled(Smooth(channels, width), Clamp())

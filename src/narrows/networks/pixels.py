@@ -1,9 +1,9 @@
-"""The density of whole images, pixel by pixel in a few passes from coarse to fine; what exact coding stands on.
+"""The density of images in a few passes from coarse to fine, which exact coding uses.
 
-The pixels at every 2nd, 4th, ... row and column are images themselves. The resolution is doubled again and again: the
-pixels in the middle of four known ones come first, then those between them, all of a pass at once, each with a
-distribution computed from everything that is known by then. A value is two digits of four bits, the second
-conditioned on the first. Multi-scale passes: Reed et al., 2017, https://arxiv.org/abs/1703.03664.
+The pixels at every 2nd, 4th, ... row and column are smaller images. The resolution is doubled repeatedly: first come
+the pixels in the middle of four known ones, then those between them, all of a pass at once, each conditioned on
+everything known by then. A value is coded as two digits of four bits, the second conditioned on the first.
+Multi-scale passes: Reed et al., 2017, https://arxiv.org/abs/1703.03664.
 Next door: `entropy.passes` has the order; `codecs.pixels` walks the same passes in integers.
 """
 
@@ -16,25 +16,24 @@ from torch import nn
 from torch.nn import functional
 
 from narrows.entropy.passes import DIGITS, HALVINGS, grid_passes
-from narrows.networks.layers import Added
+from narrows.networks.layers import pointwise
 
-WIDTH = 32  # costs about 25,000 multiplications a value
+WIDTH = 32  # about 25,000 multiplications per value
 
 
 def quads(image: torch.Tensor) -> torch.Tensor:
-    """An image `(N, C, H, W)` as planes of its quads, 2x2 pixels each, `(N, 4 C, h, w)`; zeros where it ends
-    inside one."""
+    """An image `(N, C, H, W)` as planes of its quads of 2x2 pixels, `(N, 4 C, h, w)`, padded with zeros."""
     pad = (0, image.shape[-1] % 2, 0, image.shape[-2] % 2)
     return functional.pixel_unshuffle(functional.pad(image, pad) if any(pad) else image, 2)
 
 
 def widths(width: int) -> list[int]:
-    """The width of the networks of each halving, finest first: coarse images have few pixels and need little."""
+    """The width of the networks of each halving, finest first; coarse images have few pixels and need less."""
     return [max(16, width >> max(0, halving - 1)) for halving in range(HALVINGS)]
 
 
 class Step(nn.Module):
-    """The networks of one pass: features of what is known, and from them both digits of every value.
+    """The networks of one pass: features of the known pixels, and from these both digits of every value.
 
     `features` takes `(N, K, h, w)` values / 256 and gives `(N, F, h, w)`; `high` gives `(N, 16 T, h, w)` logits of
     the first digits of T targets; `low` takes the features and the first digits, one-hot, and gives the second.
@@ -43,13 +42,7 @@ class Step(nn.Module):
     def __init__(self, known: int, targets: int, width: int, blocks: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(known, width, 3, padding=1),
-            nn.ReLU(),
-            *(
-                Added(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1))
-                for _ in range(blocks)
-            ),
-            nn.ReLU(),
+            nn.Conv2d(known, width, 3, padding=1), nn.ReLU(), *(pointwise(width) for _ in range(blocks)), nn.ReLU()
         )
         out = DIGITS * targets
         self.high = nn.Sequential(nn.Conv2d(width, out, 1))
@@ -68,8 +61,8 @@ class Pixels(nn.Module):
         )
 
     def steps(self, x: torch.Tensor) -> Iterator[tuple[Step, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """For images `(N, C, H, W)` of whole numbers: each pass's networks, what it knows `(N, K, h, w)`, its
-        targets `(N, T, h, w)`, and which of these are inside the image `(1, T, h, w)`."""
+        """For images `(N, C, H, W)` of whole numbers: each pass's networks, what it knows `(N, K, h, w)`, its targets
+        `(N, T, h, w)`, and which of these are inside the image `(1, T, h, w)`."""
         for halving, steps in enumerate(self.levels):
             assert isinstance(steps, nn.ModuleList)
             image = x[..., :: 1 << halving, :: 1 << halving]
@@ -79,7 +72,7 @@ class Pixels(nn.Module):
                 yield step, planes[:, p.known], planes[:, p.targets], inside[:, p.targets] > 0
 
     def bits(self, x: torch.Tensor) -> torch.Tensor:
-        """Bits per value of images `(N, C, H, W)` in 0..1, the few pixels outside all passes left out."""
+        """Bits per value of images `(N, C, H, W)` in 0..1, without the few pixels that are in no pass."""
         x = (x * 255).round()
         total = x.new_zeros(())
         for step, known, targets, inside in self.steps(x):
@@ -92,7 +85,7 @@ class Pixels(nn.Module):
 
 
 def one_hot(digits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Digits `(N, T, h, w)` as marks `(N, 16 T, h, w)`, those of a target together."""
+    """Digits `(N, T, h, w)` one-hot as `(N, 16 T, h, w)`, those of a target together."""
     return functional.one_hot(digits.long(), DIGITS).permute(0, 1, 4, 2, 3).flatten(1, 2).to(dtype)
 
 

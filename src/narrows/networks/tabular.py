@@ -1,10 +1,10 @@
-"""A network that fills in what is missing of vectors, such as rows of tables.
+"""A network that fills in missing values of vectors, such as rows of tables.
 
-Its linear path is the linear optimum whatever is missing: the mean of a Gaussian given what is known, with
-mean and covariance found by expectation maximisation on data that have holes themselves (Dempster, Laird and Rubin,
-JRSS B 39, 1977). Beside it a branch, which adds nothing before training, sees the same and each known value's place
-between quantiles of its column (Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning",
-NeurIPS 2022). Next door: `data.cells` says what goes in, `restore` what the answer means.
+Its linear path is the linear optimum whatever is missing: the mean of a Gaussian conditioned on the known values,
+with mean and covariance found by expectation maximisation on incomplete data (Dempster, Laird and Rubin, JRSS B 39,
+1977). A branch, which adds nothing before training, also sees each known value's place between quantiles of its
+column (Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022).
+Next door: `degradations.cells` says what goes in, `models.imputer` what the result means.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ BLOCKS = 2
 BINS = 16
 RIDGE = 0.01  # of the variance of each value
 ROUNDS = 6  # of expectation maximisation
-WORK = 5e8  # multiplications in a round, rows times width cubed; larger tables are thinned evenly
+WORK = 5e8  # multiplications per round, rows times width cubed; larger tables are thinned evenly
 HELD = 1 << 24  # numbers in memory at once
-FAR = 1e3  # where bins end that a column has no need of
+FAR = 1e3  # the edges of bins that a column does not need
 
 
 class Expected(nn.Module):
-    """Values in 0..1, what was known of them, and which are still left, `(N, 3W)`, to standardised values, 0 where
-    they are missing, which are left, and what a Gaussian expects of all, `(N, 3W)`."""
+    """`(N, 3W)`: values in 0..1, which of them were known, and which are left, to `(N, 3W)`: standardised values, 0
+    where missing, which are left, and the expected values of a Gaussian conditioned on those."""
 
     mean: torch.Tensor
     deviation: torch.Tensor
@@ -44,26 +44,23 @@ class Expected(nn.Module):
         values, _, left = x.float().chunk(3, dim=1)
         z = (values - self.mean) / self.deviation * left
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            expected = self.centre + given_left(self.covariance, (z - self.centre) * left, left)
+            known = (z - self.centre) * left
+            weights = torch.cholesky_solve(known[:, :, None], factor(self.covariance, left))[:, :, 0]
+            expected = self.centre + (weights * left) @ self.covariance
         return torch.cat([z, left, expected], dim=1)
 
 
-def given_left(covariance: torch.Tensor, z: torch.Tensor, left: torch.Tensor) -> torch.Tensor:
-    """The expected values `(N, W)` of a Gaussian of mean 0, given those of `z` that are `left`."""
-    weights = torch.cholesky_solve(z[:, :, None], factor(covariance, left))[:, :, 0]
-    return (weights * left) @ covariance
-
-
 def factor(covariance: torch.Tensor, left: torch.Tensor) -> torch.Tensor:
-    """Cholesky factors `(N, W, W)` of the covariance of what is left in each row, the identity where nothing is."""
+    """Cholesky factors `(N, W, W)` of the covariance of the values left in each row, with 1 on the diagonal for
+    others."""
     kept = covariance * left[:, :, None] * left[:, None, :] + torch.diag_embed(1 - left)
     factors: torch.Tensor = torch.linalg.cholesky(kept)
     return factors
 
 
 class Bins(nn.Module):
-    """`(N, 3W)` as `Expected` gives them, with how far each value that is left lies in each bin of its column, 0..1:
-    `(N, (3 + B) W)`."""
+    """`(N, 3W)` as returned by `Expected` to `(N, (3 + B) W)`: also, for each value that is left, how far into each
+    bin of its column it lies, 0..1."""
 
     edges: torch.Tensor
 
@@ -79,21 +76,20 @@ class Bins(nn.Module):
 
 
 class Last(nn.Module):
-    """The last third of what comes in: what a Gaussian expects."""
+    """The last third of the input: the expected values."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.chunk(3, dim=1)[2]
 
 
 class Block(nn.Module):
-    """Two layers whose result is added to their input `(N, K)`; at first nothing."""
+    """Two layers whose result is added to their input `(N, K)`; zero at first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.normal = nn.LayerNorm(width, elementwise_affine=False)
         self.first = nn.Linear(width, 2 * width)
-        self.second = nn.Linear(2 * width, width)
-        silence(self.second)
+        self.second = silence(nn.Linear(2 * width, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.second(nn.functional.gelu(self.first(self.normal(x))))  # type: ignore[no-any-return]
@@ -115,10 +111,9 @@ class Unstandardise(nn.Module):
 
 
 def table(values: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """Halves for rows of so many values, with hidden layers of `width`."""
+    """Halves for rows of this many values, with hidden layers of `width`."""
     branch = (nn.Linear((3 + BINS) * values, width), *(Block(width) for _ in range(BLOCKS)))
-    last = nn.Linear(width, values)
-    silence(last)
+    last = silence(nn.Linear(width, values))
     normal = nn.LayerNorm(width, elementwise_affine=False)
     path = Sum(Last(), nn.Sequential(Bins(values), *branch, normal, last))
     return Expected(values), nn.Sequential(path, Unstandardise(values))
@@ -126,7 +121,7 @@ def table(values: int, width: int) -> tuple[nn.Module, nn.Module]:
 
 @torch.no_grad()
 def start(encoder: nn.Module, decoder: nn.Module, values: torch.Tensor, known: torch.Tensor) -> None:
-    """Put what the rows `(N, W)` say, as far as they are `known`, into the linear path and the bins."""
+    """Fit the linear path and the bins to the `known` values of rows `(N, W)`."""
     path, back = decoder[0], decoder[1]  # type: ignore[index]
     count = known.sum(dim=0).clamp_min(1)
     mean = (values * known).sum(dim=0) / count
@@ -145,8 +140,7 @@ def start(encoder: nn.Module, decoder: nn.Module, values: torch.Tensor, known: t
 
 
 def _edges(z: torch.Tensor) -> torch.Tensor:
-    """Up to B + 1 edges of bins: all values of a column of few, else quantiles, of what lies beside a value that
-    takes up several."""
+    """Up to B + 1 edges of bins: all values if there are so few, else the frequent ones and quantiles of the rest."""
     each: torch.Tensor
     each, counts = torch.unique(z, return_counts=True)
     if len(each) <= BINS + 1:
@@ -160,7 +154,7 @@ def _edges(z: torch.Tensor) -> torch.Tensor:
 
 def moments(z: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean `(W,)` and covariance `(W, W)` of a Gaussian, by expectation maximisation over standardised rows `(N, W)`,
-    0 where they are not known; each variance is raised by `RIDGE` against chance."""
+    0 where not known; `RIDGE` is added to each variance to avoid overfitting."""
     width = z.shape[1]
     most = max(256, int(WORK / width**3))
     if len(z) > most:
@@ -179,7 +173,7 @@ def moments(z: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.T
             expected = centre + torch.einsum("nij,nj->ni", inverse, (some - centre) * left) @ covariance
             filled.append(torch.where(left > 0, some, expected))
             gone = 1 - left
-            lost = covariance @ inverse @ covariance  # (n, W, W): the variance that what is known takes away
+            lost = covariance @ inverse @ covariance  # (n, W, W): the variance that the known values explain
             spread += ((covariance - lost) * gone[:, :, None] * gone[:, None, :]).sum(dim=0)
         whole = torch.cat(filled)
         centre = whole.mean(dim=0)

@@ -1,11 +1,10 @@
-"""An encoder and a decoder with connections between their levels, which restore images of any size.
+"""A U-Net (Ronneberger et al., MICCAI 2015), which restores images of any size.
 
-The picture is folded first, so that nothing runs at its full resolution, then halved twice (once if it is small) with
-twice the channels; all convolutions are plain, 3x3 and without biases, so that the network answers a picture twice as
-bright and noisy with twice the answer (Mohan et al., "Robust and interpretable blind image denoising via bias-free
-convolutional neural networks", ICLR 2020). A linear path goes around it all, and before training the network is that
-path, the best linear filter of 3x3 folded places (Ronneberger et al., MICCAI 2015, have the levels).
-Next door: `restore` says what goes in and what the answer means.
+The picture is folded, so that nothing runs at its full resolution, then halved twice (once if it is small) with twice
+the channels. Convolutions have no biases, so that a picture twice as bright and noisy gives twice the result (Mohan
+et al., "Robust and interpretable blind image denoising via bias-free convolutional neural networks", ICLR 2020).
+Beside it runs a linear path, which starts as the best linear filter of 3x3 folded places; the rest starts at zero.
+Next door: `models.restorer` says what goes in and what the result means.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from torch.nn import functional
 from narrows.networks.layers import Added, silence
 
 WIDTH = 48
-BLOCKS = 2  # pairs of convolutions a level and half
-RIDGE = 1e-5  # of the mean square of what the linear filter sees
+BLOCKS = 2  # pairs of convolutions per level of each half
+RIDGE = 1e-5  # of the mean square of the linear filter's inputs
 Features = list[torch.Tensor]
 
 
 def levels(sides: tuple[int, ...]) -> int:
-    """Resolutions below the folded picture's own, from the sides of samples (0 where they differ)."""
+    """How often the folded picture is halved, from the sides of samples (0 if they differ)."""
     return 1 if 0 < min(sides) < 64 else 2
 
 
 class Encoder(nn.Module):
-    """Inputs `(N, C, H, W)` to features, the finest first: the folded inputs themselves, then those of each level."""
+    """Inputs `(N, C, H, W)` to features, finest first: the folded inputs themselves, then one tensor per level."""
 
     def __init__(self, channels: int, width: int, fold: int, depth: int) -> None:
         super().__init__()
@@ -46,7 +45,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features to an answer `(N, C, H, W)`."""
+    """Features to the result `(N, C, H, W)`."""
 
     def __init__(self, inputs: int, channels: int, width: int, fold: int, depth: int) -> None:
         super().__init__()
@@ -55,10 +54,8 @@ class Decoder(nn.Module):
             nn.ConvTranspose2d(width << n + 1, width << n, 2, 2, bias=False) for n in range(depth)
         )
         self.blocks = nn.ModuleList(_blocks(width << n) for n in range(depth))
-        self.leave = _conv(width, channels * fold**2)
-        self.linear = _conv(inputs * fold**2, channels * fold**2)
-        silence(self.leave)
-        silence(self.linear)
+        self.leave = silence(_conv(width, channels * fold**2))
+        self.linear = silence(_conv(inputs * fold**2, channels * fold**2))
 
     def forward(self, features: Features) -> torch.Tensor:
         folded, *rest, h = features
@@ -70,23 +67,23 @@ class Decoder(nn.Module):
 
 
 def unet(inputs: int, channels: int, sides: tuple[int, ...], width: int, fold: int) -> tuple[Encoder, Decoder]:
-    """Halves for `inputs` channels that answer `channels`; both at the full resolution."""
+    """Halves from `inputs` channels to `channels`, both at full resolution."""
     depth = levels(sides)
     return Encoder(inputs, width, fold, depth), Decoder(inputs, channels, width, fold, depth)
 
 
 @torch.no_grad()
 def start(decoder: Decoder, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
-    """Put the best linear filter for these inputs and answers, both `(N, C, H, W)`, into the linear path, which it
-    returns."""
+    """Put the least-squares filter from inputs `x` to `answer`, both `(N, C, H, W)`, into the linear path; returns
+    that layer."""
     folded, wanted = (functional.pixel_unshuffle(t, decoder.fold) for t in (x, answer))
     weight = decoder.linear.weight
     size = weight[0].numel()
     products, sums = torch.zeros(size, size, dtype=torch.float64), torch.zeros(size, len(weight), dtype=torch.float64)
-    for seen, told in zip(torch.split(folded, 8), torch.split(wanted, 8), strict=True):
+    for seen, target in zip(torch.split(folded, 8), torch.split(wanted, 8), strict=True):
         rows = functional.unfold(seen, 3, padding=1).transpose(1, 2).reshape(-1, size)
         products += (rows.T @ rows).double().cpu()
-        sums += (rows.T @ told.flatten(2).transpose(1, 2).reshape(-1, len(weight))).double().cpu()
+        sums += (rows.T @ target.flatten(2).transpose(1, 2).reshape(-1, len(weight))).double().cpu()
     products.diagonal().add_(RIDGE * products.diagonal().mean() + 1e-12)
     weight.copy_(torch.linalg.solve(products, sums).T.reshape(weight.shape))
     return decoder.linear
@@ -97,10 +94,6 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
 
 
 def _blocks(width: int) -> nn.Sequential:
-    return nn.Sequential(*(Added(_conv(width, width), nn.ReLU(), _last(width)) for _ in range(BLOCKS)))
-
-
-def _last(width: int) -> nn.Conv2d:
-    layer = _conv(width, width)
-    silence(layer)
-    return layer
+    return nn.Sequential(
+        *(Added(_conv(width, width), nn.ReLU(), silence(_conv(width, width))) for _ in range(BLOCKS))
+    )

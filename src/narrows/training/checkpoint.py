@@ -1,6 +1,6 @@
-"""Stop at any moment, go on to the same bits: the whole state of a training run in one file.
+"""The whole state of a training run in one file, from which an interrupted run continues to the same bits.
 
-The file is sealed like a model (see `models.container`), so that a damaged checkpoint is never continued.
+The file is sealed like a model, so that a damaged checkpoint is never used. Next door: `models.container` seals it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from narrows.version import __version__
 
 @dataclass
 class State:
-    """Where a run stands between two steps. `best` and `tensors` hold weights and optimiser state by name."""
+    """Where a run stands between two steps. `best` holds the weights that validated best, at step `best_step`;
+    `loss_sum` is over the `loss_steps` since the last validation."""
 
     step: int = 0
     seconds: float = 0.0
@@ -39,17 +40,16 @@ class State:
 
 
 def write(path: str | os.PathLike[str], state: State, tensors: dict[str, torch.Tensor], run: dict[str, Any]) -> None:
-    """Write the state with `tensors` (weights and optimiser) of the run that `run` describes."""
+    """Write the state with the current `tensors` (weights and optimisers) of the run that `run` describes."""
     numbers = {k: v for k, v in vars(state).items() if k != "best"}
-    for name in ("best_score", "best_mse"):
-        numbers[name] = numbers[name] if np.isfinite(numbers[name]) else None
     every = {f"now.{k}": v for k, v in tensors.items()} | {f"best.{k}": v for k, v in state.best.items()}
     every = {k: v.detach().cpu().contiguous() for k, v in every.items()}
     write_file(path, seal(every, {"run": run, "state": numbers}))
 
 
 def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor], dict[str, Any]]:
-    """The state, the tensors and the stored plan. Raises where the file is damaged or of another run."""
+    """The state, the tensors and the stored plan. Raises `ModelError` if the file is damaged or not a checkpoint,
+    `SettingsError` if there is none or it is of another run."""
     check(path)
     every, metadata = unseal(*read_limited(path)[::-1])
     if "run" not in metadata:
@@ -61,16 +61,16 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
                 f"{path}: the checkpoint is of another run ({key} differs: {_brief(stored.get(key), value)}); "
                 "resume with the same data and settings, or start without --resume"
             )
-    numbers = metadata["state"]
-    for name in ("best_score", "best_mse"):
-        numbers[name] = float("inf") if numbers[name] is None else numbers[name]
-    tensors = {k.removeprefix("now."): v for k, v in every.items() if k.startswith("now.")}
-    best = {k.removeprefix("best."): v for k, v in every.items() if k.startswith("best.")}
-    return State(**numbers, best=best), tensors, stored["plan"]
+    return State(**metadata["state"], best=under(every, "best.")), under(every, "now."), stored["plan"]
+
+
+def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with the prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Raise `SettingsError` where there is no checkpoint."""
+    """Raise `SettingsError` if there is no checkpoint."""
     if not Path(path).exists():
         raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
 
@@ -83,7 +83,7 @@ def _brief(stored: Any, given: Any) -> str:
 
 
 def fingerprint(samples: Samples) -> str:
-    """A digest of 64 samples spread over the set, to notice that the data changed between two runs."""
+    """A digest of 64 samples spread evenly over the set, which shows whether the data changed between two runs."""
     digest = hashlib.sha256(repr(samples.description).encode())
     for index in np.linspace(0, len(samples) - 1, min(64, len(samples))).astype(int):
         digest.update(np.ascontiguousarray(samples.values[int(index)]).tobytes())
@@ -91,7 +91,7 @@ def fingerprint(samples: Samples) -> str:
 
 
 def provenance(samples: Samples, plan: Plan, state: State, seconds: float, notes: list[str]) -> dict[str, Any]:
-    """How a model came about, as JSON values that are stored with it."""
+    """How a model was trained, as JSON values that are stored with it."""
     best = state.best_mse if np.isfinite(state.best_mse) else None
     return {
         "narrows": __version__,

@@ -1,7 +1,7 @@
-"""What the machine can do: the one place that knows processors and accelerators apart.
+"""Device, precision and threads to train with.
 
-Decisions follow features, not a stopwatch, so that one machine always decides alike and gives the same bits;
-`benchmarks/precision.py` measures what they are worth.
+They are chosen by the processor's features and not by timing, so that a machine always gives the same bits.
+Next door: `settings` asks for them; `benchmarks/precision.py` measures what they gain.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from narrows.checks import brief
 from narrows.errors import SettingsError
 from narrows.models.base import Model
 
-BFLOAT16_COST = 500_000  # multiplications a sample from which half-width products pay for their conversions
-THREADS_COST = 2_000_000  # multiplications a batch below which a second thread costs more than it brings
+BFLOAT16_COST = 500_000  # multiplications per sample from which bfloat16 is worth its conversions
+THREADS_COST = 2_000_000  # multiplications per batch below which a second thread costs more than it gains
 
 
 def choose(wanted: str | None) -> str:
-    """The device to train on: as asked for, else CUDA where there is one. Raises `SettingsError`."""
+    """The device to train on: `wanted`, else CUDA if there is one. Raises `SettingsError` if it cannot be used."""
     if wanted is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -39,23 +39,23 @@ def available() -> str:
 
 
 def precision(device: str, cost: int) -> str:
-    """`bfloat16` where the processor multiplies it in hardware and the network is large enough to gain."""
+    """`bfloat16` if the hardware multiplies it and a sample costs enough multiplications to gain, else `float32`."""
     if device.startswith("cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # absent from some builds
+        features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in some builds
         fast = device == "cpu" and any(getattr(torch.cpu, name, bool)() for name in features)
     return "bfloat16" if fast and cost >= BFLOAT16_COST else "float32"
 
 
 def threads(cost: int) -> int:
-    """As many threads as PyTorch would use, but one for batches too small to share."""
+    """As many threads as PyTorch would use, but one if a batch of this cost is too small to share."""
     return torch.get_num_threads() if cost >= THREADS_COST else 1
 
 
 @torch.no_grad()
 def multiplications(model: Model, crop: int) -> int:
-    """Multiplications for one sample (or one crop), counted on shapes alone."""
+    """The number of multiplications for one sample, or one crop of this side, by the shapes of the layers."""
     shape = model.description.shape
     if len(shape) == 3:
         shape = (shape[2], *((crop, crop) if crop else shape[:2]))
@@ -81,7 +81,7 @@ def multiplications(model: Model, crop: int) -> int:
 
 @contextmanager
 def using(count: int) -> Iterator[None]:
-    """Run with so many threads and with deterministic kernels; both are put back afterwards."""
+    """Run with this many threads and deterministic kernels; both settings are restored afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

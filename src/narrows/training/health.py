@@ -1,19 +1,16 @@
-"""What can go wrong in a training, said in plain words instead of left to be discovered.
-
-Next door: what can be wrong with a trained model is for the model itself to say (`Model.examine`).
-"""
+"""Notes on what went wrong in training. Next door: `models.base.Model.examine` finds faults in a trained model."""
 
 from __future__ import annotations
 
 from narrows.training.checkpoint import State
 
-RISE = 0.01  # of the least validation error, below which a rise is not worth a word
-EXACT = 1e-12  # an MSE below this is rounding
+RISE = 0.01  # share of the best validation error; a smaller rise is not worth a note
+EXACT = 1e-12  # an MSE below this is rounding error
 
 
 def overfitting(state: State, score: float, held_out: bool) -> list[str]:
-    """A note where validation has risen since its best; the best weights are the ones that are kept, those of
-    the start included, so that training never ends worse than PCA."""
+    """A note if the validation score has risen since its best. The best weights are kept, possibly those of the
+    start, so training never ends worse than it began."""
     if score <= (1 + RISE) * state.best_score or state.best_mse < EXACT:
         return []
     if state.best_step == 0:

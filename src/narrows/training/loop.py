@@ -1,7 +1,8 @@
 """fit(): the one training loop, read from top to bottom.
 
-It yields progress and draws nothing. Batches, order and validation are decided by seed and step alone, so the
-same data, settings and machine give the same weights to the bit, whether or not the run was interrupted.
+It yields progress and prints nothing. Batches and validation depend on the seed and the step alone, so the same data,
+settings and machine give the same weights to the bit, whether or not the run was interrupted.
+Next door: `settings` makes the plan, `checkpoint` stores the state.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from narrows.checks import real
 from narrows.data.batches import Batches, split
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
-from narrows.models.base import Beginning, Measure, Model, measured
+from narrows.models.base import Beginning, Model, measured
 from narrows.models.lossy import companions
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
@@ -35,9 +36,9 @@ VALIDATION_BYTES = 256 << 20  # of floats
 @dataclass(frozen=True)
 class Progress:
     """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
-    one measured (on training samples where none are held out), `validation_bits` the bits a sample where they are
-    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; `notes`
-    of the last, `finished` progress say what went wrong, if anything did."""
+    one measured (on training samples if none are held out), `validation_bits` the bits per sample, if they are
+    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; the
+    `notes` of the last, `finished` progress say what went wrong, if anything did."""
 
     step: int
     steps: int
@@ -65,12 +66,12 @@ def fit(
     """Train `model` in place on samples (see `open_samples` and `from_arrays`), yielding progress.
 
     With `checkpoint`, the whole state is written there every `checkpoint_seconds`, when the iteration is closed
-    early, and after the last step, so that nothing is lost if the model cannot be saved (where it cannot be written,
-    the final notes say so); `resume` goes on from it. When the iteration ends, in whatever way, the model holds the
-    best weights that validation saw and its `provenance` how they came about.
+    early, and after the last step (if it cannot be written, the final notes say so); `resume` continues from it.
+    However the iteration ends, the model then holds the weights that validated best, and its `provenance` says how
+    they were trained.
 
-    Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError`
-    when the loss is no longer a number.
+    Raises `DataError`, `ModelError` or `SettingsError` for samples or settings that do not fit, `TrainingError` when
+    the loss is no longer a number.
     """
     settings = settings or Settings()
     real("checkpoint seconds", checkpoint_seconds, 0)
@@ -118,10 +119,9 @@ def _train(
         state, tensors, stored = checkpoints.read(checkpoint, run)
         plan = Plan(**stored)
         began -= state.seconds
-        model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        model.load_state_dict(checkpoints.under(tensors, "model."))
         for number, optimiser in enumerate(optimisers):
-            own = f"optimiser.{number}."
-            optimiser.restore({k.removeprefix(own): v for k, v in tensors.items() if k.startswith(own)})
+            optimiser.restore(checkpoints.under(tensors, f"optimiser.{number}."))
     elif settings.minutes:
         plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
     run["plan"] = plan.to_json()
@@ -152,24 +152,18 @@ def _train(
                 now |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state().items()}
             try:
                 checkpoints.write(checkpoint, state, now, run)
-            except OutputError as error:  # a full disk: worth a word, not the training
-                trouble[:] = [f"{error}; an interrupted run could not go on from here"]
+            except OutputError as error:  # a full disk: worth a note, but not the training
+                trouble[:] = [f"{error}; an interrupted run could not continue from here"]
 
     trouble: list[str] = []
     if state.step == 0:
         _validate(model, validation_x, plan.seed, state)
-    # Doubles, so that the sum does not depend on how often it is looked at.
+    # In double precision, so that the sum does not depend on how often it is read.
     running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()
     try:
         while state.step < plan.steps:
-            x = batches.draw(state.step)
-            with _autocast(plan):
-                loss = model.train().loss(x, state.step, plan.seed)
-            loss.backward()  # type: ignore[no-untyped-call]
-            for optimiser in optimisers:
-                optimiser.step(plan.rate(state.step))
-            running += loss.detach()
+            running += _step(model, batches, optimisers, plan, state.step, plan.rate(state.step))
             state.step += 1
             state.loss_steps += 1
 
@@ -192,7 +186,6 @@ def _train(
         save_state()
         raise
     finally:
-        # However the loop ended: the model that validation liked best, and the story of how it came about.
         last_score = state.history[-1]["score"] if state.history else float("nan")
         if state.best:
             model.load_state_dict(state.best)
@@ -210,9 +203,17 @@ def _train(
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
 
 
-def _autocast(plan: Plan) -> torch.autocast:
-    kind = plan.device.partition(":")[0]
-    return torch.autocast(kind, torch.bfloat16, enabled=plan.precision == "bfloat16")
+def _step(
+    model: Model, batches: Batches, optimisers: list[Optimiser], plan: Plan, step: int, rate: float
+) -> torch.Tensor:
+    """One training step at `rate` times the learning rates; returns the loss."""
+    x = batches.draw(step)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
+        loss = model.train().loss(x, step, plan.seed)
+    loss.backward()  # type: ignore[no-untyped-call]
+    for optimiser in optimisers:
+        optimiser.step(rate)
+    return loss.detach()
 
 
 def _optimisers(model: Model, plan: Plan) -> list[Optimiser]:
@@ -221,19 +222,14 @@ def _optimisers(model: Model, plan: Plan) -> list[Optimiser]:
 
 
 def _with_steps(plan: Plan, model: Model, batches: Batches, minutes: float) -> Plan:
-    """The plan with as many steps as fit into the minutes, by timing a few on weights that are then put back."""
+    """The plan with as many steps as fit into the minutes; a few are timed, at a learning rate of 0."""
     before = {k: v.clone() for k, v in model.state_dict().items()}
     trial = _optimisers(model, plan)
     count, began, seconds = 0, time.perf_counter(), 0.0
     while seconds < 1.0 or count < 3:
-        x = batches.draw(count)
-        with _autocast(plan):
-            loss = model.train().loss(x, count, plan.seed)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimiser in trial:
-            optimiser.step(0.0)
+        _step(model, batches, trial, plan, count, 0.0)
         count += 1
-        if count == 1:  # the first step also builds kernels and is no measure
+        if count == 1:  # the first step also builds kernels and is not representative
             began = time.perf_counter()
         seconds = time.perf_counter() - began
     model.load_state_dict(before)
@@ -247,14 +243,10 @@ def _validate(model: Model, x: torch.Tensor, seed: int, state: State) -> None:
     found = measured(model, x, seed)
     if not np.isfinite(found.score):
         raise _diverged(state)
-    said = {"loss": state.loss_sum / state.loss_steps} if state.loss_steps else {}  # of the start none
+    said = {"loss": state.loss_sum / state.loss_steps} if state.loss_steps else {}  # the start has none
     said |= {"validation_mse": found.mse, "score": found.score}
     state.history.append({"step": state.step, **said} | ({} if found.bits is None else {"bits": found.bits}))
     state.loss_sum, state.loss_steps = 0.0, 0
-    _keep_if_best(model, found, state)
-
-
-def _keep_if_best(model: Model, found: Measure, state: State) -> None:
     if found.score < state.best_score:
         state.best_score, state.best_mse, state.best_bits = found.score, found.mse, found.bits
         state.best_step = state.step

@@ -1,4 +1,4 @@
-"""Steps from gradients: Adam for most parameters, Muon for the hidden matrices of the larger networks."""
+"""Adam for most parameters, Muon for hidden matrices of larger networks. Next door: `loop` takes the steps."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import nn
 
 from narrows.networks.layers import Added, Residual, Sum
 
-WEIGHT_DECAY = 0.1  # of the hidden matrices, times the learning rate: the only regularisation, see results/code30.md
-NEWTON_SCHULZ_STEPS = 3  # five train no better here and cost two thirds more, see results/code30.md
+WEIGHT_DECAY = 0.1  # of hidden matrices, times the learning rate; the only regularisation, see results/code30.md
+NEWTON_SCHULZ_STEPS = 3  # five are no better here and cost two thirds more, see results/code30.md
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -16,7 +16,7 @@ class Optimiser:
     """Adam, and Muon (K. Jordan, 2024, https://kellerjordan.github.io/posts/muon/) for hidden matrices.
 
     Muon replaces the momentum of a matrix by the nearest matrix with orthonormal rows or columns, so that all
-    directions are learned at one speed. It needs far fewer steps on autoencoders than Adam.
+    directions are learned at the same speed. On autoencoders it needs far fewer steps than Adam.
     """
 
     def __init__(self, model: nn.Module, learning_rate: float, muon: float, half: bool) -> None:
@@ -32,7 +32,7 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Change every parameter by its gradient, at `rate` times the learning rates, and clear the gradients."""
+        """Update every parameter at `rate` times the learning rates, and clear the gradients."""
         self.adam.step(self.learning_rate * rate)
         for matrix, momentum in zip(self.matrices, self.momenta, strict=True):
             if matrix.grad is None:
@@ -40,7 +40,7 @@ class Optimiser:
             momentum.mul_(0.95).add_(matrix.grad)
             direction = matrix.grad.add(momentum, alpha=0.95).flatten(1)
             update = orthogonalised(direction, self.dtype)
-            # Tall matrices take longer steps, so that outputs change alike whatever the shape.
+            # Tall matrices take longer steps, so that outputs change by as much whatever the shape.
             stretch = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
             matrix.mul_(1 - self.muon * rate * WEIGHT_DECAY)
             matrix.add_(update.view_as(matrix), alpha=-self.muon * rate * stretch)
@@ -60,8 +60,8 @@ class Optimiser:
 
 
 class Adam:
-    """Adam (Kingma and Ba, ICLR 2015) by PyTorch's fused kernel. `torch.optim` would use the same, but it loads
-    PyTorch's compiler first, which takes longer than many a training here."""
+    """Adam (Kingma and Ba, ICLR 2015) by PyTorch's fused kernel. `torch.optim` has the same, but imports PyTorch's
+    compiler first, which takes longer than a short training."""
 
     def __init__(self, parameters: list[nn.Parameter], betas: tuple[float, float]) -> None:
         self.parameters, self.betas = parameters, betas
@@ -70,7 +70,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Change every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         rows = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
         chosen = [row for row in rows if row[0].grad is not None]
         if not chosen:
@@ -100,8 +100,8 @@ class Adam:
 
 
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """The weights that Muon trains: all convolutions of a network without linear paths, which are not at an
-    optimum; else those of the branches around the linear (or unchanged) paths, at least 8 by 8."""
+    """The weights that Muon trains: in networks with linear or identity paths, those of the branches beside them that
+    are at least 8 by 8, since the paths start at an optimum; in others, all matrices at least 2 by 2."""
     around = (Sum, Added, Residual)
     branches = [m if isinstance(m, Residual) else m.branch for m in model.modules() if isinstance(m, around)]
     least = 8 if branches else 2
@@ -115,7 +115,7 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def orthogonalised(matrix: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A matrix with nearly equal singular values in place of those of `(m, n)`, by Newton-Schulz iteration."""
+    """The matrix `(m, n)` with its singular values made nearly equal, by Newton-Schulz iteration."""
     a, b, c = _COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     y = matrix.T if tall else matrix

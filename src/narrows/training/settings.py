@@ -1,6 +1,6 @@
-"""What a person may set about training, and the plan in which every open question has an answer.
+"""What can be set about training, and the plan that settles everything else.
 
-Next door: `device` knows processors, `loop` carries the plan out.
+Next door: `device` knows processors, `loop` carries out the plan.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from narrows.models.base import Model
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
-SHIFT_SIDE = 16  # pixels; of smaller images one pixel is too large a part to shift by
-LEAST_STEPS = 1000  # of a run whose budget nobody set
+SHIFT_SIDE = 16  # pixels; in smaller images a shift by one pixel is too large a change
+LEAST_STEPS = 1000  # of a run without a given budget
 Schedule = Literal["one-cycle", "constant"]
 _WHOLE = (
     ("steps", 1, 10**12),
@@ -34,12 +34,12 @@ _WHOLE = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Every field may stay as it is; None means that the network's recipe or the machine decides.
+    """All fields are optional; None leaves the choice to the network's recipe or the machine.
 
-    One of `epochs`, `steps` and `minutes` sets the budget. A `learning_rate` given by hand is Adam's for every
-    parameter and stays constant, as in the lesson, unless `schedule` says otherwise. `validation` is the share
-    of samples held out, at most 2048 of them. `threads` and `precision` ("float32", "bfloat16") follow the
-    processor's features.
+    One of `epochs`, `steps` and `minutes` sets the budget. With a `learning_rate`, Adam alone trains every parameter,
+    at a constant rate, as in the lesson, unless `schedule` is given. `validation` is the share of samples held out,
+    at most 2048 of them. `threads` and `precision` ("float32", "bfloat16") suit the processor. Raises
+    `SettingsError`.
     """
 
     epochs: float | None = None
@@ -76,7 +76,7 @@ class Settings:
                 raise SettingsError(f"{name} {brief(getattr(self, name))} was given; allowed are {choices}")
 
     def _hold(self, name: str, checked: Callable[[str, Any, Any, Any], float], low: float, high: float) -> None:
-        """Keep a number as a plain int or float, which files can hold; None only where it is the default."""
+        """Store a number as a plain int or float, which JSON can hold; None only where it is the default."""
         value = getattr(self, name)
         if value is not None or getattr(Settings, name) is not None:
             object.__setattr__(self, name, checked(name.replace("_", " "), value, low, high))
@@ -84,7 +84,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a model is trained, with nothing left open; stored with the model. `muon` 0 means Adam alone."""
+    """How a model is trained, in full; stored with the model. `muon` is its learning rate, 0 for Adam alone;
+    `training` and `validation` count samples, `crop` and `shift` are in pixels, 0 for none."""
 
     steps: int
     batch_size: int
@@ -107,7 +108,8 @@ class Plan:
         return asdict(self)
 
     def rate(self, step: int) -> float:
-        """The share of the learning rate at a step: one-cycle rises over a tenth and falls as a cosine to 0."""
+        """The factor of the learning rate at a step: one-cycle rises for a tenth of them, then falls as a cosine to
+        0."""
         if self.schedule == "constant":
             return 1.0
         done = (step + 0.5) / self.steps
@@ -127,10 +129,8 @@ class Plan:
 
 
 def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
-    """Answer every open question of the settings, the same way each time on one machine.
-
-    A budget in minutes leaves `steps` at 0; the loop fixes it after timing its first steps.
-    """
+    """The plan for these settings, always the same on one machine. A budget in minutes leaves `steps` at 0; the loop
+    sets it after timing its first steps. Raises `SettingsError` for a device or crop that cannot be used."""
     recipe, description = model.recipe, samples.description
     held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
     training = len(samples) - held
@@ -139,7 +139,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     batch_size = min(settings.batch_size or min(usual, max(16, training // 10)), training)
     epochs = settings.epochs or recipe.epochs
     steps = settings.steps or max(math.ceil(epochs * training / batch_size), 0 if settings.epochs else LEAST_STEPS)
-    # Smaller batches are noisier; the root keeps what the steps of an epoch add up to.
+    # Smaller batches have noisier gradients; with the root, the noise adds up to as much per epoch.
     noise = min(1.0, batch_size / usual) ** 0.5
     rate = settings.learning_rate or recipe.learning_rate * noise
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
@@ -166,7 +166,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
 
 
 def validation_interval(steps: int, held: int, batch_size: int) -> int:
-    """Steps between two validations: 20 in a run, but fewer where they would take over a tenth of its time."""
+    """Steps between two validations: 20 per run, but fewer if they would take over a tenth of its time."""
     return max(1, steps // 20, 10 * math.ceil(held / batch_size / 3))
 
 
