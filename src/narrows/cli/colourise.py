@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,17 +15,19 @@ from narrows.cli import restoring
     "--vividness",
     type=float,
     metavar="V",
-    help="Times the colour that training aimed at, 0 to 4; usual: as the model says.",
+    help="Multiply the colour by this, 0 to 4; 1 has the least error. Default: stored in the model.",
 )
-def command(data: str, model_path: Path, output: Path, **options: Any) -> None:
-    """Give colour to the grey INPUT, pictures or arrays, with a model trained by --for colourise.
+def command(**options: Any) -> None:
+    """Give colour to the grey INPUT, pictures or arrays, with a model trained with --for colourise.
 
     \b
     narrows train photos/ --for colourise -o colour.safetensors
     narrows colourise grey/ -m colour.safetensors -o coloured/
 
-    Where several colours are likely, their mean is pale; models make up for it in part, --vividness does it your way.
-    The brightness of each pixel is kept; of pictures that have colour it is all that is looked at.
-    A folder gives a folder of the same tree; ICC profile, EXIF and alpha are kept. An .npy of samples gives an .npy.
+    Where several colours are likely, the best guess is their mean, which is pale. Models compensate for this in part;
+    --vividness sets how much. The brightness of each pixel is kept. If a picture has colours already, only its
+    brightness is used.
+    A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept. An .npy file of samples
+    becomes an .npy file.
     """
-    restoring.run("colourise", data, model_path, output, **options)
+    restoring.run("colourise", **options)

@@ -1,4 +1,4 @@
-"""`narrows demo`: the whole story in about a minute, on digits that need no download."""
+"""`narrows demo`: what narrows does, in about a minute, on digits that need no download."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from narrows.cli import options as shared
 from narrows.cli import show
 
 CODE = 8  # of the 64 values of a digit
@@ -21,15 +22,22 @@ RUNS = (
 
 
 @click.command("demo")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=shared.A_PATH,
+    default=Path("demo"),
+    show_default=True,
+    help="The folder for models and pictures.",
+)
+@shared.as_json
 def command(output: Path, as_json: bool) -> None:
-    """Learn 8 numbers for each 8x8 digit, three ways, and look at what they say; then remove noise. Offline.
-
-    Writes the models and pictures into a folder.
+    """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.
 
     \b
     narrows demo -o demo/
+
+    Works offline, and writes models and pictures into a folder.
     """
     from narrows.data.sources import open_samples
     from narrows.evaluation import pictures, report
@@ -42,7 +50,7 @@ def command(output: Path, as_json: bool) -> None:
 
     make_folder(output)
     training, test = open_samples("digits"), open_samples("digits", "test")
-    show.say(f"data: {training.description}; {len(test)} others to test on; a code of {CODE} numbers")
+    show.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")
     rows: list[tuple[str, ...]] = []
     results: list[dict[str, Any]] = []
     for name, network, start, epochs in RUNS:
@@ -54,7 +62,7 @@ def command(output: Path, as_json: bool) -> None:
                     draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
         path = output / f"{network}-{start}.safetensors"
         model.save(path)
-        model = load(path)  # what is measured is what a person would have tomorrow
+        model = load(path)  # so that what is measured is what the file holds
         assert isinstance(model, Coded)
         evaluation = report.evaluate(model, test)
         if not rows:
@@ -70,8 +78,8 @@ def command(output: Path, as_json: bool) -> None:
         denoised = {"psnr_db": ours.psnr_db, "damaged_psnr_db": damaged.psnr_db}
         show.result_json({"runs": results, "denoised": denoised, "pictures": [str(p) for p in written]})
         return
-    show.result_table("Error on digits that no network has seen", rows, ("", "MSE a value", "PSNR dB", "seconds"))
-    show.result(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
+    show.result_table("Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds"))
+    show.result(f"Pictures of the last network: {', '.join(p.name for p in written)} in {output}/")
     lines = [restored.damaged, *restored.rivals, restored.restored]
     show.result_table(
         f"The same digits with noise of {NOISE}, restored",
@@ -84,7 +92,7 @@ def command(output: Path, as_json: bool) -> None:
 
 
 def _denoise(training: Any, test: Any, output: Path) -> Any:
-    """Learn to remove noise, measure it beside the classical ways, and draw it."""
+    """Learn to remove noise, compare it with classical methods, and draw it."""
     from narrows.degradations import Noise
     from narrows.evaluation import figures, restored
     from narrows.models.catalogue import build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,17 +15,18 @@ from narrows.cli import restoring
     "--strength",
     type=float,
     metavar="S",
-    help="The noise, 0 to 1 of the value range as in training; estimated for each picture when not given.",
+    help="The level of the noise, 0 to 1 of the value range, as in training; by default estimated for each picture.",
 )
-def command(data: str, model_path: Path, output: Path, strength: float | None, **options: Any) -> None:
-    """Remove noise from INPUT, pictures or arrays, with a model trained by --for denoise.
+def command(**options: Any) -> None:
+    """Remove noise from INPUT, pictures or arrays, with a model trained with --for denoise.
 
     \b
     narrows train photos/ --for denoise -o clean.safetensors
     narrows denoise noisy/ -m clean.safetensors -o restored/
 
-    The result is as strong as the noise that the model is told. What is estimated is said, and only its order is
-    certain where pictures are full of fine detail.
-    A folder gives a folder of the same tree; ICC profile, EXIF and alpha are kept. An .npy of samples gives an .npy.
+    The more noise the model is told to expect, the more it removes. Without --strength the level is estimated and
+    printed; the estimate is rough in pictures full of fine detail.
+    A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept. An .npy file of samples
+    becomes an .npy file.
     """
-    restoring.run("denoise", data, model_path, output, strength=strength, **options)
+    restoring.run("denoise", **options)

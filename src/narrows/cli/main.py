@@ -1,6 +1,6 @@
-"""The command `narrows`: its commands by name, and how errors reach a person.
+"""The program `narrows`: its commands by name, and how errors are printed.
 
-Each command lives in a module of its own that is loaded when it is called, so that `--help` is quick.
+Each command is a module that is loaded when it is called, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from narrows.errors import NarrowsError
 from narrows.version import __version__
 
 COMMANDS = {
-    "demo": "The whole story offline, on small digits, with pictures.",
+    "demo": "Train small networks on digits, offline, and see what they learn.",
     "train": "Learn an autoencoder from data.",
-    "evaluate": "Measure a model on data, beside PCA; draw pictures.",
-    "inspect": "Tell what a model or an archive is, and where its bytes go.",
+    "evaluate": "Measure a model on data, next to PCA, and draw pictures.",
+    "inspect": "Show what a model or an archive is, and where its bytes go.",
     "compress": "Put images and arrays into one archive.",
-    "decompress": "Get them back, all or some.",
+    "decompress": "Get the files of an archive back, all or some.",
     "verify": "Check everything in an archive.",
-    "denoise": "Remove noise.",
-    "inpaint": "Fill in what is missing.",
-    "colourise": "Give colour to what is grey.",
-    "upscale": "Make pictures larger.",
+    "denoise": "Remove noise from pictures or arrays.",
+    "inpaint": "Fill in what is missing in pictures, arrays or tables.",
+    "colourise": "Give colour to grey pictures or arrays.",
+    "upscale": "Make pictures or arrays larger.",
     "embed": "Write the code of every sample as a row of numbers.",
 }
 INTERNAL_ERROR = 70
@@ -46,7 +46,7 @@ class Commands(click.Group):
         if name not in COMMANDS:
             close = difflib.get_close_matches(name, COMMANDS, 1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise click.UsageError(f"{name!r} is no command; {hint}There are {', '.join(COMMANDS)}.", ctx)
+            raise click.UsageError(f"{name!r} is not a command; {hint}There are {', '.join(COMMANDS)}.", ctx)
         command: click.Command = importlib.import_module(f"narrows.cli.{name}").command
         return command
 
@@ -55,7 +55,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="narrows")
 def narrows() -> None:
     """Learn an autoencoder from your own data and put it to work.
@@ -67,12 +67,16 @@ def narrows() -> None:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 130 interrupted, one line on stderr when not 0."""
+    """Run the command line and exit, with one line on stderr if something is wrong.
+
+    The exit code is 0 if all is well, 1 for a damaged archive, 2 for bad input, 70 for an internal error, and 128 and
+    the number of the signal if interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = _call(arguments)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk can still be told
+            sys.stdout.flush()  # here, where a full disk can still be reported
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
@@ -114,7 +118,7 @@ def _call(arguments: list[str]) -> int:
 
 
 def _leave_stdout() -> None:
-    """Whatever is still to be written there goes nowhere, so that Python does not complain when it ends."""
+    """Send whatever is still to be written there nowhere, so that Python does not complain when it ends."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

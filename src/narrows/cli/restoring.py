@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from narrows.cli import options as shared
 from narrows.cli import show
+from narrows.errors import DataError, ModelError, SettingsError
 
 if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
-
-def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with the arguments and options that all four have."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
-        click.option("--device", default="cpu", show_default=True),
-        click.option("--skip-bad", is_flag=True, help="Leave out what cannot be restored and say what it was."),
-        click.option(
-            "--effort",
-            type=click.Choice(["usual", "best"]),
-            default="usual",
-            show_default=True,
-            help="best: the mean of eight views, turned and mirrored; eight times the work.",
-        ),
-        click.option("--force", is_flag=True, help="Replace files that are there already."),
-        click.option(
-            "-o", "--output", required=True, type=click.Path(path_type=Path), help="File or folder to write."
-        ),
-        click.option(
-            "-m", "--model", "model_path", required=True, type=click.Path(path_type=Path), help="The model."
-        ),
-        click.argument("data", metavar="INPUT"),
-    ):
-        command = option(command)
-    return command
+options = shared.several(
+    click.argument("data", metavar="INPUT"),
+    shared.model("The model."),
+    shared.output("The file or folder to write."),
+    click.option("--force", is_flag=True, help="Replace files that exist."),
+    click.option(
+        "--effort",
+        type=click.Choice(["usual", "best"]),
+        default="usual",
+        show_default=True,
+        help="best: the mean over eight turned and mirrored views, in eight times the time.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be restored, and say which."),
+    shared.device,
+    shared.as_json,
+)
 
 
 def run(
@@ -55,16 +47,14 @@ def run(
     vividness: float | None = None,
     **wanted: Any,
 ) -> None:
-    """Restore what a person points at, say what was done, and print the counts."""
-    from narrows.errors import DataError, ModelError
+    """Restore `data` into `output`, say what was done, and print the counts."""
     from narrows.io.csv import is_table
     from narrows.models.loading import load
     from narrows.tasks.pictures import Wanted, restore_path
     from narrows.tasks.restore import set_vividness
     from narrows.training.device import choose
 
-    value = None if missing_value is None else _numbers(missing_value)
-    how = Wanted(**wanted, missing_value=value)
+    how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     model = load(model_path, choose(device))
     if model.specification.purpose != task:
         raise ModelError(
@@ -86,7 +76,7 @@ def run(
                 left_out += 1
                 continue
             if done.level is not None:
-                show.say(f"{done.job.source}: noise of about {done.level:.3f} (of 1)")
+                show.say(f"{done.job.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
             draw("restoring", count + left_out, done.of, "")
     if not count:
@@ -99,15 +89,12 @@ def run(
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:
-    from narrows.errors import SettingsError
     from narrows.tasks.tables import fill_table
 
     if how.mask is not None or how.missing_value is not None:
-        raise SettingsError(
-            "a mask or a missing value was given for a table; cells that are missing are empty or NaN"
-        )
+        raise SettingsError("--mask or --missing-value was given for a table; missing cells are those empty or NaN")
     if how.effort != "usual":
-        raise SettingsError("--effort best was given for a table; it turns pictures: leave it out")
+        raise SettingsError("--effort best was given for a table; it is for pictures: leave it out")
     began = time.perf_counter()
     with show.reporting() as report:
         rows, cells = fill_table(model, data, output, how.force, report)
@@ -121,11 +108,9 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    from narrows.errors import SettingsError
-
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise SettingsError(
-            f"--missing-value {text!r} was given; a number is needed, or one a channel, such as 255,0,255"
+            f"--missing-value {text!r} was given; allowed is a number, or one per channel, such as 255,0,255"
         ) from None
