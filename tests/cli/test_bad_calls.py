@@ -123,6 +123,12 @@ def test_a_misspelt_command_gets_a_suggestion_and_the_list(call) -> None:
     assert "inspect" in err
 
 
+def test_the_program_alone_shows_its_help(call) -> None:
+    code, out, err = call()
+    assert (code, out) == (2, "")
+    assert err == call("--help")[1]
+
+
 def test_a_wrong_call_points_to_the_help_of_its_command(call) -> None:
     for arguments in (["train"], ["train", "digits", "-o"], ["train", "--fast"]):
         assert "See 'narrows train --help'." in refused(call(*arguments))

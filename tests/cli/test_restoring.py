@@ -216,13 +216,14 @@ def test_options_of_damage_go_with_their_purpose(refused, photos: Path, tmp_path
 
 
 def test_the_command_line_offers_what_the_library_has() -> None:
-    from narrows.cli import damages, train
+    from narrows.cli.main import RESTORING
+    from narrows.cli.train import train
     from narrows.degradations.base import TASKS
     from narrows.degradations.masks import MaskKind
     from narrows.degradations.noise import NoiseKind
 
-    choices = {option.name: option.type.choices for option in train.command.params if hasattr(option.type, "choices")}
-    assert damages.RESTORING == TASKS
+    choices = {option.name: option.type.choices for option in train.params if hasattr(option.type, "choices")}
+    assert RESTORING == TASKS
     assert tuple(choices["noise_kind"]) == get_args(NoiseKind)
     assert tuple(choices["holes"]) == get_args(MaskKind)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from narrows.tasks.compress import Compressed
 
 
-@click.command("compress")
+@click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @shared.model("The model; exact archives work without one.", required=False)
 @shared.output("The archive to write, such as photos.narrows.")
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @shared.skip_bad
 @click.option("--force", is_flag=True, help="Replace an archive that exists.")
 @shared.as_json
-def command(
+def compress(
     inputs: tuple[str, ...],
     output: Path,
     model_path: Path | None,

@@ -9,7 +9,6 @@ import click
 from narrows.cli.options import A_PATH, several
 from narrows.errors import SettingsError
 
-RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 NAMES = ("noise", "noise_kind", "clip", "missing", "holes", "mask", "scale")
 
 

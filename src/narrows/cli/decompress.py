@@ -13,7 +13,7 @@ from narrows.cli import show
 from narrows.errors import SettingsError
 
 
-@click.command("decompress")
+@click.command()
 @click.argument("path", metavar="FILE.narrows", type=shared.A_PATH)
 @click.argument("more", metavar="", nargs=-1)
 @shared.output("The folder to write into.")
@@ -22,7 +22,7 @@ from narrows.errors import SettingsError
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--keep-going", is_flag=True, help="Write what can be read, and say what was lost.")
 @shared.as_json
-def command(
+def decompress(
     path: Path,
     more: tuple[str, ...],
     output: Path,

@@ -21,7 +21,7 @@ RUNS = (
 )
 
 
-@click.command("demo")
+@click.command()
 @click.option(
     "-o",
     "--output",
@@ -31,7 +31,7 @@ RUNS = (
     help="The folder for models and pictures.",
 )
 @shared.as_json
-def command(output: Path, as_json: bool) -> None:
+def demo(output: Path, as_json: bool) -> None:
     """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.
 
     \b

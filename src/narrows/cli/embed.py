@@ -10,14 +10,14 @@ from narrows.cli import options as shared
 from narrows.cli import show
 
 
-@click.command("embed")
+@click.command()
 @click.argument("data", metavar="INPUT")
 @shared.model("The model.")
 @shared.output("The .npy or .parquet file to write.")
 @shared.skip_bad
 @shared.device
 @shared.as_json
-def command(data: str, model_path: Path, output: Path, skip_bad: bool, device: str, as_json: bool) -> None:
+def embed(data: str, model_path: Path, output: Path, skip_bad: bool, device: str, as_json: bool) -> None:
     """Write one row of numbers for each sample of INPUT: its code, as float32.
 
     \b

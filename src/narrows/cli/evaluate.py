@@ -10,7 +10,7 @@ from narrows.cli import options as shared
 from narrows.cli import show
 
 
-@click.command("evaluate")
+@click.command()
 @click.argument("model_path", metavar="MODEL", type=shared.A_PATH)
 @click.argument("data")
 @click.option("-o", "--output", type=shared.A_PATH, help="Write pictures and evaluation.json into this folder.")
@@ -18,7 +18,7 @@ from narrows.cli import show
 @shared.skip_bad
 @shared.device
 @shared.as_json
-def command(
+def evaluate(
     model_path: Path, data: str, output: Path | None, against: str | None, skip_bad: bool, device: str, as_json: bool
 ) -> None:
     """Measure MODEL on DATA next to PCA with equally many numbers, and draw pictures.

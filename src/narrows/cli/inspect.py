@@ -12,11 +12,11 @@ from narrows.cli import show
 from narrows.errors import SettingsError
 
 
-@click.command("inspect")
+@click.command()
 @click.argument("path", metavar="FILE", type=shared.A_PATH)
 @click.option("--names", is_flag=True, help="List the names in an archive, one per line.")
 @shared.as_json
-def command(path: Path, names: bool, as_json: bool) -> None:
+def inspect(path: Path, names: bool, as_json: bool) -> None:
     """Show what FILE is: a model, how it was trained and how good it was; or an archive, and where its bytes go.
 
     \b

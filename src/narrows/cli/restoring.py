@@ -1,4 +1,4 @@
-"""What `denoise`, `inpaint`, `colourise` and `upscale` share: damaged pictures or arrays in, restored ones out."""
+"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures or arrays in, restored ones out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
-options = shared.several(
+FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept. An .npy file of
+samples becomes an .npy file."""
+
+_options = shared.several(
     click.argument("data", metavar="INPUT"),
     shared.model("The model."),
     shared.output("The file or folder to write."),
@@ -34,7 +37,92 @@ options = shared.several(
 )
 
 
-def run(
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--strength",
+    type=float,
+    metavar="S",
+    help="The level of the noise, 0 to 1 of the value range, as in training; by default estimated for each picture.",
+)
+def denoise(**options: Any) -> None:
+    """Remove noise from INPUT, pictures or arrays, with a model trained with --for denoise.
+
+    \b
+    narrows train photos/ --for denoise -o clean.safetensors
+    narrows denoise noisy/ -m clean.safetensors -o restored/
+
+    A higher --strength removes more. Without it the level is estimated and printed; the estimate is rough in pictures
+    full of fine detail.
+    """
+    _run("denoise", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--mask",
+    type=shared.A_PATH,
+    help="A picture or .npy file of the same size, not 0 where something is missing; or a folder of masks with the "
+    "names of the pictures.",
+)
+@click.option(
+    "--missing-value",
+    metavar="V",
+    help="The value of missing pixels: a number, one per channel such as 255,0,255, or nan in an .npy file.",
+)
+def inpaint(**options: Any) -> None:
+    """Fill in what is missing in INPUT, pictures, arrays or a table, with a model trained with --for inpaint.
+
+    \b
+    narrows train photos/ --for inpaint -o fill.safetensors
+    narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
+    narrows inpaint table.csv -m cells.safetensors -o full.csv
+
+    What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
+    or say NaN or NA; every other byte stays as it is. Columns of free text are kept and must not have missing cells.
+    """
+    _run("inpaint", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--vividness",
+    type=float,
+    metavar="V",
+    help="Multiply the colour by this, 0 to 4; 1 has the least error. Default: stored in the model.",
+)
+def colourise(**options: Any) -> None:
+    """Give colour to the grey INPUT, pictures or arrays, with a model trained with --for colourise.
+
+    \b
+    narrows train photos/ --for colourise -o colour.safetensors
+    narrows colourise grey/ -m colour.safetensors -o coloured/
+
+    Where several colours are likely, the best guess is their mean, which is pale. Models compensate for this in part;
+    --vividness sets how much. The brightness of each pixel is kept. If a picture has colours already, only its
+    brightness is used.
+    """
+    _run("colourise", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option("--scale", type=int, metavar="K", help="Refuse a model that does not make pictures K times larger.")
+def upscale(**options: Any) -> None:
+    """Make INPUT larger, pictures or arrays, with a model trained with --for upscale.
+
+    \b
+    narrows train photos/ --for upscale --scale 2 -o larger.safetensors
+    narrows upscale small/ -m larger.safetensors -o large/
+
+    The factor was fixed in training; --scale only checks it.
+    """
+    _run("upscale", **options)
+
+
+def _run(
     task: str,
     data: str,
     model_path: Path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 from narrows.cli import damages, show
 from narrows.cli import options as shared
 from narrows.cli.log import Log
+from narrows.cli.main import RESTORING
 from narrows.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from narrows.training.loop import Progress
 
 
-@click.command("train")
+@click.command()
 @click.argument("data")
 @shared.output("The model file to write.")
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["reconstruct", "compress", *damages.RESTORING]),
+    type=click.Choice(["reconstruct", "compress", *RESTORING]),
     default="reconstruct",
     show_default=True,
     help="What the model is for; each restoring command needs a model trained for it.",
@@ -106,17 +107,7 @@ if TYPE_CHECKING:
 @shared.skip_bad
 @click.option("--tensorboard", type=shared.A_PATH, help="Also write TensorBoard logs into this folder.")
 @shared.as_json
-def command(
-    data: str,
-    output: Path,
-    purpose: Any,
-    resume: bool,
-    checkpoint_seconds: float,
-    skip_bad: bool,
-    tensorboard: Path | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_json: bool, **options: Any) -> None:
     """Learn an autoencoder from DATA and write it to a model file.
 
     \b
@@ -137,21 +128,25 @@ def command(
     from narrows.tasks.train import Training
     from narrows.training.settings import Settings
 
-    damage = {name: options.pop(name) for name in damages.NAMES}
-    choices = Choices(**{name: options.pop(name) for name in Choices.__dataclass_fields__})
+    def taken(names: Iterable[str]) -> dict[str, Any]:
+        return {name: options.pop(name) for name in names}
+
+    degradation = damages.degradation(purpose, taken(damages.NAMES))
+    choices, settings = (
+        Choices(**taken(Choices.__dataclass_fields__)),
+        Settings(**taken(Settings.__dataclass_fields__)),
+    )
     board = nullcontext() if tensorboard is None else _tensorboard(tensorboard)
     with show.reporting() as report:
         training = Training(
             data,
             output,
             purpose=purpose,
-            degradation=damages.degradation(purpose, damage),
+            degradation=degradation,
             choices=choices,
-            settings=Settings(**options),
-            skip_bad=skip_bad,
-            resume=resume,
-            checkpoint_seconds=checkpoint_seconds,
+            settings=settings,
             report=report,
+            **options,
         )
     for note in training.notes:
         show.note(note)

@@ -12,11 +12,11 @@ from narrows.cli.inspect import is_archive
 from narrows.errors import ArchiveError
 
 
-@click.command("verify")
+@click.command()
 @click.argument("path", metavar="FILE.narrows", type=shared.A_PATH)
 @shared.model("The model of an archive that does not carry it.", required=False)
 @shared.as_json
-def command(path: Path, model_path: Path | None, as_json: bool) -> None:
+def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     """Decode everything in FILE.narrows and compare it with its checksums, writing nothing.
 
     \b
