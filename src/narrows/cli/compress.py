@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Write blocks without decoding and comparing them first.")
 @click.option("--strip", is_flag=True, help="Drop ICC profiles and EXIF, including the orientation.")
 @shared.skip_bad
-@click.option("--force", is_flag=True, help="Replace an archive that exists.")
+@shared.force
 @shared.as_json
 def compress(
     inputs: tuple[str, ...],

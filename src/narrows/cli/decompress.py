@@ -19,7 +19,7 @@ from narrows.errors import SettingsError
 @shared.output("The folder to write into.")
 @shared.model("The model of an archive that does not carry it.", required=False)
 @click.option("--only", multiple=True, metavar="NAME...", help="Only the files and folders with these names.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@shared.force
 @click.option("--keep-going", is_flag=True, help="Write what can be read, and say what was lost.")
 @shared.as_json
 def decompress(
@@ -51,7 +51,7 @@ def decompress(
         def report(done: int, total: int, lost: str | None) -> None:
             if lost is not None:
                 show.say(f"lost: {lost}")
-            draw("decompressing", done, total, "")
+            draw("decompressing", done, total)
 
         result = decompress(path, output, model_path, only=(*only, *more), report=report, **options)
     seconds = time.monotonic() - started

@@ -13,8 +13,8 @@ from narrows.cli import show
 CODE = 8  # of the 64 values of a digit
 NOISE = 0.3  # of the value range
 DENOISING_STEPS = 300
-RUNS = (
-    # what it is called, network, start, epochs
+RUNS: tuple[tuple[str, str, Any, int], ...] = (
+    # name, network, start, epochs
     ("random start, as in the lesson", "lesson-linear", "random", 100),
     ("the same network, started from PCA", "lesson-linear", "pca", 100),
     ("dense, started from PCA", "dense", "pca", 40),
@@ -22,14 +22,7 @@ RUNS = (
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    type=shared.A_PATH,
-    default=Path("demo"),
-    show_default=True,
-    help="The folder for models and pictures.",
-)
+@shared.output("The folder for models and pictures.", Path("demo"))
 @shared.as_json
 def demo(output: Path, as_json: bool) -> None:
     """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.
@@ -45,7 +38,6 @@ def demo(output: Path, as_json: bool) -> None:
     from narrows.models.catalogue import build
     from narrows.models.coded import Coded
     from narrows.models.loading import load
-    from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
     make_folder(output)
@@ -55,11 +47,7 @@ def demo(output: Path, as_json: bool) -> None:
     results: list[dict[str, Any]] = []
     for name, network, start, epochs in RUNS:
         model = build(training.description, network, CODE)
-        settings = Settings(epochs=epochs, start="pca" if start == "pca" else "random")
-        with show.bar() as draw:
-            for progress in fit(model, training, settings):
-                if not progress.finished:
-                    draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
+        seconds = _fit(name, model, training, Settings(epochs=epochs, start=start))
         path = output / f"{network}-{start}.safetensors"
         model.save(path)
         model = load(path)  # so that what is measured is what the file holds
@@ -68,7 +56,7 @@ def demo(output: Path, as_json: bool) -> None:
         if not rows:
             assert evaluation.pca_mse is not None
             rows.append((f"PCA, {CODE} numbers", f"{evaluation.pca_mse:.5f}", "", ""))
-        rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
+        rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{seconds:.1f}"))
         results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": evaluation.pca_mse})
     assert isinstance(model, Coded)
     written = pictures.draw(model, test, evaluation, output)
@@ -91,21 +79,28 @@ def demo(output: Path, as_json: bool) -> None:
     show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
 
 
+def _fit(what: str, model: Any, samples: Any, settings: Any) -> float:
+    """Train with a bar; returns the seconds that it took."""
+    from narrows.training.loop import fit
+
+    with show.bar() as draw:
+        for progress in fit(model, samples, settings):
+            if not progress.finished:
+                draw(what, progress.step, progress.steps, f"loss {progress.loss:.4g}")
+    return progress.seconds
+
+
 def _denoise(training: Any, test: Any, output: Path) -> Any:
     """Learn to remove noise, compare it with classical methods, and draw it."""
     from narrows.degradations import Noise
     from narrows.evaluation import figures, restored
     from narrows.models.catalogue import build
     from narrows.models.restorer import Restoring
-    from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
     model = build(training.description, width=24, degradation=Noise(NOISE))
     assert isinstance(model, Restoring)
-    with show.bar() as draw:
-        for progress in fit(model, training, Settings(steps=DENOISING_STEPS)):
-            if not progress.finished:
-                draw("noise removed", progress.step, progress.steps, f"loss {progress.loss:.4f}")
+    _fit("removing noise", model, training, Settings(steps=DENOISING_STEPS))
     model.save(output / "denoise.safetensors")
     found = restored.evaluate(model, test)
     figures.save(restored.side_by_side(model, test, found), output / "restored.png")

@@ -35,7 +35,7 @@ def embed(data: str, model_path: Path, output: Path, skip_bad: bool, device: str
     check_features_path(output)
     refuse_overwriting(output, data, model_path)
     model = coded(load(model_path, choose(device)))
-    with show.reporting() as report:
+    with show.bar() as report:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
         show.note(note)

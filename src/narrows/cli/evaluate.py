@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,14 +14,12 @@ from narrows.cli import show
 @click.command()
 @click.argument("model_path", metavar="MODEL", type=shared.A_PATH)
 @click.argument("data")
-@click.option("-o", "--output", type=shared.A_PATH, help="Write pictures and evaluation.json into this folder.")
+@shared.output("Write pictures and evaluation.json into this folder.", required=False)
 @click.option("--against", metavar="LIST", help="Compare bytes at equal PSNR with any of jpeg,webp,avif,jxl,png.")
 @shared.skip_bad
 @shared.device
 @shared.as_json
-def evaluate(
-    model_path: Path, data: str, output: Path | None, against: str | None, skip_bad: bool, device: str, as_json: bool
-) -> None:
+def evaluate(model_path: Path, data: str, output: Path | None, device: str, as_json: bool, **options: Any) -> None:
     """Measure MODEL on DATA next to PCA with equally many numbers, and draw pictures.
 
     \b
@@ -43,10 +42,8 @@ def evaluate(
         check_folder(output)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
-    with show.reporting() as report:
-        found = evaluate(
-            model, data, name=str(model_path), against=against, skip_bad=skip_bad, report=report, note=show.note
-        )
+    with show.bar() as report:
+        found = evaluate(model, data, name=str(model_path), report=report, note=show.note, **options)
     if as_json:
         show.result_json(found.values)
     else:

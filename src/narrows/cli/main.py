@@ -71,14 +71,15 @@ def narrows() -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit, with one line on stderr if something is wrong.
 
-    The exit code is 0 if all is well, 1 for a damaged archive, 2 for bad input, 70 for an internal error, and 128 and
-    the number of the signal if interrupted.
+    Exit codes: 0 done, 1 a damaged archive, 2 bad input, 70 an internal error, 128 plus the signal if interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        code = _call(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk can still be reported
+    code = 0
+    try:  # not click's own `main`, which ends by itself on a broken pipe
+        with narrows.make_context("narrows", list(arguments)) as context:
+            narrows.invoke(context)
+    except click.exceptions.Exit as asked:  # --help and --version
+        code = asked.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
@@ -91,7 +92,6 @@ def run(arguments: list[str] | None = None) -> None:
         code = _complain("interrupted", 128 + (error.args or (signal.SIGINT,))[0])
     except BrokenPipeError:
         _leave_stdout()
-        code = 0
     except MemoryError:
         code = _complain("not enough memory for this; use smaller batches, a smaller network or fewer samples", 2)
     except Exception as error:
@@ -107,16 +107,6 @@ def run(arguments: list[str] | None = None) -> None:
                 f"internal error, please report it: {brief} (NARROWS_DEBUG=1 shows where)", INTERNAL_ERROR
             )
     sys.exit(code)
-
-
-def _call(arguments: list[str]) -> int:
-    """What click's own `main` does, but every error reaches `run`; click would end by itself on a broken pipe."""
-    try:
-        with narrows.make_context("narrows", list(arguments)) as context:
-            narrows.invoke(context)
-    except click.exceptions.Exit as asked:  # --help and --version
-        return asked.exit_code
-    return 0
 
 
 def _leave_stdout() -> None:

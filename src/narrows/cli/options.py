@@ -14,6 +14,7 @@ A_PATH = click.Path(path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 device = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
+force = click.option("--force", is_flag=True, help="Replace files that exist.")
 skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 
 
@@ -22,9 +23,12 @@ def model(text: str, required: bool = True) -> Callable[[Command], Command]:
     return click.option("-m", "--model", "model_path", required=required, type=A_PATH, help=text)
 
 
-def output(text: str) -> Callable[[Command], Command]:
+def output(text: str, default: Path | None = None, required: bool = True) -> Callable[[Command], Command]:
     """The option for what is written."""
-    return click.option("-o", "--output", required=True, type=A_PATH, help=text)
+    required = required and default is None
+    return click.option(
+        "-o", "--output", required=required, default=default, show_default=True, type=A_PATH, help=text
+    )
 
 
 def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

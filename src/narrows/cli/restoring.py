@@ -23,7 +23,7 @@ _options = shared.several(
     click.argument("data", metavar="INPUT"),
     shared.model("The model."),
     shared.output("The file or folder to write."),
-    click.option("--force", is_flag=True, help="Replace files that exist."),
+    shared.force,
     click.option(
         "--effort",
         type=click.Choice(["usual", "best"]),
@@ -157,8 +157,8 @@ def _run(
         set_vividness(restorer, vividness)
     began = time.perf_counter()
     count = pixels = left_out = 0
-    with show.bar() as draw, show.reporting() as report:
-        for done in restore_path(model, data, output, how, report):
+    with show.bar() as draw:
+        for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
                 show.say(f"left out: {done.error}")
                 left_out += 1
@@ -166,7 +166,7 @@ def _run(
             if done.level is not None:
                 show.say(f"{done.job.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
-            draw("restoring", count + left_out, done.of, "")
+            draw("restoring", count + left_out, done.of)
     if not count:
         raise DataError(f"{data}: none of {left_out} pictures could be restored")
     seconds = time.perf_counter() - began
@@ -184,7 +184,7 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
     if how.effort != "usual":
         raise SettingsError("--effort best was given for a table; it is for pictures: leave it out")
     began = time.perf_counter()
-    with show.reporting() as report:
+    with show.bar() as report:
         rows, cells = fill_table(model, data, output, how.force, report)
     seconds = time.perf_counter() - began
     if not cells:

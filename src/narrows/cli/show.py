@@ -12,11 +12,10 @@ from typing import Any, TextIO
 import click
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from narrows.errors import OutputError
-from narrows.io.images import Report
 
 PLAIN_SECONDS = 5.0  # between two lines where stderr is not a terminal
 
@@ -82,16 +81,16 @@ def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str
 
 
 @contextmanager
-def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]:
+def bar(unit: str = "") -> Iterator[Callable[..., None]]:
     """Progress as a bar on a terminal, else as a plain line every few seconds.
 
-    Call what it gives with what is done, how much of it, of how much in all, and further words.
+    Call what it gives with what is done, how much of it, of how much in all if that is known, and further words.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
         started = last = time.monotonic()
 
-        def plain(what: str, done: int, total: int | None, words: str) -> None:
+        def plain(what: str, done: int, total: int | None, words: str = "") -> None:
             nonlocal last
             if time.monotonic() - last >= PLAIN_SECONDS or (done == total and words):
                 last = time.monotonic()
@@ -101,7 +100,6 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
 
         yield plain
         return
-    task: TaskID | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -109,18 +107,10 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=1, words="", visible=False)
 
-        def drawn(what: str, done: int, total: int | None, words: str) -> None:
-            nonlocal task
-            if task is None:
-                task = progress.add_task(what, total=total or max(1, done), words=words)
-            progress.update(task, description=what, completed=done, total=total or done, words=words)
+        def drawn(what: str, done: int, total: int | None, words: str = "") -> None:
+            of = total or max(1, done)
+            progress.update(task, description=what, completed=done, total=of, words=words, visible=True)
 
         yield drawn
-
-
-@contextmanager
-def reporting() -> Iterator[Report]:
-    """A `report` for reading and downloading samples, drawn as a bar."""
-    with bar() as update:
-        yield lambda what, done, total: update(what, done, total, "")

@@ -132,12 +132,10 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
         return {name: options.pop(name) for name in names}
 
     degradation = damages.degradation(purpose, taken(damages.NAMES))
-    choices, settings = (
-        Choices(**taken(Choices.__dataclass_fields__)),
-        Settings(**taken(Settings.__dataclass_fields__)),
-    )
+    choices = Choices(**taken(Choices.__dataclass_fields__))
+    settings = Settings(**taken(Settings.__dataclass_fields__))
     board = nullcontext() if tensorboard is None else _tensorboard(tensorboard)
-    with show.reporting() as report:
+    with show.bar() as report:
         training = Training(
             data,
             output,
