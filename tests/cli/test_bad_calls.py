@@ -119,7 +119,7 @@ def test_an_evaluation_that_fails_leaves_no_folder(call, model: Path, tmp_path: 
 
 def test_a_misspelt_command_gets_a_suggestion_and_the_list(call) -> None:
     err = refused(call("trian", "digits"))
-    assert "did you mean train?" in err
+    assert "Did you mean train?" in err
     assert "inspect" in err
 
 

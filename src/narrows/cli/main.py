@@ -46,8 +46,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name not in COMMANDS:
             close = difflib.get_close_matches(name, COMMANDS, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise click.UsageError(f"{name!r} is not a command; {hint}There are {', '.join(COMMANDS)}.", ctx)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"{name!r} is not a command.{hint} The commands are {', '.join(COMMANDS)}.", ctx)
         module = "restoring" if name in RESTORING else name
         command: click.Command = getattr(importlib.import_module(f"narrows.cli.{module}"), name)
         return command
