@@ -282,7 +282,7 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("marks everything", *fill, "--mask", tmp_path / "all.npy"),
         ("marks nothing", *fill, "--mask", tmp_path / "none.npy"),
         ("no such file", *fill, "--mask", tmp_path / "nowhere.png"),
-        ("a number is needed", *fill, "--missing-value", "red"),
+        ("allowed is a number", *fill, "--missing-value", "red"),
         ("a model that makes 2 times larger, not 3", "upscale", a, "-m", models["upscale"], "-o", out, "--scale", 3),
         ("nowhere in it", *array, "--missing-value", 7),
         ("give 1, or 3", *array, "--missing-value", "7,8"),
@@ -300,8 +300,8 @@ def test_colour_is_as_vivid_as_asked_for(call, models, tmp_path: Path, pictures)
     spread = []
     for vividness in (0, 1, 3):
         out = tmp_path / f"{vividness}.png"
-        told = ("-m", models["colourise"], "-o", out, "--vividness", vividness)
-        code, _, err = call("colourise", tmp_path / "a.png", *told)
+        arguments = ("-m", models["colourise"], "-o", out, "--vividness", vividness)
+        code, _, err = call("colourise", tmp_path / "a.png", *arguments)
         assert code == 0, err
         spread.append(np.ptp(read_image(out).astype(int), axis=2).mean())
     assert spread[0] < 1  # grey, but for rounding
