@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 import narrows
 from narrows.cli.main import COMMANDS
+from narrows.cli.main import narrows as narrows_command
 
 ROOT = Path(narrows.__file__).parent
 ROOMS = (
@@ -74,7 +77,19 @@ def test_asking_a_command_for_help_does_not_load_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name, said in zip(COMMANDS, done.stdout.split("\0\n")[:-1], strict=True):
-        assert "narrows " + name in said.split("Options:")[0], "no example first in the help"
+        first, example = said.split("\n\n")[1:3]
+        assert f"  narrows {name} " in example, f"{name}: no example after {first}"
+
+
+def test_every_option_has_a_help_text_and_every_network_is_left_to_the_docs() -> None:
+    from narrows.models.catalogue import CATALOGUE
+
+    for name in COMMANDS:
+        command = narrows_command.get_command(click.Context(narrows_command), name)
+        for parameter in command.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, f"{name}: {parameter.name}"
+        text = command.get_help(click.Context(command))
+        assert [network for network in CATALOGUE if "-" in network and network in text] == []
 
 
 def test_every_module_says_what_it_is_and_stays_short() -> None:

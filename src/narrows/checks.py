@@ -28,13 +28,13 @@ def real(name: str, value: Any, low: float, high: float = math.inf, *, above: bo
 
 
 def brief(value: Any) -> str:
-    """Any object in a few words of one line."""
+    """Any object as text of one line, at most 40 characters."""
     words = " ".join(repr(value).split())
     return words if len(words) <= 40 else f"{words[:39]}…"
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> Any:
-    """`value`, which has to be one of the words `allowed`; raises `SettingsError`."""
+    """`value`, which must be one of the `allowed` words; raises `SettingsError`."""
     if value not in allowed:
         raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(allowed)}")
     return value

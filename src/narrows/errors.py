@@ -1,16 +1,16 @@
 """Every error that narrows raises on purpose.
 
     NarrowsError                 anything below; the message is one line
-    ├── DataError (ValueError)       samples that cannot be read or do not fit
+    ├── DataError (ValueError)       samples that cannot be read or do not fit the request
     ├── ModelError (ValueError)      a model file that cannot be trusted or does not fit the samples
     ├── ArchiveError (ValueError)    an archive that is damaged, foreign or newer
     ├── SettingsError (ValueError)   an option out of its range, or two that exclude each other
-    ├── TrainingError                training went wrong and cannot go on
+    ├── TrainingError                training went wrong and cannot continue
     ├── OutputError (OSError)        a result that could not be written
     └── MissingExtraError (ImportError)  an optional package is needed; names the install command
 
-A message says what was given, what is allowed and what to do. The command line prints it after
-``narrows:`` and exits with code 2.
+A message says what was given, what is allowed and what to do. The command line prints it after ``narrows:`` and
+exits with code 2.
 """
 
 
@@ -19,7 +19,7 @@ class NarrowsError(Exception):
 
 
 class DataError(NarrowsError, ValueError):
-    """Samples that cannot be read, are empty, or do not fit what is asked."""
+    """Samples that cannot be read, are empty, or do not fit the request."""
 
 
 class ModelError(NarrowsError, ValueError):
@@ -35,7 +35,7 @@ class SettingsError(NarrowsError, ValueError):
 
 
 class TrainingError(NarrowsError):
-    """Training that cannot go on, such as a loss that is no longer a number."""
+    """Training that cannot continue, such as a loss that is no longer a number."""
 
 
 class OutputError(NarrowsError, OSError):

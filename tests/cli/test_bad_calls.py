@@ -119,8 +119,14 @@ def test_an_evaluation_that_fails_leaves_no_folder(call, model: Path, tmp_path: 
 
 def test_a_misspelt_command_gets_a_suggestion_and_the_list(call) -> None:
     err = refused(call("trian", "digits"))
-    assert "did you mean train?" in err
+    assert "Did you mean train?" in err
     assert "inspect" in err
+
+
+def test_the_program_alone_shows_its_help(call) -> None:
+    code, out, err = call()
+    assert (code, out) == (2, "")
+    assert err == call("--help")[1]
 
 
 def test_a_wrong_call_points_to_the_help_of_its_command(call) -> None:

@@ -30,7 +30,7 @@ def test_train_writes_a_model_a_log_and_one_json_object(call, tmp_path: Path) ->
     assert {"model", "samples", "parameters", "steps", "seconds", "train_mse", "validation_mse"} <= values.keys()
     assert (values["steps"], values["samples"]) == (8, 1437)
     assert "1437 images 8x8, grey, uint8, 0 to 255" in err
-    assert "to validate, by seed 0" in err
+    assert "for validation, by seed 0" in err
     lines = [json.loads(line) for line in (tmp_path / "m.safetensors.log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == 8
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.safetensors", "m.safetensors.log.jsonl"]
@@ -267,7 +267,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
         assert checkpoint.exists(), err
         if number != signal.SIGKILL:
             assert process.returncode == 128 + number
-            assert b"holds the best so far" in err
+            assert b"holds the best weights so far" in err
             narrows.load(killed)
         code, _, err = call(*training, killed, "--resume")
         assert code == 0, err

@@ -134,11 +134,11 @@ def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path:
 def test_the_noise_that_was_estimated_is_said(call, models, tmp_path: Path, pictures) -> None:
     Image.fromarray(pictures.values[0]).save(tmp_path / "a.png")
     _, _, err = call("denoise", tmp_path / "a.png", "-m", models["denoise"], "-o", tmp_path / "b.png")
-    assert "noise of about" in err
+    assert "the noise is estimated at" in err
     _, _, err = call(
         "denoise", tmp_path / "a.png", "-m", models["denoise"], "-o", tmp_path / "c.png", "--strength", 0.1
     )
-    assert "noise of about" not in err
+    assert "the noise is estimated at" not in err
 
 
 def test_arrays_keep_shape_and_dtype(call, tmp_path: Path) -> None:
@@ -211,18 +211,19 @@ def test_options_of_damage_go_with_their_purpose(refused, photos: Path, tmp_path
     assert "scale 0" in refused(*train, "upscale", "--scale", 0)
     assert "scale 9" in refused(*train, "upscale", "--scale", 9)
     assert "noise 2" in refused(*train, "denoise", "--noise", "2")
-    assert "no number such as" in refused(*train, "denoise", "--noise", "much")
+    assert "not a number such as" in refused(*train, "denoise", "--noise", "much")
     assert not (tmp_path / "m").exists()
 
 
 def test_the_command_line_offers_what_the_library_has() -> None:
-    from narrows.cli import damages, train
+    from narrows.cli.main import RESTORING
+    from narrows.cli.train import train
     from narrows.degradations.base import TASKS
     from narrows.degradations.masks import MaskKind
     from narrows.degradations.noise import NoiseKind
 
-    choices = {option.name: option.type.choices for option in train.command.params if hasattr(option.type, "choices")}
-    assert damages.RESTORING == TASKS
+    choices = {option.name: option.type.choices for option in train.params if hasattr(option.type, "choices")}
+    assert RESTORING == TASKS
     assert tuple(choices["noise_kind"]) == get_args(NoiseKind)
     assert tuple(choices["holes"]) == get_args(MaskKind)
 
@@ -281,7 +282,7 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("marks everything", *fill, "--mask", tmp_path / "all.npy"),
         ("marks nothing", *fill, "--mask", tmp_path / "none.npy"),
         ("no such file", *fill, "--mask", tmp_path / "nowhere.png"),
-        ("a number is needed", *fill, "--missing-value", "red"),
+        ("allowed is a number", *fill, "--missing-value", "red"),
         ("a model that makes 2 times larger, not 3", "upscale", a, "-m", models["upscale"], "-o", out, "--scale", 3),
         ("nowhere in it", *array, "--missing-value", 7),
         ("give 1, or 3", *array, "--missing-value", "7,8"),
@@ -299,8 +300,8 @@ def test_colour_is_as_vivid_as_asked_for(call, models, tmp_path: Path, pictures)
     spread = []
     for vividness in (0, 1, 3):
         out = tmp_path / f"{vividness}.png"
-        told = ("-m", models["colourise"], "-o", out, "--vividness", vividness)
-        code, _, err = call("colourise", tmp_path / "a.png", *told)
+        arguments = ("-m", models["colourise"], "-o", out, "--vividness", vividness)
+        code, _, err = call("colourise", tmp_path / "a.png", *arguments)
         assert code == 0, err
         spread.append(np.ptp(read_image(out).astype(int), axis=2).mean())
     assert spread[0] < 1  # grey, but for rounding

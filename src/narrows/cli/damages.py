@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-RESTORING = ("denoise", "inpaint", "colourise", "upscale")
+from narrows.cli.options import A_PATH, several
+from narrows.errors import SettingsError
+
+NAMES = ("noise", "noise_kind", "clip", "missing", "holes", "mask", "scale")
 
 
 def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -19,65 +20,53 @@ def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
         low, _, high = value.partition("..")
         return float(low), float(high or low)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no number such as 0.5 and no range such as 0..0.2.") from None
+        raise click.BadParameter(f"{value!r} is not a number such as 0.5 or a range such as 0..0.2.") from None
 
 
-_OPTIONS = (
+options = several(
     click.option(
         "--noise",
         callback=_range,
         metavar="S",
-        help="When restoring is learned: noise of level S, 0 to 1, or a range such as 0..0.2.",
+        help="Train with noise of level S, 0 to 1, or of a range of levels such as 0..0.2.",
     ),
     click.option(
         "--noise-kind",
         type=click.Choice(["gaussian", "salt-and-pepper", "poisson"]),
-        default=None,
-        help="S is a standard deviation, the share of values changed, or the standard deviation at white.",
+        help="The kind of noise. In this order, S is its standard deviation, the share of values that change, or the "
+        "standard deviation at white.",
     ),
-    click.option("--clip", is_flag=True, help="Cut noisy values to the range of the samples, as image files do."),
+    click.option("--clip", is_flag=True, help="Clip noisy values to the range of the samples, as image files do."),
     click.option(
         "--missing",
         callback=_range,
         metavar="P",
-        help="The share P of the pixels is missing, or a range such as 0.1..0.9.",
+        help="Train with the share P of the pixels or cells missing, or with a range of shares such as 0.1..0.9.",
     ),
     click.option(
-        "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), default=None, help="What is missing."
+        "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), help="What kind of pixels are missing."
     ),
     click.option(
         "--mask",
-        type=click.Path(path_type=Path),
+        type=A_PATH,
         metavar="FILE",
-        help="In place of --missing: what this picture or .npy marks by anything but 0 is missing from every sample.",
+        help="In place of --missing: every sample misses the pixels that are not 0 in this picture or .npy file.",
     ),
-    click.option("--scale", type=int, metavar="K", help="With --for upscale: 2 (usual), 3 or 4 times smaller."),
+    click.option(
+        "--scale",
+        type=int,
+        metavar="K",
+        help="With --for upscale: how many times larger the model makes pictures: 2 (usual), 3 or 4.",
+    ),
 )
 
 
-def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with the options of this module, which come as one dictionary named `damage`."""
-
-    def gathered(**given: Any) -> Any:
-        names = ("noise", "noise_kind", "clip", "missing", "holes", "mask", "scale")
-        return command(**{k: v for k, v in given.items() if k not in names}, damage={k: given[k] for k in names})
-
-    gathered.__doc__ = command.__doc__
-    # What click has gathered so far comes along.
-    gathered.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    wrapped: Callable[..., Any] = gathered
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
 def degradation(purpose: str, damage: dict[str, Any]) -> Any:
-    """The degradation that the options ask for, None where they ask for none; the library adds what is usual.
+    """The degradation that the options `NAMES` ask for; None where they ask for none, and the library adds the usual.
 
     Raises `SettingsError` for an option without the one that it belongs to.
     """
     from narrows.degradations import Missing, Noise, Smaller, combined
-    from narrows.errors import SettingsError
     from narrows.io.pictures import read_mask
 
     given = {name: value for name, value in damage.items() if value is not None and value is not False}
@@ -88,17 +77,15 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     ):
         if name in given and needed not in given and purpose != usual.task:
             option = f"--{name.replace('_', '-')}"
-            raise SettingsError(f"{option} was given without --{needed}; add it, or leave it out")
+            raise SettingsError(f"{option} was given without --{needed}; add it, or leave {option} out")
     if "mask" in given:
         given["mask"] = read_mask(given["mask"])
-
-    def fields(**names: str) -> dict[str, Any]:
-        return {field: given[name] for field, name in names.items() if name in given}
-
-    made = (
-        (Smaller, fields(scale="scale")),
-        (Noise, fields(level="noise", kind="noise_kind", clip="clip")),
-        (Missing, fields(share="missing", kind="holes", mask="mask")),
-    )
-    parts = [kind(**chosen) for kind, chosen in made if chosen]
+    parts = []
+    for kind, fields in (
+        (Smaller, {"scale": "scale"}),
+        (Noise, {"noise": "level", "noise_kind": "kind", "clip": "clip"}),
+        (Missing, {"missing": "share", "holes": "kind", "mask": "mask"}),
+    ):
+        if chosen := {field: given[name] for name, field in fields.items() if name in given}:
+            parts.append(kind(**chosen))
     return combined(parts) if parts else None

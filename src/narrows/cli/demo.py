@@ -1,4 +1,4 @@
-"""`narrows demo`: the whole story in about a minute, on digits that need no download."""
+"""`narrows demo`: what narrows does, in about a minute, on digits that need no download."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from typing import Any
 
 import click
 
+from narrows.cli import options as shared
 from narrows.cli import show
 
 CODE = 8  # of the 64 values of a digit
 NOISE = 0.3  # of the value range
 DENOISING_STEPS = 300
-RUNS = (
-    # what it is called, network, start, epochs
+RUNS: tuple[tuple[str, str, Any, int], ...] = (
+    # name, network, start, epochs
     ("random start, as in the lesson", "lesson-linear", "random", 100),
     ("the same network, started from PCA", "lesson-linear", "pca", 100),
     ("dense, started from PCA", "dense", "pca", 40),
 )
 
 
-@click.command("demo")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(output: Path, as_json: bool) -> None:
-    """Learn 8 numbers for each 8x8 digit, three ways, and look at what they say; then remove noise. Offline.
-
-    Writes the models and pictures into a folder.
+@click.command()
+@shared.output("The folder for models and pictures.", Path("demo"))
+@shared.as_json
+def demo(output: Path, as_json: bool) -> None:
+    """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.
 
     \b
     narrows demo -o demo/
+
+    Works offline, and writes models and pictures into a folder.
     """
     from narrows.data.sources import open_samples
     from narrows.evaluation import pictures, report
@@ -37,30 +38,25 @@ def command(output: Path, as_json: bool) -> None:
     from narrows.models.catalogue import build
     from narrows.models.coded import Coded
     from narrows.models.loading import load
-    from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
     make_folder(output)
     training, test = open_samples("digits"), open_samples("digits", "test")
-    show.say(f"data: {training.description}; {len(test)} others to test on; a code of {CODE} numbers")
+    show.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")
     rows: list[tuple[str, ...]] = []
     results: list[dict[str, Any]] = []
     for name, network, start, epochs in RUNS:
         model = build(training.description, network, CODE)
-        settings = Settings(epochs=epochs, start="pca" if start == "pca" else "random")
-        with show.bar() as draw:
-            for progress in fit(model, training, settings):
-                if not progress.finished:
-                    draw(name, progress.step, progress.steps, f"MSE {progress.loss:.5f}")
+        seconds = _fit(name, model, training, Settings(epochs=epochs, start=start))
         path = output / f"{network}-{start}.safetensors"
         model.save(path)
-        model = load(path)  # what is measured is what a person would have tomorrow
+        model = load(path)  # so that what is measured is what the file holds
         assert isinstance(model, Coded)
         evaluation = report.evaluate(model, test)
         if not rows:
             pca, _ = report.linear(model, test)
             rows.append((pca.name, f"{pca.mse:.5f}", "", ""))
-        rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{progress.seconds:.1f}"))
+        rows.append((name, f"{evaluation.mse:.5f}", f"{evaluation.psnr_db:.2f}", f"{seconds:.1f}"))
         results.append({"name": name, "model": str(path), "mse": evaluation.mse, "pca_mse": pca.mse})
     assert isinstance(model, Coded)
     written = pictures.draw(model, test, evaluation, output)
@@ -71,7 +67,7 @@ def command(output: Path, as_json: bool) -> None:
         show.result_json({"runs": results, "denoised": denoised, "pictures": [str(p) for p in written]})
         return
     show.result_table("Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds"))
-    show.result(f"Pictures of the last: {', '.join(p.name for p in written)} in {output}/")
+    show.result(f"Pictures of the last network: {', '.join(p.name for p in written)} in {output}/")
     lines = [restored.damaged, *restored.rivals, restored.restored]
     show.result_table(
         f"The same digits with noise of {NOISE}, restored",
@@ -83,21 +79,28 @@ def command(output: Path, as_json: bool) -> None:
     show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
 
 
+def _fit(what: str, model: Any, samples: Any, settings: Any) -> float:
+    """Train with a bar; returns the seconds that it took."""
+    from narrows.training.loop import fit
+
+    with show.bar() as draw:
+        for progress in fit(model, samples, settings):
+            if not progress.finished:
+                draw(what, progress.step, progress.steps, f"loss {progress.loss:.4g}")
+    return progress.seconds
+
+
 def _denoise(training: Any, test: Any, output: Path) -> Any:
-    """Learn to remove noise, measure it beside the classical ways, and draw it."""
+    """Learn to remove noise, compare it with classical methods, and draw it."""
     from narrows.degradations import Noise
     from narrows.evaluation import figures, restored
     from narrows.models.catalogue import build
     from narrows.models.restorer import Restoring
-    from narrows.training.loop import fit
     from narrows.training.settings import Settings
 
     model = build(training.description, width=24, degradation=Noise(NOISE))
     assert isinstance(model, Restoring)
-    with show.bar() as draw:
-        for progress in fit(model, training, Settings(steps=DENOISING_STEPS)):
-            if not progress.finished:
-                draw("noise removed", progress.step, progress.steps, f"loss {progress.loss:.4f}")
+    _fit("removing noise", model, training, Settings(steps=DENOISING_STEPS))
     model.save(output / "denoise.safetensors")
     found = restored.evaluate(model, test)
     figures.save(restored.side_by_side(model, test, found), output / "restored.png")

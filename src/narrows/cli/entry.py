@@ -1,4 +1,4 @@
-"""Where the program begins: signals are met quietly before anything slow is imported.
+"""Where the program begins: signals are handled before anything slow is imported.
 
 Next door: `main` has the commands.
 """
@@ -23,7 +23,7 @@ def run() -> None:
         os.write(2, b"narrows: interrupted\n")
         sys.exit(128 + (error.args or (signal.SIGINT,))[0])
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # what ends already need not be ended again
+        for number in (signal.SIGINT, signal.SIGTERM):  # it is ending already
             signal.signal(number, signal.SIG_IGN)
 
 

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from narrows.cli import options as shared
 from narrows.cli import show
 
 
-@click.command("evaluate")
-@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+@click.command()
+@click.argument("model_path", metavar="MODEL", type=shared.A_PATH)
 @click.argument("data")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write pictures and evaluation.json there.")
-@click.option("--against", metavar="LIST", help="Compare bytes at equal PSNR; of jpeg,webp,avif,jxl,png.")
-@click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(
-    model_path: Path,
-    data: str,
-    output: Path | None,
-    against: str | None,
-    skip_bad: bool,
-    device: str,
-    as_json: bool,
-) -> None:
-    """Measure MODEL on DATA, beside PCA with as many numbers as the model's code; draw pictures.
-
-    A model that restores gets DATA, a table too, damaged as in training, and is measured beside the damage and the
-    classical methods.
-
-    Of a named set, its own test part is used. Errors are of values scaled to 0..1. --against sets the archives of a
-    model trained with --for compress beside general image formats, every byte counted.
+@shared.output("Write pictures and evaluation.json into this folder.", required=False)
+@click.option("--against", metavar="LIST", help="Compare bytes at equal PSNR with any of jpeg,webp,avif,jxl,png.")
+@shared.skip_bad
+@shared.device
+@shared.as_json
+def evaluate(model_path: Path, data: str, output: Path | None, device: str, as_json: bool, **options: Any) -> None:
+    """Measure MODEL on DATA next to PCA with equally many numbers, and draw pictures.
 
     \b
     narrows evaluate mnist.safetensors mnist -o pictures/
-    narrows evaluate m.safetensors photos/ --against webp,avif -o pictures/
+    narrows evaluate small.safetensors photos/ --against webp,avif -o pictures/
+
+    For a model that restores, DATA (pictures or a table) is damaged as in training, restored, and compared with the
+    damaged data and with classical methods. --against compares the archives of a model trained with --for compress
+    with general image formats, counting every byte.
+
+    For a named set its test part is used. Errors count values scaled to 0..1.
     """
     from narrows.data.sources import refuse_overwriting
     from narrows.evaluation.evaluate import evaluate
@@ -48,10 +42,8 @@ def command(
         check_folder(output)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
-    with show.reporting() as report:
-        found = evaluate(
-            model, data, name=str(model_path), against=against, skip_bad=skip_bad, report=report, note=show.note
-        )
+    with show.bar() as report:
+        found = evaluate(model, data, name=str(model_path), report=report, note=show.note, **options)
     if as_json:
         show.result_json(found.values)
     else:
@@ -60,7 +52,5 @@ def command(
         for line in found.lines:
             show.result(line)
     if output is not None:
-        with show.reporting():
-            written = found.write(output)
-        for path in written:
+        for path in found.write(output):
             show.say(f"wrote {path}")

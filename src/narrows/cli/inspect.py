@@ -7,26 +7,26 @@ from typing import Any
 
 import click
 
-from narrows.cli import archives, show
+from narrows.cli import options as shared
+from narrows.cli import show
+from narrows.errors import SettingsError
 
 
-@click.command("inspect")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--names", is_flag=True, help="List the names in an archive, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(path: Path, names: bool, as_json: bool) -> None:
-    """Tell what FILE is: a model, how it was trained and how good it was; or an archive, and where its bytes go.
+@click.command()
+@click.argument("path", metavar="FILE", type=shared.A_PATH)
+@click.option("--names", is_flag=True, help="List the names in an archive, one per line.")
+@shared.as_json
+def inspect(path: Path, names: bool, as_json: bool) -> None:
+    """Show what FILE is: a model, how it was trained and how good it was; or an archive, and where its bytes go.
 
     \b
     narrows inspect mnist.safetensors
     narrows inspect photos.narrows
     """
-    from narrows.errors import SettingsError
-
-    archive = archives.is_archive(path)
+    archive = is_archive(path)
     if names and not archive:
-        raise SettingsError(f"{path}: is no archive; --names lists what an archive holds")
-    values, further = _archive(path, names) if archive else _model(path)
+        raise SettingsError(f"{path}: is not an archive; --names lists what an archive holds")
+    values, further = (_archive(path, names), "") if archive else _model(path)
     if as_json:
         show.result_json(values)
     elif names:
@@ -40,19 +40,32 @@ def command(path: Path, names: bool, as_json: bool) -> None:
             show.result(further)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the file begins as an archive does; False if it cannot be read."""
+    from narrows.archive.index import HEAD
+
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == HEAD[:4]
+    except OSError:
+        return False
+
+
 def _model(path: Path) -> tuple[dict[str, Any], str]:
+    """What is known of a model, and its layers as text."""
     from narrows.models.loading import card, load
 
     model = load(path)
     return {"file": str(path), "bytes": path.stat().st_size, **card(model)}, f"\n{model}"
 
 
-def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
+def _archive(path: Path, names: bool) -> dict[str, Any]:
     from narrows.codecs.opening import open_archive
 
     with open_archive(path) as archive:
-        sizes, digest = archive.sizes, archive.model_sha256
-        values: dict[str, Any] = {
+        sizes = archive.sizes
+        listed = {"names": [entry.name for entry in archive.entries()]} if names else {}
+        return {
             "file": str(path),
             "bytes": sizes.total,
             "promise": str(archive.promise),
@@ -60,16 +73,11 @@ def _archive(path: Path, names: bool) -> tuple[dict[str, Any], str]:
             "samples": len(archive.samples),
             "raw_bytes": archive.raw_bytes,
             "ratio": archive.raw_bytes / sizes.total,
-            "header_bytes": sizes.header,
-            "model_bytes": sizes.model,
-            "index_bytes": sizes.index,
-            "data_bytes": sizes.data,
-            "model_sha256": digest,
+            **{f"{part}_bytes": getattr(sizes, part) for part in ("header", "model", "index", "data")},
+            "model_sha256": archive.model_sha256,
             "model_embedded": sizes.model > 0,
+            **listed,
         }
-        if names:
-            values["names"] = [entry.name for entry in archive.entries()]
-    return values, ""
 
 
 def _plain(value: object) -> str:

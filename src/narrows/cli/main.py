@@ -1,6 +1,6 @@
-"""The command `narrows`: its commands by name, and how errors reach a person.
+"""The program `narrows`: its commands by name, and how errors are printed.
 
-Each command lives in a module of its own that is loaded when it is called, so that `--help` is quick.
+A command is loaded from the module of its name when it is called, so that `--help` is quick; `restoring` has four.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from narrows.errors import NarrowsError
 from narrows.version import __version__
 
 COMMANDS = {
-    "demo": "The whole story offline, on small digits, with pictures.",
+    "demo": "Train small networks on digits, offline, and see what they learn.",
     "train": "Learn an autoencoder from data.",
-    "evaluate": "Measure a model on data, beside PCA; draw pictures.",
-    "inspect": "Tell what a model or an archive is, and where its bytes go.",
+    "evaluate": "Measure a model on data, next to PCA, and draw pictures.",
+    "inspect": "Show what a model or an archive is, and where its bytes go.",
     "compress": "Put images and arrays into one archive.",
-    "decompress": "Get them back, all or some.",
+    "decompress": "Get the files of an archive back, all or some.",
     "verify": "Check everything in an archive.",
-    "denoise": "Remove noise.",
-    "inpaint": "Fill in what is missing.",
-    "colourise": "Give colour to what is grey.",
-    "upscale": "Make pictures larger.",
+    "denoise": "Remove noise from pictures or arrays.",
+    "inpaint": "Fill in what is missing in pictures, arrays or tables.",
+    "colourise": "Give colour to grey pictures or arrays.",
+    "upscale": "Make pictures or arrays larger.",
     "embed": "Write the code of every sample as a row of numbers.",
 }
+RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 INTERNAL_ERROR = 70
 
 
@@ -45,9 +46,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name not in COMMANDS:
             close = difflib.get_close_matches(name, COMMANDS, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise click.UsageError(f"{name!r} is no command; {hint}There are {', '.join(COMMANDS)}.", ctx)
-        command: click.Command = importlib.import_module(f"narrows.cli.{name}").command
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"{name!r} is not a command.{hint} The commands are {', '.join(COMMANDS)}.", ctx)
+        module = "restoring" if name in RESTORING else name
+        command: click.Command = getattr(importlib.import_module(f"narrows.cli.{module}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -55,7 +57,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="narrows")
 def narrows() -> None:
     """Learn an autoencoder from your own data and put it to work.
@@ -67,12 +69,17 @@ def narrows() -> None:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 130 interrupted, one line on stderr when not 0."""
+    """Run the command line and exit, with one line on stderr if something is wrong.
+
+    Exit codes: 0 done, 1 a damaged archive, 2 bad input, 70 an internal error, 128 plus the signal if interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        code = _call(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk can still be told
+    code = 0
+    try:  # not click's own `main`, which ends by itself on a broken pipe
+        with narrows.make_context("narrows", list(arguments)) as context:
+            narrows.invoke(context)
+    except click.exceptions.Exit as asked:  # --help and --version
+        code = asked.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = 2
@@ -85,7 +92,6 @@ def run(arguments: list[str] | None = None) -> None:
         code = _complain("interrupted", 128 + (error.args or (signal.SIGINT,))[0])
     except BrokenPipeError:
         _leave_stdout()
-        code = 0
     except MemoryError:
         code = _complain("not enough memory for this; use smaller batches, a smaller network or fewer samples", 2)
     except Exception as error:
@@ -103,18 +109,8 @@ def run(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _call(arguments: list[str]) -> int:
-    """What click's own `main` does, but every error reaches `run`; click would end by itself on a broken pipe."""
-    try:
-        with narrows.make_context("narrows", list(arguments)) as context:
-            narrows.invoke(context)
-    except click.exceptions.Exit as asked:  # --help and --version
-        return asked.exit_code
-    return 0
-
-
 def _leave_stdout() -> None:
-    """Whatever is still to be written there goes nowhere, so that Python does not complain when it ends."""
+    """Send whatever is still to be written there nowhere, so that Python does not complain when it ends."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,48 +1,128 @@
-"""What `denoise`, `inpaint`, `colourise` and `upscale` share: damaged pictures or arrays in, restored ones out."""
+"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures or arrays in, restored ones out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from narrows.cli import options as shared
 from narrows.cli import show
+from narrows.errors import DataError, ModelError, SettingsError
 
 if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
+FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept. An .npy file of
+samples becomes an .npy file."""
 
-def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with the arguments and options that all four have."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
-        click.option("--device", default="cpu", show_default=True),
-        click.option("--skip-bad", is_flag=True, help="Leave out what cannot be restored and say what it was."),
-        click.option(
-            "--effort",
-            type=click.Choice(["usual", "best"]),
-            default="usual",
-            show_default=True,
-            help="best: the mean of eight views, turned and mirrored; eight times the work.",
-        ),
-        click.option("--force", is_flag=True, help="Replace files that are there already."),
-        click.option(
-            "-o", "--output", required=True, type=click.Path(path_type=Path), help="File or folder to write."
-        ),
-        click.option(
-            "-m", "--model", "model_path", required=True, type=click.Path(path_type=Path), help="The model."
-        ),
-        click.argument("data", metavar="INPUT"),
-    ):
-        command = option(command)
-    return command
+_options = shared.several(
+    click.argument("data", metavar="INPUT"),
+    shared.model("The model."),
+    shared.output("The file or folder to write."),
+    shared.force,
+    click.option(
+        "--effort",
+        type=click.Choice(["usual", "best"]),
+        default="usual",
+        show_default=True,
+        help="best: the mean over eight turned and mirrored views, in eight times the time.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be restored, and say which."),
+    shared.device,
+    shared.as_json,
+)
 
 
-def run(
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--strength",
+    type=float,
+    metavar="S",
+    help="The level of the noise, 0 to 1 of the value range, as in training; by default estimated for each picture.",
+)
+def denoise(**options: Any) -> None:
+    """Remove noise from INPUT, pictures or arrays, with a model trained with --for denoise.
+
+    \b
+    narrows train photos/ --for denoise -o clean.safetensors
+    narrows denoise noisy/ -m clean.safetensors -o restored/
+
+    A higher --strength removes more. Without it the level is estimated and printed; the estimate is rough in pictures
+    full of fine detail.
+    """
+    _run("denoise", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--mask",
+    type=shared.A_PATH,
+    help="A picture or .npy file of the same size, not 0 where something is missing; or a folder of masks with the "
+    "names of the pictures.",
+)
+@click.option(
+    "--missing-value",
+    metavar="V",
+    help="The value of missing pixels: a number, one per channel such as 255,0,255, or nan in an .npy file.",
+)
+def inpaint(**options: Any) -> None:
+    """Fill in what is missing in INPUT, pictures, arrays or a table, with a model trained with --for inpaint.
+
+    \b
+    narrows train photos/ --for inpaint -o fill.safetensors
+    narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
+    narrows inpaint table.csv -m cells.safetensors -o full.csv
+
+    What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
+    or say NaN or NA; every other byte stays as it is. Columns of free text are kept and must not have missing cells.
+    """
+    _run("inpaint", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option(
+    "--vividness",
+    type=float,
+    metavar="V",
+    help="Multiply the colour by this, 0 to 4; 1 has the least error. Default: stored in the model.",
+)
+def colourise(**options: Any) -> None:
+    """Give colour to the grey INPUT, pictures or arrays, with a model trained with --for colourise.
+
+    \b
+    narrows train photos/ --for colourise -o colour.safetensors
+    narrows colourise grey/ -m colour.safetensors -o coloured/
+
+    Where several colours are likely, the best guess is their mean, which is pale. Models compensate for this in part;
+    --vividness sets how much. The brightness of each pixel is kept. If a picture has colours already, only its
+    brightness is used.
+    """
+    _run("colourise", **options)
+
+
+@click.command(epilog=FOLDERS)
+@_options
+@click.option("--scale", type=int, metavar="K", help="Refuse a model that does not make pictures K times larger.")
+def upscale(**options: Any) -> None:
+    """Make INPUT larger, pictures or arrays, with a model trained with --for upscale.
+
+    \b
+    narrows train photos/ --for upscale --scale 2 -o larger.safetensors
+    narrows upscale small/ -m larger.safetensors -o large/
+
+    The factor was fixed in training; --scale only checks it.
+    """
+    _run("upscale", **options)
+
+
+def _run(
     task: str,
     data: str,
     model_path: Path,
@@ -55,16 +135,14 @@ def run(
     vividness: float | None = None,
     **wanted: Any,
 ) -> None:
-    """Restore what a person points at, say what was done, and print the counts."""
-    from narrows.errors import DataError, ModelError
+    """Restore `data` into `output`, say what was done, and print the counts."""
     from narrows.io.csv import is_table
     from narrows.models.loading import load
     from narrows.tasks.pictures import Wanted, restore_path
     from narrows.tasks.restore import set_vividness
     from narrows.training.device import choose
 
-    value = None if missing_value is None else _numbers(missing_value)
-    how = Wanted(**wanted, missing_value=value)
+    how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     model = load(model_path, choose(device))
     if model.specification.purpose != task:
         raise ModelError(
@@ -79,16 +157,16 @@ def run(
         set_vividness(restorer, vividness)
     began = time.perf_counter()
     count = pixels = left_out = 0
-    with show.bar() as draw, show.reporting() as report:
-        for done in restore_path(model, data, output, how, report):
+    with show.bar() as draw:
+        for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
                 show.say(f"left out: {done.error}")
                 left_out += 1
                 continue
             if done.level is not None:
-                show.say(f"{done.source}: noise of about {done.level:.3f} (of 1)")
+                show.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
-            draw("restoring", count + left_out, done.of, "")
+            draw("restoring", count + left_out, done.of)
     if not count:
         raise DataError(f"{data}: none of {left_out} pictures could be restored")
     seconds = time.perf_counter() - began
@@ -99,17 +177,14 @@ def run(
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:
-    from narrows.errors import SettingsError
     from narrows.tasks.tables import fill_table
 
     if how.mask is not None or how.missing_value is not None:
-        raise SettingsError(
-            "a mask or a missing value was given for a table; cells that are missing are empty or NaN"
-        )
+        raise SettingsError("--mask or --missing-value was given for a table; missing cells are those empty or NaN")
     if how.effort != "usual":
-        raise SettingsError("--effort best was given for a table; it turns pictures: leave it out")
+        raise SettingsError("--effort best was given for a table; it is for pictures: leave it out")
     began = time.perf_counter()
-    with show.reporting() as report:
+    with show.bar() as report:
         rows, cells = fill_table(model, data, output, how.force, report)
     seconds = time.perf_counter() - began
     if not cells:
@@ -121,11 +196,9 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    from narrows.errors import SettingsError
-
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise SettingsError(
-            f"--missing-value {text!r} was given; a number is needed, or one a channel, such as 255,0,255"
+            f"--missing-value {text!r} was given; allowed is a number, or one per channel, such as 255,0,255"
         ) from None

@@ -11,50 +11,64 @@ from typing import Any, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from narrows.errors import OutputError
-from narrows.io.images import Report
 
-PLAIN_SECONDS = 5.0  # between two lines where stderr is no terminal
+PLAIN_SECONDS = 5.0  # between two lines where stderr is not a terminal
 
 
 def say(line: str) -> None:
-    """A line for the person, on stderr, so that stdout holds results only."""
+    """Print a line for people, on stderr, so that stdout holds results only."""
     click.echo(line, err=True)
 
 
 def note(line: str) -> None:
-    """Something that a person should know."""
+    """Say something that people should know."""
     say(f"note: {line}")
 
 
 def result(line: str) -> None:
-    """A line of the result, on stdout. Raises `OutputError` where that is closed."""
+    """Print a line of the result on stdout. Raises `OutputError` if that is closed."""
     _stdout()
     click.echo(line)
 
 
 def _stdout() -> TextIO:
-    # None where the shell closed it with >&-.
-    if sys.stdout is None:
+    if sys.stdout is None:  # the shell closed it with >&-
         raise OutputError("standard output is closed, so the result cannot be printed; leave out >&-")
     return sys.stdout
 
 
 def result_json(values: dict[str, Any]) -> None:
-    """One JSON object and nothing else on stdout."""
+    """Print one JSON object and nothing else on stdout."""
     result(json.dumps(values, allow_nan=False))
 
 
 def shape(code: Sequence[int]) -> str:
-    """The shape of a code in the words that all commands use: `32`, or `24x?x?` where images differ in size."""
+    """The shape of a code as all commands print it: `32`, or `24x?x?` if images differ in size."""
     return "x".join(str(n or "?") for n in code)
 
 
+def size(count: float) -> str:
+    """Bytes as all commands print them: 999 bytes, 12.3 kB."""
+    return decimal(round(count))
+
+
+def files(count: int) -> str:
+    """1 file, 2 files."""
+    return f"{count} file{'s' * (count != 1)}"
+
+
+def ratio(raw: int, small: int) -> str:
+    """How many times smaller, as `4.12 : 1`."""
+    return f"{raw / max(1, small):.3g} : 1"
+
+
 def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
-    """A table on stdout; the first column is text, the others are numbers."""
+    """Print a table on stdout; the first column is text, the others are numbers."""
     table = Table(title=title, title_justify="left")
     for index, name in enumerate(columns):
         table.add_column(name, justify="right" if index else "left")
@@ -67,16 +81,16 @@ def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str
 
 
 @contextmanager
-def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]:
-    """One line of progress: call with what, how much is done, of how much, and further words.
+def bar(unit: str = "") -> Iterator[Callable[..., None]]:
+    """Progress as a bar on a terminal, else as a plain line every few seconds.
 
-    A bar on a terminal, else a plain line every few seconds.
+    Call what it gives with what is done, how much of it, of how much in all if that is known, and further words.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
         started = last = time.monotonic()
 
-        def plain(what: str, done: int, total: int | None, words: str) -> None:
+        def plain(what: str, done: int, total: int | None, words: str = "") -> None:
             nonlocal last
             if time.monotonic() - last >= PLAIN_SECONDS or (done == total and words):
                 last = time.monotonic()
@@ -86,7 +100,6 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
 
         yield plain
         return
-    task: TaskID | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -94,18 +107,10 @@ def bar(unit: str = "") -> Iterator[Callable[[str, int, int | None, str], None]]
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=1, words="", visible=False)
 
-        def drawn(what: str, done: int, total: int | None, words: str) -> None:
-            nonlocal task
-            if task is None:
-                task = progress.add_task(what, total=total or max(1, done), words=words)
-            progress.update(task, description=what, completed=done, total=total or done, words=words)
+        def drawn(what: str, done: int, total: int | None, words: str = "") -> None:
+            of = total or max(1, done)
+            progress.update(task, description=what, completed=done, total=of, words=words, visible=True)
 
         yield drawn
-
-
-@contextmanager
-def reporting() -> Iterator[Report]:
-    """A `report` for reading and downloading samples, drawn as a bar."""
-    with bar() as update:
-        yield lambda what, done, total: update(what, done, total, "")

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import click
 
-from narrows.cli import archives, show
+from narrows.cli import options as shared
+from narrows.cli import show
+from narrows.cli.inspect import is_archive
+from narrows.errors import ArchiveError
 
 
-@click.command("verify")
-@click.argument("path", metavar="FILE.narrows", type=click.Path(path_type=Path))
-@click.option(
-    "-m", "--model", "model_path", type=click.Path(path_type=Path), help="For archives without their model."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(path: Path, model_path: Path | None, as_json: bool) -> None:
+@click.command()
+@click.argument("path", metavar="FILE.narrows", type=shared.A_PATH)
+@shared.model("The model of an archive that does not carry it.", required=False)
+@shared.as_json
+def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     """Decode everything in FILE.narrows and compare it with its checksums, writing nothing.
 
     \b
     narrows verify photos.narrows
 
-    Exits 0 when all is well; 1 when something is damaged, with the names of what is lost, one a line.
+    Exits with 0 if all is well, and with 1 if something is damaged, printing the names of what is lost, one per line.
     """
-    from narrows.errors import ArchiveError
     from narrows.tasks.decompress import opened
 
     samples, damaged, ok = 0, [], False
@@ -33,14 +33,14 @@ def command(path: Path, model_path: Path | None, as_json: bool) -> None:
             damaged = list(archive.verify())
             ok = not damaged
     except ArchiveError as error:
-        if not archives.is_archive(path):
+        if not is_archive(path):
             raise
         show.say(f"narrows: {error}")
     else:
-        show.say(f"{path}: {f'all {samples} samples are well' if ok else f'damaged: {archives.files(len(damaged))}'}")
+        show.say(f"{path}: {f'all {samples} samples are intact' if ok else f'damaged: {show.files(len(damaged))}'}")
     if as_json:
         show.result_json({"ok": ok, "samples": samples, "damaged": damaged})
-    else:
-        click.echo("".join(f"{name}\n" for name in damaged), nl=False)
+    elif damaged:
+        show.result("\n".join(damaged))
     if not ok:
         raise SystemExit(1)

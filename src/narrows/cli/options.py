@@ -1,0 +1,42 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+A_PATH = click.Path(path_type=Path)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+device = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
+force = click.option("--force", is_flag=True, help="Replace files that exist.")
+skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
+
+
+def model(text: str, required: bool = True) -> Callable[[Command], Command]:
+    """The option for a model file."""
+    return click.option("-m", "--model", "model_path", required=required, type=A_PATH, help=text)
+
+
+def output(text: str, default: Path | None = None, required: bool = True) -> Callable[[Command], Command]:
+    """The option for what is written."""
+    required = required and default is None
+    return click.option(
+        "-o", "--output", required=required, default=default, show_default=True, type=A_PATH, help=text
+    )
+
+
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
