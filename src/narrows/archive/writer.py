@@ -18,18 +18,7 @@ import numpy as np
 from narrows.archive.codec import Block, CodesBlocks
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
-from narrows.archive.index import (
-    ENTRIES,
-    HEAD,
-    INDEX_BYTES,
-    MODEL_BYTES,
-    PIECES,
-    Index,
-    Sizes,
-    crc,
-    model_hash,
-    seal,
-)
+from narrows.archive.index import ENTRIES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, Sizes, crc, model_hash, seal
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead

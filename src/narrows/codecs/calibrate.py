@@ -73,10 +73,7 @@ def _inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.
 
 @torch.no_grad()
 def integer_prior(
-    prior: Prior,
-    analysed: Callable[[torch.Tensor], torch.Tensor],
-    count: int,
-    reference: torch.Tensor | None = None,
+    prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int, reference: torch.Tensor | None = None
 ) -> IntegerPrior:
     """Put a trained density into integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
     gives for their dials, decide the ranges and correct the tables. `reference` are the codes of their references."""
