@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
-from narrows.codecs.base import Coded, Way
+from narrows.codecs.base import LearnedWay
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.packed_arrays import unpack_arrays
-from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, PRECISION, CumulativeTables, Integers, from_logits, from_weights
 from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
 from narrows.entropy.passes import DIGITS, Mask
@@ -31,7 +30,7 @@ VALUE_BITS = 8  # a value of 256 is 1.0 for the networks
 
 @dataclass(frozen=True)
 class IntegerStep:
-    """The networks of one pass (see `networks.pixels.Step`) in integers."""
+    """`networks.pixels.Step`, the networks of one pass, in integers."""
 
     features: IntegerNetwork
     high: IntegerNetwork
@@ -41,14 +40,14 @@ class IntegerStep:
 @dataclass(frozen=True)
 class IntegerPixels:
     """`networks.pixels.Pixels` in integers. `base` `(C, 256)` has the weights of each channel's table for the pixels
-    outside all passes; `steps` the networks of each pass, in the order of coding."""
+    outside all passes; `steps` are in the order of coding."""
 
     base: Integers
     steps: tuple[IntegerStep, ...]
 
     @property
     def channels(self) -> int:
-        """Of the images."""
+        """Channels of the images."""
         return len(self.base)
 
     def to_arrays(self) -> list[Integers]:
@@ -70,12 +69,12 @@ class IntegerPixels:
         if next(arrays, None) is not None:
             raise ModelError("a compact model with more in it than it should have; make the model again")
         if (base < 0).any() or not 0 < base.sum(axis=1).min() <= base.sum(axis=1).max() < 1 << 38:
-            raise ModelError("a compact model whose tables are no tables; make the model again")
+            raise ModelError("a compact model whose tables are invalid; make the model again")
         return cls(base, tuple(steps))
 
     @property
     def tables(self) -> CumulativeTables:
-        """The tables of the pixels outside all passes, one for each channel."""
+        """The tables of the pixels outside all passes, one per channel."""
         return CumulativeTables(tuple(from_weights(np.append(row, 0)) for row in self.base), (0,) * self.channels)
 
     def walk(self, coder: Coder, images: Integers | None, shape: Shape, error: int = 0) -> Integers:
@@ -163,7 +162,7 @@ def _check(step: IntegerStep, known: int, targets: int) -> None:
         raise ModelError("a compact model whose networks differ in scale; make the model again")
 
 
-class PixelsWay(Way):
+class PixelsWay(LearnedWay):
     """Images of 8 bits and as many channels as the model's, of any size; each value comes back within an error."""
 
     def __init__(self, pixels: IntegerPixels, error: int) -> None:
@@ -172,28 +171,18 @@ class PixelsWay(Way):
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         return dtype == np.uint8 and all(len(s) == 3 and s[2] == self.pixels.channels for s in shapes)
 
-    def encode(self, samples: Sequence[Array]) -> Coded:
-        coder, step = RangeEncoder(), 2 * self.error + 1
-        if self.error:
-            steps = [(s.astype(np.int32) + self.error) // step * step for s in samples]
-            samples = [np.minimum(s, VALUES - 1).astype(np.uint8) for s in steps]
-        self._code(coder, samples, [s.shape for s in samples])
-        return Coded(coder.finish(), digest_of(samples))
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+        return list(numbers)
 
-    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> tuple[list[Array], bytes]:
-        coder = RangeDecoder(data)
-        samples = self._code(coder, None, shapes)
-        coder.finish()
-        return list(samples), digest_of(samples)
+    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
+        step = 2 * self.error + 1
 
-    def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
-        return self.decode(data, shapes, dtype)[1]
-
-    def _code(self, coder: Coder, images: Sequence[Array] | None, shapes: Sequence[Shape]) -> list[grid.Bytes]:
         def code(stack: Array | None, shape: Shape) -> Integers:
-            return self.pixels.walk(coder, None if stack is None else stack.astype(np.int64), shape, self.error)
+            if stack is not None:
+                stack = np.minimum((stack.astype(np.int64) + self.error) // step * step, VALUES - 1)
+            return self.pixels.walk(coder, stack, shape, self.error)
 
-        return grid.code_images(images, shapes, code)
+        return grid.code_images(samples, shapes, code)
 
 
 def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:
