@@ -18,7 +18,7 @@ from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import fallback
 from narrows.codecs.base import WAYS, Coded, Way, row_of
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
@@ -119,7 +119,7 @@ class BlockCodec:
             return None
         row = row_of(self._model.way)
         if row is None or not row.learned:
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         if row.lossy != (self.promise.quality is not None):
             kept = "a quality" if row.lossy else "a max error"
             raise ModelError(f"this model is for {kept}, which was not asked for; give the other model")

@@ -16,9 +16,9 @@ from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import decoder, grid
 from narrows.codecs.base import LEVELS, LearnedWay
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.decoder import SampleDecoder
-from narrows.codecs.packed_arrays import unpack_arrays
+from narrows.codecs.packed_arrays import take, unpack_arrays
 from narrows.data.batches import to_tensor
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, Doubles, Integers, from_logits
@@ -51,22 +51,17 @@ class IntegerLevels:
 
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers]) -> IntegerLevels:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
-        try:
-            (channels,) = next(arrays).tolist()
-            counts, places, worth = [next(arrays) for _ in range(3)]
-        except (StopIteration, TypeError, ValueError):
-            raise ModelError("a compact model that is damaged; make the model again") from None
-        if not 1 <= channels <= 4 or any(a.shape != (QUALITIES,) for a in (counts, places, worth)):
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
+        head, *numbers = take(arrays, 4)
+        if head.shape != (1,) or not 1 <= head[0] <= 4 or any(a.shape != (QUALITIES,) for a in numbers):
+            raise ModelError(UNKNOWN)
+        channels, (counts, places, worth) = int(head[0]), numbers
         wrong = (counts < 2).any() or (counts > MOST_LEVELS).any()
         wrong = wrong or (places < 0).any() or (places >> VALUE_BITS + 1).any()
         steps = grid.steps_of(channels)
         networks = tuple([from_arrays(arrays) for _ in steps])
         for network, (known, targets) in zip(networks, steps, strict=True):
-            ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
-            wrong |= ends != (1 + known, MOST_LEVELS * targets) or network.bits_in != VALUE_BITS
-            wrong |= network.bits_out != LOGIT_BITS
+            wrong |= network.ends != (1 + known, MOST_LEVELS * targets, VALUE_BITS, LOGIT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
         return cls(channels, counts, places, worth, networks)

@@ -15,7 +15,7 @@ from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
 from narrows.codecs.base import LearnedWay
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.packed_arrays import unpack_arrays
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, PRECISION, CumulativeTables, Integers, from_logits, from_weights
@@ -61,11 +61,16 @@ class IntegerPixels:
         arrays = iter(unpack_arrays(data))
         base = next(arrays, np.empty(0, np.int64))
         if base.ndim != 2 or not 1 <= len(base) <= 4 or base.shape[1] != VALUES:
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         steps = []
         for known, targets in grid.steps_of(len(base))[1:]:
-            steps.append(IntegerStep(*(from_arrays(arrays) for _ in range(3))))
-            _check(steps[-1], known, targets)
+            step = IntegerStep(*(from_arrays(arrays) for _ in range(3)))
+            width, bits, out = step.high.ends[0], step.high.bits_in, DIGITS * targets
+            fits = step.features.ends == (known, width, VALUE_BITS, bits)
+            fits &= step.high.ends == (width, out, bits, LOGIT_BITS)
+            if not fits or step.low.ends != (width + out, out, bits, LOGIT_BITS):
+                raise ModelError("a compact model whose networks do not fit together; make the model again")
+            steps.append(step)
         if next(arrays, None) is not None:
             raise ModelError("a compact model with more in it than it should have; make the model again")
         if (base < 0).any() or not 0 < base.sum(axis=1).min() <= base.sum(axis=1).max() < 1 << 38:
@@ -97,7 +102,7 @@ class IntegerPixels:
 def _values(
     coder: Coder, step: IntegerStep, known: Integers, values: Integers | None, inside: Mask, error: int
 ) -> Integers:
-    """Code the values `(N, M)` of one pass, both digits."""
+    """Code both digits of the values `(N, M)` of one pass."""
     features = step.features(torch.from_numpy(known))
     planes = np.zeros((len(known), *inside.shape), np.int64)
 
@@ -114,8 +119,8 @@ def _values(
 def _within_error(
     coder: Coder, step: IntegerStep, known: Integers, values: Integers | None, inside: Mask, error: int
 ) -> Integers:
-    """The same for values that stand for all within `error` of them: their parts are summed. All first digits
-    have to be tried; those of the other targets are not known then and are left unmarked."""
+    """The same for values that stand for all within `error` of them, whose parts are summed. All first digits have to
+    be tried; those of the other targets, not known then, are left unmarked."""
     features = step.features(torch.from_numpy(known))
     firsts = _parts(step.high, features, inside)  # (N M, 16)
     joint = np.empty((len(firsts), DIGITS, DIGITS), np.int64)
@@ -133,7 +138,7 @@ def _within_error(
     starts = np.maximum(edges - error, 0)
     sums = np.add.reduceat(joint.reshape(len(joint), VALUES), starts, axis=1)
     symbols = None if values is None else ((values + error) // (2 * error + 1)).reshape(-1)
-    # With one value left there is nothing to say.
+    # A single value takes no bits.
     found = coder.by_parts(symbols, from_weights(sums)) if len(edges) > 1 else np.zeros(len(sums), np.int64)
     stepped: Integers = np.minimum(found * (2 * error + 1), VALUES - 1).reshape(len(known), -1)
     return stepped
@@ -146,20 +151,9 @@ def _parts(network: IntegerNetwork, x: torch.Tensor, inside: Mask) -> Integers:
 
 
 def _with_marks(step: IntegerStep, features: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """Features `(N, h, w, F)` and digits `(N, h, w, T)`, these one-hot: what `low` sees."""
+    """The inputs of `low`: features `(N, h, w, F)` and digits `(N, h, w, T)`, these one-hot."""
     marks = (digits[..., None] == torch.arange(DIGITS)).flatten(3)
     return torch.cat([features, marks * float(1 << step.features.bits_out)], dim=3)
-
-
-def _check(step: IntegerStep, known: int, targets: int) -> None:
-    """Raise `ModelError` unless the networks fit together and to the pass."""
-    out = DIGITS * targets
-    width = len(step.features.layers[-1].weight)
-    ends = [(n.layers[0].weight.shape[1], len(n.layers[-1].weight)) for n in (step.features, step.high, step.low)]
-    if ends != [(known, width), (width, out), (width + out, out)] or step.features.bits_in != VALUE_BITS:
-        raise ModelError("a compact model whose networks do not fit together; make the model again")
-    if any(n.bits_in != step.features.bits_out or n.bits_out != LOGIT_BITS for n in (step.high, step.low)):
-        raise ModelError("a compact model whose networks differ in scale; make the model again")
 
 
 class PixelsWay(LearnedWay):

@@ -17,16 +17,14 @@ from narrows.io.arrays import Array
 
 BLOCK_BYTES = 1 << 16
 MOST_VALUES = 1 << 21  # of the samples that are tried
-CAP_DB = 100.0  # of a sample that comes back as it was
+CAP_DB = 100.0  # for a sample that comes back unchanged
 
 
 def quality_for(
     model: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
 ) -> int:
     """The highest quality that takes at most `bits_per_pixel`, or the lowest that reaches `psnr_db` on average, on
-    samples `(H, W, C)` or `(D,)`; of vectors, a value counts as a pixel.
-
-    Raises `SettingsError` where no quality does, saying what there is.
+    samples `(H, W, C)` or `(D,)`, where a value counts as a pixel. Raises `SettingsError` if no quality does.
     """
     if (bits_per_pixel is None) == (psnr_db is None):
         raise SettingsError("one target must be given, bits per pixel or PSNR")
@@ -50,7 +48,7 @@ def quality_for(
 
 
 def _last(holds: Callable[[int], bool]) -> int:
-    """The last of 1 to 100 for which it holds, given that it does up to some number and not beyond; 0 for none."""
+    """The last of 1 to 100 for which it holds, given that it holds up to some number; 0 for none."""
     low, high = 0, 101
     while high - low > 1:
         middle = (low + high) // 2
