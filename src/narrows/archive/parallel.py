@@ -30,7 +30,7 @@ def usual_threads() -> int:
 
 
 class Ahead(Generic[T]):
-    """A queue of calls on `threads` threads, by default one per core. Each call should use one core (see `in_pool`)."""
+    """A queue of calls on `threads` threads, by default one per core. Each should use one core (see `in_pool`)."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or usual_threads()

@@ -59,19 +59,19 @@ def compact_lossy(model: Lossy, samples: Samples) -> bytes:
     encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if prior.flat:
-        arrays = factorized(prior, coded, len(x)).to_arrays()
-        return CompactModel(way, pack_arrays([*head, *arrays]), encoding=encoding).to_bytes()
+        arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
     likes, reference = companions(model, samples), None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
         reference = prior.recalled(_coded(encoder, like, torch.full((len(like),), RECALL_DIAL)))
     integers = integer_prior(prior, coded, len(x), reference)
-    arrays = [*head, *integers.to_arrays()]
-    if likes is None:
-        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
-    payloads, thumbnails = _references(model, samples, integers)
-    arrays.append(np.array([len(p) for p in payloads]))
-    return CompactModel(way, pack_arrays(arrays), b"".join(payloads), encoding, thumbnails.tobytes()).to_bytes()
+    arrays, references, thumbnails = [*head, *integers.to_arrays()], b"", b""
+    if likes is not None:
+        payloads, found = _references(model, samples, integers)
+        arrays.append(np.array([len(p) for p in payloads]))
+        references, thumbnails = b"".join(payloads), found.tobytes()
+    return CompactModel(way, pack_arrays(arrays), references, encoding, thumbnails).to_bytes()
 
 
 def _references(model: Lossy, samples: Samples, prior: IntegerPrior) -> tuple[list[bytes], npt.NDArray[np.int8]]:
