@@ -70,15 +70,16 @@ def archive() -> bytes:
 
 
 def test_an_archive_finds_its_model_by_its_hash(archive: bytes, digits: Samples, tmp_path: Path) -> None:
-    model = narrows.build(digits.description, "dense", code=4)
-    model.packed = {"lossy": CompactModel(17, b"another").to_bytes(), "exact": OWN}
+    model = narrows.build(digits.description, purpose="compress")
+    model.keep_packed("lossy", CompactModel(17, b"another").to_bytes())
+    model.keep_packed("exact", OWN)
     model.save(tmp_path / "model.safetensors")
     bare = CompactModel.from_bytes(OWN).for_decoding().to_bytes()
     for given_ in (model, tmp_path / "model.safetensors", str(tmp_path / "model.safetensors"), OWN, bare):
         with open_archive(io.BytesIO(archive), given_) as opened:
             assert opened.compact_model() == bare
             assert opened["a"].shape == (2, 3)
-    del model.packed["exact"]
+    model.keep_packed("exact", CompactModel(16, b"third").to_bytes())
     for given_, words in (
         (None, "does not carry"),
         (model, "another"),

@@ -1,4 +1,4 @@
-"""Reading an archive: by name, by number, or all of it, and what is left of a damaged one.
+"""Reading an archive by name, by number, or as a whole, and what is left of a damaged one.
 
 Next door: `reader` fetches blocks; `writer` writes; `FORMAT.md` has every byte.
 """
@@ -20,17 +20,17 @@ from narrows.io.arrays import Array
 
 
 class Archive(Mapping[str, Array]):
-    """An archive, open for reading: a mapping from names to arrays.
+    """An archive, open for reading: a mapping from names to arrays. `narrows.open_archive` opens one.
 
-    `narrows.open_archive` opens one. An image is `(H, W, C)`, an array `(count, *form)`. Reading a name touches only
-    the blocks that hold it. `promise` is kept by every sample; `sizes` are bytes by part, `raw_bytes` those of all
-    samples. May be used by several threads and, opened by its path, be pickled.
+    An image is `(H, W, C)`, an array `(count, *form)`. Reading a name reads only the blocks that hold it. `promise`
+    holds for every sample; `sizes` are bytes by part, `raw_bytes` those of all samples. May be used by several
+    threads and, opened by its path, pickled.
 
-    `open_codec` is called once, with the promise and the compact model, when the first block is decoded; `models` is
-    asked for the model first, else the one in the file is taken. Blocks are decoded on `threads` threads, else on all
-    cores.
+    `open_codec` is called with the promise and the compact model when the first block is decoded. The model comes
+    from `models` if they have it, else from the file. Blocks are decoded on `threads` threads, by default one per
+    core.
 
-    Raises `ArchiveError` with one line for what is no archive, damaged, or newer; a damaged block is found when it is
+    Raises `ArchiveError` for a file that is not an archive, damaged, or newer; a damaged block is noticed when it is
     read, and leaves the others readable.
     """
 
@@ -46,7 +46,7 @@ class Archive(Mapping[str, Array]):
 
     @property
     def model_sha256(self) -> str | None:
-        """The first 32 hexadecimal digits of the SHA-256 of the compact model; None where no model takes part."""
+        """The first 32 hexadecimal digits of the compact model's SHA-256; None without a model."""
         index = self._reader.index
         return None if index.model_length is None else index.model_hash.hex()
 
@@ -60,7 +60,7 @@ class Archive(Mapping[str, Array]):
         return name in self._reader.numbers
 
     def __getitem__(self, name: str) -> Array:
-        """The samples of a name; raises KeyError where it is not there, `ArchiveError` where it is damaged."""
+        """The samples of a name; raises KeyError if it is not there, `ArchiveError` if it is damaged."""
         entry = self.entry(name)
         form = entry.shape if entry.form is None else entry.form
         if entry.kind == "image":
@@ -78,7 +78,7 @@ class Archive(Mapping[str, Array]):
         return whole.reshape(entry.count, *form)
 
     def entry(self, name: str) -> Entry:
-        """What is known of a name; raises KeyError where it is not there, `ArchiveError` for damaged extras."""
+        """The entry of a name; raises KeyError if it is not there, `ArchiveError` for damaged extras."""
         run, _, count = self._reader.layout.entry(self._reader.numbers[name])
         form, extras = self._reader.record(run, name)
         return Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count, form, extras)
@@ -88,7 +88,7 @@ class Archive(Mapping[str, Array]):
         return map(self.entry, self)
 
     def parts(self, name: str) -> Iterator[tuple[int, int, Array | ArchiveError]]:
-        """The samples of a name block by block: from which, to which, and `(n, *shape)` as coded or what is wrong.
+        """The samples of a name block by block: start, stop, and samples `(n, *shape)` as coded or the error.
 
         For arrays larger than the memory, and for what is left of damaged ones.
         """
@@ -113,9 +113,9 @@ class Archive(Mapping[str, Array]):
         return in_order(calls(), self._threads)
 
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
-        """Entries and what they hold, all or those named, going on behind damaged ones, which come with the error.
+        """Entries and their samples, all or those named; damaged ones come with the error instead.
 
-        Where the extras are damaged, the entry has none.
+        If the extras are damaged, the entry has none.
         """
         for name in self if names is None else names:
             run, _, count = self._reader.layout.entry(self._reader.numbers[name])
@@ -129,12 +129,12 @@ class Archive(Mapping[str, Array]):
     @property
     def samples(self) -> ArchiveSamples:
         """All samples by number, in the order of entries, as coded."""
-        return ArchiveSamples(self._reader, self)
+        return ArchiveSamples(self)
 
     def verify(self, decode: bool = True) -> Iterator[str]:
-        """Read everything, and give the names of which something is lost, in their order.
+        """Read everything, and return the names that have lost something, in order.
 
-        Without `decode`, only the checksums of the bytes are looked at, which takes no model and little time.
+        Without `decode`, only check the checksums, which takes no model and little time.
         """
         layout, names = self._reader.layout, self._reader.names
         lost = np.zeros(len(self), bool)
@@ -159,7 +159,7 @@ class Archive(Mapping[str, Array]):
         return (names[number] for number in np.flatnonzero(lost))
 
     def compact_model(self) -> bytes:
-        """The compact model, empty where none takes part; raises `ArchiveError` where it is not there or damaged."""
+        """The compact model, empty without one; raises `ArchiveError` if it is missing or damaged."""
         return self._reader.compact_model()
 
     def close(self) -> None:
@@ -177,11 +177,10 @@ class Archive(Mapping[str, Array]):
 
 
 class ArchiveSamples(Sequence[Array]):
-    """The samples of an archive by number; what a torch `DataLoader` takes as a data set."""
+    """The samples of an archive by number; a data set for a torch `DataLoader`."""
 
-    def __init__(self, reader: Reader, archive: Archive) -> None:
-        self._reader = reader
-        self._archive = archive
+    def __init__(self, archive: Archive) -> None:
+        self._archive, self._reader = archive, archive._reader
 
     def __len__(self) -> int:
         return self._reader.layout.samples
@@ -194,12 +193,8 @@ class ArchiveSamples(Sequence[Array]):
     def __getitem__(self, number: int | slice) -> Array | list[Array]:
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
-        number = range(len(self))[number]  # negative ones count from the end, as in a list
+        number = range(len(self))[number]  # negative ones count from the end
         return self._reader.sample(self._reader.layout.sample(number), f"sample {number}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _samples_of, (self._archive,)
-
-
-def _samples_of(archive: Archive) -> ArchiveSamples:
-    return archive.samples
+        return ArchiveSamples, (self._archive,)

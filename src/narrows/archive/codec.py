@@ -1,6 +1,6 @@
-"""What an archive asks of whoever turns samples into bytes and back, and of whoever knows models.
+"""What an archive asks of a codec, and of a finder of models; both are handed in.
 
-An archive knows no way of coding and no model: both are handed in. `narrows.codecs` has them for narrows' own ways.
+`narrows.codecs` has those for narrows' own ways of coding.
 Next door: `writer` and `reader` call what is declared here.
 """
 
@@ -19,7 +19,7 @@ from narrows.io.arrays import Array
 
 @dataclass(frozen=True)
 class Block:
-    """Some samples as bytes that decode alone: how many there are, and the digest of what they decode to."""
+    """Some samples as bytes that decode alone, their number, and the digest of what they decode to."""
 
     payload: bytes
     digest: bytes
@@ -29,9 +29,8 @@ class Block:
 class CodesBlocks(Protocol):
     """Turns samples of one dtype and number of channels into the bytes of a block and back.
 
-    `promise` is what it keeps; `compact_model` are the bytes that decoding needs, empty where no model takes part.
-    Calls come from several threads at a time. A codec that would start threads of its own MUST use one core only
-    where `parallel.in_pool()` holds.
+    `compact_model` are the bytes that decoding needs, empty without a model. Calls come from several threads at a
+    time. A codec that starts threads of its own MUST use only one core where `parallel.in_pool()` holds.
     """
 
     @property
@@ -41,12 +40,12 @@ class CodesBlocks(Protocol):
     def compact_model(self) -> bytes: ...
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
-        """Samples `(H, W, C)` or `(D,)`; with `verify`, they were decoded again and the promise was checked."""
+        """Encode samples `(H, W, C)` or `(D,)`; with `verify`, decode them again and check the promise."""
 
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
     ) -> list[Array]:
-        """The samples, of these shapes; raises `ArchiveError` where they do not match the digest."""
+        """The samples, of these shapes; raises `ArchiveError` if they do not match the digest."""
 
 
 OpenCodec = Callable[[Promise, bytes], CodesBlocks]

@@ -1,6 +1,6 @@
-"""What a block's digest is: 64 bits of BLAKE2b over what it decodes to.
+"""A block's digest: 64 bits of BLAKE2b over what it decodes to.
 
-Next door: `codecs` take it and check it.
+Next door: `codecs.block` computes and checks it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DIGEST_BYTES = 8
 
 
 def digest_of(arrays: Iterable[Array]) -> bytes:
-    """The digest of arrays, their values little endian, in order."""
+    """The digest of the values of arrays, little endian, in order."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for array in arrays:
         state.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())

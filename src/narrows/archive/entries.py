@@ -1,6 +1,6 @@
-"""What an archive knows of one name beside its samples.
+"""What an archive knows about one name beside its samples.
 
-Next door: `index` keeps entries in columns; `archive` reads and writes them.
+Next door: `index` keeps entries in columns; `writer` and `archive` write and read them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from narrows.errors import ArchiveError
 
 Shape = tuple[int, ...]
 Kind = Literal["image", "array"]
-# The position in this list is what the file has; new ones come at its end.
+# Part of the format: a file has the position in this list; new ones come at its end.
 DTYPES = [*"uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bool".split()]
 VALUES, SAMPLE_BYTES = 1 << 29, 1 << 30  # of one sample, at most: room for every image that narrows reads
 CHANNELS = (1 << 16) - 1
@@ -31,9 +31,9 @@ DIMENSIONS = 32
 class Entry:
     """One name in an archive.
 
-    An `image` is one sample, an `array` is `count` of them under one name. `shape` is that of one sample as it is
-    coded, `(H, W, C)` or `(D,)`; `form` that of one sample as the person has it, where it differs: `(28, 28)`.
-    `extras` are bytes that come back as they are (`icc`, `exif`, ...), for whoever wrote them to understand.
+    An `image` is one sample, an `array` is `count` of them. `shape` is that of one sample as coded, `(H, W, C)` or
+    `(D,)`; `form` is that of one sample as it was given, if it differs: `(28, 28)`. `extras` are bytes that come back
+    unchanged (`icc`, `exif`, ...).
     """
 
     name: str
@@ -51,7 +51,7 @@ class Entry:
 
 
 def check_entry(entry: Entry) -> None:
-    """Raise `ArchiveError` for an entry that no archive can have: its name, shape, dtype, count, form or extras."""
+    """Raise `ArchiveError` for a name, shape, dtype, count or form that no archive can have."""
     checked_name(entry.name)
     where = ascii(entry.name)
     if entry.dtype not in DTYPES:
@@ -70,7 +70,7 @@ def check_entry(entry: Entry) -> None:
 
 
 def extras_to_bytes(entry: Entry) -> bytes:
-    """The record of an entry's form and extras; empty where it has none."""
+    """The record of an entry's form and extras; empty if it has neither."""
     content = b"" if entry.form is None else _item("form", to_varints(entry.form))
     for key, value in entry.extras.items():
         if not (key.isascii() and len(key) <= 255) or key == "form":

@@ -1,6 +1,6 @@
-"""The index of an archive as it stands in the file: columns of numbers, checksums, names, and the tail behind it.
+"""The index of an archive in bytes: columns of numbers, checksums and names, and the tail after it.
 
-Next door: `layout` works out from it where each sample is; `FORMAT.md` has every field and the reason of every limit.
+Next door: `layout` works out where each sample is; `FORMAT.md` has every field and the reason for every limit.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 import google_crc32c
+import numpy as np
 
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.promise import Promise
@@ -21,18 +22,17 @@ CRC_BYTES = 4
 HASH_BYTES = 16  # of the model's SHA-256, its first half
 TAIL_BYTES = 5 + CRC_BYTES  # at most
 MODEL_BYTES, INDEX_BYTES = 1 << 28, 1 << 27  # at most; what a reader may be made to hold
-ENTRIES, PIECES = 1 << 21, 1 << 22  # at most, for the same reason: a reader keeps some columns of each
+ENTRIES, PIECES = 1 << 21, 1 << 22  # at most, for the same reason
 DAMAGED = "damaged or truncated; copy or download it again"
 
 
 @dataclass(frozen=True)
 class Index:
-    """All that an index says.
+    """All fields of an index.
 
-    `model_length` is None where no model takes part, 0 where it is left out; `model_hash` the first half of its
-    SHA-256. `entries` `(5, R)` has the columns what, first, second, number, extras; `pieces` `(3, B)` pieces, class,
-    samples; `lengths` `(P - 1,)` those of all pieces but the last; `crcs` and `digests` as they
-    follow each other.
+    `model_length` is None without a model, 0 if the model is left out; `model_hash` is the first half of its SHA-256.
+    `entries` `(5, R)` has the rows what, first, second, number, extras; `pieces` `(3, B)` pieces, class, samples;
+    `lengths` `(P - 1,)` are those of all pieces but the last.
     """
 
     promise: Promise
@@ -47,24 +47,15 @@ class Index:
 
     def to_bytes(self) -> bytes:
         """The index, not deflated."""
-        model = 0 if self.model_length is None else self.model_length + 1
-        columns = (self.entries.reshape(-1), self.pieces.reshape(-1), self.lengths)
-        return b"".join(
-            [
-                self.promise.to_bytes(),
-                to_varints([model]),
-                self.model_hash,
-                to_varints([self.entries.shape[1], self.pieces.shape[1]]),
-                *map(to_varints, columns),
-                self.crcs,
-                self.digests,
-                self.names,
-            ]
-        )
+        model = to_varints([0 if self.model_length is None else self.model_length + 1])
+        runs = np.array([self.entries.shape[1], self.pieces.shape[1]])
+        columns = map(to_varints, (runs, self.entries.reshape(-1), self.pieces.reshape(-1), self.lengths))
+        head = (self.promise.to_bytes(), model, self.model_hash)
+        return b"".join([*head, *columns, self.crcs, self.digests, self.names])
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Index:
-        """The inverse; raises `ArchiveError` where the bytes do not hold what they claim."""
+        """The inverse; raises `ArchiveError` if the bytes do not hold what they claim."""
         at = 2 if body[:1] == b"\1" else 3
         promise = Promise.from_bytes(body[:at])
         (model,), at = from_varints(body, at, 1)
@@ -85,22 +76,13 @@ class Index:
         lengths, at = from_varints(body, at, max(total - 1, 0))
         crcs, at = _take(body, at, CRC_BYTES * total)
         digests, at = _take(body, at, DIGEST_BYTES * blocks)
-        return cls(
-            promise,
-            int(model) - 1 if model else None,
-            model_hash,
-            entries.reshape(5, -1),
-            pieces,
-            lengths,
-            crcs,
-            digests,
-            body[at:],
-        )
+        length = int(model) - 1 if model else None
+        return cls(promise, length, model_hash, entries.reshape(5, -1), pieces, lengths, crcs, digests, body[at:])
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of an archive by part; `data` are the blocks and extras, `index` is with its tail."""
+    """Bytes of an archive by part; `data` are the blocks and extras, `index` includes the tail."""
 
     header: int
     model: int
@@ -114,17 +96,17 @@ class Sizes:
 
 
 def model_hash(compact_model: bytes) -> bytes:
-    """What an archive names its model by: the first half of its SHA-256."""
+    """The first half of a compact model's SHA-256, by which archives name it."""
     return hashlib.sha256(compact_model).digest()[:HASH_BYTES]
 
 
 def crc(content: bytes) -> bytes:
-    """CRC-32C as it stands in a file."""
+    """CRC-32C, 4 bytes, little endian."""
     return int(google_crc32c.value(content)).to_bytes(CRC_BYTES, "little")
 
 
 def seal(body: bytes) -> bytes:
-    """Index and tail as they end a file."""
+    """Index and tail, the end of a file."""
     short = deflated(body)
     stored, form = (body, 0) if short is None else (short, 1)
     end = stored + to_varints([2 * len(stored) + form])[::-1]
@@ -132,7 +114,7 @@ def seal(body: bytes) -> bytes:
 
 
 def check_head(head: bytes) -> None:
-    """Raise `ArchiveError` for the first bytes of anything but an archive of this version."""
+    """Raise `ArchiveError` unless a file that begins so is an archive of this version."""
     if head[:4] != HEAD[:4]:
         raise ArchiveError("not a narrows archive (a .narrows file written by 'narrows compress')")
     if head[4:] and head[4] != VERSION:
@@ -140,7 +122,7 @@ def check_head(head: bytes) -> None:
 
 
 def stored_length(tail: bytes, size: int) -> int:
-    """Bytes that index and tail take at the end of a file of `size`, by its last bytes; raises `ArchiveError`."""
+    """Bytes of index and tail at the end of a file of `size` bytes, by its last bytes; raises `ArchiveError`."""
     number, used = _from_tail(tail)
     length = (number >> 1) + used + CRC_BYTES
     if length > size - len(HEAD) or number >> 1 > INDEX_BYTES:

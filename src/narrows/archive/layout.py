@@ -1,8 +1,8 @@
 """Where every sample of an archive is, worked out from its index; every claim is checked before anything is decoded.
 
 The samples of one class (dtype and channels, or a vector's length) are numbered one after another, and the classes
-follow each other: a *position* then belongs to one entry and to one block, and both are found by bisection.
-Next door: `index` reads the columns; `archive` reads the blocks.
+follow each other: a *position* belongs to one entry and to one block, and both are found by bisection.
+Next door: `index` reads the columns; `reader` reads the blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIZES = np.array([np.dtype(name).itemsize for name in DTYPES], np.int64)
 
 @dataclass(frozen=True)
 class Run:
-    """Samples of one shape that follow each other: `dtype`, `shape`, whether they are an array, which extras."""
+    """What neighbouring entries share: dtype, shape, whether they are an array, the number of their extras or 0."""
 
     dtype: np.dtype[np.generic]
     shape: Shape
@@ -33,10 +33,10 @@ class Run:
 
 
 class Layout:
-    """Runs of entries `(R,)`, blocks and records of extras `(P,)` in all, and the way from one to the other."""
+    """Runs of entries `(R,)`, pieces (blocks and records of extras) `(P,)`, and the way from one to the other."""
 
     def __init__(self, index: Index, data_start: int, data_end: int) -> None:
-        """Raises `ArchiveError` where the index contradicts itself, its limits, or the file."""
+        """Raises `ArchiveError` if the index contradicts itself, its limits, or the file."""
         self.what, self.first, self.second, self.number, self.extras = index.entries
         sizes = self._check_runs()
         self._place_pieces(index, data_start, data_end)
@@ -88,7 +88,7 @@ class Layout:
         self._block_samples = np.repeat(samples, pieces)[self.blocks]
 
     def _check_blocks(self, sizes: Integers) -> None:
-        """Put runs and blocks on one line of positions, and check that they fill it alike."""
+        """Give runs and blocks their positions, and check that they hold the same samples."""
         vectors = self.what >> 5 == 0
         keys = (self.what & ~16) << 30 | np.where(vectors, self.first, 0)
         _, first, which = np.unique(keys, return_index=True, return_inverse=True)
@@ -120,13 +120,13 @@ class Layout:
         self.raw_bytes = int(before[-1])
 
     def run(self, number: int) -> Run:
-        """What the run of this number has in common."""
+        """The run of this number."""
         what, first = int(self.what[number]), int(self.first[number])
         shape = (first, int(self.second[number]), what >> 5) if what >> 5 else (first,)
         return Run(np.dtype(DTYPES[what & 15]), shape, bool(what >> 4 & 1), int(self.extras[number]))
 
     def entry(self, number: int) -> tuple[Run, int, int]:
-        """The run of an entry, and its samples: the position of the first, and how many."""
+        """The run of an entry, the position of its first sample, and how many it has."""
         run = _find(self._entry_starts, number)
         found, position = self.run(run), int(self._run_positions[run])
         if found.array:
@@ -143,7 +143,7 @@ class Layout:
         return int(self._blocks[_find(self._block_starts, position)])
 
     def span(self, block: int) -> tuple[int, int]:
-        """The positions that a block has, from the first to behind the last."""
+        """The positions of a block: the first, and the one after the last."""
         rank = int(self._ranks[block])
         return int(self._block_starts[rank]), int(self._block_starts[rank + 1])
 
@@ -159,11 +159,8 @@ class Layout:
         """The numbers of the entries that have samples in a block."""
         for run, skipped, count in self._overlapping(block):
             first = int(self._entry_starts[run])
-            yield (
-                range(first, first + 1)
-                if self.what[run] >> 4 & 1
-                else range(first + skipped, first + skipped + count)
-            )
+            array = bool(self.what[run] >> 4 & 1)
+            yield range(first, first + 1) if array else range(first + skipped, first + skipped + count)
 
     def runs_with_extras(self) -> Iterator[range]:
         """The numbers of entries that share a record of extras, run by run."""
@@ -175,7 +172,7 @@ class Layout:
         return int(self._block_classes[block])
 
     def _overlapping(self, block: int) -> Iterator[tuple[int, int, int]]:
-        """Runs with samples in a block: which, how many of its samples come before, how many are in the block."""
+        """Runs with samples in a block: the run, its samples before the block, and those in it."""
         start, end = self.span(block)
         at = _find(self._run_starts, start)
         while start < end:
@@ -187,7 +184,7 @@ class Layout:
 
 
 def _starts(counts: Integers) -> Integers:
-    """Where each begins when they follow each other, `(N + 1,)`: the last is their sum."""
+    """Where each begins if they follow each other, and where the last ends, `(N + 1,)`."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
 

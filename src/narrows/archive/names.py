@@ -1,6 +1,6 @@
 """Names in an archive: relative paths that are safe to write on every system.
 
-Next door: `index` keeps them, one a line.
+Next door: `index` keeps them, one per line.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 
 from narrows.errors import ArchiveError
 
-NAME_BYTES, PART_BYTES = 1024, 255  # what file systems hold; the second of each part of a path
+NAME_BYTES, PART_BYTES = 1024, 255  # limits of file systems; the second is for each part of a path
 _REASONS = {
     "it is an absolute path": r"^(?:/|[A-Za-z]:)",
     "it is empty or has an empty part": r"(?:^|/)(?=/|$)",
@@ -21,14 +21,14 @@ _BAD = re.compile("|".join(_REASONS.values()), re.MULTILINE)
 
 
 def checked_name(name: str) -> str:
-    """The name, if an archive may have it; raises `ArchiveError` saying why not and what is allowed."""
+    """The name, if an archive may have it; raises `ArchiveError` otherwise."""
     if "\n" in name:
         raise _refused(name, "it has a control character")
     return checked_names(name)[0]
 
 
 def checked_names(text: str) -> list[str]:
-    """Names, one a line, each as `checked_name` allows them; raises `ArchiveError` for the first that is not."""
+    """Names, one per line, as `checked_name` allows them; raises `ArchiveError` for the first that it does not."""
     names = text.split("\n")
     for name in names:
         if len(name) * 4 > PART_BYTES:  # only then can it be too long
@@ -49,7 +49,7 @@ def checked_names(text: str) -> list[str]:
 
 
 def check_tree(numbers: dict[str, int]) -> None:
-    """Raise `ArchiveError` where one name is a folder of another; `numbers` has the names as keys."""
+    """Raise `ArchiveError` if one name is a folder of another; `numbers` has the names as keys."""
     folders: set[str] = set()
     for name in numbers:
         folder = name.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Blocks on all cores: calls run on a few threads ahead of whoever takes their results, which come in order.
+"""Blocks on all cores: calls run on several threads ahead of the caller, who gets their results in order.
 
 Next door: `writer` encodes so, `archive` decodes so.
 """
@@ -17,12 +17,12 @@ _here = threading.local()
 
 
 def in_pool() -> bool:
-    """Whether this thread is one of several that compute side by side, so that a call should use one core."""
+    """Whether this thread is one of several that compute side by side, so that it should use one core."""
     return getattr(_here, "pooled", False)
 
 
 def usual_threads() -> int:
-    """As many threads as there are cores for this process, or as `OMP_NUM_THREADS` says."""
+    """As many threads as this process has cores, unless `OMP_NUM_THREADS` says otherwise."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
@@ -30,17 +30,16 @@ def usual_threads() -> int:
 
 
 class Ahead(Generic[T]):
-    """A queue of calls on `threads` threads, else on as many as there are cores. Blocks are small, so several run
-    side by side, each on one core (see `in_pool`); the results do not depend on it."""
+    """A queue of calls on `threads` threads, by default one per core. Each should use one core (see `in_pool`)."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or usual_threads()
         self._waiting: deque[Future[T]] = deque()
         self._pool: ThreadPoolExecutor | None = None
-        self._first: Callable[[], T] | None = None  # until there is a second, no threads are worth their start
+        self._first: Callable[[], T] | None = None  # threads start with the second call
 
     def put(self, call: Callable[[], T]) -> Iterator[T]:
-        """Queue a call; gives the results of the oldest ones where too many wait."""
+        """Queue a call; gives the oldest results if too many wait."""
         if self._threads == 1:
             yield call()
             return

@@ -13,7 +13,7 @@ from narrows.errors import ArchiveError, SettingsError
 
 @dataclass(frozen=True)
 class Promise:
-    """What comes back: within `max_error` of every value (0: exactly), or lossy at a `quality` of 1 to 100."""
+    """Every value comes back within `max_error` (0: exactly), or samples are lossy at a `quality` of 1 to 100."""
 
     max_error: int | None = 0
     quality: int | None = None
@@ -33,11 +33,11 @@ class Promise:
 
     @property
     def part(self) -> Literal["exact", "lossy"]:
-        """Which of a model's compact models keeps this promise."""
+        """The one of a model's compact models that keeps this promise."""
         return "exact" if self.quality is None else "lossy"
 
     def to_bytes(self) -> bytes:
-        """Two or three bytes: which promise, then its number."""
+        """Two or three bytes: the kind of promise, then its number."""
         if self.quality is not None:
             return bytes([1, self.quality])
         assert self.max_error is not None

@@ -1,6 +1,6 @@
-"""The bytes of an archive: its index, checked before anything else, and its blocks and extras, each by its number.
+"""The file of an archive: its index, checked before anything else, and its blocks and extras by number.
 
-Next door: `archive` gives them names.
+Next door: `archive` finds them by name.
 """
 
 from __future__ import annotations
@@ -10,36 +10,25 @@ import threading
 from pathlib import Path
 from typing import IO
 
+from narrows.archive import index
 from narrows.archive.codec import CodesBlocks, FindModel, OpenCodec
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import Shape, extras_from_bytes
-from narrows.archive.index import (
-    CRC_BYTES,
-    DAMAGED,
-    HEAD,
-    TAIL_BYTES,
-    Sizes,
-    check_head,
-    crc,
-    model_hash,
-    stored_length,
-    unseal,
-)
+from narrows.archive.index import CRC_BYTES, DAMAGED, HEAD, TAIL_BYTES, Sizes
 from narrows.archive.layout import Layout, Run
 from narrows.archive.names import check_tree, checked_names
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-KEPT_BLOCKS = 16  # decoded, one of each class, so that names read in order decode each block once
+KEPT_BLOCKS = 16  # decoded, one per class, so that names read in order decode each block once
 Given = str | os.PathLike[str] | IO[bytes]
 
 
 class Reader:
-    """An archive's file. `open_codec` makes what decodes its blocks when the first is read; `models` finds its
-    compact model, else the one that it carries is taken.
+    """An archive's file; `open_codec` and `models` are those of `Archive`.
 
-    `index`, `layout`, `names` and `sizes` are checked and fit together. May be used by several threads. Raises
-    `ArchiveError` in one line that names the file.
+    `index`, `layout`, `names` and `sizes` are checked. May be used by several threads. Raises `ArchiveError` in one
+    line that names the file.
     """
 
     def __init__(self, file: Given, open_codec: OpenCodec, models: FindModel | None) -> None:
@@ -48,7 +37,6 @@ class Reader:
         self._own = isinstance(file, (str, os.PathLike))
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
-            # Closed by close().
             self._file = Path(file).open("rb") if isinstance(file, (str, os.PathLike)) else file  # noqa: SIM115
             try:
                 self._open()
@@ -67,10 +55,10 @@ class Reader:
 
     def _open(self) -> None:
         size = self._file.seek(0, os.SEEK_END)
-        check_head(self._read(0, min(len(HEAD), size)))
+        index.check_head(self._read(0, min(len(HEAD), size)))
         tail = min(TAIL_BYTES, max(size - len(HEAD), 0))
-        length = stored_length(self._read(size - tail, tail), size)
-        self.index = unseal(self._read(size - length, length))
+        length = index.stored_length(self._read(size - tail, tail), size)
+        self.index = index.unseal(self._read(size - length, length))
         model = self.index.model_length or 0
         start = len(HEAD) + model
         if start > size - length:
@@ -83,11 +71,10 @@ class Reader:
             names = checked_names(self.index.names.decode()) if claimed else []
         except UnicodeDecodeError:
             raise ArchiveError("names that are not UTF-8 are claimed") from None
-        self.numbers = {name: number for number, name in enumerate(names)}
+        self.names, self.numbers = names, {name: number for number, name in enumerate(names)}
         if len(self.numbers) != len(names):
             raise ArchiveError(f"{len(names)} entries have {len(self.numbers)} different names")
         check_tree(self.numbers)
-        self.names = names
         self.sizes = Sizes(len(HEAD), model, length, size - length - start)
 
     def sample(self, position: int, name: str) -> Array:
@@ -96,7 +83,7 @@ class Reader:
         return self.block(block, name)[position - self.layout.span(block)[0]].copy()
 
     def block(self, block: int, name: str) -> list[Array]:
-        """The samples of a block, decoded now or kept from before; not to be written to."""
+        """The samples of a block, which callers must not change."""
         which = self.layout.class_of(block)
         kept, samples = self._kept.get(which, (-1, []))
         if kept == block:
@@ -119,11 +106,11 @@ class Reader:
         return samples
 
     def payload(self, block: int, name: str) -> bytes:
-        """The bytes of a block as they stand in the file, which match their checksum."""
+        """The encoded bytes of a block; raises `ArchiveError` if they do not match their checksum."""
         return self._piece(int(self.layout.blocks[block]), name)
 
     def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
-        """Form and extras of a run of entries."""
+        """The form and extras of a run of entries."""
         if not run.extras:
             return None, {}
         last, content = self._last_record
@@ -136,10 +123,9 @@ class Reader:
             raise ArchiveError(f"{self.name}: {name}: {error}; get the archive again") from None
 
     def compact_model(self) -> bytes:
-        """The compact model: the one that was found, else the one that the archive carries; empty where none takes
-        part.
+        """The compact model that was found, else the one that the archive carries; empty without a model.
 
-        Raises `ArchiveError` where it is left out, damaged, or another than the archive was made with.
+        Raises `ArchiveError` if it is left out, damaged, or not the one that the archive was made with.
         """
         wanted = self.index.model_hash
         if self.index.model_length is None:
@@ -149,7 +135,7 @@ class Reader:
             found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
         if found is None and self._models is None:
             raise ArchiveError(f"{self.name}: it does not carry its model; give the model it was made with (-m)")
-        if found is None or model_hash(found) != wanted:
+        if found is None or index.model_hash(found) != wanted:
             raise ArchiveError(f"{self.name}: {why}; give the one whose SHA-256 begins with {wanted.hex()} (-m)")
         return found
 
@@ -160,14 +146,13 @@ class Reader:
 
     def _piece(self, piece: int, name: str) -> bytes:
         content = self._read(int(self.layout.offsets[piece]), int(self.layout.lengths[piece]))
-        if crc(content) != self.index.crcs[piece * CRC_BYTES : (piece + 1) * CRC_BYTES]:
-            raise ArchiveError(
-                f"{self.name}: {name} is lost: its bytes do not match their checksum; get the archive again"
-            )
+        if index.crc(content) != self.index.crcs[piece * CRC_BYTES : (piece + 1) * CRC_BYTES]:
+            why = "its bytes do not match their checksum; get the archive again"
+            raise ArchiveError(f"{self.name}: {name} is lost: {why}")
         return content
 
     def _read(self, at: int, length: int) -> bytes:
-        if self._own and hasattr(os, "pread"):  # has no position that threads and forks could fight over
+        if self._own and hasattr(os, "pread"):  # has no position that threads and forks share
             content = os.pread(self._file.fileno(), length, at)
         else:
             with self._lock:

@@ -18,28 +18,16 @@ import numpy as np
 from narrows.archive.codec import Block, CodesBlocks
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
-from narrows.archive.index import (
-    ENTRIES,
-    HEAD,
-    INDEX_BYTES,
-    MODEL_BYTES,
-    PIECES,
-    Index,
-    Sizes,
-    crc,
-    model_hash,
-    seal,
-)
+from narrows.archive.index import ENTRIES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, Sizes, crc, model_hash, seal
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead
-from narrows.archive.varints import Integers
 from narrows.errors import ArchiveError, DataError, SettingsError
 from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
-OPEN_BLOCKS = 16  # classes whose samples wait for more, so that many classes do not fill the memory
-KNOWN_RECORDS = 1 << 16  # of extras, remembered to be stored once
+OPEN_BLOCKS = 16  # classes whose samples wait for more, at most
+KNOWN_RECORDS = 1 << 16  # of extras, remembered so that each is stored once
 
 
 @dataclass
@@ -52,7 +40,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Piece:
-    """What is written next: a block, or a record of extras, which has no digest."""
+    """A block, or a record of extras, which has no class and no digest."""
 
     content: bytes
     which: int
@@ -64,10 +52,10 @@ class _Piece:
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
-    `block_bytes` of raw samples and `block_samples` close a block, 64 KiB unless either is given; a larger sample is
-    a block of its own. With `verify`, every block is decoded again and compared before it is written. Blocks are
-    encoded on `threads` threads, else on all cores. `raw_bytes` and `data_bytes` tell how far it is. After an error
-    the file is no archive: throw it away (write inside `io.atomic.replacing`).
+    A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB; a larger sample is a block
+    of its own. With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
+    `threads` threads, by default one per core. `raw_bytes` and `data_bytes` tell the progress. After an error the
+    file is not an archive: write inside `io.atomic.replacing`.
     """
 
     def __init__(
@@ -95,8 +83,7 @@ class Writer:
         self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._block_samples = block_bytes, most
         self._model, self._embedded = model, model if embed_model else b""
-        self._runs = [array("q") for _ in range(5)]
-        self._pieces = [array("q") for _ in range(3)]
+        self._runs, self._pieces = array("q"), array("q")  # 5 and 3 numbers each
         self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
         self._names: dict[str, int] = {}
         self._classes: dict[tuple[str, tuple[int, ...]], int] = {}
@@ -108,8 +95,8 @@ class Writer:
         file.write(HEAD + self._embedded)
 
     def add(self, entry: Entry, samples: Iterable[Array]) -> None:
-        """Add one name and its `entry.count` samples, as coded. Raises `ArchiveError` for an entry that no archive
-        can have, `DataError` for samples that are not what it says."""
+        """Add one name and its samples. Raises `ArchiveError` for an entry that no archive can have, `DataError` for
+        samples that do not match it."""
         which = self._enter(entry)
         count, dtype = 0, np.dtype(entry.dtype)
         if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
@@ -130,9 +117,9 @@ class Writer:
     def add_encoded(self, entries: Sequence[Entry], blocks: Iterable[Block]) -> None:
         """Add names whose samples were encoded elsewhere, with a codec of the same promise and the same model.
 
-        The blocks hold the samples of these entries in their order and no others. Several entries may share blocks if
-        their dtype and number of channels (of vectors: their length) are the same. Raises `DataError` where the
-        blocks are not those of the entries, `ArchiveError` for an entry that no archive can have.
+        The blocks hold the samples of these entries, in order, and no others. Entries given together have the same
+        dtype and number of channels (vectors: length). Raises `DataError` if the blocks are not those of the entries,
+        `ArchiveError` for an entry that no archive can have.
         """
         classes = {self._enter(entry) for entry in entries}
         if len(classes) != 1:
@@ -140,10 +127,8 @@ class Writer:
         which = classes.pop()
         if which in self._open:
             self._flush(which)
-        sizes, left = (
-            (entry.sample_bytes for entry in entries for _ in range(entry.count)),
-            sum(e.count for e in entries),
-        )
+        sizes = (entry.sample_bytes for entry in entries for _ in range(entry.count))
+        left = sum(entry.count for entry in entries)
         for block in blocks:
             left -= block.samples
             size = sum(islice(sizes, block.samples))
@@ -161,25 +146,19 @@ class Writer:
             )
 
     def close(self) -> Sizes:
-        """Write what waits, the index and the tail; the file itself stays open."""
+        """Write waiting samples, the index and the tail; the file stays open."""
         for which in list(self._open):
             self._flush(which)
         for piece in self._ahead.finish():
             self._write(piece)
         check_tree(self._names)
         length = len(self._embedded) if self._model else None
-        index = Index(
-            self._codec.promise,
-            length,
-            model_hash(self._model) if self._model else b"",
-            _columns(self._runs),
-            _columns(self._pieces),
-            _columns([self._lengths])[0][:-1],
-            bytes(self._crcs),
-            bytes(self._digests),
-            "\n".join(self._names).encode(),
-        )
-        body = index.to_bytes()
+        hashed = model_hash(self._model) if self._model else b""
+        runs, pieces, lengths = (np.array(numbers, np.int64) for numbers in (self._runs, self._pieces, self._lengths))
+        columns = (runs.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
+        names = "\n".join(self._names).encode()
+        checks = (bytes(self._crcs), bytes(self._digests))
+        body = Index(self._codec.promise, length, hashed, *columns, *checks, names).to_bytes()
         if len(body) > INDEX_BYTES:
             raise ArchiveError(
                 f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
@@ -190,7 +169,7 @@ class Writer:
         return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
 
     def _enter(self, entry: Entry) -> int:
-        """Take up one name, and write its extras; the class of its samples."""
+        """Add one name, and write its extras; returns the class of its samples."""
         check_entry(entry)
         if entry.name in self._names:
             raise ArchiveError(f"the name {entry.name!a} was given twice; names in an archive differ")
@@ -203,17 +182,16 @@ class Writer:
         is_array = entry.kind == "array"
         what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
         second = entry.shape[1] if channels else 0
-        run = (what, entry.shape[0], second, entry.count, self._extras(extras_to_bytes(entry)))
-        last = tuple(column[-1] for column in self._runs) if self._runs[0] else ()
-        if not is_array and run[:3] == last[:3] and run[4] == last[4]:
-            self._runs[3][-1] += 1
+        run = array("q", (what, entry.shape[0], second, entry.count, self._extras(extras_to_bytes(entry))))
+        last = self._runs[-5:]
+        if not is_array and run[:3] == last[:3] and run[4:] == last[4:]:
+            self._runs[-2] += 1
         else:
-            for column, value in zip(self._runs, run, strict=True):
-                column.append(value)
+            self._runs += run
         return which
 
     def _put_all(self, which: int, samples: Array) -> None:
-        """Many samples of one shape, as many at a time as complete a block."""
+        """Put many samples of one shape, a whole block at a time."""
         each = max(1, samples[0].nbytes) if len(samples) else 1
         most = max(1, min(self._block_samples, self._block_bytes // each))
         start = 0
@@ -238,7 +216,7 @@ class Writer:
                 self._flush(next(iter(self._open)))
             block = self._open[which] = _Open()
         full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
-        # Copied, since it waits: the caller may use its array again.
+        # Copied, since the caller may use the array again.
         block.samples.append(sample.copy())
         block.bytes += sample.nbytes
         if full:
@@ -254,7 +232,7 @@ class Writer:
         self._queue(encoded)
 
     def _extras(self, record: bytes) -> int:
-        """The number of a record, which is written where it is new."""
+        """The number of a record, which is written if it is new."""
         if not record:
             return 0
         key = hashlib.sha256(record).digest()
@@ -273,19 +251,13 @@ class Writer:
     def _write(self, piece: _Piece) -> None:
         if len(self._lengths) >= PIECES:
             raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
-        pieces, classes, counts = self._pieces
-        if pieces and (classes[-1], counts[-1]) == (piece.which, piece.samples):
-            pieces[-1] += 1
+        if self._pieces[-2:].tolist() == [piece.which, piece.samples]:
+            self._pieces[-3] += 1
         else:
-            for column, value in zip(self._pieces, (1, piece.which, piece.samples), strict=True):
-                column.append(value)
+            self._pieces.extend((1, piece.which, piece.samples))
         self._lengths.append(len(piece.content))
         self._crcs += crc(piece.content)
         self._digests += piece.digest
         self.data_bytes += len(piece.content)
         self.raw_bytes += piece.raw_bytes
         self._file.write(piece.content)
-
-
-def _columns(columns: list[array[int]]) -> Integers:
-    return np.stack([np.array(column, np.int64) for column in columns])

@@ -17,19 +17,23 @@ import numpy as np
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs.compact_model import CompactModel
+from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
 from narrows.io.arrays import Array
 
 
 @dataclass(frozen=True)
 class Coded:
-    """The bytes of samples, and the digest of what every machine decodes them to."""
+    """The bytes of samples, and the numbers that every machine decodes them to."""
 
     data: bytes
-    digest: bytes
+    numbers: Sequence[Array]
 
 
 class Way(ABC):
-    """One way of coding, opened for a promise and, if it needs one, with a model."""
+    """One way of coding, opened for a promise and, if it needs one, with a model.
+
+    It codes numbers, which are the same on every machine and whose digest a block has; samples are made from them.
+    """
 
     @abstractmethod
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
@@ -37,15 +41,34 @@ class Way(ABC):
 
     @abstractmethod
     def encode(self, samples: Sequence[Array]) -> Coded:
-        """Samples that fit as bytes. Raises `ModelError` where the model can only decode."""
+        """Encode samples that fit. Raises `ModelError` if the model can only decode."""
 
     @abstractmethod
-    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> tuple[list[Array], bytes]:
-        """The samples of bytes, and their digest. Raises `ArchiveError` for bytes that are seen to be damaged."""
+    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> Sequence[Array]:
+        """The numbers in `data`. Raises `ArchiveError` if the bytes are visibly damaged."""
 
     @abstractmethod
-    def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
-        """The digest alone, which may take less time. Raises as `decode` does."""
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+        """The samples, of these shapes, that numbers stand for."""
+
+
+class LearnedWay(Way):
+    """A way whose encoder and decoder take one walk over the numbers of samples."""
+
+    @abstractmethod
+    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
+        """Code samples (None unless encoding) of these shapes; returns their numbers."""
+
+    def encode(self, samples: Sequence[Array]) -> Coded:
+        coder = RangeEncoder()
+        numbers = self.walk(coder, samples, [s.shape for s in samples])
+        return Coded(coder.finish(), numbers)
+
+    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> Sequence[Array]:
+        coder = RangeDecoder(data)
+        numbers = self.walk(coder, None, shapes)
+        coder.finish()
+        return numbers
 
 
 @dataclass(frozen=True)

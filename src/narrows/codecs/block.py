@@ -5,34 +5,35 @@ Next door: `base` has the ways that a block may be stored in; `archive` puts blo
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from narrows.archive.codec import Block
+from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import fallback
 from narrows.codecs.base import WAYS, Coded, Way, row_of
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
 
-SURE = 0.7  # of what a quick general format takes: a model that needs less is not compared with the slow ones,
-PLAIN, HEAD = 0.02, 200  # unless the quick one takes less than so much of the raw samples, and so many bytes
-SMALL = 0.1  # of the raw samples: lossy codes that need less, and less than
-NEWS = 0.5  # bytes a pixel that is unlike its neighbours, are not compared at all
+# A model's bytes are not compared with slow general formats if they are fewer than SURE times those of a quick one,
+# which must be at least PLAIN of the raw samples and HEAD bytes; or, of lossy codes, at most SMALL of the raw samples
+# and NEWS bytes per pixel that is unlike its neighbours.
+SURE, PLAIN, HEAD, SMALL, NEWS = 0.7, 0.02, 200, 0.1, 0.5
 
 
 class BlockCodec:
     """Samples of one dtype and number of channels to the bytes of a block and back.
 
-    A codec made from the same promise and the same compact model decodes what this one encodes, on every machine. It
-    may be used by several threads, and pickled. Raises `ArchiveError` for a damaged model once it is needed.
+    A codec with the same promise and compact model decodes what this one encodes, on every machine. May be used by
+    several threads, and pickled. Raises `ArchiveError` for a damaged model once it is needed.
     """
 
     def __init__(self, promise: Promise, model: bytes = b"") -> None:
@@ -44,12 +45,12 @@ class BlockCodec:
     def __reduce__(self) -> tuple[Any, ...]:
         return BlockCodec, (self.promise, self._given)
 
-    @functools.cached_property
+    @cached_property
     def compact_model(self) -> bytes:
         """What decoding needs of the model; empty where none takes part."""
         return b"" if self._model is None else self._model.for_decoding().to_bytes()
 
-    @functools.cached_property
+    @cached_property
     def _model(self) -> CompactModel | None:
         try:
             return CompactModel.from_bytes(self._given) if self._given else None
@@ -57,46 +58,50 @@ class BlockCodec:
             raise ArchiveError(f"its model cannot be used: {error}") from None
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
-        """Samples `(H, W, C)` or `(D,)`, stored in the way that takes the fewest bytes of all that are tried: slow
-        general ones are not where a quick look says that a model's needs far less.
+        """Store samples `(H, W, C)` or `(D,)` in the way that takes the fewest bytes. Slow general ways are skipped
+        if a quick look says that the model's needs far fewer.
 
-        Unless told not to `verify`, decodes them again and checks the promise before it returns.
+        With `verify`, decodes them again and checks the promise.
         """
         samples = [np.asarray(s).astype(s.dtype.newbyteorder("="), copy=False) for s in samples]
         learned = self._learned()
         with one_core():
             number, coded = self._shortest(samples, learned)
+            digest = digest_of(coded.numbers)
             if verify:
-                self._check(self._opened(number), coded, samples)
-        return Block(bytes([number]) + coded.data, coded.digest, len(samples))
+                self._check(self._opened(number), coded.data, digest, samples)
+        return Block(bytes([number]) + coded.data, digest, len(samples))
 
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
     ) -> list[Array]:
-        """The samples of a block, of these shapes and this dtype. Raises `ArchiveError` where the bytes do not
-        decode to what `digest` says."""
+        """The samples of a block, of these shapes and this dtype. Raises `ArchiveError` if they do not match
+        `digest`."""
         if not payload:
             raise ArchiveError("a damaged block: it is empty")
         dtype, way = dtype.newbyteorder("="), self._opened(payload[0])
         if not way.fits(shapes, dtype):
             raise ArchiveError(f"a damaged block: way {payload[0]} does not store {dtype} of shape {shapes[0]}")
         with one_core():
-            samples, found = way.decode(payload[1:], shapes, dtype)
-        if found != digest:
-            raise ArchiveError("a damaged block: what it decodes to does not match its digest")
-        return samples
+            numbers = way.decode(payload[1:], shapes, dtype)
+            if digest_of(numbers) != digest:
+                raise ArchiveError("a damaged block: what it decodes to does not match its digest")
+            return way.samples(numbers, shapes)
 
     def _shortest(self, samples: Sequence[Array], learned: int | None) -> tuple[int, Coded]:
         """The number of the best way, and what it gives; `learned` is that of the model's way."""
         shapes, dtype = [s.shape for s in samples], samples[0].dtype
-        tried = []
+        best: tuple[int, Coded] | None = None
         for number in [*(row.number for row in WAYS if not row.learned), learned][::-1]:
             if number is None or not self._opened(number).fits(shapes, dtype):
                 continue
-            tried.append((number, self._opened(number).encode(samples)))
-            if number == learned and self._is_sure(len(tried[-1][1].data), samples):
+            coded = self._opened(number).encode(samples)
+            if best is None or len(coded.data) <= len(best[1].data):
+                best = number, coded
+            if number == learned and self._is_sure(len(coded.data), samples):
                 break
-        return min(reversed(tried), key=lambda found: len(found[1].data))
+        assert best is not None  # raw bytes always fit
+        return best
 
     def _is_sure(self, size: int, samples: Sequence[Array]) -> bool:
         """Whether a model's bytes are so few that the slow general ways need not be tried."""
@@ -108,13 +113,13 @@ class BlockCodec:
         return size < SURE * quick and quick >= PLAIN * raw + HEAD
 
     def _learned(self) -> int | None:
-        """The number of the model's way, opened, if there is one; raises `ModelError` for a model that this promise
-        has no use for."""
+        """The number of the model's way, opened, if there is one; raises `ModelError` for a model of another
+        promise."""
         if self._model is None:
             return None
         row = row_of(self._model.way)
         if row is None or not row.learned:
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         if row.lossy != (self.promise.quality is not None):
             kept = "a quality" if row.lossy else "a max error"
             raise ModelError(f"this model is for {kept}, which was not asked for; give the other model")
@@ -122,7 +127,7 @@ class BlockCodec:
         return row.number
 
     def _opened(self, number: int) -> Way:
-        """A way, ready for use; raises `ArchiveError` for one that cannot be in a block here."""
+        """A way, ready for use; raises `ArchiveError` for one that no block here can have."""
         with self._lock:
             if number not in self._ways:
                 row = row_of(number)
@@ -138,15 +143,14 @@ class BlockCodec:
                     raise ArchiveError(f"its model cannot be used: {error}") from None
             return self._ways[number]
 
-    def _check(self, way: Way, coded: Coded, samples: Sequence[Array]) -> None:
+    def _check(self, way: Way, data: bytes, digest: bytes, samples: Sequence[Array]) -> None:
         """Raise `ArchiveError` unless the bytes decode to what was coded, and that is what was promised."""
-        shapes, dtype = [s.shape for s in samples], samples[0].dtype
-        if self.promise.quality is not None:
-            kept = way.digest(coded.data, shapes, dtype) == coded.digest
-        else:
-            back, found = way.decode(coded.data, shapes, dtype)
-            error = self.promise.max_error or 0
-            kept = found == coded.digest and all(map(functools.partial(_within, error), samples, back))
+        shapes = [s.shape for s in samples]
+        numbers = way.decode(data, shapes, samples[0].dtype)
+        kept = digest_of(numbers) == digest
+        if self.promise.max_error is not None and kept:
+            back = way.samples(numbers, shapes)
+            kept = all(_within(self.promise.max_error, *pair) for pair in zip(samples, back, strict=True))
         if not kept:
             raise ArchiveError("internal error: a block does not decode to what was promised; please report it")
 

@@ -1,4 +1,4 @@
-"""From trained densities to integer ones: ranges, scales and tables are chosen here, once.
+"""From trained densities to integer ones: ranges, scales and tables are chosen once, here.
 
 Next door: `quantise` does the networks; `latents`, `factorized`, `levels` and `pixels` code with the results.
 """
@@ -33,12 +33,12 @@ from narrows.networks.levels import CHOICE, Levels
 from narrows.networks.pixels import Pixels, one_hot
 from narrows.networks.prior import Prior
 
-BELIEF = 256.0  # symbols for which a Gaussian stands, beside those that were counted
+BELIEF = 256.0  # symbols that a Gaussian counts for, beside those that were counted
 FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are counted
 
 
 class _Counter(Coder):
-    """Counts in place of bytes: how often each symbol came under each Gaussian."""
+    """Counts how often each symbol comes under each Gaussian."""
 
     def __init__(self, tables: CumulativeTables) -> None:
         self.counts = [np.zeros(len(parts), np.int64) for parts in tables.parts[:GAUSSIANS]]
@@ -57,7 +57,7 @@ class _Counter(Coder):
 
 @contextmanager
 def _inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.Tensor]]:
-    """What each network last took, once the density has run."""
+    """The last input of each network, once the density has run."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
     def note(network: nn.Module, inputs: Any) -> None:
@@ -73,24 +73,24 @@ def _inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.
 
 @torch.no_grad()
 def integer_prior(
-    prior: Prior,
-    analysed: Callable[[torch.Tensor], torch.Tensor],
-    count: int,
-    reference: torch.Tensor | None = None,
+    prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int, reference: torch.Tensor | None = None
 ) -> IntegerPrior:
-    """Put a trained density into integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
+    """Convert a trained density to integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
     gives for their dials, decide the ranges and correct the tables. `reference` are the codes of their references."""
+    limit = REACH << VALUE_BITS
     with _inputs_of(list(prior.networks)) as seen:
         spread = torch.linspace(-1, 1, count)
         prior(analysed(spread), spread, None, reference)
     networks = []
     for network in prior.networks:
         assert isinstance(network, nn.Sequential)
-        x = seen[network] if network in seen else torch.zeros(1, _inputs(network), 1, 1)
-        limits = np.full(_inputs(network), REACH << VALUE_BITS)
+        convolutions = _convolutions(network)
+        inputs = next(convolutions.parameters()).shape[1]
+        limits = np.full(inputs, limit)
         limits[: 1 + prior.spatial] = 1 << VALUE_BITS
+        x = seen.get(network, torch.zeros(1, inputs, 1, 1))
         x = x[:, :, None, None] if x.ndim == 2 else x
-        networks.append(quantised(_convolutions(network), x, VALUE_BITS, limits, OUT_BITS, -limits))
+        networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits))
     every, deviation = dials(), prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
     made = IntegerPrior(
@@ -107,14 +107,13 @@ def integer_prior(
     )
     at_hand = None
     if reference is not None:
-        limit = REACH << VALUE_BITS
         at_hand = (reference * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
     return replace(made, gaussians=_fitted(made, analysed, count, at_hand))
 
 
 @torch.no_grad()
 def factorized(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int) -> Factorized:
-    """The same of a density whose numbers do not depend on each other: each quality's tables are decided here."""
+    """The same for a density whose numbers do not depend on each other: each quality's tables are decided here."""
     (p,) = prior.passes
     deviation = prior.deviation.double()
     steps, whole_steps, inverses = _scales(prior)
@@ -161,8 +160,8 @@ def _fitted(
     count: int,
     at_hand: Shorts | None,
 ) -> Gaussians:
-    """The tables corrected by how often each number really comes: what a network believes to be a Gaussian is not
-    quite one, all the more as symbols are chosen for their bits."""
+    """The tables corrected by counts: numbers are not quite Gaussian, all the more as symbols are chosen for their
+    bits."""
     tables = density.gaussians.tables
     counter = _Counter(tables)
     for quality in FITTED:
@@ -177,12 +176,6 @@ def _fitted(
         weights[:-1] += np.append(sizes[0], sizes[1:] / 2)
         halves.append(_half(weights))
     return _family(halves)
-
-
-def _inputs(network: nn.Sequential) -> int:
-    first = network[0]
-    assert isinstance(first, (nn.Conv2d, nn.Linear))
-    return first.weight.shape[1]
 
 
 def _convolutions(network: nn.Sequential) -> nn.Sequential:
@@ -204,7 +197,7 @@ def _convolutions(network: nn.Sequential) -> nn.Sequential:
 
 @torch.no_grad()
 def integer_levels(prior: Levels, images: torch.Tensor) -> IntegerLevels:
-    """Put a trained density into integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
+    """Convert a trained density to integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
     networks = [network for network, _, _ in prior.walk()]
     with _inputs_of(networks) as seen:
         prior(images, torch.linspace(-1, 1, len(images)))
@@ -224,7 +217,7 @@ def integer_levels(prior: Levels, images: torch.Tensor) -> IntegerLevels:
 
 @torch.no_grad()
 def integer_pixels(network: Pixels, images: torch.Tensor) -> IntegerPixels:
-    """Put a trained density into integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
+    """Convert a trained density to integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
     x = (images * 255).round()
     found: list[IntegerStep] = []
     for step, known, targets, _ in network.steps(x):
@@ -234,16 +227,12 @@ def integer_pixels(network: Pixels, images: torch.Tensor) -> IntegerPixels:
         given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
         bits, most = features.bits_out, features.layers[-1].high
         most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
-        found.append(
-            IntegerStep(
-                features,
-                quantised(base_two(step.high), seen, bits, most, LOGIT_BITS),
-                quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS),
-            )
-        )
+        high = quantised(base_two(step.high), seen, bits, most, LOGIT_BITS)
+        low = quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS)
+        found.append(IntegerStep(features, high, low))
     count = len(grid_passes(network.channels))
     coarsest_first = chain.from_iterable(found[i : i + count] for i in reversed(range(0, len(found), count)))
     corner = x[..., :: 1 << HALVINGS, :: 1 << HALVINGS].transpose(0, 1).flatten(1).long().numpy()
-    # As if every value had come once more than it did, so that none is refused or dear.
+    # Every value counts once more than it came, so that none is impossible.
     base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
     return IntegerPixels(base, tuple(coarsest_first))

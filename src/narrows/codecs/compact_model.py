@@ -1,7 +1,7 @@
-"""A compact model: the bytes that a codec needs to decode, and in a model file those that it needs to encode.
+"""A compact model: the bytes that a codec needs to decode and, in a model file, those that it needs to encode.
 
-An archive carries and names the part for decoding alone.
-Next door: `base` says which way of coding a model belongs to; `packed_arrays` has what most of these bytes are.
+An archive carries, and is named by, the part for decoding alone.
+Next door: `base` says which way of coding a model belongs to; `packed_arrays` makes most of these bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from dataclasses import astuple, dataclass, replace
 
 from narrows.archive.varints import from_varints, to_varints
 from narrows.errors import ArchiveError, ModelError
+
+DAMAGED = "a compact model that is damaged; make the model again"
+UNKNOWN = "a compact model of a kind that this narrows does not know; update narrows"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class CompactModel:
             if lengths.sum() != len(content) - at:
                 raise ArchiveError
         except ArchiveError:
-            raise ModelError("a compact model that is damaged; make the model again") from None
+            raise ModelError(DAMAGED) from None
         parts = []
         for length in lengths.tolist():
             parts.append(content[at : at + length])

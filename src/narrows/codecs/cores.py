@@ -1,4 +1,4 @@
-"""One core for each call, where several calls run side by side.
+"""One core per call where several calls run side by side.
 
 Next door: `archive.parallel` has the threads; `block` and `make` compute in them.
 """
@@ -14,24 +14,23 @@ from narrows.archive.parallel import in_pool
 
 
 class _Alone:
-    """How many threads compute on one core now, and how many cores PyTorch took before the first came."""
+    """How many threads compute on one core now, and how many cores PyTorch used before."""
 
     lock, inside, before = threading.Lock(), 0, 1
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """In a thread of a pool, PyTorch computes on one core meanwhile; elsewhere nothing changes.
+    """In a thread of a pool, let PyTorch compute on one core; elsewhere, or without PyTorch, change nothing.
 
-    PyTorch keeps the number for each thread, but new threads begin with what any thread said last, so it is put back
-    each time. Where PyTorch is not loaded, there is nothing to do.
+    PyTorch keeps the number for each thread, but new threads begin with the one set last, so it is restored.
     """
     torch = sys.modules.get("torch")
     if torch is None or not in_pool():
         yield
         return
     with _Alone.lock:
-        usual = torch.get_num_threads()  # asked each time: a thread takes up the number when it is first asked
+        usual = torch.get_num_threads()  # each time: a thread takes up the number when first asked
         if not _Alone.inside:
             _Alone.before = usual
         _Alone.inside += 1

@@ -1,7 +1,6 @@
-"""The decoder of a lossy compact model: the float network that makes samples of numbers that were coded exactly.
+"""The decoder of a lossy compact model: the float network that makes samples of exactly coded numbers.
 
-It runs in float32, so that samples made on another machine may differ by 1 in a last place; the numbers, whose digest
-a block has, never do.
+It runs in float32, so samples made on another machine may differ by 1 in the last place; the numbers never do.
 Next door: `levels` and `transform` code the numbers; `weights` has those of the network.
 """
 
@@ -19,6 +18,7 @@ from torch import nn
 from narrows.archive.entries import Shape
 from narrows.codecs import weights
 from narrows.codecs.base import FACTORIZED, LEVELS, TRANSFORM
+from narrows.codecs.compact_model import DAMAGED
 from narrows.data.batches import from_tensor
 from narrows.data.samples import Description
 from narrows.entropy.cumulative import Integers
@@ -41,13 +41,13 @@ def dials() -> torch.Tensor:
 
 
 def dial(quality: int, count: int) -> torch.Tensor:
-    """The dial of a quality for so many samples, `(N,)`."""
+    """The dial of a quality for `count` samples, `(N,)`."""
     return dials()[quality - 1].expand(count)
 
 
 @dataclass(frozen=True)
 class SampleDecoder:
-    """The decoder of a model, with what it takes to make samples in their own dtype and range."""
+    """The decoder of a model; makes samples in their own dtype and range."""
 
     network: nn.Module
     code: int
@@ -56,7 +56,7 @@ class SampleDecoder:
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor, size: Shape, quality: int) -> Array:
-        """Samples `(N, *size)` of what the network takes."""
+        """Samples `(N, *size)` from the network's inputs."""
         with plain_products(torch.device("cpu")):
             y = self.network(x, dial(quality, len(x)))
         y = y[..., : size[0], : size[1]] if y.ndim == 4 else y
@@ -71,7 +71,7 @@ def way_of(model: Lossy) -> int:
 
 
 def to_arrays(model: Lossy) -> list[Integers]:
-    """How many tensors the decoder has, what model it is as a JSON text, and the decoder's weights."""
+    """The number of the decoder's tensors, the model's specification as JSON, and the decoder's weights."""
     card = {"specification": model.specification.to_json(), "description": model.description.to_json()}
     text = json.dumps(card, separators=(",", ":"), sort_keys=True).encode()
     arrays = weights.to_arrays(model.decoder.cpu())
@@ -80,13 +80,17 @@ def to_arrays(model: Lossy) -> list[Integers]:
 
 def from_arrays(way: int, arrays: Iterator[Integers]) -> tuple[Lossy, SampleDecoder]:
     """The inverse, taking its arrays from an iterator: a model of this way without weights, and its decoder with
-    them. Raises `ModelError` where they are damaged."""
+    them. Raises `ModelError` if they are damaged."""
     try:
         (count,) = next(arrays).tolist()
         card = json.loads(next(arrays).astype(np.uint8).tobytes())
         specification = Specification(**card["specification"])
         description = Description.from_json(card["description"])
-        _check(specification, description)
+        sizes = (specification.code, specification.width, specification.memory, specification.fold)
+        if any(type(size) is not int for size in sizes) or math.prod(description.shape) > MOST_VALUES:
+            raise ValueError
+        if specification.purpose != "compress":
+            raise ValueError
         with torch.device("meta"):
             model = rebuild(description, specification)
         if not isinstance(model, Lossy) or way_of(model) != way or model.specification != specification:
@@ -98,13 +102,4 @@ def from_arrays(way: int, arrays: Iterator[Integers]) -> tuple[Lossy, SampleDeco
     except ModelError:
         raise
     except DAMAGE:
-        raise ModelError("a compact model that is damaged; make the model again") from None
-
-
-def _check(wanted: Specification, description: Description) -> None:
-    """Raise ValueError for what no model that codes at a quality has."""
-    sizes = (wanted.code, wanted.width, wanted.memory, wanted.fold)
-    if any(type(size) is not int for size in sizes):
-        raise ValueError
-    if wanted.purpose != "compress" or math.prod(description.shape) > MOST_VALUES:
-        raise ValueError
+        raise ModelError(DAMAGED) from None

@@ -1,6 +1,6 @@
-"""Codes of small samples to bytes and back, the fast way: which table a number has depends on the quality alone.
+"""Codes of small samples to bytes and back, fast: the table of a number depends on the quality alone.
 
-Nothing is predicted, so there is no network between the code and its bytes; that makes it fast, and the bytes more.
+Without a network between the code and its bytes, coding takes less time and more bytes.
 Next door: `latents` predicts; `transform` makes samples of codes.
 """
 
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.archive.entries import Shape
+from narrows.codecs.compact_model import UNKNOWN
 from narrows.codecs.latents import FRACTION, MOST_CHANNELS, OUT_BITS, RATIO_SHIFT, Shorts, deviations_are_wrong
+from narrows.codecs.packed_arrays import take
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.gaussians import SCALES, Gaussians
@@ -27,8 +29,8 @@ class Factorized:
     """A factorized density of codes of K numbers: each has its own tables, the same for every sample.
 
     For each quality: `steps` `(100,)` in 2**-20; `scales` `(100, K)`, 0 for numbers that are not coded, else 1 more
-    than a table of `gaussians`; `means` `(100, K)` in 2**-18 of each number's deviation. `inverses` `(K,)` are those
-    of the deviations in 2**-20.
+    than a scale of `gaussians`; `means` `(100, K)` in 2**-18 of each number's deviation. `inverses` `(K,)` of the
+    deviations are in 2**-20.
     """
 
     steps: Integers
@@ -49,15 +51,12 @@ class Factorized:
 
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers]) -> Factorized:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
-        try:
-            steps, inverses, scales, means = (next(arrays) for _ in range(4))
-            gaussians = Gaussians.from_arrays(arrays)
-        except (StopIteration, ValueError):
-            raise ModelError("a compact model that is damaged; make the model again") from None
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
+        steps, inverses, scales, means = take(arrays, 4)
+        gaussians = Gaussians(*take(arrays, 2))
         known = inverses.ndim == 1 and 1 <= len(inverses) <= MOST_CHANNELS and steps.shape == (QUALITIES,)
         if not known or scales.shape != means.shape or scales.shape != (QUALITIES, len(inverses)):
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         wrong = deviations_are_wrong(steps, inverses) or (np.abs(means) >= 1 << 40).any()
         if wrong or (scales < 0).any() or (scales > SCALES).any():
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
@@ -70,7 +69,7 @@ class Factorized:
     def walk(
         self, coder: Coder, codes: Doubles | None, shape: Shape, quality: int, reference: Shorts | None = None
     ) -> Integers:
-        """Code numbers `(N, 1, 1, K)` in the units of samples (None unless encoding); returns what became of them, in
+        """Code numbers `(N, 1, 1, K)` in the units of samples (None unless encoding); returns them as coded, in
         2**-18 of each number's deviation. It never has a `reference`."""
         count, scales, mean = shape[0], self.scales[quality - 1], self.means[quality - 1]
         on = np.flatnonzero(scales)

@@ -1,9 +1,8 @@
-"""Blocks that no model takes part in: what does not fit a model is never stored worse than by a general format.
+"""Ways without a model, so that nothing is stored worse than by a general format.
 
-Four ways: the bytes as they are, PNG, and LZMA2 over the byte planes of the values or of their differences. Each is
-tried and the shortest wins, so that a block costs at most a byte more than the best of them. Where an error is
-allowed, they store multiples of a step.
-Next door: `block` tries a model's way beside these; `png` and `planes` do the work.
+The bytes as they are, PNG, and LZMA2 over the byte planes of the values or of their differences. Where an error E is
+allowed, they store multiples of 2 E + 1.
+Next door: `block` tries a model's way as well; `png` and `planes` do the work.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from functools import partial
 
 import numpy as np
 
-from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import planes as byte_planes
@@ -40,14 +38,13 @@ class Fallback(Way):
 
     def encode(self, samples: Sequence[Array]) -> Coded:
         steps = to_steps(samples, self._error)
-        return Coded(self._encode(steps), digest_of(from_steps(steps, self._error)))
+        return Coded(self._encode(steps), from_steps(steps, self._error))
 
-    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> tuple[list[Array], bytes]:
-        samples = from_steps(self._decode(data, shapes, dtype), self._error)
-        return samples, digest_of(samples)
+    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> list[Array]:
+        return from_steps(self._decode(data, shapes, dtype), self._error)
 
-    def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
-        return self.decode(data, shapes, dtype)[1]
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+        return list(numbers)
 
 
 def raw(promise: Promise, model: CompactModel | None) -> Way:
@@ -62,29 +59,23 @@ def png(promise: Promise, model: CompactModel | None) -> Way:
     return Fallback(promise, file.encode, file.decode, file.fits)
 
 
-def planes(promise: Promise, model: CompactModel | None) -> Way:
-    """LZMA2 over byte planes."""
-    return _planes(promise, differences=False)
+def planes(promise: Promise, model: CompactModel | None, differences: bool = False) -> Way:
+    """LZMA2 over byte planes, of the values or of their differences."""
+    coders = (partial(coder, differences=differences) for coder in (byte_planes.encode, byte_planes.decode))
+    return Fallback(promise, *coders)
 
 
-def differences(promise: Promise, model: CompactModel | None) -> Way:
-    """LZMA2 over the byte planes of differences."""
-    return _planes(promise, differences=True)
-
-
-def _planes(promise: Promise, differences: bool) -> Way:
-    encode = partial(byte_planes.encode, differences=differences)
-    return Fallback(promise, encode, partial(byte_planes.decode, differences=differences))
+differences = partial(planes, differences=True)
 
 
 def _steppable(dtype: np.dtype[np.generic], error: int) -> bool:
-    """Whether values of a dtype are stored in steps: floats and 64 bits are not, nor where one step is the range."""
+    """Whether values of a dtype are stored in steps: not floats, 64 bits, or a range of no more than one step."""
     bits = 8 * dtype.itemsize - (dtype.kind == "i")
     return bool(error) and dtype.kind in "ui" and bits <= 32 and 2 * error + 1 < 1 << bits
 
 
 def to_steps(samples: Sequence[Array], error: int) -> Sequence[Array]:
-    """Values as numbers of steps of 2 E + 1; as they are where the dtype has no steps."""
+    """Values as numbers of steps of 2 E + 1; unchanged if the dtype has no steps."""
     dtype = samples[0].dtype
     if not _steppable(dtype, error):
         return samples
@@ -101,7 +92,7 @@ def from_steps(steps: Sequence[Array], error: int) -> list[Array]:
 
 
 def quick_size(samples: Sequence[Array]) -> int:
-    """Bytes that a general format takes when it is in a hurry."""
+    """Bytes that a general format takes at its fastest."""
     from narrows.codecs import png as file  # loads Pillow
 
     if file.fits([s.shape for s in samples], samples[0].dtype):
@@ -110,8 +101,8 @@ def quick_size(samples: Sequence[Array]) -> int:
 
 
 def news(samples: Sequence[Array]) -> int:
-    """Pixels, or values of vectors, that are neither as the one before nor as the one above: unless they repeat in a
-    pattern, no format stores them for nothing. Counting is far quicker than `quick_size`."""
+    """Pixels, or values of vectors, that equal neither the one before nor the one above: unless they repeat in a
+    pattern, they cost bytes in every format. Counting is far quicker than `quick_size`."""
     shape, found = samples[0].shape, 0
     pixel = shape[2] if len(shape) == 3 else 1
     alike = len(shape) == 1 or all(s.shape[1] == shape[1] for s in samples)

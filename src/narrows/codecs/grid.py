@@ -1,6 +1,6 @@
-"""The walk over the pixels of images from coarse to fine, shared by all ways that leave an image where it is.
+"""The walk over the pixels of images from coarse to fine, shared by all ways that code pixels directly.
 
-Encoder and decoder take one walk: values go in where they are known, and come out where they are coded.
+Encoder and decoder take the same walk; the encoder passes the values in, both get them back.
 Next door: `entropy.passes` has the order; `pixels` and `levels` code what the walk hands them.
 """
 
@@ -19,14 +19,13 @@ from narrows.io.arrays import Array
 
 Section = tuple[slice, slice]
 Bytes = npt.NDArray[np.uint8]
-# Codes the values of one step: its number, what is known `(N, h, w, K)`, the values `(N, M)` (None unless encoding),
-# and which places `(h, w, T)` are inside the image. Returns what became of the values, as integers `(N, M)`.
+# Codes the values of one step: its number, known planes `(N, h, w, K)`, the values `(N, M)` (None unless encoding),
+# and which places `(h, w, T)` are inside the image. Returns the values as coded, integers `(N, M)`.
 CodeStep = Callable[[int, Integers, Array | None, Mask], Integers]
 
 
-def sections(shape: Shape, side: int | None = None) -> list[Section]:
-    """The sections of an image `(H, W, C)` that are coded one by one, of `side` (else 512) pixels a side or less."""
-    side = GRID_SECTION if side is None else side
+def sections(shape: Shape, side: int) -> list[Section]:
+    """The sections of an image `(H, W, C)` that are coded one by one, of at most `side` pixels per side."""
     return [
         (slice(top, top + side), slice(left, left + side))
         for top in range(0, shape[0], side)
@@ -35,7 +34,7 @@ def sections(shape: Shape, side: int | None = None) -> list[Section]:
 
 
 def coded_together(shapes: Sequence[Shape]) -> Iterator[list[int]]:
-    """Runs of neighbours of one shape, as many as have at most `TOGETHER_VALUES` values together."""
+    """Runs of neighbours of one shape, of at most `TOGETHER_VALUES` values unless a single one has more."""
     part: list[int] = []
     for index, shape in enumerate(shapes):
         if part and (shape != shapes[part[0]] or (len(part) + 1) * math.prod(shape) > TOGETHER_VALUES):
@@ -50,9 +49,9 @@ def code_images(
     images: Sequence[Array] | None, shapes: Sequence[Shape], code: Callable[[Array | None, Shape], Integers]
 ) -> list[Bytes]:
     """Code images of these shapes (None unless encoding) in sections, those of one shape together: `code` takes a
-    stack `(N, h, w, C)`, or None, and its shape. Returns what became of their values, which lie in 0..255."""
+    stack `(N, h, w, C)`, or None, and its shape. Returns the values as coded, in 0..255."""
     results = [np.zeros(shape, np.uint8) for shape in shapes]
-    places = [(i, section) for i, shape in enumerate(shapes) for section in sections(shape)]
+    places = [(i, section) for i, shape in enumerate(shapes) for section in sections(shape, GRID_SECTION)]
     for part in coded_together([results[i][section].shape for i, section in places]):
         chosen = [places[number] for number in part]
         number, first = chosen[0]
@@ -80,15 +79,15 @@ def from_quads(planes: Integers, height: int, width: int) -> Integers:
 
 
 def steps_of(channels: int) -> list[tuple[int, int]]:
-    """For each step of a walk, in order, how many planes are known and how many are coded."""
+    """For each step of a walk, in order, the numbers of known and of coded planes."""
     passes = [(len(p.known), len(p.targets)) for p in grid_passes(channels)]
     return [(0, channels), *(HALVINGS * passes)]
 
 
 def walk(images: Array | None, shape: Shape, code: CodeStep) -> Integers:
-    """Code images `(N, H, W, C)` (None unless encoding) step by step; returns what became of their values.
+    """Code images `(N, H, W, C)` (None unless encoding) step by step; returns the values as coded.
 
-    First come the pixels at every 32nd row and column, then those between them, pass by pass.
+    The pixels at every 32nd row and column come first, then those between them, pass by pass.
     """
     result = np.zeros(shape, np.int64)
     corner = result[:, :: 1 << HALVINGS, :: 1 << HALVINGS]

@@ -1,8 +1,8 @@
 """Codes of transforms to bytes and back: the walk over `networks.prior` in integers.
 
-A number of the code is held as a whole number of 2**-18 of its channel's deviation. The networks predict its mean and
-how far it strays; what is coded is how many steps it is from the mean, with one table of a stored family. The mean,
-the table and the size of a step are computed from whole numbers alone.
+A number of the code is held in units of 2**-18 of its channel's deviation. The networks predict its mean and scale;
+what is coded is the number of steps from the mean, with a table of a stored family. The mean, the table and the step
+are computed from whole numbers alone.
 Next door: `transform` makes samples of codes; `entropy.passes` has the order of the walk.
 """
 
@@ -16,6 +16,8 @@ import numpy.typing as npt
 import torch
 
 from narrows.archive.entries import Shape
+from narrows.codecs.compact_model import UNKNOWN
+from narrows.codecs.packed_arrays import take
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.gaussians import LEAST_SCALE, OCTAVE, SCALES, Gaussians
@@ -26,21 +28,20 @@ from narrows.errors import ModelError
 Shorts = npt.NDArray[np.int16]
 # All of these are part of the format.
 VALUE_BITS = 7  # of a deviation, as the networks see it
-OUT_BITS = 10  # of a deviation, or of a factor of 2, as they say it
-FRACTION = 8  # bits that a number of the code has beyond those
+OUT_BITS = 10  # of a deviation, or of a factor of 2, in their outputs
+FRACTION = 8  # further bits of a number of the code
 RATIO_SHIFT = 22  # 2**20 over the deviation times 2**20 of the step to 2**18 of a deviation
 MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
 
 
 @dataclass(frozen=True)
 class IntegerPrior:
-    """`networks.prior.Prior` in integers: the density of codes of `channels` numbers (a block of an image, or a
-    vector).
+    """`networks.prior.Prior` in integers: the density of codes of `channels` numbers per block of an image, or per
+    vector.
 
-    `edges` say where its groups of channels begin and end. For each quality, `(100,)`: `dials` for the networks,
-    `steps` in 2**-20, `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the
-    deviation in 2**-20, and `widths`, its logarithm; `gaussians` are the tables. A density that `refers` is
-    conditioned on the code of a reference, see `references`.
+    Groups of channels lie between `edges`. For each quality, `(100,)`: `dials` for the networks, `steps` in 2**-20,
+    `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the deviation in 2**-20,
+    and `widths`, its logarithm. A density that `refers` is conditioned on the code of a reference (see `references`).
     """
 
     spatial: bool
@@ -56,52 +57,38 @@ class IntegerPrior:
 
     @property
     def channels(self) -> int:
-        """Numbers of the code at one place."""
+        """Numbers K of the code at one place."""
         return len(self.inverses)
 
     def to_arrays(self) -> list[Integers]:
         """All of it, as arrays of integers."""
-        head = [
-            np.array([int(self.spatial)]),
-            self.edges,
-            self.dials,
-            self.steps,
-            self.logs,
-            self.inverses,
-            self.widths,
-        ]
+        head = [np.array([int(self.spatial)]), self.edges, self.dials, self.steps, self.logs, self.inverses]
         parts = [array for network in self.networks for array in to_arrays(network)]
-        return [*head, *self.gaussians.to_arrays(), *parts]
+        return [*head, self.widths, *self.gaussians.to_arrays(), *parts]
 
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False) -> IntegerPrior:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
-        try:
-            (spatial,) = next(arrays).tolist()
-            edges, dials, steps, logs, inverses, widths = (next(arrays) for _ in range(6))
-            gaussians = Gaussians.from_arrays(arrays)
-        except (StopIteration, TypeError, ValueError):
-            raise ModelError("a compact model that is damaged; make the model again") from None
-        known = spatial in (0, 1) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
+        flag, *numbers = take(arrays, 7)
+        edges, dials, steps, logs, inverses, widths = numbers
+        gaussians, spatial = Gaussians(*take(arrays, 2)), flag.tolist() == [1]
+        known = flag.tolist() in ([0], [1]) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
         known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
         known = known and (edges[0], edges[-1]) == (0, len(inverses))
         if not known:
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         if wrong or deviations_are_wrong(steps, inverses):
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        walk = code_passes(edges.tolist(), bool(spatial))
+        walk = code_passes(edges.tolist(), spatial)
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
-            network = networks[p.number]
-            ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
-            wrong |= ends != (1 + spatial + p.seen + refers * p.referred, 2 * (p.last - p.first))
-            wrong |= (network.bits_in, network.bits_out) != (VALUE_BITS, OUT_BITS)
+            inputs = 1 + spatial + p.seen + refers * p.referred
+            wrong |= networks[p.number].ends != (inputs, 2 * (p.last - p.first), VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        numbers = (edges, dials, steps, logs, inverses, widths)
-        return cls(bool(spatial), *numbers, gaussians, networks, refers)
+        return cls(spatial, *numbers, gaussians, networks, refers)
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
@@ -113,16 +100,15 @@ class IntegerPrior:
         return code * (2.0**20 / self.inverses * 2.0 ** -(OUT_BITS + FRACTION))
 
     def seen(self, known: Integers) -> Integers:
-        """Walked codes as networks see them, in 2**-7 of a deviation, cut to 4 of them."""
-        shift = OUT_BITS + FRACTION - VALUE_BITS
-        limit = REACH << VALUE_BITS
+        """Walked codes as networks see them, in 2**-7 of a deviation, clipped to 4 deviations."""
+        shift, limit = OUT_BITS + FRACTION - VALUE_BITS, REACH << VALUE_BITS
         cut: Integers = np.clip(known + (1 << shift - 1) >> shift, -limit, limit)
         return cut
 
     def walk(
         self, coder: Coder, codes: Doubles | None, shape: Shape, quality: int, reference: Shorts | None = None
     ) -> Integers:
-        """Code numbers `(N, h, w, K)` in the units of samples (None unless encoding); returns what became of them, in
+        """Code numbers `(N, h, w, K)` in the units of samples (None unless encoding); returns them as coded, in
         2**-18 of each channel's deviation. `reference` are other codes of that shape, as networks see them."""
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
@@ -147,7 +133,7 @@ class IntegerPrior:
         return known
 
     def _predict(self, p: CodePass, plane: Integers, quality: int, reference: Shorts | None) -> Integers:
-        """What the network of a pass says, `(N, h, w, 2 n)`."""
+        """The output of a pass's network, means and scales, `(N, h, w, 2 n)`."""
         heads = [int(self.dials[quality - 1])]
         if self.spatial:
             heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // CODE_HALVINGS)
@@ -162,6 +148,6 @@ class IntegerPrior:
 
 
 def deviations_are_wrong(steps: Integers, inverses: Integers) -> bool:
-    """Whether steps or inverses of deviations are outside what a reader takes."""
+    """Whether steps or inverses of deviations are outside their limits."""
     wrong = (steps < 1).any() or (steps >= 1 << 30).any() or (inverses < 1).any() or (inverses > 1 << 36).any()
     return bool(wrong) or int(steps.max()) * int(inverses.max()) >= 1 << 52

@@ -1,7 +1,6 @@
-"""Images rounded to a few levels each value, at a quality: the walk over `networks.levels` in integers.
+"""Images at a quality, each value rounded to one of a few levels: the walk over `networks.levels` in integers.
 
-The encoder chooses each level as the walk comes to it, by its bits and its error; what it chose is all that the
-decoder needs to know.
+The encoder chooses each level during the walk, by its bits and its error.
 Next door: `grid` has the walk, `calibrate` makes the density, `decoder` makes samples of levels.
 """
 
@@ -13,16 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import decoder, grid
-from narrows.codecs.base import LEVELS, Coded, Way
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.base import LEVELS, LearnedWay
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.decoder import SampleDecoder
-from narrows.codecs.packed_arrays import unpack_arrays
+from narrows.codecs.packed_arrays import take, unpack_arrays
 from narrows.data.batches import to_tensor
-from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, Doubles, Integers, from_logits
 from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
 from narrows.entropy.passes import MOST_LEVELS, QUALITIES, Mask
@@ -36,9 +34,8 @@ VALUE_BITS = 10  # part of the format: a value of 1024 is 1.0 for the networks
 class IntegerLevels:
     """`networks.levels.Levels` in integers, for images of `channels` channels.
 
-    `counts` and `places` `(100,)` say for each quality how many levels there are and where its dial stands;
-    `worth` `(100,)` what a squared error of 1 is worth there in 1/256 bits, which the encoder alone uses.
-    `networks` come in the order of coding, the first of which sees the dial alone.
+    For each quality, `(100,)`: `counts` of levels, `places` of the dial, and the `worth` of a squared error of 1 in
+    1/256 bits, which only the encoder uses. `networks` come in the order of coding; the first sees the dial alone.
     """
 
     channels: int
@@ -54,22 +51,17 @@ class IntegerLevels:
 
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers]) -> IntegerLevels:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` for arrays of anything else."""
-        try:
-            (channels,) = next(arrays).tolist()
-            counts, places, worth = [next(arrays) for _ in range(3)]
-        except (StopIteration, TypeError, ValueError):
-            raise ModelError("a compact model that is damaged; make the model again") from None
-        if not 1 <= channels <= 4 or any(a.shape != (QUALITIES,) for a in (counts, places, worth)):
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
+        head, *numbers = take(arrays, 4)
+        if head.shape != (1,) or not 1 <= head[0] <= 4 or any(a.shape != (QUALITIES,) for a in numbers):
+            raise ModelError(UNKNOWN)
+        channels, (counts, places, worth) = int(head[0]), numbers
         wrong = (counts < 2).any() or (counts > MOST_LEVELS).any()
         wrong = wrong or (places < 0).any() or (places >> VALUE_BITS + 1).any()
         steps = grid.steps_of(channels)
         networks = tuple([from_arrays(arrays) for _ in steps])
         for network, (known, targets) in zip(networks, steps, strict=True):
-            ends = network.layers[0].weight.shape[1], len(network.layers[-1].weight)
-            wrong |= ends != (1 + known, MOST_LEVELS * targets) or network.bits_in != VALUE_BITS
-            wrong |= network.bits_out != LOGIT_BITS
+            wrong |= network.ends != (1 + known, MOST_LEVELS * targets, VALUE_BITS, LOGIT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
         return cls(channels, counts, places, worth, networks)
@@ -90,7 +82,7 @@ class IntegerLevels:
         return grid.walk(images, shape, code)
 
     def _choice(self, targets: Doubles, parts: Integers, quality: int) -> Integers:
-        """The level of each target `(M,)` that costs least, bits and error together."""
+        """For each target `(M,)` the level with the least cost in bits and error."""
         count = parts.shape[-1]
         wrong = (targets[:, None] - np.arange(count) / (count - 1)) ** 2
         cost = wrong * (int(self.worth[quality - 1]) / 256) - np.log2(parts)
@@ -98,12 +90,11 @@ class IntegerLevels:
         return chosen
 
 
-class LevelsWay(Way):
-    """Images of the model's dtype and channels, of any size, at a quality. It encodes with the compact model
-    alone."""
+class LevelsWay(LearnedWay):
+    """Images of the model's dtype and channels, of any size, at a quality."""
 
     def __init__(self, make: SampleDecoder, levels: IntegerLevels, quality: int) -> None:
-        """Raises `ModelError` where the parts do not fit together."""
+        """Raises `ModelError` if the parts do not fit together."""
         if levels.channels != make.description.channels:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
         self.make, self.levels, self.quality = make, levels, quality
@@ -112,31 +103,16 @@ class LevelsWay(Way):
         own = self.make.description
         return dtype == np.dtype(own.dtype) and all(len(s) == 3 and s[2] == own.channels for s in shapes)
 
-    def encode(self, samples: Sequence[Array]) -> Coded:
-        coder = RangeEncoder()
-        levels = self._code(coder, samples, [s.shape for s in samples])
-        return Coded(coder.finish(), digest_of(levels))
-
-    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> tuple[list[Array], bytes]:
-        levels = self._levels(data, shapes)
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
         most = np.float32(self.levels.counts[self.quality - 1] - 1)
         samples: list[Array] = []
         for part in grid.coded_together(shapes):
-            stack = np.stack([levels[i] for i in part]).astype(np.float32) / most
+            stack = np.stack([numbers[i] for i in part]).astype(np.float32) / most
             x = torch.from_numpy(stack).permute(0, 3, 1, 2).contiguous()
             samples += list(self.make(x, stack.shape[1:], self.quality))
-        return samples, digest_of(levels)
+        return samples
 
-    def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
-        return digest_of(self._levels(data, shapes))
-
-    def _levels(self, data: bytes, shapes: Sequence[Shape]) -> list[grid.Bytes]:
-        coder = RangeDecoder(data)
-        levels = self._code(coder, None, shapes)
-        coder.finish()
-        return levels
-
-    def _code(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> list[grid.Bytes]:
+    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
         def code(stack: Array | None, shape: Shape) -> Integers:
             images = None
             if stack is not None:

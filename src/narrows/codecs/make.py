@@ -1,4 +1,4 @@
-"""From a trained model to its compact one, once, when training has ended: other machines might round otherwise.
+"""From a trained model to its compact one: once, when training has ended, since other machines may round differently.
 
 Next door: `calibrate` makes the densities, `weights` the networks; `tasks.train.fit` calls it.
 """
@@ -29,13 +29,13 @@ from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.levels import Levels
 from narrows.networks.prior import REFERENCE_DIAL
 
-VECTORS = 2048  # that decide the ranges of integer networks
-RANGE_SAMPLES, RANGE_CROP = 512, 128  # that decide those of exact pixels
-RANGE_VALUES = 1 << 22  # of all of them
+# Samples that decide the ranges of integer networks.
+VECTORS = 2048
+RANGE_SAMPLES, RANGE_CROP, RANGE_VALUES = 512, 128, 1 << 22  # images for exact pixels, their crops, values in all
 
 
 def make_compact(model: Compressing, samples: Samples) -> None:
-    """Make the compact model of a trained one, with what encoding needs, and keep it with the model; a few of the
+    """Make the compact model of a trained one, for encoding and decoding, and keep it in the model; some of the
     samples that it was trained on decide ranges."""
     if isinstance(model, Density):
         model.keep_packed("exact", compact_density(model, samples))
@@ -59,23 +59,23 @@ def compact_lossy(model: Lossy, samples: Samples) -> bytes:
     encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if prior.flat:
-        arrays = factorized(prior, coded, len(x)).to_arrays()
-        return CompactModel(way, pack_arrays([*head, *arrays]), encoding=encoding).to_bytes()
+        arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
     likes, reference = companions(model, samples), None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
         reference = prior.as_reference(_coded(encoder, like, torch.full((len(like),), REFERENCE_DIAL)))
     integers = integer_prior(prior, coded, len(x), reference)
-    arrays = [*head, *integers.to_arrays()]
-    if likes is None:
-        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
-    payloads, thumbnails = _references(model, samples, integers)
-    arrays.append(np.array([len(p) for p in payloads]))
-    return CompactModel(way, pack_arrays(arrays), b"".join(payloads), encoding, thumbnails.tobytes()).to_bytes()
+    arrays, references, thumbnails = [*head, *integers.to_arrays()], b"", b""
+    if likes is not None:
+        payloads, found = _references(model, samples, integers)
+        arrays.append(np.array([len(p) for p in payloads]))
+        references, thumbnails = b"".join(payloads), found.tobytes()
+    return CompactModel(way, pack_arrays(arrays), references, encoding, thumbnails).to_bytes()
 
 
 def _references(model: Lossy, samples: Samples, prior: IntegerPrior) -> tuple[list[bytes], npt.NDArray[np.int8]]:
-    """The bytes of every sample that the model keeps, and thumbnails to find them by, `(M, D)`."""
+    """The bytes of every sample that the model keeps, and their thumbnails `(M, D)`."""
 
     def one(i: int) -> tuple[bytes, Floats]:
         image = np.asarray(samples.values[i : i + 1])
@@ -99,12 +99,12 @@ def _images(samples: Samples) -> torch.Tensor:
 
 
 def _few(model: Lossy, samples: Samples, count: int, side: int, others: Indices | None = None) -> torch.Tensor:
-    """Some of the samples in 0..1: vectors, or `count` images, or sections of them of at most `side` pixels a side;
-    or in the place of each image of the set the one that `others` names."""
-    if not model.grid.step:
-        chosen = np.linspace(0, len(samples) - 1, min(VECTORS, len(samples))).astype(np.int64)
-        return to_tensor(np.asarray(samples.values[chosen]), model.description)
+    """Some of the samples in 0..1: vectors, or `count` images or sections of at most `side` pixels per side; with
+    `others`, in place of each image the one that `others` names."""
+    count = count if model.grid.step else VECTORS
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
+    if not model.grid.step:
+        return to_tensor(np.asarray(samples.values[chosen]), model.description)
     chosen = chosen if others is None else others[chosen]
     crops = [np.asarray(samples.values[int(i)]) for i in chosen]
     high, wide = (min(side, max(16, min(crop.shape[axis] for crop in crops))) for axis in (0, 1))

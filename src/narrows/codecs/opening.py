@@ -1,4 +1,4 @@
-"""Opening any archive with narrows' own codecs, and finding the model that it needs.
+"""Opening archives with narrows' own codecs, and finding the models that they need.
 
 Next door: `block` is the codec; `archive` knows neither codecs nor models.
 """
@@ -23,9 +23,9 @@ Model = Union["AnyModel", str, "os.PathLike[str]", bytes]
 
 
 def compact_models(model: Model) -> dict[str, bytes]:
-    """The compact models that a model has, by what they keep: "exact" or "lossy"; of compact bytes, these under both.
+    """The compact models that a model has, by promise: "exact" or "lossy"; compact bytes may be for either.
 
-    Raises `ModelError` for a file that is no model.
+    Raises `ModelError` for a file that is not a model.
     """
     if isinstance(model, bytes):
         return {"exact": model, "lossy": model}
@@ -39,7 +39,7 @@ def compact_models(model: Model) -> dict[str, bytes]:
 
 
 def find_given(given: Model | tuple[bytes, ...], wanted: bytes) -> bytes | None:
-    """Among the compact models of a file, or those given, the one that has this hash."""
+    """Among the compact models given, or those of a model, the one with this hash."""
     models = given if isinstance(given, tuple) else compact_models(given).values()
     for_decoding = (CompactModel.from_bytes(model).for_decoding().to_bytes() for model in models)
     return next((model for model in for_decoding if model_hash(model) == wanted), None)
@@ -49,11 +49,11 @@ def open_archive(file: Given, model: Model | None = None, threads: int | None = 
     """Open an archive, a path or a binary file, for reading.
 
     `model` is for archives that do not carry theirs: a model, its path or its compact bytes. Blocks are decoded on
-    `threads` threads, else on all cores. PyTorch is loaded when the first block that needs a model is read. Raises
-    `ArchiveError` for what is no archive, damaged or newer; a model that is missing is noticed with the first block.
+    `threads` threads, by default one per core. PyTorch is loaded for the first block that needs a model. Raises
+    `ArchiveError` for files that are not archives, damaged or newer, and at the first block if its model is missing.
     """
     if model is None:
         return Archive(file, BlockCodec, None, threads)
-    # A file is read when an archive needs its model.
+    # A file is read only if the archive needs it.
     given = model if isinstance(model, (str, os.PathLike)) else tuple(compact_models(model).values())
     return Archive(file, BlockCodec, partial(find_given, given), threads)

@@ -1,20 +1,22 @@
 """Arrays of whole numbers in few bytes: how the weights of networks travel with an archive.
 
-A number is its length in bits, coded with a table of its array, and then those bits themselves.
-Next door: `compact_model` puts such bytes together; `archive.varints` has the numbers.
+A number is its length in bits, coded with a table of its array, and then those bits.
+Next door: `compact_model` puts such bytes together; `archive.varints` has the lengths.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from narrows.archive.varints import from_varints, to_varints
+from narrows.codecs.compact_model import DAMAGED
 from narrows.entropy.coder import RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import CumulativeTables, Integers, from_weights
-from narrows.errors import ArchiveError
+from narrows.errors import ArchiveError, ModelError
 
 # Part of the format.
 MOST_BITS = 48  # of a number, its sign aside
@@ -22,19 +24,28 @@ MOST_SIDES = 8
 LIMIT = 1 << 28  # numbers in all arrays: a gibibyte of float32
 
 
+def take(arrays: Iterator[Integers], count: int) -> list[Integers]:
+    """The next arrays of a compact model; raises `ModelError` if there are fewer."""
+    taken = list(islice(arrays, count))
+    if len(taken) < count:
+        raise ModelError(DAMAGED)
+    return taken
+
+
 def pack_arrays(arrays: Sequence[Integers]) -> bytes:
     """Arrays of integers below 2**48 in size, of any shapes, as bytes. Raises ValueError for larger ones."""
+    sizes = [a.size for a in arrays]
     flat = np.concatenate([np.empty(0, np.int64), *(np.asarray(a, np.int64).reshape(-1) for a in arrays)])
     lengths = _bit_lengths(flat)
     if lengths.max(initial=0) > MOST_BITS:
         raise ValueError(f"a number of more than {MOST_BITS} bits")
     weights = []
-    for part in _cut(lengths, np.array([a.size for a in arrays], np.int64)):
+    for part in _cut(lengths, np.array(sizes, np.int64)):
         counts = np.bincount(part, minlength=1)
-        # Eight bits a weight are enough: finer ones would cost more than they save.
+        # Eight bits per weight: finer ones cost more than they save.
         weights.append(np.maximum(counts * 255 // max(1, int(counts.max())), counts > 0))
     encoder = RangeEncoder()
-    encoder.by_table(lengths, _owners([a.size for a in arrays]), _tables(weights))
+    encoder.by_table(lengths, _owners(sizes), _tables(weights))
     coded = encoder.finish()
     sides = [side for a in arrays for side in a.shape]
     head = [len(arrays), *(a.ndim for a in arrays), *sides, *map(len, weights), *(w for row in weights for w in row)]
@@ -42,7 +53,7 @@ def pack_arrays(arrays: Sequence[Integers]) -> bytes:
 
 
 def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
-    """The inverse of `pack_arrays`. Raises `ArchiveError` for other bytes, or more than `limit` numbers in all."""
+    """The inverse; raises `ArchiveError` for other bytes, or more than `limit` numbers in all."""
     (count,), at = from_varints(data, 0, 1)
     ranks, at = from_varints(data, at, int(count))
     if (ranks > MOST_SIDES).any():
@@ -50,7 +61,7 @@ def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
     sides, at = from_varints(data, at, int(ranks.sum()))
     shapes = [tuple(part.tolist()) for part in _cut(sides, ranks)]
     sizes = [math.prod(shape) for shape in shapes]
-    # Sides of 0 do not excuse others that no array can have.
+    # Next to a side of 0, too, no other may be larger than an array can have.
     if sum(sizes) > limit or any(math.prod(max(1, side) for side in shape) > limit for shape in shapes):
         raise ArchiveError(f"a packed model is damaged: {sum(sizes)} numbers, at most {limit} are allowed")
     widths, at = from_varints(data, at, int(count))
@@ -83,7 +94,7 @@ def _owners(sizes: Sequence[int]) -> Integers:
 
 
 def _tables(weights: Sequence[Integers]) -> CumulativeTables:
-    """A table of lengths for each array; the escape has next to nothing, for it never comes."""
+    """A table of lengths for each array; the escape, which never comes, has one part."""
     padded = [np.append(w if w.any() else w + 1, 0) for w in weights]
     return CumulativeTables(tuple(from_weights(p) for p in padded), (0,) * len(padded))
 
@@ -98,12 +109,11 @@ def _bit_lengths(flat: Integers) -> Integers:
 
 
 def _mantissas(flat: Integers, lengths: Integers) -> bytes:
-    """The bits below the highest of each number and its sign, lowest first; number after number."""
-    # A number of b bits has b of these: b - 1 below its highest, and the sign in place of that.
-    value = np.abs(flat) & ~(np.int64(1) << np.maximum(lengths - 1, 0)) | (
-        (flat < 0).astype(np.int64) << np.maximum(lengths - 1, 0)
-    )
-    owner, place = _places(lengths)
+    """The bits of each number, lowest first, with its sign in place of the highest, which is always 1."""
+    top = np.maximum(lengths - 1, 0)
+    value = np.abs(flat) & ~(np.int64(1) << top) | (flat < 0).astype(np.int64) << top
+    owner = np.repeat(np.arange(len(lengths)), lengths)  # of each bit, and its place there
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.packbits((value[owner] >> place & 1).astype(np.uint8), bitorder="little").tobytes()
 
 
@@ -117,12 +127,6 @@ def _from_mantissas(data: bytes, lengths: Integers) -> Integers:
     for place in range(int(lengths.max(initial=0))):
         has = np.flatnonzero(lengths > place)
         found, top = bits[starts[has] + place].astype(np.int64), lengths[has] == place + 1
-        size[has] |= np.where(top, 1, found) << place  # the highest is always there
-        negative[has[top]] = found[top] > 0  # and its place has the sign
+        size[has] |= np.where(top, 1, found) << place
+        negative[has[top]] = found[top] > 0
     return np.where(negative, -size, size)
-
-
-def _places(lengths: Integers) -> tuple[Integers, Integers]:
-    """For each bit: the number it belongs to, and its place in it."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

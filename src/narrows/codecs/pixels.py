@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
-from narrows.codecs.base import Coded, Way
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.base import LearnedWay
+from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.packed_arrays import unpack_arrays
-from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, PRECISION, CumulativeTables, Integers, from_logits, from_weights
 from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
 from narrows.entropy.passes import DIGITS, Mask
@@ -31,7 +30,7 @@ VALUE_BITS = 8  # a value of 256 is 1.0 for the networks
 
 @dataclass(frozen=True)
 class IntegerStep:
-    """The networks of one pass (see `networks.pixels.Step`) in integers."""
+    """`networks.pixels.Step`, the networks of one pass, in integers."""
 
     features: IntegerNetwork
     high: IntegerNetwork
@@ -41,14 +40,14 @@ class IntegerStep:
 @dataclass(frozen=True)
 class IntegerPixels:
     """`networks.pixels.Pixels` in integers. `base` `(C, 256)` has the weights of each channel's table for the pixels
-    outside all passes; `steps` the networks of each pass, in the order of coding."""
+    outside all passes; `steps` are in the order of coding."""
 
     base: Integers
     steps: tuple[IntegerStep, ...]
 
     @property
     def channels(self) -> int:
-        """Of the images."""
+        """Channels of the images."""
         return len(self.base)
 
     def to_arrays(self) -> list[Integers]:
@@ -62,20 +61,25 @@ class IntegerPixels:
         arrays = iter(unpack_arrays(data))
         base = next(arrays, np.empty(0, np.int64))
         if base.ndim != 2 or not 1 <= len(base) <= 4 or base.shape[1] != VALUES:
-            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+            raise ModelError(UNKNOWN)
         steps = []
         for known, targets in grid.steps_of(len(base))[1:]:
-            steps.append(IntegerStep(*(from_arrays(arrays) for _ in range(3))))
-            _check(steps[-1], known, targets)
+            step = IntegerStep(*(from_arrays(arrays) for _ in range(3)))
+            width, bits, out = step.high.ends[0], step.high.bits_in, DIGITS * targets
+            fits = step.features.ends == (known, width, VALUE_BITS, bits)
+            fits &= step.high.ends == (width, out, bits, LOGIT_BITS)
+            if not fits or step.low.ends != (width + out, out, bits, LOGIT_BITS):
+                raise ModelError("a compact model whose networks do not fit together; make the model again")
+            steps.append(step)
         if next(arrays, None) is not None:
             raise ModelError("a compact model with more in it than it should have; make the model again")
         if (base < 0).any() or not 0 < base.sum(axis=1).min() <= base.sum(axis=1).max() < 1 << 38:
-            raise ModelError("a compact model whose tables are no tables; make the model again")
+            raise ModelError("a compact model whose tables are invalid; make the model again")
         return cls(base, tuple(steps))
 
     @property
     def tables(self) -> CumulativeTables:
-        """The tables of the pixels outside all passes, one for each channel."""
+        """The tables of the pixels outside all passes, one per channel."""
         return CumulativeTables(tuple(from_weights(np.append(row, 0)) for row in self.base), (0,) * self.channels)
 
     def walk(self, coder: Coder, images: Integers | None, shape: Shape, error: int = 0) -> Integers:
@@ -98,7 +102,7 @@ class IntegerPixels:
 def _values(
     coder: Coder, step: IntegerStep, known: Integers, values: Integers | None, inside: Mask, error: int
 ) -> Integers:
-    """Code the values `(N, M)` of one pass, both digits."""
+    """Code both digits of the values `(N, M)` of one pass."""
     features = step.features(torch.from_numpy(known))
     planes = np.zeros((len(known), *inside.shape), np.int64)
 
@@ -115,8 +119,8 @@ def _values(
 def _within_error(
     coder: Coder, step: IntegerStep, known: Integers, values: Integers | None, inside: Mask, error: int
 ) -> Integers:
-    """The same for values that stand for all within `error` of them: their parts are summed. All first digits
-    have to be tried; those of the other targets are not known then and are left unmarked."""
+    """The same for values that stand for all within `error` of them, whose parts are summed. All first digits have to
+    be tried; those of the other targets, not known then, are left unmarked."""
     features = step.features(torch.from_numpy(known))
     firsts = _parts(step.high, features, inside)  # (N M, 16)
     joint = np.empty((len(firsts), DIGITS, DIGITS), np.int64)
@@ -134,7 +138,7 @@ def _within_error(
     starts = np.maximum(edges - error, 0)
     sums = np.add.reduceat(joint.reshape(len(joint), VALUES), starts, axis=1)
     symbols = None if values is None else ((values + error) // (2 * error + 1)).reshape(-1)
-    # With one value left there is nothing to say.
+    # A single value takes no bits.
     found = coder.by_parts(symbols, from_weights(sums)) if len(edges) > 1 else np.zeros(len(sums), np.int64)
     stepped: Integers = np.minimum(found * (2 * error + 1), VALUES - 1).reshape(len(known), -1)
     return stepped
@@ -147,23 +151,12 @@ def _parts(network: IntegerNetwork, x: torch.Tensor, inside: Mask) -> Integers:
 
 
 def _with_marks(step: IntegerStep, features: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """Features `(N, h, w, F)` and digits `(N, h, w, T)`, these one-hot: what `low` sees."""
+    """The inputs of `low`: features `(N, h, w, F)` and digits `(N, h, w, T)`, these one-hot."""
     marks = (digits[..., None] == torch.arange(DIGITS)).flatten(3)
     return torch.cat([features, marks * float(1 << step.features.bits_out)], dim=3)
 
 
-def _check(step: IntegerStep, known: int, targets: int) -> None:
-    """Raise `ModelError` unless the networks fit together and to the pass."""
-    out = DIGITS * targets
-    width = len(step.features.layers[-1].weight)
-    ends = [(n.layers[0].weight.shape[1], len(n.layers[-1].weight)) for n in (step.features, step.high, step.low)]
-    if ends != [(known, width), (width, out), (width + out, out)] or step.features.bits_in != VALUE_BITS:
-        raise ModelError("a compact model whose networks do not fit together; make the model again")
-    if any(n.bits_in != step.features.bits_out or n.bits_out != LOGIT_BITS for n in (step.high, step.low)):
-        raise ModelError("a compact model whose networks differ in scale; make the model again")
-
-
-class PixelsWay(Way):
+class PixelsWay(LearnedWay):
     """Images of 8 bits and as many channels as the model's, of any size; each value comes back within an error."""
 
     def __init__(self, pixels: IntegerPixels, error: int) -> None:
@@ -172,28 +165,18 @@ class PixelsWay(Way):
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         return dtype == np.uint8 and all(len(s) == 3 and s[2] == self.pixels.channels for s in shapes)
 
-    def encode(self, samples: Sequence[Array]) -> Coded:
-        coder, step = RangeEncoder(), 2 * self.error + 1
-        if self.error:
-            steps = [(s.astype(np.int32) + self.error) // step * step for s in samples]
-            samples = [np.minimum(s, VALUES - 1).astype(np.uint8) for s in steps]
-        self._code(coder, samples, [s.shape for s in samples])
-        return Coded(coder.finish(), digest_of(samples))
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+        return list(numbers)
 
-    def decode(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> tuple[list[Array], bytes]:
-        coder = RangeDecoder(data)
-        samples = self._code(coder, None, shapes)
-        coder.finish()
-        return list(samples), digest_of(samples)
+    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
+        step = 2 * self.error + 1
 
-    def digest(self, data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bytes:
-        return self.decode(data, shapes, dtype)[1]
-
-    def _code(self, coder: Coder, images: Sequence[Array] | None, shapes: Sequence[Shape]) -> list[grid.Bytes]:
         def code(stack: Array | None, shape: Shape) -> Integers:
-            return self.pixels.walk(coder, None if stack is None else stack.astype(np.int64), shape, self.error)
+            if stack is not None:
+                stack = np.minimum((stack.astype(np.int64) + self.error) // step * step, VALUES - 1)
+            return self.pixels.walk(coder, stack, shape, self.error)
 
-        return grid.code_images(images, shapes, code)
+        return grid.code_images(samples, shapes, code)
 
 
 def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:

@@ -32,21 +32,21 @@ def parted(flat: Array, shapes: Sequence[Shape]) -> list[Array]:
 
 
 def decode_raw(data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> list[Array]:
-    """Samples of the bytes of `joined`; raises `ArchiveError` where there are more or fewer."""
+    """The samples whose `joined` bytes these are; raises `ArchiveError` if there are more or fewer."""
     _check(len(data), shapes, dtype)
     return parted(np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype), shapes)
 
 
 def encode(samples: Sequence[Array], differences: bool) -> bytes:
-    """All lowest bytes of the values, then all second bytes, ..., in LZMA2; of each value minus the one before it
-    with `differences`."""
+    """All lowest bytes of the values, then all second bytes, ..., in LZMA2; with `differences`, those of each value
+    minus the one before it."""
     flat = joined(samples)
     bits = flat.view(f"<u{flat.itemsize}")
     if differences:
         bits = np.diff(bits, prepend=bits.dtype.type(0))
     planes = bits.view(np.uint8).reshape(len(bits), flat.itemsize).T
     data = np.ascontiguousarray(planes).tobytes()
-    # No larger than the data, which saves most of the time for small blocks; readers need not know.
+    # No larger than the data, which saves most of the time for small blocks.
     size = min(DICTIONARY, max(1 << 12, 1 << (len(data) - 1).bit_length()))
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": size}]
     return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
@@ -56,12 +56,10 @@ def decode(data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], di
     """The inverse; raises `ArchiveError` for bytes that do not give these shapes."""
     wanted = sum(math.prod(shape) for shape in shapes) * dtype.itemsize
     try:
-        unpacker = lzma.LZMADecompressor(
-            lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY}]
-        )
-        data = unpacker.decompress(data, wanted + 1) if data else b""
+        filters = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY}]
+        data = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters).decompress(data, wanted + 1) if data else b""
     except lzma.LZMAError:
-        raise ArchiveError("a damaged block: its bytes are no LZMA2") from None
+        raise ArchiveError("a damaged block: its bytes are not valid LZMA2") from None
     _check(len(data), shapes, dtype)
     bits = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1).T.copy().view(f"<u{dtype.itemsize}")[:, 0]
     if differences:

@@ -1,6 +1,6 @@
-"""Images as one PNG, one under the other: what is best for flat drawings without a model.
+"""Images as one PNG, one below the other: best for flat drawings without a model.
 
-Next door: `fallback` tries it beside the other ways that need no model.
+Next door: `fallback` tries it beside the other ways without a model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from narrows.archive.entries import Shape
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-SIDE = 1 << 16  # part of the format: so that no reader meets a picture too high for it
+SIDE = 1 << 16  # part of the format: no reader has to open a higher picture
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 

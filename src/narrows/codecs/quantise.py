@@ -13,15 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from narrows.entropy.integer_networks import (
-    LARGEST,
-    RANGE_LIMIT,
-    WEIGHT_LIMIT,
-    Doubles,
-    IntegerLayer,
-    IntegerNetwork,
-    Longs,
-)
+from narrows.entropy.cumulative import Doubles, Integers
+from narrows.entropy.integer_networks import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, IntegerLayer, IntegerNetwork
 from narrows.networks.layers import Added
 
 BITS = 10  # of an activation, for the largest seen when the layer was made
@@ -32,16 +25,16 @@ def quantised(
     network: nn.Sequential,
     samples: torch.Tensor,
     bits_in: int,
-    high_in: Longs,
+    high_in: Integers,
     bits_out: int | None = None,
-    low_in: Longs | None = None,
+    low_in: Integers | None = None,
 ) -> IntegerNetwork:
-    """Put a float network into whole numbers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
+    """Convert a float network to integers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
     The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
     whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
-    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. Made once and
-    stored: the choices here use floats. Raises ValueError for other layers.
+    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. The choices use
+    floats, so the result is stored. Raises ValueError for other layers.
     """
     made: list[IntegerLayer] = []
     bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
@@ -51,7 +44,7 @@ def quantised(
         nonlocal bits, low, high
         side = conv.kernel_size[0]
         if conv.kernel_size != (side, side) or conv.padding != (side // 2,) * 2 or conv.stride != (1, 1):
-            raise ValueError(f"{conv} cannot be put into integers")
+            raise ValueError(f"{conv} cannot be converted to integers")
         weight = conv.weight.detach().cpu().double().numpy()
         bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()
         out = _bits(y) if scale is None else scale
@@ -70,7 +63,7 @@ def quantised(
     def row(
         modules: Sequence[nn.Module], x: torch.Tensor, last: tuple[int, torch.Tensor, bool] | None
     ) -> torch.Tensor:
-        """Walk the layers; `last` is for the last of them: the scale and tensor it must add, and whether ReLU."""
+        """Walk the layers; `last` is the scale and tensor that the last of them must add, and if ReLU follows."""
         start = len(made)
         for number, module in enumerate(modules):
             follows = modules[number + 1] if number + 1 < len(modules) else None
@@ -86,11 +79,11 @@ def quantised(
             elif isinstance(module, Added):
                 x = row(list(module.branch), x, (bits, x, relu))
             elif isinstance(module, nn.ReLU) and number:
-                x = x.relu()  # what precedes has clipped below 0
+                x = x.relu()  # the layer before has clipped at 0
             else:
-                raise ValueError(f"{module} cannot be put into integers here")
+                raise ValueError(f"{module} cannot be converted to integers here")
         if last is not None and not isinstance(modules[-1], nn.Conv2d):
-            raise ValueError(f"what is added must end in a convolution, not {modules[-1]}")
+            raise ValueError(f"a residual branch must end in a convolution, not {modules[-1]}")
         return x
 
     with torch.no_grad():
@@ -98,7 +91,7 @@ def quantised(
     return IntegerNetwork(tuple(made), bits_in, bits)
 
 
-def _room(weight: Doubles, bias: Doubles, reach: Longs, signed: bool) -> Longs:
+def _room(weight: Doubles, bias: Doubles, reach: Integers, signed: bool) -> Integers:
     """Bits by which each row of a float weight `(O, I, k, k)` can grow before its sums leave float32."""
     products = weight * reach[:, None, None]
     flat = products.reshape(len(weight), -1)
@@ -108,7 +101,7 @@ def _room(weight: Doubles, bias: Doubles, reach: Longs, signed: bool) -> Longs:
         largest = np.maximum(np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1))
     sums = np.floor(np.log2(0.98 * LARGEST[torch.float32] / np.maximum(largest + np.abs(bias), 2.0**-20)))
     stored = np.floor(np.log2(WEIGHT_LIMIT / np.maximum(np.abs(weight).max(axis=(1, 2, 3)), 2.0**-20)))
-    room: Longs = np.minimum(sums, stored).astype(np.int64)
+    room: Integers = np.minimum(sums, stored).astype(np.int64)
     return room
 
 

@@ -1,6 +1,6 @@
-"""Samples that a model was trained on, each coded by the model itself: references for coding others much like them.
+"""References: samples that a model was trained on, coded by the model itself, which help to code similar ones.
 
-Next door: `latents` codes a sample with the code of a reference at hand; `transform` chooses which.
+Next door: `latents` codes a sample conditioned on the code of a reference; `transform` chooses which.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from narrows.entropy.passes import REFERENCE_QUALITY
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
 
-HELD_NUMBERS = 1 << 25  # of codes kept at hand
-ALIKE = 0.5  # how alike two samples must be for one to help the other
+HELD_NUMBERS = 1 << 25  # of decoded codes, at most
+ALIKE = 0.5  # likeness from which one sample helps to code another
 
 
 class References:
-    """`payloads` are the bytes of their codes, `shape` `(h, w, K)` is that of each code.
-
-    `thumbnails` `(M, D)`, which only an encoder needs, find the one that is most like another sample.
-    """
+    """`payloads` are the bytes of their codes, each of `shape` `(h, w, K)`; `thumbnails` `(M, D)`, by which the most
+    similar one is found, are for encoding only."""
 
     def __init__(
         self, prior: IntegerPrior, shape: Shape, payloads: Sequence[bytes], thumbnails: Floats | None = None
@@ -36,14 +34,13 @@ class References:
         if thumbnails is not None and len(thumbnails) != len(payloads):
             raise ModelError("a model whose references do not fit together; make the model again")
         self.prior, self.shape, self.payloads, self.thumbnails = prior, shape, payloads, thumbnails
-        # One symbol for each, one for none; and the escape, which never comes.
+        # One symbol for each, one for no reference, and the escape, which never comes.
         self._which = CumulativeTables((from_weights(np.append(np.ones(len(payloads) + 1, np.int64), 0)),), (0,))
         held = max(1, HELD_NUMBERS // math.prod(shape))
         self._code: Callable[[int], Shorts] = functools.lru_cache(held)(self._decoded)
 
     def like(self, images: Array) -> Integers:
-        """For each of images `(N, H, W, C)` the number of the reference most like it; as many as there are: none
-        is."""
+        """For each of images `(N, H, W, C)` the number of the reference most like it; M if none is similar."""
         none = len(self.payloads)
         if self.thumbnails is None or not none:
             return np.full(len(images), none)
@@ -51,8 +48,8 @@ class References:
         return np.where(alike >= ALIKE, found, none)
 
     def walk(self, coder: Coder, which: Integers | None, count: int) -> Shorts:
-        """Code which reference each of `count` samples has (None unless encoding); returns the codes of those,
-        `(N, h, w, K)` as networks see them, 0 for none. Raises `ArchiveError` for a number of no reference."""
+        """Code the number of each sample's reference, `which` (None unless encoding); returns their codes
+        `(N, h, w, K)` as networks see them, 0 for no reference. Raises `ArchiveError` for an unknown number."""
         found = coder.by_table(which, np.zeros(count, np.int64), self._which)
         return np.stack([self.code(int(i)) for i in found])
 

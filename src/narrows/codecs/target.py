@@ -1,12 +1,13 @@
-"""The quality that meets a target: so many bits per pixel, or so good.
+"""The quality that meets a target in bits per pixel or PSNR, found by bisection, since both rise with the quality.
 
-Both rise with the quality, so halving the range seven times finds it.
 Next door: `block` codes the samples it is tried on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -17,45 +18,32 @@ from narrows.io.arrays import Array
 
 BLOCK_BYTES = 1 << 16
 MOST_VALUES = 1 << 21  # of the samples that are tried
-CAP_DB = 100.0  # of a sample that comes back as it was
+CAP_DB = 100.0  # for a sample that comes back unchanged
 
 
 def quality_for(
     model: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
 ) -> int:
     """The highest quality that takes at most `bits_per_pixel`, or the lowest that reaches `psnr_db` on average, on
-    samples `(H, W, C)` or `(D,)`; of vectors, a value counts as a pixel.
-
-    Raises `SettingsError` where no quality does, saying what there is.
+    samples `(H, W, C)` or `(D,)`, where a value counts as a pixel. Raises `SettingsError` if no quality does.
     """
     if (bits_per_pixel is None) == (psnr_db is None):
         raise SettingsError("one target must be given, bits per pixel or PSNR")
-    measured: dict[int, tuple[float, float]] = {}
 
+    @cache
     def at(quality: int) -> tuple[float, float]:
-        if quality not in measured:
-            measured[quality] = _measure(model, samples, quality)
-        return measured[quality]
+        return _measure(model, samples, quality)
 
     if bits_per_pixel is not None:
         if at(1)[0] > bits_per_pixel:
             raise SettingsError(f"{bits_per_pixel:g} bits per pixel were asked for; quality 1 takes {at(1)[0]:.3g}")
-        return _last(lambda quality: at(quality)[0] <= bits_per_pixel)
+        return bisect_left(range(1, 101), True, key=lambda quality: at(quality)[0] > bits_per_pixel)
     assert psnr_db is not None
     if at(100)[1] < psnr_db:
         raise SettingsError(
             f"a PSNR of {psnr_db:g} dB was asked for; quality 100 reaches {at(100)[1]:.2f}; use --max-error"
         )
-    return min(100, _last(lambda quality: at(quality)[1] < psnr_db) + 1)
-
-
-def _last(holds: Callable[[int], bool]) -> int:
-    """The last of 1 to 100 for which it holds, given that it does up to some number and not beyond; 0 for none."""
-    low, high = 0, 101
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+    return 1 + bisect_left(range(1, 100), True, key=lambda quality: at(quality)[1] >= psnr_db)
 
 
 def _measure(model: bytes, samples: Sequence[Array], quality: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The weights of a network as whole numbers of at most 16 bits, and back.
+"""The weights of a network as integers of at most 16 bits, and back.
 
 Next door: `packed_arrays` makes bytes of them; `decoder` runs the network in float32.
 """
@@ -14,23 +14,23 @@ from torch import nn
 
 from narrows.entropy.cumulative import Integers
 
-LARGE = 4096  # weights of a tensor from which each is stored to a share of their deviation
+LARGE = 4096  # weights of a tensor from which they are stored to this share of their deviation
 SHARE = 1 / 128
 
 
 def to_arrays(module: nn.Module) -> list[Integers]:
-    """All that a network has learned: for each tensor the power of 2 that its numbers count, then these.
+    """All weights of a network: the powers of 2 that its tensors are multiples of, then each tensor's multiples.
 
-    The tensors come in the order in which the network registers them, whatever their names: those of a module before
-    those of its children, its parameters before its buffers.
+    The tensors come in the order in which the network registers them, whatever their names: a module's before its
+    children's, parameters before buffers.
     """
     weights = [_whole(tensor) for tensor in module.state_dict().values()]
     return [np.array([scale for _, scale in weights], np.int64), *(array for array, _ in weights)]
 
 
 def from_arrays(module: nn.Module, arrays: Iterator[Integers]) -> nn.Module:
-    """Give a network, of any weights or none, those of `to_arrays`. Raises ValueError, StopIteration or RuntimeError
-    where they do not fit."""
+    """Load the weights of `to_arrays` into a network. Raises ValueError, StopIteration or RuntimeError if they do not
+    fit."""
     scales = next(arrays)
     if np.abs(scales).max(initial=0) > 64:
         raise ValueError("a weight out of all range")
@@ -43,7 +43,7 @@ def from_arrays(module: nn.Module, arrays: Iterator[Integers]) -> nn.Module:
 
 
 def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
-    """A tensor as whole numbers of at most 16 bits and the power of 2 that they count."""
+    """A tensor as integers of at most 16 bits, multiples of a power of 2, and that power."""
     values = tensor.detach().cpu().double().numpy()
     largest = float(np.abs(values).max(initial=0))
     if not largest:

@@ -1,9 +1,9 @@
-"""Integers to bytes and back by range coding; all that a coder knows is what the tables say.
+"""Integers to bytes and back by range coding with cumulative tables.
 
-A walk over integers is written once, for a `Coder`, and given one that writes, reads or draws them: encoding,
-decoding and generating cannot drift apart. The range coder is constriction's. A table reaches it as float32 holding
-the parts less 1: whole numbers below 2**24 that sum to 2**24 - S, so that its own normalisation multiplies by exactly
-1 and adds back 1 for each symbol, and every interval is our integers again, on any machine. A test holds that.
+A walk over integers is written once, for a `Coder` that writes, reads or draws them, so that encoding, decoding and
+generating cannot drift apart. The range coder is constriction's. It gets a table as float32 holding the parts less 1:
+whole numbers that sum to 2**24 - S, so that its normalisation multiplies by exactly 1 and adds 1 back for each
+symbol, and every interval has our integers again, on any machine. A test holds that.
 Next door: `cumulative` makes the tables.
 """
 
@@ -19,19 +19,20 @@ import numpy.typing as npt
 from narrows.entropy.cumulative import PRECISION, TOTAL, CumulativeTables, Integers
 from narrows.errors import ArchiveError
 
-DIGIT_BITS = 12  # of an escaped integer, a digit; part of the format, as is the next
+# Part of the format.
+DIGIT_BITS = 12  # of one digit of an escaped integer
 MOST_BITS = 48  # of an escaped integer
 _UNIFORM = np.full(1 << DIGIT_BITS, TOTAL >> DIGIT_BITS, np.int64)
 _LENGTHS = np.full(16, TOTAL // 16, np.int64)
 
 
 class Coder(ABC):
-    """Codes integers by tables: which integer by which table, and in which order, is the same for all coders."""
+    """Codes integers by tables, in an order that is the same for all coders."""
 
     @abstractmethod
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         """Code `count` symbols (None unless encoding) by one table `(S,)`; returns them. With `escapes`, the last
-        symbol says that an integer outside the table follows."""
+        symbol is the escape."""
 
     @abstractmethod
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
@@ -42,38 +43,19 @@ class Coder(ABC):
 
         Any integer below 2**48 in size can be coded. Integers of one table are coded together, in their order.
         """
-        result = np.empty(len(which), np.int64)
-        order = np.argsort(which, kind="stable")
-        starts = np.searchsorted(which[order], np.arange(len(tables.parts) + 1))
-        if starts[0] != 0 or starts[-1] != len(which):
-            raise ValueError("an integer names a table that is not there")
-        escaped = np.zeros(len(which), bool)
-        for table, parts in enumerate(tables.parts):
-            at = order[starts[table] : starts[table + 1]]
-            if not len(at):
-                continue
-            last = len(parts) - 1
-            symbols = None
-            if values is not None:
-                symbols = values[at] - tables.lowest[table]
-                symbols = np.where((symbols < 0) | (symbols >= last), last, symbols)
-            symbols = self.one_table(symbols, len(at), parts, escapes=True)
-            result[at] = symbols + tables.lowest[table]
-            escaped[at] = symbols == last
-        if escaped.any():
-            result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
-        return result
+        return self.by_row(None if values is None else values[:, None], which, tables, 1)[:, 0]
 
     def by_row(self, values: Integers | None, which: Integers, tables: CumulativeTables, count: int) -> Integers:
-        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`; the rows of one
-        table are coded together."""
+        """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`."""
+        result = np.empty((len(which), count), np.int64)
         if not len(which):
-            return np.empty((0, count), np.int64)
+            return result
+        if not 0 <= which.min() <= which.max() < len(tables.parts):
+            raise ValueError("an integer names a table that is not there")
         order = np.argsort(which, kind="stable")
         named, starts = np.unique(which[order], return_index=True)
         ends = [*starts[1:].tolist(), len(which)]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
-        result = np.empty((len(which), count), np.int64)
         symbols = result
         if values is not None:
             symbols = values - lowest
@@ -90,12 +72,11 @@ class Coder(ABC):
         return result
 
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
-        """Code symbols `(N,)` in 0..S-1 (None unless encoding), each by a table of its own, `(N, S)`, as the
-        functions of `cumulative` make them; returns them."""
+        """`own_tables` for any N, 0 included."""
         return self.own_tables(symbols, parts) if len(parts) else np.empty(0, np.int64)
 
     def _escaped(self, values: Integers | None, count: int) -> Integers:
-        """Integers outside their tables: how many digits, then the digits, as 0, -1, 1, -2, ... in order of size."""
+        """Integers outside their tables, folded to 0, -1, 1, -2, ...: the number of digits, then the digits."""
         folded = None if values is None else np.where(values < 0, -2 * values - 1, 2 * values)
         if folded is not None and (folded >> MOST_BITS).any():
             raise ValueError(f"an integer of more than {MOST_BITS - 1} bits cannot be coded")
@@ -136,7 +117,7 @@ class RangeEncoder(Coder):
 
 
 class RangeDecoder(Coder):
-    """Bytes in, integers out. Raises `ArchiveError` for bytes that no encoder wrote, where that shows."""
+    """Bytes in, integers out. Raises `ArchiveError` for bytes that are visibly damaged."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) % 4:
@@ -153,20 +134,17 @@ class RangeDecoder(Coder):
         try:
             decoded: npt.NDArray[np.int32] = self._coder.decode(*arguments)
         except (AssertionError, ValueError):
-            raise ArchiveError("a damaged block: its bytes are no code") from None
+            raise ArchiveError("a damaged block: its bytes are not a valid code") from None
         return decoded.astype(np.int64)
 
     def finish(self) -> None:
-        """Raise `ArchiveError` where bytes are left over."""
+        """Raise `ArchiveError` if bytes are left over."""
         if not self._coder.maybe_exhausted():
             raise ArchiveError("a damaged block: bytes are left over")
 
 
 class Sampler(Coder):
-    """Draws symbols as often as the tables say, in place of reading them: a walk with it makes new samples.
-
-    Escapes are never drawn: no table says how far beyond its end an integer lies.
-    """
+    """Draws symbols in place of reading them, so that a walk makes new samples. Escapes are never drawn."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)

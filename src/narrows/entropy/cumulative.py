@@ -1,8 +1,8 @@
 """Probabilities as integers: the only border between floats and a file.
 
-A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. What is computed here in floats
-(`from_probabilities`, `discretised`) runs once, where a model is made, and its result is stored. What runs again at
-every decoding (`from_logits`) is integer arithmetic alone.
+A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. Functions that compute in floats
+(`from_probabilities`, `discretised`) run once, when a model is made, and their results are stored. Decoding runs
+`from_logits`, which is exact.
 Next door: `coder` spends the parts as bits; `integer_networks` computes the logits.
 """
 
@@ -34,8 +34,8 @@ Doubles = npt.NDArray[np.float64]
 class CumulativeTables:
     """Several tables, of differing length: `parts[t]` is `(S_t,)`, sums to 2**24 and has no 0.
 
-    Symbol s of table t stands for the integer `lowest[t] + s`; the last symbol of each is the escape, which says
-    that an integer outside the table follows.
+    Symbol s of table t stands for the integer `lowest[t] + s`; the last is the escape: an integer outside the table
+    follows.
     """
 
     parts: tuple[Integers, ...]
@@ -53,7 +53,7 @@ class CumulativeTables:
         return tuple(len(parts) - 1 for parts in self.parts)
 
     def bits(self, values: Integers, which: Integers) -> Doubles:
-        """What each of `values` `(N,)` costs under its table, the digits after an escape left out."""
+        """The cost of each of `values` `(N,)` under its table, without the digits after an escape."""
         bits = np.empty(len(values))
         for table in np.unique(which):
             at = which == table
@@ -73,7 +73,7 @@ def check(parts: Integers) -> None:
 
 
 def from_weights(weights: Integers) -> Integers:
-    """Tables in proportion to non-negative integer weights `(..., S)`, below 2**38 in sum; integers throughout.
+    """Tables in proportion to integer weights `(..., S)` of a sum below 2**38; integers throughout.
 
     Every symbol gets one part; the rest is shared by weight, rounded down; what remains goes to the first of the
     heaviest. Raises ValueError for weights that are negative, all 0, or too large.
@@ -90,15 +90,15 @@ def from_weights(weights: Integers) -> Integers:
 
 
 def from_logits(logits: npt.NDArray[Any]) -> Integers:
-    """Tables `(..., S)` from whole logits in units of 1/256 of a factor of 2; the results are `from_weights`' of
-    the weights 2**20 times 2 to the power of (logit - largest) / 256, rounded as `_powers` has it, cut to integers.
+    """Tables `(..., S)` from whole logits in units of 1/256 of a factor of 2: those of `from_weights` for the weights
+    2**20 times 2 to the power of (logit - largest) / 256, rounded as in `_powers`, cut to integers.
 
     It runs for every symbol, so it computes in float64, which is exact here: all numbers and sums are whole and below
-    2**45. A quotient is at most 2**44 / W for a sum of weights W, so IEEE 754 rounds it by at most 2**-9 / W; what is
-    not whole is at least 1 / W from the next whole number, so the floor is right.
+    2**45. A quotient is at most 2**44 / W for a sum of weights W, so IEEE 754 rounds it by at most 2**-9 / W; if not
+    whole, it is at least 1 / W from the next whole number, so the floor is right.
     """
     size = logits.shape[-1]
-    if not 2 <= size <= 1 << 16:
+    if not 2 <= size <= MOST_SYMBOLS:
         raise ValueError(f"a table of {size} symbols; 2 to {MOST_SYMBOLS} are allowed")
     largest = logits.max(axis=-1, keepdims=True)
     weights = _WEIGHTS.take(np.minimum(largest - logits, _REACH).astype(np.intp, copy=False))
@@ -107,7 +107,6 @@ def from_logits(logits: npt.NDArray[Any]) -> Integers:
     parts /= (weights @ ones)[..., None]
     np.floor(parts, out=parts)
     parts += 1
-    # What is missing goes to the first of the largest.
     first = logits.argmax(axis=-1)[..., None]
     missing = TOTAL - (parts @ ones)[..., None]
     np.put_along_axis(parts, first, np.take_along_axis(parts, first, -1) + missing, -1)
@@ -129,7 +128,7 @@ def from_probabilities(probabilities: Doubles) -> Integers:
 def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> CumulativeTables:
     """Tables of Gaussians around 0 with these standard deviations, integrated over each integer's interval of 1.
 
-    Each reaches so far that what lies outside costs about `tail_bits` bits; that is the escape's.
+    The escape, for everything beyond a table, costs about `tail_bits` bits.
     """
     parts, lowest = [], []
     for scale in scales:
@@ -144,14 +143,11 @@ def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> CumulativeT
 
 
 def _powers() -> Integers:
-    """2**20 times 2 to the power of -k/256 for k in 0..255, to the nearest integer; in decimals, so that no
-    machine's own exponential takes part."""
-    context = Context(prec=40)
-    steps = 1 << LOGIT_BITS
-    powers = [
-        context.multiply(Decimal(1 << _SHIFT), context.power(Decimal(2), context.divide(Decimal(-k), Decimal(steps))))
-        for k in range(steps)
-    ]
+    """2**20 times 2 to the power of -k/256 for k in 0..255, to the nearest integer; in decimals, since exponentials
+    of floats differ between machines."""
+    context, steps = Context(prec=40), 1 << LOGIT_BITS
+    roots = (context.power(Decimal(2), context.divide(Decimal(-k), Decimal(steps))) for k in range(steps))
+    powers = [context.multiply(Decimal(1 << _SHIFT), root) for root in roots]
     return np.array([int(p.to_integral_value(ROUND_HALF_EVEN)) for p in powers], np.int64)
 
 

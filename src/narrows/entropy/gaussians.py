@@ -1,14 +1,13 @@
-"""A family of tables by how wide they are, and which whole number of steps an encoder takes under one of them.
+"""A family of tables by width, and how an encoder chooses the whole number of steps that it codes with one of them.
 
-Table t is about a Gaussian around 0 of 2**(t / 8 - 4) steps. Of wider ones than have a table, the last bits are coded
-evenly.
+Table t is about a Gaussian around 0 with a standard deviation of 2**(t / 8 - 4) steps. For wider scales than there
+are tables, the last bits are coded evenly.
 Next door: `codecs.latents` and `codecs.factorized` say which number has which table; `codecs.calibrate` makes them.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +30,8 @@ MOST = 1 << 23  # steps from a mean
 
 @dataclass(frozen=True)
 class Gaussians:
-    """`halves` has the tables of whole numbers from 0 up, in a row: each table is the same on both sides of 0, and
-    the last is the escape; `lengths` `(73,)` says how long each is. Raises `ModelError` where they are not."""
+    """Symmetric tables: `halves` holds the right half of each, from 0 up, the escape last, one after another;
+    `lengths` `(73,)` are those of the halves. Raises `ModelError` for anything else."""
 
     lengths: Integers
     halves: Integers
@@ -47,37 +46,31 @@ class Gaussians:
         try:
             _ = self.tables
         except ValueError:
-            raise ModelError("a compact model whose tables are no tables; make the model again") from None
+            raise ModelError("a compact model whose tables are invalid; make the model again") from None
 
     def to_arrays(self) -> list[Integers]:
-        """All that it is."""
+        """All of it, as arrays of integers."""
         return [self.lengths, self.halves]
-
-    @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers]) -> Gaussians:
-        """The inverse; raises StopIteration or `ModelError` where there are none."""
-        return cls(next(arrays), next(arrays))
 
     @functools.cached_property
     def tables(self) -> CumulativeTables:
         """The Gaussians, then even tables for 1, 2, ... last bits."""
-        parts: list[Integers] = []
-        for half in np.split(self.halves, np.cumsum(self.lengths)[:-1]):
-            parts.append(np.concatenate([half[-2:0:-1], half]))
+        halves = np.split(self.halves, np.cumsum(self.lengths)[:-1])
+        parts = [np.concatenate([half[-2:0:-1], half]) for half in halves]
         lowest = [1 - len(part) // 2 for part in parts]
         even = [from_weights(np.append(np.ones(1 << bits, np.int64), 0)) for bits in range(1, LOW_BITS + 1)]
         return CumulativeTables((*parts, *even), (*lowest, *(0 for _ in even)))
 
     @functools.cached_property
     def _costs(self) -> tuple[Doubles, Integers, Integers]:
-        """Bits of every symbol of every Gaussian, side by side, where each one's 0 is, and how far it reaches."""
+        """Bits of every symbol of all Gaussians in a row, the place of each one's 0, and how far each reaches."""
         parts, lowest = self.tables.parts[:GAUSSIANS], np.array(self.tables.lowest[:GAUSSIANS])
         starts = np.cumsum([0, *(len(p) for p in parts)])[:-1]
         return PRECISION - np.log2(np.concatenate(parts)), starts - lowest, -lowest
 
     def choice(self, offsets: Doubles, index: Integers) -> Integers:
-        """The symbol of each offset in steps under its scale, two arrays of one shape: the nearest, or the next
-        towards 0 where it costs less."""
+        """The symbol of each offset in steps under its scale `index`, of the same shape: the nearest, or the next
+        towards 0 if it costs less."""
         far = np.abs(offsets)
         near = np.rint(far)
         np.minimum(near, MOST - 1, out=near)
@@ -96,22 +89,22 @@ class Gaussians:
 
     @functools.cached_property
     def _zeroed(self) -> Doubles:
-        """Below which offset 0 costs less in all than 1, for each scale."""
+        """For each scale, the offset below which 0 costs less in all than 1."""
         costs, zeros, _ = self._costs
         ends: Doubles = np.full(SCALES, 0.5)
         ends[:GAUSSIANS] += np.clip(CHOICE / 2 * (costs[zeros + 1] - costs[zeros]), 0, 1)
         return ends
 
     def code(self, coder: Coder, symbols: Integers | None, index: Integers) -> Integers:
-        """Code symbols (None unless encoding) of any shape, each under its scale. Raises `ArchiveError` for
-        symbols that no encoder takes."""
+        """Code symbols (None unless encoding) of any shape, each under its scale. Raises `ArchiveError` for symbols
+        that no encoder writes."""
         which, bits = _parted(index)
         high = None if symbols is None else (symbols >> bits).reshape(-1)
         found = coder.by_table(high, which.reshape(-1), self.tables).reshape(index.shape)
         return self._with_low(coder, symbols, found, bits)
 
     def code_rows(self, coder: Coder, symbols: Integers | None, index: Integers, count: int) -> Integers:
-        """The same for symbols `(K, count)` whose scale depends on the row alone, `index` `(K,)`; in other order."""
+        """The same for symbols `(K, count)` whose scale depends on the row, `index` `(K,)`, in another order."""
         which, bits = _parted(index)
         high = None if symbols is None else symbols >> bits[:, None]
         found = coder.by_row(high, which, self.tables, count)
@@ -125,13 +118,13 @@ class Gaussians:
             found <<= bits
             low = None if symbols is None else (symbols & (1 << bits) - 1)[some]
             read = coder.by_table(low, GAUSSIANS - 1 + bits[some], self.tables)
-            if (read >> bits[some]).any():  # an escape, which no encoder takes here
-                raise ArchiveError("a damaged block: last bits that are more than bits")
+            if (read >> bits[some]).any():  # an escape, which no encoder writes here
+                raise ArchiveError("a damaged block: last bits out of range")
             found[some] |= read
         return found
 
 
 def _parted(index: Integers) -> tuple[Integers, Integers]:
-    """The table of each scale, and how many bits below its symbols are coded evenly."""
+    """The table of each scale, and the number of last bits that are coded evenly."""
     bits = np.maximum(0, -((GAUSSIANS - 1 - index) // OCTAVE))
     return index - OCTAVE * bits, bits

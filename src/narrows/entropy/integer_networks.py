@@ -1,11 +1,9 @@
-"""Networks evaluated in exact integers, so that what they decide is the same on every machine.
+"""Networks evaluated in exact integers, so that their results are the same on every machine.
 
-A layer's weights, bias and activations are whole numbers; they are held in floats, since processors multiply those
-fastest. As long as no sum of absolute products reaches 2**24 in float32 or 2**53 in float64, every product and every
-partial sum is a whole number that the type holds exactly, in whatever order a machine adds them. Each layer proves
-that from its own weights and its inputs' range, and takes the smaller type that suffices.
-
-Only matrix products are used: some convolution algorithms (Winograd, FFT) leave the whole numbers on the way.
+Weights, biases and activations are whole numbers, held in floats since processors multiply those fastest. As long as
+no sum of absolute products reaches 2**24 in float32 or 2**53 in float64, all products and partial sums are exact, in
+whatever order a machine adds them. Each layer proves that from its weights and its inputs' range, and takes the
+smaller type that suffices. Only matrix products are used: some convolution algorithms (Winograd, FFT) round.
 Next door: `codecs.quantise` makes such networks; `cumulative` turns their results into probabilities.
 """
 
@@ -43,8 +41,8 @@ class IntegerLayer:
 
     `weight` is `(O, I, k, k)` with odd k, borders are zero; `bias` `(O,)` holds the half that makes the floor a
     rounding. `shift`, `low` and `high` are `(O,)`. A `residual` layer adds its input, as it was `span` layers
-    before, ahead of the clipping. Inputs lie in `low_in..high_in`, `(I,)`. Raises `ModelError` where sums could
-    leave what float64 holds exactly.
+    before, ahead of the clipping. Inputs lie in `low_in..high_in`, `(I,)`. Raises `ModelError` if sums could leave
+    what float64 holds exactly.
     """
 
     weight: Shorts
@@ -58,13 +56,8 @@ class IntegerLayer:
 
     def __post_init__(self) -> None:
         shape = self.weight.shape
-        if (
-            len(shape) != 4
-            or shape[2] != shape[3]
-            or shape[2] % 2 == 0
-            or 0 in shape
-            or self.weight[0].size > MOST_WEIGHTS
-        ):
+        square = len(shape) == 4 and shape[2] == shape[3] and shape[2] % 2 and 0 not in shape
+        if not square or self.weight[0].size > MOST_WEIGHTS:
             raise ModelError(f"an integer layer of shape {shape}; make the model again")
         outs = (self.bias, self.shift, self.low, self.high)
         if any(a.shape != shape[:1] for a in outs) or any(a.shape != shape[1:2] for a in (self.low_in, self.high_in)):
@@ -78,7 +71,7 @@ class IntegerLayer:
 
     @functools.cached_property
     def largest_sums(self) -> list[int]:
-        """For each output a bound of every partial sum in every order."""
+        """For each output a bound on every partial sum in every order."""
         rows = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, k, k, I)
         low, high = self.low_in, self.high_in
         # A product lies between these two; 0 is there as well, for the borders and for what is not yet added.
@@ -137,10 +130,8 @@ class IntegerLayer:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """Layers in a row. Activations are whole numbers below 2**23, handed on in float32.
-
-    An input of 1.0 is the whole number 2**`bits_in`; an output of 2**`bits_out` stands for 1.0.
-    """
+    """Layers in a row. Activations are whole numbers below 2**23, in float32. An input of 1.0 is the whole number
+    2**`bits_in`; an output of 2**`bits_out` stands for 1.0."""
 
     layers: tuple[IntegerLayer, ...]
     bits_in: int
@@ -150,15 +141,18 @@ class IntegerNetwork:
         for number, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             fits = before.weight.shape[0] == after.weight.shape[1]
             if not fits or (before.low < after.low_in).any() or (before.high > after.high_in).any():
-                raise ModelError(
-                    f"integer layers {number} and {number + 1} do not fit together; make the model again"
-                )
+                raise ModelError(f"integer layers {number} and {number + 1} do not fit; make the model again")
         for number, layer in enumerate(self.layers):
             if layer.span > number + 1:
-                raise ModelError("an integer layer adds what is not there; make the model again")
+                raise ModelError("an integer layer adds an output that is not there; make the model again")
             added = self.layers[number + 1 - layer.span].weight.shape[1] if layer.span else len(layer.weight)
             if added != len(layer.weight):
-                raise ModelError("an integer layer adds what has another width; make the model again")
+                raise ModelError("an integer layer adds an output of another width; make the model again")
+
+    @property
+    def ends(self) -> tuple[int, int, int, int]:
+        """Channels of inputs and outputs, then their bits."""
+        return self.layers[0].weight.shape[1], len(self.layers[-1].weight), self.bits_in, self.bits_out
 
     @functools.cached_property
     def _checked(self) -> set[torch.device]:
@@ -167,10 +161,9 @@ class IntegerNetwork:
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Whole numbers `(N, H, W, I)`, of any integer or float type, to whole numbers in float32.
+        """Whole numbers `(N, H, W, I)` of any type, clipped to the first layer's range, to whole numbers in float32.
 
-        Inputs are clipped to the range of the first layer. Raises `ModelError` where this machine's matrix
-        products are not exact.
+        Raises `ModelError` if this machine's matrix products are not exact.
         """
         first = self.layers[0]
         low, high = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in (first.low_in, first.high_in))
@@ -185,15 +178,15 @@ class IntegerNetwork:
 
 
 class _Plain:
-    """How many threads need plain products now, and which precision was allowed before the first one came."""
+    """How many threads need plain products now, and the precision that was allowed before the first one."""
 
     lock, inside, before = threading.Lock(), 0, "highest"
 
 
 @contextmanager
 def plain_products(device: torch.device) -> Iterator[None]:
-    """No shorter type may stand in for float32 meanwhile, whatever the caller has allowed; that is one setting for
-    all threads, so the last one to leave puts it back."""
+    """Compute float32 products in float32, whatever the caller has allowed. That is one setting for all threads, so
+    the last one to leave restores it."""
     with _Plain.lock:
         if not _Plain.inside:
             _Plain.before = torch.get_float32_matmul_precision()
@@ -210,7 +203,7 @@ def plain_products(device: torch.device) -> Iterator[None]:
 
 
 def check_machine(device: torch.device) -> None:
-    """Raise `ModelError` where matrix products of this device round whole numbers that floats hold."""
+    """Raise `ModelError` if matrix products of this device round whole numbers that floats hold."""
     for dtype, limit in LARGEST.items():
         odd = (math.isqrt(limit) - 64) | 1  # takes all the bits that a factor may have
         left, right = (torch.ones((64, 64), dtype=dtype, device=device) for _ in range(2))
@@ -228,8 +221,7 @@ def to_arrays(network: IntegerNetwork) -> list[Longs]:
 
 
 def from_arrays(arrays: Iterator[Longs]) -> IntegerNetwork:
-    """The inverse of `to_arrays`, taking its arrays from an iterator. Raises `ModelError` for arrays of anything
-    else."""
+    """The inverse of `to_arrays`, taking its arrays from an iterator. Raises `ModelError` for other arrays."""
     try:
         bits_in, bits_out, *spans = next(arrays).tolist()
         if not 1 <= len(spans) <= MOST_LAYERS or not (0 <= bits_in <= 24 and 0 <= bits_out <= 24):
@@ -244,4 +236,4 @@ def from_arrays(arrays: Iterator[Longs]) -> IntegerNetwork:
             low_in, high_in = layers[-1].low, layers[-1].high
         return IntegerNetwork(tuple(layers), bits_in, bits_out)
     except (ValueError, TypeError, StopIteration, IndexError):
-        raise ModelError("an integer network that is damaged; make the model again") from None
+        raise ModelError("a damaged integer network; make the model again") from None

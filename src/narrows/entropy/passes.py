@@ -1,6 +1,6 @@
-"""In which order the numbers of an image or of a code are coded, and what each may depend on.
+"""The order in which the numbers of an image or of a code are coded, and what each may depend on.
 
-All of it is part of the format: who changes a constant or an order here can no longer read older files.
+All of it is part of the format: with another constant or order, older files can no longer be read.
 Next door: `networks` trains densities along these passes; `codecs` walks the same passes in integers.
 """
 
@@ -17,14 +17,14 @@ import numpy.typing as npt
 QUALITIES = 100  # 1 to 100; each is a position of the dial, from -1 to 1
 REFERENCE_QUALITY = 70  # at which a model keeps its references
 
-HALVINGS = 5  # of an image's resolution; one pixel in 1024 stands outside all passes
-GRID_SECTION = 512  # pixels a side; larger images are coded in sections, so that memory is bounded
+HALVINGS = 5  # of an image's resolution; one pixel in 1024 is outside all passes
+GRID_SECTION = 512  # pixels per side; larger images are coded in sections, so that memory is bounded
 DIGITS = 16  # values of one digit; a pixel of 8 bits has two
 MOST_LEVELS = 16  # to which a value may be rounded
 TOGETHER_VALUES = 1 << 18  # of neighbouring samples of one shape that are coded together, at most
 
 CODE_HALVINGS = 4  # of a code's resolution; its first blocks are 2**4 apart
-CODE_SECTION = 2048  # pixels a side
+CODE_SECTION = 2048  # pixels per side
 REACH = 4  # deviations to which numbers of a code are clipped before a network sees them
 
 Mask = npt.NDArray[np.bool_]
@@ -34,7 +34,8 @@ _TOGETHER = ((3,), (1, 2))  # of the four pixels of a quad, those that come in o
 
 @dataclass(frozen=True)
 class GridPass:
-    """Which planes of an image's quads are predicted, and from which; plane 4 c + p is pixel p of channel c."""
+    """The planes of an image's quads that are predicted, and those that are known; plane 4 c + p is pixel p of
+    channel c."""
 
     targets: tuple[int, ...]
     known: tuple[int, ...]
@@ -54,9 +55,8 @@ def grid_passes(channels: int) -> tuple[GridPass, ...]:
 
 @dataclass(frozen=True)
 class CodePass:
-    """Network `number` predicts the channels `first` to `last` from the first `seen` of them, at some of the blocks:
-    `where` of those that are `spacing` apart. If the model has references, it also sees the first `referred`
-    channels of the code of one."""
+    """Network `number` predicts the channels `first` to `last` from the first `seen` channels, at `where` of the
+    blocks that are `spacing` apart. With references, it also sees the first `referred` channels of one."""
 
     number: int
     first: int
@@ -68,7 +68,7 @@ class CodePass:
 
 
 def code_passes(edges: Sequence[int], spatial: bool) -> tuple[CodePass, ...]:
-    """The passes of a code whose groups of channels begin and end at `edges`, in order."""
+    """The passes of a code whose groups of channels lie between `edges`, in order."""
     most = edges[-2] or edges[-1]  # the last group gains next to nothing from a reference
 
     def made(number: int, first: int, last: int, seen: int, spacing: int, where: Where) -> CodePass:

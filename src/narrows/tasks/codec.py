@@ -26,11 +26,11 @@ NAME = "samples"  # of the one array in an archive that was made of an array
 
 
 class Codec:
-    """Compress samples and get them back, as promised: every value within `max_error` (0, the default: exactly), or
-    lossy at a `quality` from 1 to 100.
+    """Compress samples and get them back: every value within `max_error` (0, the default: exactly), or lossy at a
+    `quality` from 1 to 100.
 
-    `model` is a model trained with `--for compress`, its path, its compact bytes, or None to go without one. A codec
-    can be pickled and sent to another process; what `encode` makes there, an archive's `Writer` takes here.
+    `model` is a model trained with `--for compress`, its path, its compact bytes, or None. A codec can be pickled and
+    sent to another process; `Writer.add_encoded` takes the blocks that it encodes there.
     """
 
     def __init__(
@@ -41,33 +41,33 @@ class Codec:
 
     @property
     def promise(self) -> Promise:
-        """What holds for the samples that come back."""
+        """What is promised about the samples that come back."""
         return self._blocks.promise
 
     @property
     def compact_model(self) -> bytes:
-        """The compact model that decoding needs; empty where none takes part."""
+        """The compact model that decoding needs; empty without a model."""
         return self._blocks.compact_model
 
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """One block of samples `(H, W, C)` or `(D,)` of one dtype and number of channels, for `Writer.add_encoded`.
 
-        Unless told not to `verify`, decodes them again and checks the promise before it returns.
+        With `verify`, decodes them again and checks the promise.
         """
         return self._blocks.encode(samples, verify)
 
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
     ) -> list[Array]:
-        """The samples of a block, of these shapes; raises `ArchiveError` where it is damaged."""
+        """The samples of a block, of these shapes; raises `ArchiveError` if it is damaged."""
         return self._blocks.decode(payload, shapes, dtype, digest)
 
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
 
-        Lists of one shape come back as lists. Raises `DataError` for what is neither. `embed_model=False` leaves the
-        model out: `decompress` of a codec with the same model can read it. A block has `block_samples`, or about 64
-        KiB of them: larger ones take fewer bytes, smaller ones are read without the others.
+        Lists come back as lists. Raises `DataError` for anything else. `embed_model=False` leaves the model out; then
+        reading takes a codec with the same model. A block has `block_samples`, or about 64 KiB: larger blocks take
+        fewer bytes, smaller ones give faster access to single samples.
         """
         if isinstance(samples, Samples):
             samples = samples.values
@@ -76,7 +76,7 @@ class Codec:
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
                 array = _array(sample)
-                entry = _entry(str(number), "image", array.shape, array.dtype.name, 1)
+                entry = _entry(str(number), "image", array.shape, array.dtype.name)
                 writer.add(entry, [array.reshape(entry.shape)])
         else:
             array = _array(samples)
@@ -90,19 +90,17 @@ class Codec:
     def decompress(self, data: bytes) -> Array | list[Array]:
         """The samples of an archive in memory: the array it was made of, else a list of all its samples.
 
-        Raises `ArchiveError` where anything in it is damaged.
+        Raises `ArchiveError` if anything in it is damaged.
         """
         with open_archive(io.BytesIO(data), self._blocks.compact_model or None) as archive:
             if list(archive) == [NAME]:
                 return archive[NAME]
-            samples: list[Array] = []
-            for entry in archive.entries():
-                samples += [archive[entry.name]] if entry.kind == "image" else list(archive[entry.name])
-            return samples
+            values = ((entry, archive[entry.name]) for entry in archive.entries())
+            return [sample for entry, array in values for sample in ([array] if entry.kind == "image" else array)]
 
 
-def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int) -> Entry:
-    """An array as an entry: `(H, W, C)` with up to 4 channels and `(H, W)` are images, anything else is a vector."""
+def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> Entry:
+    """The entry of an array: `(H, W, C)` with up to 4 channels and `(H, W)` are images, anything else is a vector."""
     coded: Shape = (math.prod(shape),)
     if len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4):
         coded = (*shape, 1)[:3]
@@ -113,12 +111,12 @@ def _array(data: Any) -> Array:
     try:
         array: Array = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"no array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
+        raise DataError(f"not an array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _compact(model: Model | None, kept: str) -> bytes:
-    """The compact model for what is to be kept, "exact" or "lossy"."""
+    """The compact model for a promise, "exact" or "lossy"."""
     if model is None:
         return b""
     found = compact_models(model).get(kept)

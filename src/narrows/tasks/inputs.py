@@ -1,6 +1,6 @@
-"""What a person names, files and folders, as entries and samples for an archive.
+"""Files and folders as entries and samples for an archive.
 
-Next door: `archive` takes them; `outputs` brings them back; `io.pictures` and `io.npy` read single files.
+Next door: `compress` writes them; `outputs` brings them back; `io.pictures` and `io.npy` read single files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from narrows.io.images import SUFFIXES, list_files
 from narrows.io.npy import layout, open_npy, read_samples
 from narrows.io.pictures import read_picture
 
-WHOLE = "whole"  # among the extras of an array that is one sample
+WHOLE = "whole"  # key of the extras that mark an array that is one sample
 _NPY_MAGIC = b"\x93NUMPY"
 
 
@@ -32,18 +32,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Content:
-    """A file as an entry and its samples, which are read as they are drawn."""
+    """A file as an entry and its samples, which are read one by one."""
 
     entry: Entry
     samples: Iterator[Array]
 
 
 def find(inputs: Sequence[Path]) -> tuple[list[Source], list[Path]]:
-    """The files that the inputs mean, and the files in folders that hold no samples and are left out.
+    """The files to compress, and the files in folders that are left out, as they hold no samples.
 
-    Names are relative to the folder; where there are several inputs, each folder's own name comes first. Hidden
-    files are not looked at. Raises `DataError` where there is nothing, or where two files would have one name, and
-    `ArchiveError` for names that no archive can have.
+    Names are relative to the folder; with several inputs, each folder's own name comes first. Hidden files are
+    ignored. Raises `DataError` if there is nothing to compress or two files would have one name, and `ArchiveError`
+    for names that no archive can have.
     """
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
@@ -79,7 +79,7 @@ def _named(given: Path, several: bool, left_out: list[Path]) -> Iterator[tuple[P
 
 
 def read(source: Source, strip: bool = False) -> Content:
-    """What a file holds; an image is decoded now, an array as its samples are drawn. Raises `DataError`."""
+    """The content of a file; the samples of an array are read one by one. Raises `DataError`."""
     if is_npy(source.path):
         array = open_npy(source.path)
         plan = layout(array)
@@ -101,7 +101,7 @@ def _checked(entry: Entry, source: Source) -> Entry:
 
 
 def is_npy(path: Path) -> bool:
-    """Whether a file is or should be an array, by its content or its name."""
+    """Whether a file is an array by its content or its name."""
     try:
         with path.open("rb") as file:
             return file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix.lower() == ".npy"
