@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-from narrows.archive.archive import Archive
+import narrows
 from narrows.codecs.base import row_of
+from narrows.models.autoencoder import Autoencoder
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 Rows = list[tuple[str, ...]]
@@ -41,7 +42,14 @@ def commit() -> str:
     return (head.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
 
 
-def check_learned(archive: Archive, what: str) -> None:
+def autoencoder(samples: narrows.Samples, network: str, code: int | None = None, seed: int = 0) -> Autoencoder:
+    """An untrained autoencoder for these samples: what `build` gives for such a network."""
+    model = narrows.build(samples.description, network, code, seed=seed)
+    assert isinstance(model, Autoencoder)
+    return model
+
+
+def check_learned(archive: narrows.Archive, what: str) -> None:
     """Raise `SystemExit` unless every block needs the model: what a model does not make smaller is stored without it,
     and says nothing about models."""
     blocks = range(len(archive._reader.layout.blocks))

@@ -14,6 +14,7 @@ import narrows
 from narrows.io.arrays import Array
 from narrows.io.images import list_images, read_image
 from narrows.models.base import Model
+from narrows.models.restorer import Restoring
 from narrows.training.device import multiplications
 
 PANEL = 160  # pixels a side of what a picture shows of each image
@@ -27,7 +28,7 @@ def pictures(folder: Path, most: int | None = None) -> list[Array]:
     return [read_image(path, "RGB") for path in paths]
 
 
-def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Model, str]:
+def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Restoring, str]:
     """The model of this name in `place`, trained with these options unless it lies there already, and what it is."""
     path = place / f"{name}.safetensors"
     if not path.exists():
@@ -35,6 +36,7 @@ def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Model, s
         arguments = ["train", str(data), "-o", str(path), *options]
         subprocess.run([sys.executable, "-c", "from narrows.cli.main import run; run()", *arguments], check=True)
     model = narrows.load(path)
+    assert isinstance(model, Restoring)
     return model, story(model, *options)
 
 

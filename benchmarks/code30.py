@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from _common import Rows, table, write
+from _common import Rows, autoencoder, table, write
 from sklearn.decomposition import PCA
 
 import narrows
@@ -39,7 +39,7 @@ def main() -> None:
     rows.append(("deep autoencoder (Science 2006, published)", "", "", "", "3.00"))
 
     began = time.perf_counter()
-    model = narrows.build(training.description, "dense", 30)
+    model = autoencoder(training, "dense", 30)
     last = None
     for progress in narrows.fit(model, training, Settings(minutes=minutes)):
         if last is None or progress.validation_mse != last.validation_mse:

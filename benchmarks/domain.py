@@ -54,10 +54,9 @@ def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) 
 
 def trained(model: narrows.Model) -> str:
     """How long a model was trained, and what it is."""
-    plan, config = model.provenance["plan"], model.config
-    what = f"blocks of {config.step} pixels, {config.width} channels" + f", a memory of {config.memory}" * (
-        config.memory > 0
-    )
+    plan, specification = model.provenance["plan"], model.specification
+    what = f"blocks of {model.grid.step} pixels, {specification.width} channels"
+    what += f", a memory of {specification.memory}" * (specification.memory > 0)
     minutes = model.provenance["seconds"] / 60
     return (
         f"{what}; {plan['steps']} steps of {plan['batch_size']} in {minutes:.0f} minutes on {plan['threads']} threads"

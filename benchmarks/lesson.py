@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import Rows, table, write
+from _common import Rows, autoencoder, table, write
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 import narrows
 from narrows.evaluation.report import evaluate
+from narrows.models.autoencoder import Autoencoder
 from narrows.training.settings import Settings
 
 
@@ -75,10 +76,10 @@ def lesson_loop(model: nn.Module, images: np.ndarray, epochs: int) -> tuple[list
     return losses, seconds
 
 
-def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[narrows.Model, float]:
+def ours(samples: narrows.Samples, network: str, settings: Settings) -> tuple[Autoencoder, float]:
     """A trained model and the seconds that all of it took."""
     began = time.perf_counter()
-    model = narrows.build(samples.description, network)
+    model = autoencoder(samples, network)
     for _ in narrows.fit(model, samples, settings):
         pass
     return model, time.perf_counter() - began
@@ -100,7 +101,7 @@ def main() -> None:
         short = 1 if arguments.quick else 2
         whole = arguments.full or (case.network == "lesson-linear" and not arguments.quick)
         epochs = case.epochs if whole else short
-        lesson = narrows.build(training.description, case.network, seed=1)
+        lesson = autoencoder(training, case.network, seed=1)
         losses, seconds = lesson_loop(lesson, training.values, epochs)
         lesson_seconds = float(np.median(seconds)) * case.epochs
         lesson_test = evaluate(lesson.eval(), test).mse

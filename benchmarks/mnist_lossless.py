@@ -22,12 +22,7 @@ from PIL import Image
 
 import narrows
 from narrows.archive.entries import Entry
-from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
-from narrows.codecs.block import BlockCodec
-from narrows.codecs.make import make_compact
-from narrows.codecs.opening import open_archive
-from narrows.data.samples import Samples
 from narrows.io.arrays import Array
 from narrows.training.settings import Settings
 
@@ -89,8 +84,8 @@ def general(images: Array) -> list[tuple[str, int]]:
 
 
 def trained(
-    training: Samples, width: int, steps: int, threads: int, keep: Path | None
-) -> tuple[narrows.Autoencoder, float]:
+    training: narrows.Samples, width: int, steps: int, threads: int, keep: Path | None
+) -> tuple[narrows.Model, float]:
     """A model and the minutes of processor time, over all cores, that its training took."""
     path = keep / f"mnist-exact-{width}-{steps}.safetensors" if keep else None
     if path is not None and path.exists():
@@ -112,7 +107,6 @@ def trained(
                 f"{(last.validation_bits or 0) / 784:.4f}",
                 flush=True,
             )
-    make_compact(model, training)
     minutes = (time.process_time() - began) / 60
     model.provenance["core_minutes"] = round(minutes, 2)
     if path is not None:
@@ -120,9 +114,9 @@ def trained(
     return model, minutes
 
 
-def measured(model: narrows.Autoencoder, images: Array) -> tuple[str, ...]:
+def measured(model: narrows.Model, images: Array) -> tuple[str, ...]:
     """Bits per pixel without and with the model, the model's size, and MB/s each way."""
-    codec = BlockCodec(Promise(0), model.packed["exact"])
+    codec = narrows.Codec(model)
     seconds = []
     for verify in (False, True):
         file = io.BytesIO()
@@ -132,7 +126,7 @@ def measured(model: narrows.Autoencoder, images: Array) -> tuple[str, ...]:
         sizes = writer.close()
         seconds.append(time.perf_counter() - began)
     began = time.perf_counter()
-    with open_archive(file) as archive:
+    with narrows.open_archive(file) as archive:
         back = archive["digits.npy"]
     seconds.append(time.perf_counter() - began)
     assert (back == images).all()

@@ -20,9 +20,7 @@ from _common import Rows, table, write
 from PIL import Image
 
 import narrows
-from narrows.codecs.make import make_compact
 from narrows.io.arrays import Array
-from narrows.tasks.codec import Codec
 from narrows.training.settings import Settings
 
 QUALITIES = {
@@ -64,7 +62,6 @@ def main() -> None:
                 print(f"{progress.step}/{progress.steps} {progress.seconds:.0f} s {progress.validation_bits} bits")
             last = progress
         assert last is not None
-        make_compact(model, training)
         trained = f"{time.perf_counter() - began:.0f} seconds of training; {last.plan}"
     curves: dict[str, Curve] = {"narrows": ours(model, digits)}
     for kind, qualities in QUALITIES.items():
@@ -84,18 +81,18 @@ def main() -> None:
     )
     text += table(("codec", *(f"{psnr} dB" for psnr in TARGETS)), rows)
     text += f"\n\nThe first {count} test digits ({min(ALONE, count)} one by one); {trained}. "
-    size = len(model.packed["lossy"])
+    size = len(narrows.Codec(model, quality=OURS[0]).compact_model)
     text += f"The compact model takes {size} bytes, {size / count:.1f} a digit here.\n\n"
     measured: Rows = [(f"{psnr:.2f}", f"{size:.2f}") for psnr, size in curves["narrows"]]
     text += table(("PSNR", "bytes a digit"), measured) + "\n"
     write("mnist_lossy-quick" if arguments.quick else "mnist_lossy", "MNIST, lossy", text)
 
 
-def ours(model: narrows.Autoencoder, digits: Array) -> Curve:
+def ours(model: narrows.Model, digits: Array) -> Curve:
     """Archives at all qualities."""
     curve = []
     for quality in OURS:
-        codec = Codec(model, quality=quality)
+        codec = narrows.Codec(model, quality=quality)
         data = codec.compress(digits, embed_model=False)
         back = codec.decompress(data)
         assert isinstance(back, np.ndarray)

@@ -23,12 +23,9 @@ import narrows
 from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
-from narrows.codecs.block import BlockCodec
-from narrows.codecs.make import make_compact
-from narrows.codecs.opening import open_archive
 from narrows.entropy import integer_networks
 from narrows.io.arrays import Array
-from narrows.models.autoencoder import Purpose
+from narrows.models.base import Purpose
 
 COUNT = 300  # images
 
@@ -108,11 +105,9 @@ def main() -> None:
         settings = narrows.Settings(steps=steps, batch_size=64 if network == "transform" else None)
         for _ in narrows.fit(model, training, settings):
             pass
-        make_compact(model, training)
-        (packed,) = model.packed.values()
         for promise in promises:
-            archive = written(images, promise, packed)
-            with open_archive(io.BytesIO(archive)) as opened:
+            archive = written(images, narrows.Codec(model, max_error=promise.max_error, quality=promise.quality))
+            with narrows.open_archive(io.BytesIO(archive)) as opened:
                 check_learned(opened, f"{promise}, {model.specification.network}")
                 archives.append((model.specification.network, promise, opened.sizes.model, archive))
     rows: Rows = []
@@ -122,7 +117,7 @@ def main() -> None:
         for decoded, way in WAYS.items():
             with warnings.catch_warnings(), way():  # type: ignore[attr-defined]
                 warnings.simplefilter("ignore")
-                with open_archive(io.BytesIO(archive)) as opened:
+                with narrows.open_archive(io.BytesIO(archive)) as opened:
                     samples = opened["digits"]
             first = samples if first is None else first
             differ = int((samples != first).sum())
@@ -141,9 +136,9 @@ def main() -> None:
     write("portable-quick" if arguments.quick else "portable", "One archive, decoded in many ways", text)
 
 
-def written(images: Array, promise: Promise, packed: bytes) -> bytes:
+def written(images: Array, codec: narrows.Codec) -> bytes:
     file = io.BytesIO()
-    writer = Writer(file, BlockCodec(promise, packed))
+    writer = Writer(file, codec)
     writer.add(Entry("digits", "array", (28, 28, 1), "uint8", len(images)), images)
     writer.close()
     return file.getvalue()

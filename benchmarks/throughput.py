@@ -14,18 +14,16 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from _common import Rows, check_learned, table, write
-from narrows.models.compressors import Effort, of_effort
+from _common import Rows, autoencoder, check_learned, table, write
 from sklearn.decomposition import PCA
 
 import narrows
 from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
-from narrows.codecs.block import BlockCodec
-from narrows.codecs.opening import open_archive
 from narrows.io.arrays import Array
 from narrows.models.base import Purpose
+from narrows.models.makers import Effort
 from narrows.training.settings import Settings
 
 LEARNED = 300  # steps of the models of archives
@@ -46,23 +44,19 @@ def archives(training: narrows.Samples, test: Array, quick: bool) -> Rows:
     """MB of raw pixels a second into archives and out of them, by effort and promise."""
     rows: Rows = []
     many = np.asarray(training.values)[: 6000 if quick else None]  # whose speed counts here, not how well they fit
-    learned: tuple[tuple[Effort, Purpose, str], ...] = (
-        ("usual", "exact", "exact"),
-        ("usual", "compress", "lossy"),
-        ("fast", "exact", "exact"),
-        ("fast", "compress", "lossy"),
-    )
-    for effort, purpose, key in learned:
-        network, width = of_effort(training.description, purpose, effort)
-        model = narrows.build(training.description, network, width=width, purpose=purpose)
+    efforts: tuple[Effort, ...] = ("usual", "fast")
+    purposes: tuple[Purpose, ...] = ("exact", "compress")
+    for effort, purpose in product(efforts, purposes):
+        model = narrows.build(training.description, purpose=purpose, effort=effort)
         list(narrows.fit(model, training, Settings(steps=LEARNED)))
         flat = model.specification.network == "flat"
         images = many if flat else test
         qualities = (30, 60) if flat else (50,)
         errors = (Promise(0), Promise(4)) if effort == "usual" else (Promise(0),)
-        promises = errors if key == "exact" else [Promise(None, quality) for quality in qualities]
+        promises = errors if purpose == "exact" else [Promise(None, quality) for quality in qualities]
         for promise, block in product(promises, (83, 668) if flat else (83,)):
-            seconds, size, back = coded(BlockCodec(promise, model.packed[key]), images, block)
+            codec = narrows.Codec(model, max_error=promise.max_error, quality=promise.quality)
+            seconds, size, back = coded(codec, images, block)
             mse = np.square(back.astype(np.float32) - images).mean(axis=(1, 2, 3))
             psnr = (
                 "exact" if promise.max_error == 0 else f"{np.mean(10 * np.log10(255**2 / np.maximum(mse, 0.1))):.1f}"
@@ -73,7 +67,7 @@ def archives(training: narrows.Samples, test: Array, quick: bool) -> Rows:
     return rows
 
 
-def coded(codec: BlockCodec, images: Array, block: int) -> tuple[list[float], int, Array]:
+def coded(codec: narrows.Codec, images: Array, block: int) -> tuple[list[float], int, Array]:
     """Seconds to encode, to encode verified, and to decode, the best of two; bytes but the model; what came back."""
     runs = []
     for _ in range(2):
@@ -86,7 +80,7 @@ def coded(codec: BlockCodec, images: Array, block: int) -> tuple[list[float], in
             sizes = writer.close()
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
-        with open_archive(file) as archive:
+        with narrows.open_archive(file) as archive:
             back = archive["digits"]
             ended = time.perf_counter()
             check_learned(archive, f"{codec.promise}, {block} a block")
@@ -112,7 +106,7 @@ def main() -> None:
         ("lesson-upsample", 4),
         ("conv", 4),
     ):
-        model = narrows.build(training.description, network, code)
+        model = autoencoder(training, network, code)
         list(narrows.fit(model, training, Settings(steps=30)))
         codes = model.encode(images)
         assert isinstance(codes, np.ndarray)
