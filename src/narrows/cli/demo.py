@@ -22,7 +22,7 @@ RUNS: tuple[tuple[str, str, Any, int], ...] = (
 
 
 @click.command()
-@shared.output("The folder for models and pictures.", Path("demo"))
+@shared.output("The folder for models and pictures.", required=False, default=Path("demo"), show_default=True)
 @shared.as_json
 def demo(output: Path, as_json: bool) -> None:
     """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.

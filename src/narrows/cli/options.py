@@ -23,12 +23,9 @@ def model(text: str, required: bool = True) -> Callable[[Command], Command]:
     return click.option("-m", "--model", "model_path", required=required, type=A_PATH, help=text)
 
 
-def output(text: str, default: Path | None = None, required: bool = True) -> Callable[[Command], Command]:
-    """The option for what is written."""
-    required = required and default is None
-    return click.option(
-        "-o", "--output", required=required, default=default, show_default=True, type=A_PATH, help=text
-    )
+def output(text: str, **given: Any) -> Callable[[Command], Command]:
+    """The option for what is written, required unless `given` says otherwise."""
+    return click.option("-o", "--output", type=A_PATH, help=text, **({"required": True} | given))
 
 
 def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
