@@ -6,6 +6,7 @@ Next door: `main` has the commands.
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 _seen: list[int] = []
@@ -31,5 +32,9 @@ def _stop(number: int, frame: Any) -> None:
     if _seen:
         os.write(2, b"narrows: interrupted again, ended at once\n")
         os._exit(128 + number)
+    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+        # an exception that meets C++ while PyTorch is loading would abort the process: try again a little later
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        return
     _seen.append(number)
     raise KeyboardInterrupt(number)
