@@ -61,8 +61,8 @@ def png(promise: Promise, model: CompactModel | None) -> Way:
 
 def planes(promise: Promise, model: CompactModel | None, differences: bool = False) -> Way:
     """LZMA2 over byte planes, of the values or of their differences."""
-    coders = (partial(coder, differences=differences) for coder in (byte_planes.encode, byte_planes.decode))
-    return Fallback(promise, *coders)
+    encode = partial(byte_planes.encode, differences=differences)
+    return Fallback(promise, encode, partial(byte_planes.decode, differences=differences))
 
 
 differences = partial(planes, differences=True)

@@ -69,8 +69,7 @@ class IntegerPrior:
     @classmethod
     def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False) -> IntegerPrior:
         """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
-        flag, *numbers = take(arrays, 7)
-        edges, dials, steps, logs, inverses, widths = numbers
+        flag, edges, dials, steps, logs, inverses, widths = take(arrays, 7)
         gaussians, spatial = Gaussians(*take(arrays, 2)), flag.tolist() == [1]
         known = flag.tolist() in ([0], [1]) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
@@ -88,7 +87,7 @@ class IntegerPrior:
             wrong |= networks[p.number].ends != (inputs, 2 * (p.last - p.first), VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        return cls(spatial, *numbers, gaussians, networks, refers)
+        return cls(spatial, edges, dials, steps, logs, inverses, widths, gaussians, networks, refers)
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
