@@ -47,7 +47,7 @@ def test_samples_that_are_coded_together_are_neighbours_of_one_shape_and_few_eno
 
 def test_large_images_are_cut_into_sections_that_cover_them() -> None:
     covered = np.zeros((700, 1030), int)
-    for section in grid.sections((700, 1030, 3)):
+    for section in grid.sections((700, 1030, 3), grid.GRID_SECTION):
         covered[section] += 1
         assert max(covered[section].shape) <= 512
     assert (covered == 1).all()

@@ -141,7 +141,7 @@ class IntegerNetwork:
         for number, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             fits = before.weight.shape[0] == after.weight.shape[1]
             if not fits or (before.low < after.low_in).any() or (before.high > after.high_in).any():
-                raise ModelError(f"integer layers {number} and {number + 1} do not fit; make the model again")
+                raise ModelError(f"integer layers from {number} on do not fit together; make the model again")
         for number, layer in enumerate(self.layers):
             if layer.span > number + 1:
                 raise ModelError("an integer layer adds an output that is not there; make the model again")
