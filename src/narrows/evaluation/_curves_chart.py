@@ -153,5 +153,5 @@ def _label(axes: Axes, plot: Box, ends: Sequence[tuple[float, float, str, str]])
     left = (placed - np.column_stack([sizes[:, 0] / 2, np.zeros(len(ends))])) / inches
     for (x, y), (_, _, name, colour) in zip(left, ends, strict=True):
         behind = {"boxstyle": "square,pad=0.1", "fc": "white", "lw": 0, "alpha": 0.8}
-        where: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "zorder": 6}
-        axes.text(x, y, name, size=9, color=colour, weight="bold", bbox=behind, **where)
+        font: dict[str, Any] = {"size": 9, "color": colour, "weight": "bold", "va": "center"}
+        axes.text(x, y, name, bbox=behind, zorder=6, transform=axes.transAxes, **font)

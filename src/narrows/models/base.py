@@ -72,7 +72,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained unless told otherwise; found by `benchmarks/`, see `results/`.
+    """How a network is trained unless settings say otherwise; found by `benchmarks/`, see `results/`.
 
     Small sets get batches of a tenth of the set at most, and a minimum number of steps. `muon` is the learning rate
     of Muon for hidden matrices, 0 to train everything by Adam at `learning_rate`. `shift` moves small images by up to

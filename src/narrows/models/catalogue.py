@@ -168,7 +168,7 @@ def build(
     `degradation` (see `narrows.degradations`) the model restores: it undoes it. `code` counts numbers, for networks
     that keep an image's plane channels; `width` scales the hidden layers; `effort` chooses them for models that
     compress. A `memory` above 0 lets a transform keep that many training images as references, for images of one size
-    that are often much alike; its blocks are `fold` pixels a side, 8 unless told 4, which suits drawings.
+    that are often much alike; its blocks are `fold` pixels a side: 8, or 4, which suits drawings.
 
     Raises `SettingsError` for unknown names, numbers out of range, or a network that cannot take the samples.
     """

@@ -124,8 +124,8 @@ def decompress(
 ) -> Decompressed:
     """Write the files of an archive, or those named in `only`, into a folder.
 
-    `report` is told how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for damage
-    (unless told to `keep_going`), `OutputError` where something is there already (unless `force`).
+    `report` is called with how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for
+    damage (unless `keep_going`), `OutputError` where something is there already (unless `force`).
     """
     with opened(path, model) as archive:
         names = chosen(archive, only, path)

@@ -53,7 +53,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Plan:
-    """The models to train, one after the other: what `build` is told for each. `notes` tell a person why."""
+    """The models to train, one after the other: the arguments of `build` for each. `notes` tell a person why."""
 
     jobs: tuple[dict[str, Any], ...]
     notes: tuple[str, ...] = ()

@@ -48,8 +48,8 @@ def open_table(
     columns, notes = columns_of(table)
     missing = sum(is_missing(cell) for row in table.cells for cell in row)
     cells = Cells(columns) if damage is None else Cells(columns, damage.share)
-    told = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
-    return from_arrays(encode(table, columns), str(path)), cells, (told, *notes)
+    summary = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
+    return from_arrays(encode(table, columns), str(path)), cells, (summary, *notes)
 
 
 def filled(model: Model, table: Table, report: Report | None = None) -> tuple[str, int]:
