@@ -62,7 +62,7 @@ def wavelet(y: Floats, sigma: float) -> Floats:
 
 
 def ours(model: Model, blind: bool) -> Denoiser:
-    """Our network, told the level or not."""
+    """Our network, given the noise level, or `blind` to estimate it."""
     return lambda y, sigma: narrows.restore(model, y.astype(np.float32)[None], strength=None if blind else sigma)[0]
 
 

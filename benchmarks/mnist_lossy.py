@@ -1,7 +1,7 @@
 """MNIST at a quality: bytes a digit against PSNR, beside JPEG, WebP, AVIF and JPEG XL, one by one and on one sheet.
 
 The model is trained on the training part only. Ours is one archive of all digits, its header, index and checksums
-included, without the model; what the model takes is told beside it. The PSNR is that of the mean squared error over
+included, without the model; the size of the model is given beside it. The PSNR is that of the mean squared error over
 all digits, rounded to 8 bits, which favours no one.
 """
 
