@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from narrows.data.samples import Description
 from narrows.io.arrays import Array
@@ -37,6 +35,9 @@ def ssim(originals: Array, reconstructions: Array, description: Description) -> 
 
     Images with a side under 11 pixels get a smaller window; None with a side under 5 pixels.
     """
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure  # loads Matplotlib and SciPy
+
     side = min(originals.shape[1:3])
     sigma = SSIM_SIGMA if side >= 11 else {10: 1.2, 9: 1.2, 8: 0.9, 7: 0.9, 6: 0.6, 5: 0.6}.get(side)
     if sigma is None:
