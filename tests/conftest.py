@@ -9,6 +9,8 @@ from pathlib import Path
 # they wait for one another would take most of the time. Both are read when torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for more threads
+if data := os.environ.get("NARROWS_DATA"):
+    os.environ["NARROWS_DATA"] = str(Path(data).resolve())  # some tests change the working folder
 
 import numpy as np
 import pytest
