@@ -249,7 +249,7 @@ def test_pictures_of_any_channels_are_learned(channels: int) -> None:
 def test_small_images_have_levels_unless_told_otherwise(digits: Samples) -> None:
     assert build(digits.description, purpose="compress").specification.network == "levels"
     assert build(digits.description, "transform", purpose="compress").specification.network == "transform"
-    with pytest.raises(SettingsError, match="there are flat, levels, transform"):
+    with pytest.raises(SettingsError, match="there are flat, levels, pyramid, transform"):
         build(digits.description, "dense", purpose="compress")
 
 

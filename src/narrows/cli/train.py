@@ -66,7 +66,9 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, help="Samples per step.")
 @click.option("--learning-rate", type=float, help="Learning rate of Adam; constant unless --schedule is given.")
 @click.option(
-    "--schedule", type=click.Choice(["one-cycle", "constant"]), help="How the learning rate changes during training."
+    "--schedule",
+    type=click.Choice(["one-cycle", "constant", "steady"]),
+    help="How the learning rate changes during training.",
 )
 @click.option(
     "--start",

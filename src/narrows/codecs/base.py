@@ -93,7 +93,8 @@ class WayRow:
 
 
 # Part of the format: a number is never given to another way.
-RAW, PNG, PLANES, DIFFERENCES, PIXELS, LEVELS, TRANSFORM, FACTORIZED = 0, 1, 2, 3, 16, 17, 18, 19
+RAW, PNG, PLANES, DIFFERENCES = 0, 1, 2, 3
+PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID = 16, 17, 18, 19, 20
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -103,6 +104,7 @@ WAYS = (
     WayRow(LEVELS, "levels:open_levels", learned=True, lossy=True),
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
+    WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
 )
 
 

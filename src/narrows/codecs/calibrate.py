@@ -6,7 +6,7 @@ Next door: `quantise` does the networks; `latents`, `factorized`, `levels` and `
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -18,11 +18,12 @@ from torch import nn
 
 from narrows.codecs.decoder import dials
 from narrows.codecs.factorized import SILENT, Factorized
-from narrows.codecs.latents import FRACTION, OUT_BITS, VALUE_BITS, IntegerPrior, Shorts
+from narrows.codecs.latents import FRACTION, OUT_BITS, VALUE_BITS, IntegerPrior
 from narrows.codecs.levels import VALUE_BITS as LEVEL_BITS
 from narrows.codecs.levels import IntegerLevels
 from narrows.codecs.pixels import VALUE_BITS as PIXEL_BITS
 from narrows.codecs.pixels import VALUES, IntegerPixels, IntegerStep
+from narrows.codecs.pyramid import BACK_BITS, MOST_BACK, IntegerPyramid
 from narrows.codecs.quantise import base_two, quantised
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, TOTAL, CumulativeTables, Doubles, Integers, discretised
@@ -31,7 +32,8 @@ from narrows.entropy.passes import DIGITS, HALVINGS, QUALITIES, REACH, grid_pass
 from narrows.networks.layers import Added
 from narrows.networks.levels import CHOICE, Levels
 from narrows.networks.pixels import Pixels, one_hot
-from narrows.networks.prior import Prior
+from narrows.networks.prior import Predictor, Prior
+from narrows.networks.pyramid import PyramidPrior
 
 BELIEF = 256.0  # symbols that a Gaussian counts for, beside those that were counted
 FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are counted
@@ -40,9 +42,13 @@ FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are coun
 class _Counter(Coder):
     """Counts how often each symbol comes under each Gaussian."""
 
-    def __init__(self, tables: CumulativeTables) -> None:
-        self.counts = [np.zeros(len(parts), np.int64) for parts in tables.parts[:GAUSSIANS]]
-        self._by_table = {id(parts): row for parts, row in zip(tables.parts, self.counts, strict=False)}
+    def __init__(self, families: Sequence[Gaussians]) -> None:
+        tables = [parts for family in families for parts in family.tables.parts[:GAUSSIANS]]
+        self._by_table = {id(parts): np.zeros(len(parts), np.int64) for parts in tables}
+
+    def of(self, parts: Integers) -> Integers:
+        """How often each symbol of a table came."""
+        return self._by_table[id(parts)]
 
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         assert symbols is not None
@@ -77,38 +83,66 @@ def integer_prior(
 ) -> IntegerPrior:
     """Convert a trained density to integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
     gives for their dials, decide the ranges and correct the tables. `reference` are the codes of their references."""
-    limit = REACH << VALUE_BITS
     with _inputs_of(list(prior.networks)) as seen:
         spread = torch.linspace(-1, 1, count)
         prior(analysed(spread), spread, None, reference)
+    made, at_hand, limit = _converted(prior, seen), None, REACH << VALUE_BITS
+    if reference is not None:
+        at_hand = (reference * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
+
+    def walk(counter: Coder, codes: Doubles, quality: int) -> None:
+        made.walk(counter, codes, codes.shape, quality, at_hand)
+
+    (gaussians,) = _fitted([made.gaussians], walk, analysed, count)
+    return replace(made, gaussians=gaussians)
+
+
+@torch.no_grad()
+def integer_pyramid(
+    prior: PyramidPrior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int
+) -> IntegerPyramid:
+    """The same for a density of two resolutions, each with tables of its own."""
+    with _inputs_of([*prior.coarse.networks, *prior.fine.networks]) as seen:
+        spread = torch.linspace(-1, 1, count)
+        prior(analysed(spread), spread)
+    back = prior.back.double() * prior.coarse.deviation.double() * 2.0**BACK_BITS
+    whole = back.round().long().clamp(-MOST_BACK, MOST_BACK).numpy()
+    made = IntegerPyramid(_converted(prior.coarse, seen), _converted(prior.fine, seen), whole)
+
+    def walk(counter: Coder, codes: Doubles, quality: int) -> None:
+        made.walk(counter, codes, codes.shape, quality)
+
+    coarse, fine = _fitted([made.coarse.gaussians, made.fine.gaussians], walk, analysed, count)
+    return IntegerPyramid(replace(made.coarse, gaussians=coarse), replace(made.fine, gaussians=fine), whole)
+
+
+def _converted(prior: Prior, seen: Mapping[nn.Module, torch.Tensor]) -> IntegerPrior:
+    """The density in integers, with tables of Gaussians; `seen` are inputs of its networks, which decide ranges."""
+    limit = REACH << VALUE_BITS
     networks = []
     for network in prior.networks:
-        assert isinstance(network, nn.Sequential)
-        convolutions = _convolutions(network)
+        assert isinstance(network, Predictor)
+        convolutions = _convolutions(network.layers)
         inputs = next(convolutions.parameters()).shape[1]
         limits = np.full(inputs, limit)
         limits[: 1 + prior.spatial] = 1 << VALUE_BITS
-        x = seen.get(network, torch.zeros(1, inputs, 1, 1))
-        x = x[:, :, None, None] if x.ndim == 2 else x
+        x = seen.get(network, torch.zeros(1, 1, 1, inputs)).permute(0, 3, 1, 2)
         networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits))
-    every, deviation = dials(), prior.deviation.double().numpy()
+    deviation = prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
-    made = IntegerPrior(
+    return IntegerPrior(
         prior.spatial,
         np.array(prior.edges),
-        (every * (1 << VALUE_BITS)).round().long().numpy(),
+        (dials() * (1 << VALUE_BITS)).round().long().numpy(),
         whole_steps,
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),
         inverses,
         np.rint(np.log2(deviation) * (1 << OUT_BITS)).astype(np.int64),
         _gaussians(),
         tuple(networks),
-        prior.references,
+        prior.references or prior.beside > 0,
+        prior.beside,
     )
-    at_hand = None
-    if reference is not None:
-        at_hand = (reference * (1 << VALUE_BITS)).round().clamp(-limit, limit).permute(0, 2, 3, 1).short().numpy()
-    return replace(made, gaussians=_fitted(made, analysed, count, at_hand))
 
 
 @torch.no_grad()
@@ -117,14 +151,19 @@ def factorized(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], c
     (p,) = prior.passes
     deviation = prior.deviation.double()
     steps, whole_steps, inverses = _scales(prior)
-    predicted = prior.predict(p, torch.zeros(QUALITIES, len(deviation), 1, 1), dials())[:, :, 0, 0].double()
+    predicted = prior.predict(p, [torch.zeros(QUALITIES, 1, 1, len(deviation))], dials())[:, 0].double()
     mean, scale = predicted.chunk(2, dim=1)  # (100, K)
     index = (scale + torch.log2(deviation) - torch.from_numpy(np.log2(steps))[:, None] - LEAST_SCALE) * OCTAVE
     scales = index.round().clamp(0, SCALES - 1).long().numpy() + 1
     scales[scales <= SILENT] = 0
     means = (mean * 2.0 ** (OUT_BITS + FRACTION)).round().long().numpy()
     made = Factorized(whole_steps, inverses, scales, means, _gaussians())
-    return replace(made, gaussians=_fitted(made, analysed, count, None))
+
+    def walk(counter: Coder, codes: Doubles, quality: int) -> None:
+        made.walk(counter, codes, codes.shape, quality)
+
+    (gaussians,) = _fitted([made.gaussians], walk, analysed, count)
+    return replace(made, gaussians=gaussians)
 
 
 def _scales(prior: Prior) -> tuple[Doubles, Integers, Integers]:
@@ -155,31 +194,36 @@ def _half(weights: Doubles | Integers) -> Integers:
 
 
 def _fitted(
-    density: IntegerPrior | Factorized,
+    families: Sequence[Gaussians],
+    walk: Callable[[Coder, Doubles, int], None],
     analysed: Callable[[torch.Tensor], torch.Tensor],
     count: int,
-    at_hand: Shorts | None,
-) -> Gaussians:
-    """The tables corrected by counts: numbers are not quite Gaussian, all the more as symbols are chosen for their
-    bits."""
-    tables = density.gaussians.tables
-    counter = _Counter(tables)
+) -> list[Gaussians]:
+    """The tables of a walk corrected by counts: numbers are not quite Gaussian, all the more as symbols are chosen
+    for their bits. `walk` takes codes `(N, h, w, K)` and a quality."""
+    counter = _Counter(families)
     for quality in FITTED:
         code = analysed(dials()[quality - 1].expand(count))
-        code = code if density.spatial else code[:, :, None, None]
-        codes = code.permute(0, 2, 3, 1).double().numpy()
-        density.walk(counter, codes, codes.shape, quality, at_hand)
-    halves = []
-    for parts, lowest, counts in zip(tables.parts, tables.lowest, counter.counts, strict=False):
-        weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
-        sizes = counts[-lowest:-1] + np.append(0, counts[-lowest - 1 :: -1])  # symbols of either sign
-        weights[:-1] += np.append(sizes[0], sizes[1:] / 2)
-        halves.append(_half(weights))
-    return _family(halves)
+        code = code if code.ndim == 4 else code[:, :, None, None]
+        walk(counter, code.permute(0, 2, 3, 1).double().numpy(), quality)
+    return [_family([_corrected(*each, counter) for each in _rows(family.tables)]) for family in families]
 
 
-def _convolutions(network: nn.Sequential) -> nn.Sequential:
-    """The same network with convolutions in place of linear layers."""
+def _rows(tables: CumulativeTables) -> Iterator[tuple[Integers, int]]:
+    return zip(tables.parts[:GAUSSIANS], tables.lowest[:GAUSSIANS], strict=True)
+
+
+def _corrected(parts: Integers, lowest: int, counter: _Counter) -> Integers:
+    """Half a table, corrected by counts."""
+    counts = counter.of(parts)
+    weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
+    sizes = counts[-lowest:-1] + np.append(0, counts[-lowest - 1 :: -1])  # symbols of either sign
+    weights[:-1] += np.append(sizes[0], sizes[1:] / 2)
+    return _half(weights)
+
+
+def _convolutions(layers: Sequence[nn.Module]) -> nn.Sequential:
+    """The same layers with convolutions in place of linear ones."""
 
     def convolution(layer: nn.Module) -> nn.Module:
         if isinstance(layer, Added):
@@ -192,7 +236,7 @@ def _convolutions(network: nn.Sequential) -> nn.Sequential:
         made.bias.copy_(layer.bias)
         return made
 
-    return nn.Sequential(*(convolution(layer) for layer in network))
+    return nn.Sequential(*(convolution(layer) for layer in layers))
 
 
 @torch.no_grad()

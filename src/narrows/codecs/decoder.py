@@ -17,7 +17,7 @@ from torch import nn
 
 from narrows.archive.entries import Shape
 from narrows.codecs import weights
-from narrows.codecs.base import FACTORIZED, LEVELS, TRANSFORM
+from narrows.codecs.base import FACTORIZED, LEVELS, PYRAMID, TRANSFORM
 from narrows.codecs.compact_model import DAMAGED
 from narrows.data.batches import from_tensor
 from narrows.data.samples import Description
@@ -30,6 +30,7 @@ from narrows.models.base import Grid, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.lossy import Lossy
 from narrows.networks.levels import Levels
+from narrows.networks.pyramid import PyramidPrior
 
 MOST_VALUES = 1 << 40  # of a sample of one size
 DAMAGE = (StopIteration, ValueError, TypeError, LookupError, RuntimeError, OverflowError, SettingsError)
@@ -67,6 +68,8 @@ def way_of(model: Lossy) -> int:
     """The way of coding that a lossy model is for."""
     if isinstance(model.prior, Levels):
         return LEVELS
+    if isinstance(model.prior, PyramidPrior):
+        return PYRAMID
     return FACTORIZED if model.prior.flat else TRANSFORM
 
 

@@ -41,7 +41,8 @@ class IntegerPrior:
 
     Groups of channels lie between `edges`. For each quality, `(100,)`: `dials` for the networks, `steps` in 2**-20,
     `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the deviation in 2**-20,
-    and `widths`, its logarithm. A density that `refers` is conditioned on the code of a reference (see `references`).
+    and `widths`, its logarithm. A density that `refers` is conditioned on the code of a reference (see `references`),
+    or, where `beside` is above 0, on that many channels that are known before the code.
     """
 
     spatial: bool
@@ -54,6 +55,7 @@ class IntegerPrior:
     gaussians: Gaussians
     networks: tuple[IntegerNetwork, ...]
     refers: bool = False
+    beside: int = 0
 
     @property
     def channels(self) -> int:
@@ -67,7 +69,7 @@ class IntegerPrior:
         return [*head, self.widths, *self.gaussians.to_arrays(), *parts]
 
     @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False) -> IntegerPrior:
+    def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False, beside: int = 0) -> IntegerPrior:
         """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
         flag, edges, dials, steps, logs, inverses, widths = take(arrays, 7)
         gaussians, spatial = Gaussians(*take(arrays, 2)), flag.tolist() == [1]
@@ -80,14 +82,14 @@ class IntegerPrior:
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         if wrong or deviations_are_wrong(steps, inverses):
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        walk = code_passes(edges.tolist(), spatial)
+        walk = code_passes(edges.tolist(), spatial, beside)
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
             inputs = 1 + spatial + p.seen + refers * p.referred
             wrong |= networks[p.number].ends != (inputs, 2 * (p.last - p.first), VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        return cls(spatial, edges, dials, steps, logs, inverses, widths, gaussians, networks, refers)
+        return cls(spatial, edges, dials, steps, logs, inverses, widths, gaussians, networks, refers, beside)
 
     def ratios(self, quality: int) -> Integers:
         """Steps `(K,)` in 2**-18 of a deviation."""
@@ -112,13 +114,13 @@ class IntegerPrior:
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
         ratios = self.ratios(quality)
-        for p in code_passes(self.edges.tolist(), self.spatial):
+        for p in code_passes(self.edges.tolist(), self.spatial, self.beside):
             plane = known[:, :: p.spacing, :: p.spacing]
             at = places(p.where, *plane.shape[1:3])
             if not at.any():
                 continue
             own = slice(p.first, p.last)
-            predicted = self._predict(p, plane, quality, reference)[:, at]
+            predicted = self._predict(p, plane, quality, reference, None if at.all() else np.flatnonzero(at))
             mean, scale = predicted.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
             index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
             index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
@@ -131,8 +133,10 @@ class IntegerPrior:
             plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
         return known
 
-    def _predict(self, p: CodePass, plane: Integers, quality: int, reference: Shorts | None) -> Integers:
-        """The output of a pass's network, means and scales, `(N, h, w, 2 n)`."""
+    def _predict(
+        self, p: CodePass, plane: Integers, quality: int, reference: Shorts | None, at: Integers | None
+    ) -> Integers:
+        """The output of a pass's network, means and scales, `(N, h, w, 2 n)`, or at places `(N, 1, M, 2 n)`."""
         heads = [int(self.dials[quality - 1])]
         if self.spatial:
             heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // CODE_HALVINGS)
@@ -142,7 +146,7 @@ class IntegerPrior:
         inputs[..., len(heads) : end] = self.seen(plane[..., : p.seen])
         if reference is not None:
             inputs[..., end:] = reference[:, :: p.spacing, :: p.spacing, : p.referred]
-        out: Integers = self.networks[p.number](torch.from_numpy(inputs)).numpy().astype(np.int64)
+        out: Integers = self.networks[p.number](torch.from_numpy(inputs), at).numpy().astype(np.int64)
         return out
 
 

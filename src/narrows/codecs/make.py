@@ -15,7 +15,7 @@ from torch import nn
 from narrows.archive.parallel import in_order
 from narrows.codecs import decoder, weights
 from narrows.codecs.base import PIXELS
-from narrows.codecs.calibrate import factorized, integer_levels, integer_pixels, integer_prior
+from narrows.codecs.calibrate import factorized, integer_levels, integer_pixels, integer_prior, integer_pyramid
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.cores import one_core
 from narrows.codecs.latents import IntegerPrior
@@ -28,6 +28,7 @@ from narrows.models.density import Density
 from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.levels import Levels
 from narrows.networks.prior import REFERENCE_DIAL
+from narrows.networks.pyramid import PyramidPrior
 
 # Samples that decide the ranges of integer networks.
 VECTORS = 2048
@@ -58,6 +59,9 @@ def compact_lossy(model: Lossy, samples: Samples) -> bytes:
         return CompactModel(way, pack_arrays([*head, *levels.to_arrays()])).to_bytes()
     encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
+    if isinstance(prior, PyramidPrior):
+        arrays = [*head, *integer_pyramid(prior, coded, len(x)).to_arrays()]
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
     if prior.flat:
         arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]
         return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()

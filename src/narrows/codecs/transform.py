@@ -18,12 +18,13 @@ from torch.nn import functional
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import decoder, grid, weights
-from narrows.codecs.base import FACTORIZED, TRANSFORM, LearnedWay
+from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, LearnedWay
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.factorized import Factorized
 from narrows.codecs.latents import IntegerPrior
 from narrows.codecs.packed_arrays import unpack_arrays
+from narrows.codecs.pyramid import IntegerPyramid
 from narrows.codecs.references import References
 from narrows.data.batches import to_tensor
 from narrows.data.similarity import thumbnail_size
@@ -45,7 +46,7 @@ class TransformWay(LearnedWay):
     def __init__(
         self,
         make: SampleDecoder,
-        density: IntegerPrior | Factorized,
+        density: IntegerPrior | Factorized | IntegerPyramid,
         quality: int,
         encoder: nn.Module | None = None,
         references: References | None = None,
@@ -131,10 +132,12 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
     assert promise.quality is not None
     arrays = iter(unpack_arrays(compact.decoding))
     model, make = decoder.from_arrays(way, arrays)
-    density: IntegerPrior | Factorized
+    density: IntegerPrior | Factorized | IntegerPyramid
     references = None
     if way == FACTORIZED:
         density = Factorized.from_arrays(arrays)
+    elif way == PYRAMID:
+        density = IntegerPyramid.from_arrays(arrays)
     else:
         density = IntegerPrior.from_arrays(arrays, model.specification.memory > 0)
         if model.specification.memory:
@@ -145,6 +148,7 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
 
 
 open_factorized = functools.partial(open_transform, way=FACTORIZED)
+open_pyramid = functools.partial(open_transform, way=PYRAMID)
 
 
 def _encoder(model: Lossy, encoding: bytes) -> nn.Module | None:

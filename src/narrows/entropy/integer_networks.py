@@ -159,9 +159,15 @@ class IntegerNetwork:
         """Where this network has been evaluated before."""
         return set()
 
+    @functools.cached_property
+    def _within(self) -> int:
+        """The number of the first layer from which on none sees the neighbours of a place."""
+        return max((n for n, layer in enumerate(self.layers, 1) if layer.weight.shape[2] > 1), default=0)
+
     @torch.no_grad()
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Whole numbers `(N, H, W, I)` of any type, clipped to the first layer's range, to whole numbers in float32.
+    def __call__(self, x: torch.Tensor, at: npt.NDArray[np.int64] | None = None) -> torch.Tensor:
+        """Whole numbers `(N, H, W, I)` of any type, clipped to the first layer's range, to whole numbers in float32:
+        `(N, H, W, O)`, or `(N, 1, M, O)` at the places whose numbers, counted row by row, are `at` `(M,)`.
 
         Raises `ModelError` if this machine's matrix products are not exact.
         """
@@ -172,7 +178,11 @@ class IntegerNetwork:
                 check_machine(x.device)
                 self._checked.add(x.device)
             seen = [torch.minimum(torch.maximum(x.to(torch.float32), low), high)]
-            for layer in self.layers:
+            for number, layer in enumerate(self.layers):
+                if at is not None and number == self._within:
+                    # The layers that follow look at single places, so only those that are wanted are computed.
+                    places = torch.from_numpy(at).to(x.device)
+                    seen = [y.flatten(1, 2).index_select(1, places)[:, None] for y in seen]
                 seen.append(layer(seen[-1], seen[-layer.span] if layer.span else None))
         return seen[-1]
 

@@ -56,7 +56,8 @@ def grid_passes(channels: int) -> tuple[GridPass, ...]:
 @dataclass(frozen=True)
 class CodePass:
     """Network `number` predicts the channels `first` to `last` from the first `seen` channels, at `where` of the
-    blocks that are `spacing` apart. With references, it also sees the first `referred` channels of one."""
+    blocks that are `spacing` apart. It also sees the first `referred` channels of what lies beside the code, if
+    anything does."""
 
     number: int
     first: int
@@ -67,21 +68,25 @@ class CodePass:
     where: Where
 
 
-def code_passes(edges: Sequence[int], spatial: bool) -> tuple[CodePass, ...]:
-    """The passes of a code whose groups of channels lie between `edges`, in order."""
+def code_passes(edges: Sequence[int], spatial: bool, beside: int = 0) -> tuple[CodePass, ...]:
+    """The passes of a code whose groups of channels lie between `edges`, in order. Where `beside` channels that are
+    known already lie beside the code, the first group does not have to come from coarse to fine."""
     most = edges[-2] or edges[-1]  # the last group gains next to nothing from a reference
 
     def made(number: int, first: int, last: int, seen: int, spacing: int, where: Where) -> CodePass:
-        return CodePass(number, first, last, seen, min(last, most), spacing, where)
+        return CodePass(number, first, last, seen, beside or min(last, most), spacing, where)
 
     if not spatial:
         return tuple(made(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
-    first = edges[1]
-    found = [made(0, 0, first, 0, 1 << CODE_HALVINGS, "all")]
-    for halving in reversed(range(CODE_HALVINGS)):
-        found += [made(1, 0, first, first, 1 << halving, "centres"), made(2, 0, first, first, 1 << halving, "sides")]
-    for a, b in pairwise(edges[1:]):
-        number = found[-1].number + 1
+    found: list[CodePass] = []
+    if not beside:
+        first = edges[1]
+        found.append(made(0, 0, first, 0, 1 << CODE_HALVINGS, "all"))
+        for halving in reversed(range(CODE_HALVINGS)):
+            apart = 1 << halving
+            found += [made(1, 0, first, first, apart, "centres"), made(2, 0, first, first, apart, "sides")]
+    for a, b in pairwise(edges if beside else edges[1:]):
+        number = found[-1].number + 1 if found else 0
         if b == edges[-1]:
             found.append(made(number, a, b, a, 1, "all"))
         else:

@@ -131,6 +131,12 @@ CATALOGUE: dict[str, Network] = {
         spatial=True,
         efforts={"best": 2},
     ),
+    "pyramid": Network(
+        makers.pyramidal,
+        Recipe(8, 1.5e-3, 40),
+        ("compress",),
+        spatial=True,
+    ),
     "transform": Network(
         makers.transformed,
         Recipe(8, 2e-3, 40),

@@ -58,7 +58,9 @@ class LinearStart:
         if not block and description.varied:
             return None
         values = description.values_in(crop)
-        count = model.specification.code if block else math.prod(model.code_shape)
+        # Of a code whose blocks are coarser than those of the optimum, each has its share.
+        share = model.specification.code * block**2 // max(1, model.grid.step) ** 2
+        count = share if block else math.prod(model.code_shape)
         rows = max(1, values // (block**2 * description.channels)) if block else 1
         chosen = training[thinned(len(training), rows, values // rows, self.work)]
         model.keep_optimum(linear_optimum(chunks(samples, chosen, crop, align=model.grid.align), count, block))

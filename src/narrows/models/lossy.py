@@ -20,10 +20,10 @@ from narrows.errors import ModelError
 from narrows.io.arrays import Ragged
 from narrows.models.base import Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
-from narrows.networks.layers import DIAL
+from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
 from narrows.networks.prior import REFERENCE_DIAL, WEIGHT, Prior
-from narrows.networks.transform import linear_paths
+from narrows.networks.pyramid import PyramidPrior
 
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
 LITTLE = 0.02  # bits a value
@@ -58,7 +58,7 @@ class Lossy(Coded, Compressing):
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        prior: Levels | Prior,
+        prior: Levels | Prior | PyramidPrior,
         specification: Specification,
         description: Description,
         grid: Grid,
@@ -98,15 +98,19 @@ class Lossy(Coded, Compressing):
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         optimum = self._start(self, samples, training, beginning)
         if optimum is not None:
-            assert isinstance(self.prior, Prior)
+            assert not isinstance(self.prior, Levels)
             self.prior.start(optimum)
 
     def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         """Linear paths, which begin at an optimum, are trained slowly."""
-        linear, others = zip(*map(linear_paths, (self.encoder, self.decoder)), strict=True)
-        slow = (Part(path, SLOW * learning_rate, 0.0) for paths in linear for path in paths)
-        trained = (module for module in (*others, self.prior) if any(True for _ in module.parameters()))
-        return (*slow, *(Part(module, learning_rate, muon) for module in trained))
+        slow: list[nn.Module] = []
+        trained: list[nn.Module] = []
+        for half in (self.encoder, self.decoder):
+            paths, others = half.linear_paths() if isinstance(half, LinearPaths) else ([], half)
+            slow, trained = [*slow, *paths], [*trained, others]
+        trained = [module for module in (*trained, self.prior) if any(True for _ in module.parameters())]
+        parts = (Part(module, learning_rate, muon) for module in trained)
+        return (*(Part(path, SLOW * learning_rate, 0.0) for path in slow), *parts)
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         generator = seeded("cpu", seed, 3, step)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -27,7 +28,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, tabular, transform, unet
+from narrows.networks import levels, pyramid, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -199,6 +200,25 @@ def transformed(request: Request, recipe: Recipe) -> Lossy:
     fold = request.fold or transform.FOLD
     usual = transform.WIDTH * fold // transform.FOLD
     return _transform(request, recipe, fold, description.channels * fold**2, usual)
+
+
+def pyramidal(request: Request, recipe: Recipe) -> Lossy:
+    """Lossy coding of photographs by a transform in two resolutions."""
+    description, channels = request.description, request.description.channels
+    if description.axes != 2:
+        raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
+    code = channels * pyramid.STEP**2
+    if request.code not in (None, code):
+        raise SettingsError(
+            f"a code of {request.code} was given; {request.network} has {code} channels here; leave it out"
+        )
+    width = request.chosen_width("width for lossy coding", pyramid.WIDTH, 16, 512) // 4 * 4
+    with request.random_weights():
+        encoder, decoder = pyramid.Analysis(channels, width), pyramid.Synthesis(channels, width)
+        prior = pyramid.PyramidPrior(channels)
+    start = LinearStart(partial(pyramid.start, prior))
+    grid, specification = Grid(pyramid.STEP, 0, pyramid.FOLD, pyramid.STEP), request.specified(code, width)
+    return Lossy(encoder, decoder, prior, specification, description, grid, recipe, start)
 
 
 def of_vectors(request: Request, recipe: Recipe) -> Lossy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 import torch
@@ -29,6 +30,12 @@ class Standardise(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("deviation", torch.tensor(1.0))
+
+    @torch.no_grad()
+    def measure(self, x: torch.Tensor) -> None:
+        """Take mean and deviation from samples."""
+        self.mean.copy_(x.mean())
+        self.deviation.copy_(x.std().clamp_min(1e-3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.deviation
@@ -104,6 +111,14 @@ class Dialled(nn.Sequential):
         for layer in self:
             x = layer(x, dial) if getattr(layer, "dialled", False) else layer(x)
         return x
+
+
+class LinearPaths(ABC):
+    """Half of a network whose linear paths start at an optimum."""
+
+    @abstractmethod
+    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
+        """The linear paths, and everything else."""
 
 
 class Added(nn.Module):

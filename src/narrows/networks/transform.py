@@ -14,13 +14,22 @@ import torch
 from torch import nn
 
 from narrows.networks.klt import LinearOptimum
-from narrows.networks.layers import Clamp, Dialled, Modulate, Residual, Scale, Standardise, Sum, silence
+from narrows.networks.layers import Clamp, Dialled, LinearPaths, Modulate, Residual, Scale, Standardise, Sum, silence
 
 WIDTH = 128
 FOLDS = (4, 8)  # possible sides of a block in pixels
 FOLD = 8  # the usual side; smaller blocks suit drawings
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
 REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # the distance in blocks up to which code and pixels depend on others
+
+
+class Half(Dialled, LinearPaths):
+    """Layers in sequence, among them linear paths with a branch beside each."""
+
+    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
+        both = [m for m in self.children() if isinstance(m, Sum)]
+        rest = [m for m in self.children() if m not in both]
+        return [m.linear for m in both], nn.ModuleList([*(m.branch for m in both), *rest])
 
 
 def transform(shape: tuple[int, ...], code: int, width: int, fold: int = FOLD) -> tuple[nn.Module, nn.Module]:
@@ -43,14 +52,7 @@ def transform(shape: tuple[int, ...], code: int, width: int, fold: int = FOLD) -
     back = Sum(layer(code, values), branch(Scale(code), code, values, DECODER_BLOCKS))
     apart = [nn.PixelUnshuffle(fold)] if spatial else [nn.Flatten()] if flat else []
     together = [nn.PixelShuffle(fold)] if spatial else [nn.Unflatten(1, shape)] if flat else []
-    return Dialled(*apart, into, Modulate(code)), Dialled(Modulate(code), back, *together, Clamp())
-
-
-def linear_paths(half: nn.Module) -> tuple[list[nn.Module], nn.Module]:
-    """The linear paths of a half, which start at an optimum, and everything else in it."""
-    both = [m for m in half.children() if isinstance(m, Sum)]
-    rest = [m for m in half.children() if m not in both]
-    return [m.linear for m in both], nn.ModuleList([*(m.branch for m in both), *rest])
+    return Half(*apart, into, Modulate(code)), Half(Modulate(code), back, *together, Clamp())
 
 
 @torch.no_grad()
@@ -58,17 +60,27 @@ def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: tor
     """Put the linear optimum into both halves; `x` are training samples in 0..1."""
     into, back = (next(m for m in half.children() if isinstance(m, Sum)) for half in (encoder, decoder))
     mean, components = torch.from_numpy(optimum.mean), torch.from_numpy(optimum.components)
-    for linear, matrix, bias in ((into.linear, components, -components @ mean), (back.linear, components.T, mean)):
-        assert isinstance(linear, (nn.Linear, nn.Conv2d))
-        assert linear.bias is not None
-        linear.weight.copy_(matrix.reshape(linear.weight.shape))
-        linear.bias.copy_(bias)
+    put(into.linear, components, -components @ mean)
+    put(back.linear, components.T, mean)
+    standardise, code = into.branch[0], into.branch[-1]  # type: ignore[index]
+    standardise.measure(x)
+    code.by.copy_(deviations(optimum))
+    seen, pixels = back.branch[0], back.branch[-1]  # type: ignore[index]
+    seen.by.copy_(1 / deviations(optimum))
+    pixels.by.fill_(0.25 * standardise.deviation)
+
+
+def put(linear: nn.Module, matrix: torch.Tensor, bias: torch.Tensor) -> None:
+    """Give a linear layer, or a convolution over single places, these weights."""
+    assert isinstance(linear, (nn.Linear, nn.Conv2d))
+    assert linear.bias is not None
+    linear.weight.copy_(matrix.reshape(linear.weight.shape))
+    linear.bias.copy_(bias)
+
+
+def deviations(optimum: LinearOptimum) -> torch.Tensor:
+    """The deviations of the code's numbers, by which a branch scales them; none so small that it would amplify
+    rounding errors."""
     variances = torch.from_numpy(optimum.variances)
     deviation = variances.sqrt().clamp_min(float(variances.sum().sqrt()) / 256)
-    standardise, code = into.branch[0], into.branch[-1]  # type: ignore[index]
-    standardise.mean.copy_(x.mean())
-    standardise.deviation.copy_(x.std().clamp_min(1e-3))
-    code.by.copy_(deviation.clamp_min(float(deviation.max()) / 64))
-    seen, pixels = back.branch[0], back.branch[-1]  # type: ignore[index]
-    seen.by.copy_(1 / deviation.clamp_min(float(deviation.max()) / 64))
-    pixels.by.fill_(0.25 * standardise.deviation)
+    return deviation.clamp_min(float(deviation.max()) / 64)

@@ -25,6 +25,7 @@ from narrows.models.lossy import companions
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import health
+from narrows.training.average import SHARE, Average
 from narrows.training.checkpoint import State
 from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
@@ -113,6 +114,7 @@ def _train(
     state = State()
     model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
     optimisers = _optimisers(model, plan)
+    average = Average(model, SHARE if plan.schedule == "steady" else 0.0)
     if resume:
         if checkpoint is None:
             raise SettingsError("resume was asked for without a checkpoint; name one")
@@ -122,6 +124,7 @@ def _train(
         model.load_state_dict(checkpoints.under(tensors, "model."))
         for number, optimiser in enumerate(optimisers):
             optimiser.restore(checkpoints.under(tensors, f"optimiser.{number}."))
+        average.restore(checkpoints.under(tensors, "mean."))
     elif settings.minutes:
         plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
     run["plan"] = plan.to_json()
@@ -150,6 +153,7 @@ def _train(
             now = {f"model.{k}": v for k, v in model.state_dict().items()}
             for number, optimiser in enumerate(optimisers):
                 now |= {f"optimiser.{number}.{k}": v for k, v in optimiser.state().items()}
+            now |= {f"mean.{k}": v for k, v in average.mean.items()}
             try:
                 checkpoints.write(checkpoint, state, now, run)
             except OutputError as error:  # a full disk: worth a note, but not the training
@@ -166,6 +170,7 @@ def _train(
             running += _step(model, batches, optimisers, plan, state.step, plan.rate(state.step))
             state.step += 1
             state.loss_steps += 1
+            average.update(state.step)
 
             due = state.step % plan.validate_every == 0 or state.step == plan.steps
             now = time.perf_counter()
@@ -175,7 +180,8 @@ def _train(
                 if not np.isfinite(state.loss_sum):
                     raise _diverged(state)
                 if due:
-                    _validate(model, validation_x, plan.seed, state)
+                    with average.applied():
+                        _validate(model, validation_x, plan.seed, state)
                 if now - saved > checkpoint_seconds:
                     save_state()
                     saved = now

@@ -21,7 +21,8 @@ from narrows.training import device as devices
 VALIDATION_MOST = 2048  # samples
 SHIFT_SIDE = 16  # pixels; in smaller images a shift by one pixel is too large a change
 LEAST_STEPS = 1000  # of a run without a given budget
-Schedule = Literal["one-cycle", "constant"]
+Schedule = Literal["one-cycle", "constant", "steady"]
+WARM_STEPS = 300  # in which a steady learning rate rises
 _WHOLE = (
     ("steps", 1, 10**12),
     ("batch_size", 1, 10**9),
@@ -37,7 +38,8 @@ class Settings:
     """All fields are optional; None leaves the choice to the network's recipe or the machine.
 
     One of `epochs`, `steps` and `minutes` sets the budget. With a `learning_rate`, Adam alone trains every parameter,
-    at a constant rate, as in the lesson, unless `schedule` is given. `validation` is the share of samples held out,
+    at a constant rate, as in the lesson, unless `schedule` is given. A "steady" schedule keeps the mean of late
+    weights, and so may be ended, or prolonged, at any step. `validation` is the share of samples held out,
     at most 2048 of them. `threads` and `precision` ("float32", "bfloat16") suit the processor. Raises
     `SettingsError`.
     """
@@ -67,7 +69,7 @@ class Settings:
             self._hold(name, partial(real, above=True), 0, most)
         self._hold("validation", real, 0, 0.9)
         for name, allowed in (
-            ("schedule", (None, "one-cycle", "constant")),
+            ("schedule", (None, "one-cycle", "constant", "steady")),
             ("start", ("pca", "random")),
             ("precision", (None, "float32", "bfloat16")),
         ):
@@ -109,9 +111,11 @@ class Plan:
 
     def rate(self, step: int) -> float:
         """The factor of the learning rate at a step: one-cycle rises for a tenth of them, then falls as a cosine to
-        0."""
+        0; steady rises, too, and then stays."""
         if self.schedule == "constant":
             return 1.0
+        if self.schedule == "steady":
+            return min(1.0, (step + 1) / WARM_STEPS)
         done = (step + 0.5) / self.steps
         return done / 0.1 if done < 0.1 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.1) / 0.9)
 
