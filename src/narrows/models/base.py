@@ -23,6 +23,7 @@ from narrows.io.arrays import Array
 from narrows.models import container
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
+TRAINED = "none, trained before"  # in place of a start
 MEASURED_VALUES = 1 << 24  # of samples that are measured together
 
 
@@ -77,7 +78,7 @@ class Recipe:
     Small sets get batches of a tenth of the set at most, and a minimum number of steps. `muon` is the learning rate
     of Muon for hidden matrices, 0 to train everything by Adam at `learning_rate`. `shift` moves small images by up to
     that many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of them a batch (0: as
-    many as samples). `half` allows bfloat16. The lesson prints the MSE times `printed_batch` (0: not a network of the
+    many as samples); `mirror` turns them at random. `half` allows bfloat16. The lesson prints the MSE times `printed_batch` (0: not a network of the
     lesson).
     """
 
@@ -88,14 +89,16 @@ class Recipe:
     shift: int = 0
     crop: int = 128
     crops: int = 0
+    mirror: bool = False
     half: bool = True
     printed_batch: int = 0
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """How a training begins: at the linear optimum ("pca") or at random weights, seen through crops of `crop` pixels
-    (0: whole samples), with random numbers from `seed`, on `device`."""
+    """How a training begins: at the linear optimum ("pca"), at random weights, or at those that the model has
+    (`TRAINED`), seen through crops of `crop` pixels (0: whole samples), with random numbers from `seed`, on
+    `device`."""
 
     start: str
     crop: int

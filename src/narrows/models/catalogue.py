@@ -133,7 +133,7 @@ CATALOGUE: dict[str, Network] = {
     ),
     "pyramid": Network(
         makers.pyramidal,
-        Recipe(8, 1.5e-3, 40),
+        Recipe(8, 1.5e-3, 40, mirror=True),
         ("compress",),
         spatial=True,
     ),

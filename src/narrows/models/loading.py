@@ -47,6 +47,26 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
     return model.to(device).eval()
 
 
+def begin_from(model: Model, other: Model) -> tuple[str, ...]:
+    """Give a model the weights of another one, as far as names and shapes agree; returns the names of its own that
+    are left as they were. Training then begins there. Raises `ModelError` if nothing agrees."""
+    own, given = model.state_dict(), other.state_dict()
+    fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise ModelError(
+            f"a {other.specification.network} was given to begin from, which has nothing in common with a "
+            f"{model.specification.network} for these samples; leave it out"
+        )
+    model.load_state_dict(fitting, strict=False)
+    model.provenance = {"from": other.provenance.get("from", []) + [_lineage(other)]}
+    return tuple(name for name in own if name not in fitting)
+
+
+def _lineage(model: Model) -> dict[str, Any]:
+    """What is known of the training of a model that another one begins from."""
+    return {k: v for k, v in model.provenance.items() if k in ("source", "samples", "steps_done", "seconds", "note")}
+
+
 def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:
     """Mark the parts as absent that have weights but none in the file, as when it holds one half only."""
     if isinstance(model, Coded):

@@ -18,7 +18,7 @@ from narrows.data.samples import Description, Samples
 from narrows.data.similarity import likenesses, nearest, spread
 from narrows.errors import ModelError
 from narrows.io.arrays import Ragged
-from narrows.models.base import Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
+from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
 from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
@@ -97,7 +97,7 @@ class Lossy(Coded, Compressing):
 
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         optimum = self._start(self, samples, training, beginning)
-        if optimum is not None:
+        if optimum is not None and beginning.start != TRAINED:
             assert not isinstance(self.prior, Levels)
             self.prior.start(optimum)
 

@@ -101,7 +101,16 @@ def _train(
     training, held = split(len(samples), plan.validation, plan.seed)
     align, beside = model.grid.align, companions(model, samples)
     batches = Batches(
-        samples, training, plan.batch_size, plan.seed, plan.crop, plan.shift, plan.device, align, beside
+        samples,
+        training,
+        plan.batch_size,
+        plan.seed,
+        plan.crop,
+        plan.shift,
+        plan.device,
+        align,
+        beside,
+        model.recipe.mirror and plan.crop > 0,
     )
     watched = held if len(held) else training[: plan.batch_size]
     validation = Batches(

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from narrows.checks import brief, real, whole
 from narrows.data.samples import Samples
 from narrows.errors import SettingsError
-from narrows.models.base import Model
+from narrows.models.base import TRAINED, Model
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
@@ -23,6 +23,7 @@ SHIFT_SIDE = 16  # pixels; in smaller images a shift by one pixel is too large a
 LEAST_STEPS = 1000  # of a run without a given budget
 Schedule = Literal["one-cycle", "constant", "steady"]
 WARM_STEPS = 300  # in which a steady learning rate rises
+STEADY_STEPS = 20_000  # of a steady run, which may be endless; it is validated as often as one of so many
 _WHOLE = (
     ("steps", 1, 10**12),
     ("batch_size", 1, 10**9),
@@ -148,6 +149,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     rate = settings.learning_rate or recipe.learning_rate * noise
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
     shiftable = description.axes == 2 and not crop and min(description.shape[:2]) >= SHIFT_SIDE
+    steady = schedule == "steady"
     device = devices.choose(settings.device)
     cost = devices.multiplications(model, crop)
     return Plan(
@@ -156,7 +158,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
         learning_rate=rate,
         muon=recipe.muon * noise if settings.learning_rate is None else 0.0,
         schedule=schedule,
-        start="none, trained before" if model.provenance else settings.start,
+        start=TRAINED if model.provenance else settings.start,
         training=training,
         validation=held,
         crop=crop,
@@ -165,7 +167,7 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
         device=device,
         precision=settings.precision or devices.precision(device, cost if recipe.half else 0),
         threads=settings.threads or devices.threads(cost * batch_size),
-        validate_every=validation_interval(steps, held, batch_size),
+        validate_every=validation_interval(min(steps, STEADY_STEPS) if steady else steps, held, batch_size),
     )
 
 

@@ -1,0 +1,90 @@
+"""Train the weights that come with narrows, or go on with a training that was stopped.
+
+    python recipes/train.py photo-compress --data DATA --minutes 60
+
+`DATA` has the folders that `recipes.py` names. The state of every training is kept in `recipes/checkpoints/` (`--place`),
+together with the best weights so far; the same command goes on from there. Without `--minutes` it trains until it is
+interrupted. `ship.py` puts the weights into the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from recipes import QUEUE, Recipe
+
+import narrows
+from narrows.models.base import Model
+from narrows.models.catalogue import build
+from narrows.models.loading import begin_from, load
+from narrows.training.loop import Progress, fit
+
+PLACE = Path(__file__).parent / "checkpoints"
+
+
+def samples_of(recipe: Recipe, data: Path) -> narrows.Samples:
+    """The images of all folders of a recipe, in the order of their names, in RGB."""
+    images = []
+    for part in recipe.data:
+        for path in sorted((data / part.folder).iterdir())[:: part.every]:
+            with Image.open(path) as image:
+                images.append(np.asarray(image.convert("RGB")))
+    return narrows.from_arrays(images, " and ".join(part.folder for part in recipe.data))
+
+
+def model_of(recipe: Recipe, samples: narrows.Samples) -> Model:
+    """The untrained model of a recipe."""
+    return build(samples.description, recipe.network, purpose=recipe.purpose, degradation=recipe.degradation)
+
+
+def line(progress: Progress) -> str:
+    """Where a training stands."""
+    bits = "" if progress.validation_bits is None else f", {progress.validation_bits:.0f} bits a crop"
+    return (
+        f"{time.strftime('%H:%M:%S')} step {progress.step}, {progress.seconds / 3600:.2f} h, loss {progress.loss:.4f}, "
+        f"held-out MSE {progress.validation_mse:.6f}{bits}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--place", type=Path, default=PLACE, help="where checkpoints and weights are kept")
+    parser.add_argument("--minutes", type=float, help="stop after so many; the same command goes on")
+    parser.add_argument("--begin", type=Path, help="a model to begin from, for the first call")
+    parser.add_argument("--device")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    recipe = next(recipe for recipe in QUEUE if recipe.name == arguments.name)
+    arguments.place.mkdir(parents=True, exist_ok=True)
+    checkpoint, weights = (arguments.place / f"{recipe.name}{end}" for end in (".checkpoint", ".safetensors"))
+    samples = samples_of(recipe, arguments.data)
+    model = model_of(recipe, samples)
+    if arguments.begin is not None:
+        begin_from(model, load(arguments.begin))
+    settings = recipe.settings(arguments.device, arguments.threads)
+    print(f"{recipe.name}: {samples.description}, {model.parameter_count:,} parameters", flush=True)
+    ends = time.monotonic() + 60 * (arguments.minutes or 1e9)
+    iteration = fit(
+        model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=120.0, resume=checkpoint.exists()
+    )
+    told, step = 0.0, 0
+    with contextlib.closing(iteration), contextlib.suppress(KeyboardInterrupt):
+        for progress in iteration:
+            if time.monotonic() - told > 60:
+                told, step = time.monotonic(), progress.step
+                print(line(progress), flush=True)
+            if time.monotonic() > ends:
+                break
+    model.save(weights)
+    print(f"stopped after step {step}; the best weights are in {weights}")
+
+
+if __name__ == "__main__":
+    main()
