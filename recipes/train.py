@@ -2,9 +2,9 @@
 
     python recipes/train.py photo-compress --data DATA --minutes 60
 
-`DATA` has the folders that `recipes.py` names. The state of every training is kept in `recipes/checkpoints/` (`--place`),
-together with the best weights so far; the same command goes on from there. Without `--minutes` it trains until it is
-interrupted. `ship.py` puts the weights into the package.
+`DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
+`--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
+trains until it is interrupted. `ship.py` puts the weights into the package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from recipes import QUEUE, Recipe
+from weights import QUEUE, Recipe
 
 import narrows
 from narrows.models.base import Model
@@ -45,10 +45,9 @@ def model_of(recipe: Recipe, samples: narrows.Samples) -> Model:
 def line(progress: Progress) -> str:
     """Where a training stands."""
     bits = "" if progress.validation_bits is None else f", {progress.validation_bits:.0f} bits a crop"
-    return (
-        f"{time.strftime('%H:%M:%S')} step {progress.step}, {progress.seconds / 3600:.2f} h, loss {progress.loss:.4f}, "
-        f"held-out MSE {progress.validation_mse:.6f}{bits}"
-    )
+    now, hours = time.strftime("%H:%M:%S"), progress.seconds / 3600
+    held_out = f"held-out MSE {progress.validation_mse:.6f}{bits}"
+    return f"{now} step {progress.step}, {hours:.2f} h, loss {progress.loss:.4f}, {held_out}"
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def test_asking_a_command_for_help_does_not_load_torch() -> None:
     assert done.returncode == 0, done.stderr
     for name, said in zip(COMMANDS, done.stdout.split("\0\n")[:-1], strict=True):
         first, example = said.split("\n\n")[1:3]
-        assert f"  narrows {name} " in example, f"{name}: no example after {first}"
+        assert f"  narrows {name}" in example, f"{name}: no example after {first}"
 
 
 def test_every_option_has_a_help_text_and_every_network_is_left_to_the_docs() -> None:

@@ -27,19 +27,24 @@ class Archive(Mapping[str, Array]):
     threads and, opened by its path, pickled.
 
     `open_codec` is called with the promise and the compact model when the first block is decoded. The model comes
-    from `models` if they have it, else from the file. Blocks are decoded on `threads` threads, by default one per
-    core.
+    from `models` if they have it, else from the file, else from those that are `known` everywhere. Blocks are decoded
+    on `threads` threads, by default one per core.
 
     Raises `ArchiveError` for a file that is not an archive, damaged, or newer; a damaged block is noticed when it is
     read, and leaves the others readable.
     """
 
     def __init__(
-        self, file: Given, open_codec: OpenCodec, models: FindModel | None = None, threads: int | None = None
+        self,
+        file: Given,
+        open_codec: OpenCodec,
+        models: FindModel | None = None,
+        threads: int | None = None,
+        known: FindModel | None = None,
     ) -> None:
-        self._given = (file, open_codec, models, threads)
+        self._given = (file, open_codec, models, threads, known)
         self._threads = threads
-        self._reader = Reader(file, open_codec, models)
+        self._reader = Reader(file, open_codec, models, known)
         self.promise = self._reader.index.promise
         self.sizes = self._reader.sizes
         self.raw_bytes = self._reader.layout.raw_bytes
@@ -76,6 +81,14 @@ class Archive(Mapping[str, Array]):
                 raise part
             whole[start:stop] = part
         return whole.reshape(entry.count, *form)
+
+    def file(self, name: str) -> bytes | None:
+        """The file of this name where the archive keeps it to the byte; None where it keeps samples alone. Raises
+        KeyError if it is not there, `ArchiveError` if it is damaged."""
+        _, position, count = self._reader.layout.entry(self._reader.numbers[name])
+        block = self._reader.layout.block(position) if count else 0
+        alone = count == 1 and self._reader.layout.span(block) == (position, position + 1)
+        return self._reader.file(block, name) if alone else None
 
     def entry(self, name: str) -> Entry:
         """The entry of a name; raises KeyError if it is not there, `ArchiveError` for damaged extras."""

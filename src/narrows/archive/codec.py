@@ -47,6 +47,9 @@ class CodesBlocks(Protocol):
     ) -> list[Array]:
         """The samples, of these shapes; raises `ArchiveError` if they do not match the digest."""
 
+    def file(self, payload: bytes, digest: bytes) -> bytes | None:
+        """The file that a block keeps to the byte, None for any other block."""
+
 
 OpenCodec = Callable[[Promise, bytes], CodesBlocks]
 """Opens a codec for a promise and a compact model."""

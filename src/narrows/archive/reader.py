@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -31,9 +33,11 @@ class Reader:
     line that names the file.
     """
 
-    def __init__(self, file: Given, open_codec: OpenCodec, models: FindModel | None) -> None:
+    def __init__(
+        self, file: Given, open_codec: OpenCodec, models: FindModel | None, known: FindModel | None = None
+    ) -> None:
         self._lock = threading.Lock()
-        self._open_codec, self._models = open_codec, models
+        self._open_codec, self._models, self._known = open_codec, models, known
         self._own = isinstance(file, (str, os.PathLike))
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
@@ -90,20 +94,38 @@ class Reader:
             return samples
         dtype, shapes = self.layout.shapes(block)
         payload = self.payload(block, name)
-        if self._codec is None:
-            self._codec = self._open_codec(self.index.promise, self.compact_model())
-        digest = self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
-        try:
-            samples = self._codec.decode(payload, shapes, dtype, digest)
-        except ArchiveError as error:
-            raise ArchiveError(f"{self.name}: {name} is lost: {error}; get the archive again") from None
-        except MemoryError:
-            raise ArchiveError(f"{self.name}: {name} does not fit into memory; use a machine with more") from None
+        with self._naming(name):
+            samples = self.codec().decode(payload, shapes, dtype, self._digest(block))
         if len(samples) > 1:
             if len(self._kept) >= KEPT_BLOCKS:
                 self._kept = {}
             self._kept[which] = (block, samples)
         return samples
+
+    def file(self, block: int, name: str) -> bytes | None:
+        """The file that a block keeps to the byte, None for any other block."""
+        payload = self.payload(block, name)
+        with self._naming(name):
+            return self.codec().file(payload, self._digest(block))
+
+    def codec(self) -> CodesBlocks:
+        """The codec, opened when it is first needed."""
+        if self._codec is None:
+            self._codec = self._open_codec(self.index.promise, self.compact_model())
+        return self._codec
+
+    def _digest(self, block: int) -> bytes:
+        return self.index.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Errors of a block name the archive and what is lost."""
+        try:
+            yield
+        except ArchiveError as error:
+            raise ArchiveError(f"{self.name}: {name} is lost: {error}; get the archive again") from None
+        except MemoryError:
+            raise ArchiveError(f"{self.name}: {name} does not fit into memory; use a machine with more") from None
 
     def payload(self, block: int, name: str) -> bytes:
         """The encoded bytes of a block; raises `ArchiveError` if they do not match their checksum."""
@@ -123,7 +145,8 @@ class Reader:
             raise ArchiveError(f"{self.name}: {name}: {error}; get the archive again") from None
 
     def compact_model(self) -> bytes:
-        """The compact model that was found, else the one that the archive carries; empty without a model.
+        """The compact model that was found, else the one that the archive carries, else one that is known; empty
+        without a model.
 
         Raises `ArchiveError` if it is left out, damaged, or not the one that the archive was made with.
         """
@@ -133,6 +156,8 @@ class Reader:
         found, why = None if self._models is None else self._models(wanted), "it was made with another model"
         if found is None and self.index.model_length:
             found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
+        if found is None and self._known is not None:
+            found = self._known(wanted)
         if found is None and self._models is None:
             raise ArchiveError(f"{self.name}: it does not carry its model; give the model it was made with (-m)")
         if found is None or index.model_hash(found) != wanted:

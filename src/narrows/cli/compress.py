@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@shared.model("The model; exact archives work without one.", required=False)
+@shared.model("The model, a file or a name; without one, photographs have one at a quality.", required=False)
 @shared.output("The archive to write, such as photos.narrows.")
 @click.option(
     "--quality", type=click.IntRange(1, 100), help="Lossy, 1 to 100; 75 is the default if the model can be lossy."
@@ -123,6 +123,8 @@ def _announce(result: Compressed, model: Path | None) -> None:
     if result.tried:
         show.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     show.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
+    if result.shipped:
+        show.say(f"with the weights {result.shipped}, which come with narrows")
     if not result.uses_model:
         why = "no model was given" if model is None else f"{model} holds nothing to compress with"
         show.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
@@ -136,9 +138,20 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
         f"{output}: {result.samples} samples, {size(raw)} in {size(packed)} ({ratio(raw, packed)}{model}); "
         f"{result.promise}; {seconds:.1f} seconds"
     )
+    if result.kept:
+        show.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
+    if result.unread:
+        show.note(
+            f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte"
+        )
     if result.bad:
         show.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
-    if result.uses_model and not result.model_bytes:
+    if result.unknown:
+        show.note(
+            f"{result.unknown} of the samples are not of a kind that the model knows, and are stored exactly; "
+            "'narrows train --for compress' makes a model of them"
+        )
+    if result.uses_model and not result.model_bytes and not result.shipped:
         show.note("the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
         if result.input_bytes >= packed - result.model_bytes:

@@ -54,9 +54,10 @@ def is_archive(path: Path) -> bool:
 def _model(path: Path) -> tuple[dict[str, Any], str]:
     """What is known of a model, and its layers as text."""
     from narrows.models.loading import card, load
+    from narrows.models.shipped import located
 
-    model = load(path)
-    return {"file": str(path), "bytes": path.stat().st_size, **card(model)}, f"\n{model}"
+    model, place = load(path), Path(located(path))
+    return {"file": str(place), "bytes": place.stat().st_size, **card(model)}, f"\n{model}"
 
 
 def _archive(path: Path, names: bool) -> dict[str, Any]:

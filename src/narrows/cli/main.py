@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Learn an autoencoder from data.",
     "evaluate": "Measure a model on data, next to PCA, and draw pictures.",
     "inspect": "Show what a model or an archive is, and where its bytes go.",
+    "models": "List the weights that come with narrows.",
     "compress": "Put images and arrays into one archive.",
     "decompress": "Get the files of an archive back, all or some.",
     "verify": "Check everything in an archive.",

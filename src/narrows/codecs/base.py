@@ -75,14 +75,15 @@ class LearnedWay(Way):
 class WayRow:
     """A way as the format knows it: its `number` is the first byte of its blocks, and of its compact models.
 
-    A `learned` way needs a model; a `lossy` one keeps a quality, any other an error. `opener` is the function that
-    opens it, as "module:name".
+    A `learned` way needs a model; a `lossy` one keeps a quality, any other an error; a `whole` one keeps a file to
+    the byte. `opener` is the function that opens it, as "module:name".
     """
 
     number: int
     opener: str
     learned: bool = False
     lossy: bool = False
+    whole: bool = False
 
     def open(self, promise: Promise, model: CompactModel | None) -> Way:
         """Load the module and open the way. Raises `ModelError` or `ArchiveError` for a damaged model."""
@@ -93,13 +94,15 @@ class WayRow:
 
 
 # Part of the format: a number is never given to another way.
-RAW, PNG, PLANES, DIFFERENCES = 0, 1, 2, 3
+RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID = 16, 17, 18, 19, 20
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
     WayRow(PLANES, "fallback:planes"),
     WayRow(DIFFERENCES, "fallback:differences"),
+    WayRow(JPEG, "files:jpeg", whole=True),
+    WayRow(FILE, "files:file", whole=True),
     WayRow(PIXELS, "pixels:open_pixels", learned=True),
     WayRow(LEVELS, "levels:open_levels", learned=True, lossy=True),
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),

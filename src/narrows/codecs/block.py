@@ -20,6 +20,7 @@ from narrows.codecs import fallback
 from narrows.codecs.base import WAYS, Coded, Way, row_of
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
+from narrows.codecs.files import file_in
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
 
@@ -57,6 +58,11 @@ class BlockCodec:
         except ModelError as error:
             raise ArchiveError(f"its model cannot be used: {error}") from None
 
+    def takes(self, shape: Shape, dtype: np.dtype[np.generic]) -> bool:
+        """Whether the model knows samples of this shape and dtype; without a model, whatever comes."""
+        number = self._learned()
+        return number is None or self._opened(number).fits([shape], dtype)
+
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """Store samples `(H, W, C)` or `(D,)` in the way that takes the fewest bytes. Slow general ways are skipped
         if a quick look says that the model's needs far fewer.
@@ -86,13 +92,21 @@ class BlockCodec:
             numbers = way.decode(payload[1:], shapes, dtype)
             if digest_of(numbers) != digest:
                 raise ArchiveError("a damaged block: what it decodes to does not match its digest")
-            return way.samples(numbers, shapes)
+            samples = way.samples(numbers, shapes)
+        if any(s.shape != shape or s.dtype != dtype for s, shape in zip(samples, shapes, strict=True)):
+            raise ArchiveError(f"a damaged block: it holds {samples[0].dtype} {samples[0].shape}")
+        return samples
+
+    def file(self, payload: bytes, digest: bytes) -> bytes | None:
+        """The file that a block keeps to the byte, None for any other block; raises `ArchiveError` for a damaged
+        one."""
+        return file_in(payload, digest)
 
     def _shortest(self, samples: Sequence[Array], learned: int | None) -> tuple[int, Coded]:
         """The number of the best way, and what it gives; `learned` is that of the model's way."""
         shapes, dtype = [s.shape for s in samples], samples[0].dtype
         best: tuple[int, Coded] | None = None
-        for number in [*(row.number for row in WAYS if not row.learned), learned][::-1]:
+        for number in [*(row.number for row in WAYS if not row.learned and not row.whole), learned][::-1]:
             if number is None or not self._opened(number).fits(shapes, dtype):
                 continue
             coded = self._opened(number).encode(samples)

@@ -45,15 +45,42 @@ def find_given(given: Model | tuple[bytes, ...], wanted: bytes) -> bytes | None:
     return next((model for model in for_decoding if model_hash(model) == wanted), None)
 
 
+def find_shipped(wanted: bytes) -> bytes | None:
+    """Among the weights that come with the package, the compact model with this hash. Raises `ModelError` for weights
+    that are damaged."""
+    from narrows.models import shipped
+
+    found = (find_given(name, wanted) for name in shipped.names())
+    return next((model for model in found if model is not None), None)
+
+
+def usual_models() -> dict[str, bytes]:
+    """The compact models by promise that serve where no model is named: those of the weights for photographs. Raises
+    `ModelError` for weights that are damaged."""
+    from narrows.models import shipped
+
+    named = ((part, shipped.usual(part)) for part in ("exact", "lossy"))
+    return {part: compact_models(name)[part] for part, name in named if name is not None}
+
+
+def shipped_name(compact: bytes) -> str | None:
+    """The name of the weights that come with the package and have this compact model, if it is one of theirs."""
+    from narrows.models import shipped
+
+    wanted = model_hash(CompactModel.from_bytes(compact).for_decoding().to_bytes())
+    return next((name for name in shipped.names() if find_given(name, wanted) is not None), None)
+
+
 def open_archive(file: Given, model: Model | None = None, threads: int | None = None) -> Archive:
     """Open an archive, a path or a binary file, for reading.
 
-    `model` is for archives that do not carry theirs: a model, its path or its compact bytes. Blocks are decoded on
+    `model` is for archives that do not carry theirs: a model, its path or its compact bytes; those that were made
+    with weights that come with the package need none. Blocks are decoded on
     `threads` threads, by default one per core. PyTorch is loaded for the first block that needs a model. Raises
     `ArchiveError` for files that are not archives, damaged or newer, and at the first block if its model is missing.
     """
     if model is None:
-        return Archive(file, BlockCodec, None, threads)
+        return Archive(file, BlockCodec, None, threads, find_shipped)
     # A file is read only if the archive needs it.
     given = model if isinstance(model, (str, os.PathLike)) else tuple(compact_models(model).values())
-    return Archive(file, BlockCodec, partial(find_given, given), threads)
+    return Archive(file, BlockCodec, partial(find_given, given), threads, find_shipped)

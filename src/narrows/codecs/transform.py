@@ -18,7 +18,8 @@ from torch.nn import functional
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import decoder, grid, weights
-from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, LearnedWay
+from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, LearnedWay, Way
+from narrows.codecs.colours import RGB, AnyColours
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.factorized import Factorized
@@ -148,7 +149,12 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
 
 
 open_factorized = functools.partial(open_transform, way=FACTORIZED)
-open_pyramid = functools.partial(open_transform, way=PYRAMID)
+
+
+def open_pyramid(promise: Promise, compact: CompactModel | None) -> Way:
+    """The way of a compact model of two resolutions; one for RGB takes grey pictures and alpha, too."""
+    way = open_transform(promise, compact, PYRAMID)
+    return AnyColours(way) if way.make.description.channels == RGB else way
 
 
 def _encoder(model: Lossy, encoding: bytes) -> nn.Module | None:

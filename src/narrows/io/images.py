@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import operator
 import os
 import re
@@ -90,11 +91,12 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError`."""
+def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
+    """An image that may be decoded; whatever Pillow raises inside the block becomes a `DataError`. With `content`,
+    that is the file, and `path` only its name."""
     try:
         # Not by name: Pillow would map the file, and scramble uncompressed TIFFs that have to be rotated.
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") if content is None else io.BytesIO(content) as file, Image.open(file) as image:
             limit = pixel_limit()
             if limit is not None and image.width * image.height > limit:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
@@ -117,7 +119,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
             f"{path}: the image is over the limit of {pixel_limit()} pixels; cut it into smaller ones"
         ) from None
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
+        empty = path.stat().st_size == 0 if content is None else not content
         why = "the file is empty" if empty else "the content is not an image that can be read"
         raise DataError(f"{path}: {why}; replace or remove it") from None
     except Exception as error:  # Pillow's decoders raise every kind on damaged files

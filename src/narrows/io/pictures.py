@@ -63,9 +63,17 @@ def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
     Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB are
     kept. Raises `DataError` naming the file, also if something would be lost: 16-bit colour, animations, pages.
     """
-    path = Path(path)
+    return _read(Path(path), strip, None)
+
+
+def picture_in(content: bytes) -> Picture:
+    """The same for the bytes of a file."""
+    return _read(Path("the file in it"), False, content)
+
+
+def _read(path: Path, strip: bool, content: bytes | None) -> Picture:
     # Pillow's warnings, also on opening a file, are harmless or followed by an error.
-    with warnings.catch_warnings(action="ignore"), opened(path) as image:
+    with warnings.catch_warnings(action="ignore"), opened(path, content) as image:
         if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I"):
             raise DataError(f"{path}: colour of 16 bits, of which 8 would be lost; save the pixels as .npy")
         # A JPEG of several pictures is one photo with previews.

@@ -78,8 +78,8 @@ class Recipe:
     Small sets get batches of a tenth of the set at most, and a minimum number of steps. `muon` is the learning rate
     of Muon for hidden matrices, 0 to train everything by Adam at `learning_rate`. `shift` moves small images by up to
     that many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of them a batch (0: as
-    many as samples); `mirror` turns them at random. `half` allows bfloat16. The lesson prints the MSE times `printed_batch` (0: not a network of the
-    lesson).
+    many as samples); `mirror` turns them left to right at random. `half` allows bfloat16. The lesson prints the MSE
+    times `printed_batch` (0: not a network of the lesson).
     """
 
     batch_size: int

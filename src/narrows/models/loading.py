@@ -18,17 +18,24 @@ from narrows.models.base import Model, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.coded import Absent, Coded
 from narrows.models.container import FORMAT_VERSION, read_limited, unseal
+from narrows.models.shipped import located
 
 ATTACHED = ("optimum.", "packed.")
 
 
 def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model:
-    """Read a model from a path or a binary file object.
+    """Read a model from a path, a binary file object, or by the name of weights that come with the package.
 
     Raises `ModelError` with one line for a file that is missing, foreign, truncated, damaged or newer.
     """
-    name, content = read_limited(path)
-    tensors, metadata = unseal(content, name)
+    own = located(path)
+    name, content = read_limited(own)
+    try:
+        tensors, metadata = unseal(content, name)
+    except ModelError as error:
+        if own is path:
+            raise
+        raise ModelError(f"{error} (it comes with narrows: install narrows again)") from None
     try:
         specification = Specification(**metadata["specification"])
         description = Description.from_json(metadata["description"])
@@ -58,7 +65,7 @@ def begin_from(model: Model, other: Model) -> tuple[str, ...]:
             f"{model.specification.network} for these samples; leave it out"
         )
     model.load_state_dict(fitting, strict=False)
-    model.provenance = {"from": other.provenance.get("from", []) + [_lineage(other)]}
+    model.provenance = {"from": [*other.provenance.get("from", []), _lineage(other)]}
     return tuple(name for name in own if name not in fitting)
 
 
@@ -85,7 +92,7 @@ def card(model: Model) -> dict[str, Any]:
     undone = specification.degradation
     return {
         "network": specification.network,
-        "halves": " and ".join(parts),
+        "halves": " and ".join(parts) or "in whole numbers only, for files",
         "code": list(model.code_shape),
         "width": specification.width,
         **({"memory": specification.memory} if specification.memory else {}),

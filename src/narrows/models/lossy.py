@@ -5,9 +5,11 @@ Next door: `density` is the model for exact coding; `codecs` put both into whole
 
 from __future__ import annotations
 
+import os
 from abc import ABC
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import IO
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from narrows.data.samples import Description, Samples
 from narrows.data.similarity import likenesses, nearest, spread
 from narrows.errors import ModelError
 from narrows.io.arrays import Ragged
+from narrows.models import container
 from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
 from narrows.networks.layers import DIAL, LinearPaths
@@ -41,6 +44,11 @@ class Compressing(Model, ABC):
         packed = ((name.partition("."), array) for name, array in self.attachments.items())
         found = {promise: array.tobytes() for (kind, _, promise), array in packed if kind == "packed"}
         return MappingProxyType(found)
+
+    def save_packed(self, path: str | os.PathLike[str] | IO[bytes]) -> None:
+        """Write the compact models alone, which are enough for files, and take a quarter of the bytes of all."""
+        packed = {name: array for name, array in self.attachments.items() if name.startswith("packed.")}
+        container.write(path, {}, packed, self._card())
 
     def keep_packed(self, promise: str, compact: bytes) -> None:
         """Keep a compact model for a promise."""

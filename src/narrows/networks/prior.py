@@ -195,14 +195,13 @@ class Prior(nn.Module):
     def start(self, optimum: LinearOptimum) -> None:
         """Take scales from the linear optimum, and steps at which a linear code reaches the PSNRs in `ENDS`."""
         variances = torch.from_numpy(optimum.variances).double()
-        self.scale(variances)
+        self.scale(variances, float(variances.sum()))
         for end, decibels in enumerate(ENDS["image" if self.spatial else "flat" if self.flat else "vector"]):
             self.steps[end] = logarithmic_step(variances, len(optimum.mean), decibels)
 
     @torch.no_grad()
-    def scale(self, variances: torch.Tensor) -> None:
-        """Take scales from the variances `(K,)` of the code."""
-        total = float(variances.sum())
+    def scale(self, variances: torch.Tensor, total: float) -> None:
+        """Take scales from the variances `(K,)` of the code, none of them far below the `total` variance."""
         self.deviation.copy_(variances.sqrt().clamp_min(max(total**0.5 / 256, LEAST_DEVIATION)))
 
 

@@ -185,7 +185,7 @@ class PyramidPrior(nn.Module):
         # Where nothing was found, four blocks have nothing in common.
         coarse = found if bool(found.any()) else blocks[: self.smooth].repeat_interleave(4)
         for prior, own in ((self.coarse, coarse), (self.fine, blocks[self.smooth :])):
-            prior.scale(own)
+            prior.scale(own, float(blocks.sum()))
         whole, values = torch.cat([coarse, blocks[self.smooth :].repeat(4)]), 4 * len(optimum.mean)
         for end, decibels in enumerate(ENDS["image"]):
             self.coarse.steps[end] = self.fine.steps[end] = logarithmic_step(whole, values, decibels)

@@ -17,7 +17,7 @@ from narrows.archive.entries import Entry, Kind, Shape
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
-from narrows.codecs.opening import Model, compact_models, open_archive
+from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
@@ -29,15 +29,20 @@ class Codec:
     """Compress samples and get them back: every value within `max_error` (0, the default: exactly), or lossy at a
     `quality` from 1 to 100.
 
-    `model` is a model trained with `--for compress`, its path, its compact bytes, or None. A codec can be pickled and
-    sent to another process; `Writer.add_encoded` takes the blocks that it encodes there.
+    `model` is a model trained with `--for compress`, its path, its compact bytes, or the name of weights that come
+    with the package; without one, those for photographs serve, where there are such for what is promised. A codec can
+    be pickled and sent to another process; `Writer.add_encoded` takes the blocks that it encodes there.
     """
 
     def __init__(
         self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
     ) -> None:
         promise = Promise(0 if max_error is None and quality is None else max_error, quality)
-        self._blocks = BlockCodec(promise, _compact(model, promise.part))
+        compact = _compact(model, promise.part)
+        self._blocks, self._shipped = (
+            BlockCodec(promise, compact),
+            bool(compact) and shipped_name(compact) is not None,
+        )
 
     @property
     def promise(self) -> Promise:
@@ -62,16 +67,23 @@ class Codec:
         """The samples of a block, of these shapes; raises `ArchiveError` if it is damaged."""
         return self._blocks.decode(payload, shapes, dtype, digest)
 
+    def file(self, payload: bytes, digest: bytes) -> bytes | None:
+        """The file that a block keeps to the byte, None for any other block; raises `ArchiveError` if it is
+        damaged."""
+        return self._blocks.file(payload, digest)
+
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
 
         Lists come back as lists. Raises `DataError` for anything else. `embed_model=False` leaves the model out; then
-        reading takes a codec with the same model. A block has `block_samples`, or about 64 KiB: larger blocks take
-        fewer bytes, smaller ones give faster access to single samples.
+        reading takes a codec with the same model. One that comes with the package is always left out, and found. A
+        block has `block_samples`, or about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to
+        single samples.
         """
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
+        embed_model = embed_model and not self._shipped
         writer = Writer(file, self._blocks, embed_model=embed_model, block_samples=block_samples)
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
@@ -117,9 +129,9 @@ def _array(data: Any) -> Array:
 
 def _compact(model: Model | None, kept: str) -> bytes:
     """The compact model for a promise, "exact" or "lossy"."""
-    if model is None:
+    if model is None and kept == "exact":
         return b""
-    found = compact_models(model).get(kept)
+    found = usual_models().get(kept) if model is None else compact_models(model).get(kept)
     if found is None:
         raise ModelError(
             f"this model has no part for {'max_error' if kept == 'exact' else 'quality'}; train one with "

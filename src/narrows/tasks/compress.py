@@ -7,16 +7,22 @@ back.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
+from narrows.archive.codec import Block
+from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
-from narrows.codecs.block import BlockCodec
-from narrows.codecs.opening import Model, compact_models, open_archive
+from narrows.codecs.block import SURE, BlockCodec
+from narrows.codecs.fallback import quick_size
+from narrows.codecs.files import is_jpeg, kept
+from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
@@ -31,7 +37,8 @@ MOST_LOOKED_AT = 50  # images that are shown to whoever looks
 @dataclass(frozen=True)
 class Wanted:
     """What to promise and how to write: at most one of `quality` (1 to 100), `max_error`, `target_bpp` (bits per
-    pixel) and `target_psnr` (dB). With none, the quality is 75 if the model can be lossy; else every bit is kept."""
+    pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can be lossy; else every bit
+    is kept."""
 
     quality: int | None = None
     max_error: int | None = None
@@ -44,31 +51,47 @@ class Wanted:
     skip_bad: bool = False
     force: bool = False
 
-    def promise(self, models: dict[str, bytes], whose: str) -> Promise:
+    @property
+    def qualities(self) -> tuple[float | None, ...]:
+        """What says how good samples at a quality have to be."""
+        return self.quality, self.target_bpp, self.target_psnr
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether samples at a quality were asked for."""
+        return any(value is not None for value in self.qualities)
+
+    def promise(self, model: Model | None, models: dict[str, bytes]) -> Promise:
         """The promise, before any target is met. Raises `SettingsError` for more than one, and for a quality or a
-        target without a model that has a lossy part."""
-        given = [self.quality, self.max_error, self.target_bpp, self.target_psnr]
+        target with a model that has no lossy part."""
+        given = [self.max_error, *self.qualities]
         if sum(value is not None for value in given) > 1:
             raise SettingsError("of quality, max error, target bpp and target PSNR, choose one")
         if self.max_error is not None:
             return Promise(self.max_error)
-        lossy = bool(models.get("lossy"))
-        if any(value is not None for value in given) and not lossy:
+        asked, lossy = self.may_lose, bool(models.get("lossy"))
+        if asked and not lossy:
             raise SettingsError(
-                f"a quality needs a model with a lossy part, and {whose}; train one with "
+                f"a quality needs a model with a lossy part, and {_whose(model)}; train one with "
                 "'narrows train --for compress', or use --max-error"
             )
-        return Promise(None, self.quality or DEFAULT_QUALITY) if lossy else Promise(0)
+        return Promise(None, self.quality or DEFAULT_QUALITY) if lossy and (asked or model) else Promise(0)
 
 
 @dataclass
 class Compressed:
-    """What was done, added up on the way. `input_bytes` are those of the files, `raw_bytes` those of the samples in
-    them; `images` says whether they were nothing else. A target was `tried` on that many samples. Files that are
-    `bad` or `left_out` are not in the archive."""
+    """What was done, added up on the way.
+
+    `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
+    nothing else. `shipped` names the weights that came with the package and were used. A target was `tried` on that
+    many samples. `unknown` samples are not of a kind that the model knows, and are stored exactly. So many files are
+    `kept` to the byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or
+    `left_out` are not in the archive.
+    """
 
     promise: Promise
     uses_model: bool
+    shipped: str
     total_files: int
     total_bytes: int
     left_out: list[Path]
@@ -78,6 +101,9 @@ class Compressed:
     input_bytes: int = 0
     raw_bytes: int = 0
     images: bool = True
+    unknown: int = 0
+    kept: int = 0
+    unread: int = 0
     archive_bytes: int = 0
     model_bytes: int = 0
     bad: list[str] = field(default_factory=list)
@@ -110,28 +136,31 @@ def compress(
     sources, left_out = find(inputs)
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
-    models = {} if model is None else compact_models(model)
-    promise, tried = wanted.promise(models, _whose(model)), 0
+    usual = usual_models() if model is None and wanted.may_lose else {}
+    models = usual if model is None else compact_models(model)
+    promise, tried = wanted.promise(model, models), 0
     if wanted.target_bpp is not None or wanted.target_psnr is not None:
         samples = _some(sources)
         tried = len(samples)
         promise = Promise(None, quality_for(models["lossy"], samples, wanted.target_bpp, wanted.target_psnr))
     compact = models.get(promise.part, b"")
     total = sum(source.size for source in sources)
-    result = Compressed(promise, bool(compact), len(sources), total, left_out, tried)
+    shipped = (shipped_name(compact) or "") if compact else ""
+    result = Compressed(promise, bool(compact), shipped, len(sources), total, left_out, tried)
+    codec = BlockCodec(promise, compact)
     begin(result)
     with replacing(output) as file:
         writer = Writer(
             file,
-            BlockCodec(promise, compact),
-            embed_model=wanted.embed_model,
+            codec,
+            embed_model=wanted.embed_model and not shipped,
             block_samples=wanted.block_samples,
             verify=wanted.verify,
         )
         for index, source in enumerate(sources):
             shown = look if index % -(-len(sources) // MOST_LOOKED_AT) == 0 else None
             try:
-                _add(writer, source, wanted.strip, result, report, shown)
+                _add(writer, codec, source, wanted.strip, result, report, shown)
             except DataError as error:
                 if not wanted.skip_bad:
                     hint = " (or leave out such files with --skip-bad)" * (len(sources) > 1)
@@ -163,19 +192,31 @@ def _some(sources: Sequence[Source]) -> list[Array]:
 
 def _add(
     writer: Writer,
+    codec: BlockCodec,
     source: Source,
     strip: bool,
     result: Compressed,
     report: Report,
     look: Callable[[Array], None] | None,
 ) -> None:
-    """Put one file into the archive, sample by sample."""
-    content = read(source, strip)
+    """Put one file into the archive, sample by sample, or whole where that takes less."""
+    exact = result.promise.max_error == 0 and not strip
+    try:
+        content = read(source, strip)
+    except DataError:
+        if not exact or not is_jpeg(source.path.read_bytes()):
+            raise
+        # A damaged JPEG, or one of a rare kind: its bytes are worth keeping.
+        block = kept(source.path.read_bytes())
+        _keep(writer, source, Entry(source.name, "array", (source.size,), "uint8", 1), block, result)
+        result.unread += 1
+        report(result, result.input_bytes, writer.data_bytes)
+        return
     count = content.entry.count
     stride = -(-count // MOST_LOOKED_AT)
 
-    def counted() -> Iterator[Array]:
-        for number, sample in enumerate(content.samples):
+    def counted(samples: Iterable[Array]) -> Iterator[Array]:
+        for number, sample in enumerate(samples):
             result.samples += 1
             result.raw_bytes += sample.nbytes
             result.images = result.images and sample.ndim == 3
@@ -184,10 +225,43 @@ def _add(
             report(result, result.input_bytes + source.size * number / count, writer.data_bytes)
             yield sample
 
-    writer.add(content.entry, counted())
+    if not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
+        result.unknown += count
+    samples: Iterable[Array] = content.samples
+    if exact and content.entry.kind == "image":
+        (pixels,) = content.samples
+        samples = [pixels]
+        whole = _smaller_whole(codec, source, content.entry, pixels)
+        if whole is not None:
+            _keep(writer, source, replace(content.entry, extras={}), whole, result)
+            report(result, result.input_bytes, writer.data_bytes)
+            return
+    writer.add(content.entry, counted(samples))
     result.files += 1
     result.input_bytes += source.size
     report(result, result.input_bytes, writer.data_bytes)
+
+
+def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
+    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels."""
+    quick = quick_size([pixels])
+    if source.size >= quick:
+        return None  # a general format at its fastest takes fewer, and the codec has better ones
+    block = kept(source.path.read_bytes())
+    if len(block.payload) <= SURE * quick:
+        return block
+    apart = sum(len(data) for data in entry.extras.values())
+    return block if len(block.payload) <= len(codec.encode([pixels], verify=False).payload) + apart else None
+
+
+def _keep(writer: Writer, source: Source, entry: Entry, block: Block, result: Compressed) -> None:
+    """Add a file that is kept to the byte."""
+    writer.add_encoded([entry], [block])
+    result.files += 1
+    result.samples += 1
+    result.kept += 1
+    result.raw_bytes += entry.sample_bytes
+    result.input_bytes += source.size
 
 
 def _check(file: IO[bytes]) -> None:

@@ -46,13 +46,15 @@ def restore(archive: Archive, name: str, target: Path) -> Restored:
 
     Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
     """
-    entry = archive.entry(name)
-    if entry.kind == "image":
-        content, format_ = encode_picture(name, archive[name], entry.extras)
+    entry, kept, other = archive.entry(name), archive.file(name), False
+    if kept is None and entry.kind == "image":
+        kept, format_ = encode_picture(name, archive[name], entry.extras)
+        other = other_ending(name, format_)
+    if kept is not None:
         make_folder(target.parent)
         with replacing(target) as file:
-            file.write(content)
-        return Restored(1, other_ending(name, format_))
+            file.write(kept)
+        return Restored(1, other)
     form = entry.shape if entry.form is None else entry.form
     make_folder(target.parent)
     with replacing(target) as file:

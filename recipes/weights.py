@@ -16,9 +16,10 @@ ENDLESS = 10_000_000  # steps; a training is stopped when its time is over
 
 @dataclass(frozen=True)
 class Part:
-    """Every `every`th image of a folder."""
+    """Every `every`th image of a folder, and the licence of its images."""
 
     folder: str
+    licence: str
     every: int = 1
 
 
@@ -50,6 +51,9 @@ class Recipe:
 
 
 # The clothes are many and much alike, and have been JPEG files; a sixth of them is a fair share.
-PHOTOS = (Part("photos/general"), Part("clothing/train", 6))
+PHOTOS = (
+    Part("photos/general", "CC BY-SA 4.0, CC0 and the like"),
+    Part("clothing/train", "CC0", 6),
+)
 
 QUEUE = (Recipe("photo-compress", PHOTOS, "compress", "pyramid"),)

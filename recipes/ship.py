@@ -1,0 +1,81 @@
+"""Put weights that `train.py` has trained into the package, and their curve into `results/`.
+
+    python recipes/ship.py photo-compress --data DATA
+
+What they are trained on, how long, and how good they are on held-out images goes with them, as their card.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from train import PLACE, samples_of
+from weights import QUEUE, Recipe
+
+from narrows.codecs.make import make_compact
+from narrows.models import shipped
+from narrows.models.base import Model
+from narrows.models.loading import load
+from narrows.models.lossy import Compressing
+
+RESULTS = Path(__file__).parent.parent / "results"
+CURVE_LINES = 24  # of the history that are printed
+
+
+def card(recipe: Recipe, model: Model) -> dict[str, object]:
+    """What a person should know of the weights."""
+    history, hours = model.provenance["history"], model.provenance["seconds"] / 3600
+    return {
+        "recipe": f"recipes/train.py {recipe.name}",
+        "data_sets": [
+            f"{part.folder}{f', every {part.every}th' * (part.every > 1)}: {part.licence}" for part in recipe.data
+        ],
+        "seed": recipe.seed,
+        "hours": round(hours, 2),
+        "held_out": {k: round(v, 6) for k, v in min(history, key=lambda entry: entry["score"]).items()},
+    }
+
+
+def curve(recipe: Recipe, model: Model) -> str:
+    """The training so far as a Markdown page."""
+    history, plan = model.provenance["history"], model.provenance["plan"]
+    chosen = history[:: max(1, -(-len(history) // CURVE_LINES))]
+    chosen += [history[-1]] * (chosen[-1] is not history[-1])
+    hours = model.provenance["seconds"] / 3600
+    steps = f"{model.provenance['steps_done']} steps of {plan['batch_size']} crops of {plan['crop']} pixels"
+    where = f"{plan['threads']} thread of {plan['device']}, {plan['precision']}"
+    lines = [
+        f"# The training of {recipe.name}\n",
+        f"`python recipes/train.py {recipe.name} --data ../shared/data`\n",
+        f"{steps} in {hours:.1f} hours on {where}. The score of held-out images decides which weights are kept.\n",
+        "| step | score | mean squared error |",
+        "| --- | --- | --- |",
+        *(f"| {e['step']} | {e['score']:.4f} | {e['validation_mse']:.6f} |" for e in chosen),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--place", type=Path, default=PLACE)
+    arguments = parser.parse_args()
+    recipe = next(recipe for recipe in QUEUE if recipe.name == arguments.name)
+    model = load(arguments.place / f"{recipe.name}.safetensors")
+    page = curve(recipe, model)
+    model.provenance = card(recipe, model)
+    path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
+    shipped.FOLDER.mkdir(exist_ok=True)
+    if isinstance(model, Compressing):
+        make_compact(model, samples_of(recipe, arguments.data))
+        model.save_packed(path)
+    else:
+        model.save(path)
+    (RESULTS / f"training-{recipe.name}.md").write_text(page)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
