@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import time
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def line(progress: Progress) -> str:
     return f"{now} step {progress.step}, {hours:.2f} h, loss {progress.loss:.4f}, {held_out}"
 
 
+def interrupt(*_: object) -> None:
+    """Stop as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
@@ -69,6 +75,8 @@ def main() -> None:
         begin_from(model, load(arguments.begin))
     settings = recipe.settings(arguments.device, arguments.threads)
     print(f"{recipe.name}: {samples.description}, {model.parameter_count:,} parameters", flush=True)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # the former is ignored by what a shell starts in the background
+        signal.signal(stop, interrupt)
     ends = time.monotonic() + 60 * (arguments.minutes or 1e9)
     iteration = fit(
         model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=120.0, resume=checkpoint.exists()
