@@ -33,8 +33,8 @@ def brief(value: Any) -> str:
     return words if len(words) <= 40 else f"{words[:39]}…"
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> Any:
-    """`value`, which must be one of the `allowed` words; raises `SettingsError`."""
+def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
+    """`value`, which must be one of those `allowed`; raises `SettingsError`."""
     if value not in allowed:
-        raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(allowed)}")
+        raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(map(str, allowed))}")
     return value

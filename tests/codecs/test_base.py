@@ -22,7 +22,9 @@ def test_numbers_are_bytes_that_no_two_ways_share() -> None:
     assert row_of(255) is None
 
 
-@pytest.mark.parametrize("row", [row for row in WAYS if not row.learned and not row.whole], ids=lambda row: row.opener)
+@pytest.mark.parametrize(
+    "row", [row for row in WAYS if not row.learned and not row.whole], ids=lambda row: row.opener
+)
 @pytest.mark.parametrize("promise", [Promise(0), Promise(3), Promise(None, 50)], ids=str)
 def test_a_way_without_a_model_gives_back_what_was_promised(row, promise: Promise) -> None:
     way = row.open(promise, None)

@@ -41,3 +41,26 @@ def test_targets_out_of_reach_are_refused_with_what_there_is() -> None:
         quality_for(b"", SAMPLES, psnr_db=41)
     with pytest.raises(SettingsError, match="one target"):
         quality_for(b"", SAMPLES)
+
+
+def test_what_pieces_say_is_corrected_by_whole_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of an image may take more bits, or fewer, than the whole."""
+
+    def measure(packed: bytes, samples: Any, quality: int) -> tuple[float, float]:
+        whole = samples[0].shape[0] == 400
+        return quality / (100 if whole else 60), 20 + quality / 5 - 3 * (not whole)
+
+    monkeypatch.setattr(target, "_measure", measure)
+    images = [np.zeros((400, 500 + i, 3), np.uint8) for i in range(5)]
+    assert quality_for(b"", images, bits_per_pixel=0.5) == 50
+    assert quality_for(b"", images, psnr_db=30.0) == 50
+
+
+def test_pieces_come_from_every_image_and_keep_within_the_limit() -> None:
+    images = [np.full((400, 500 + i, 3), i, np.uint8) for i in range(9)]
+    pieces = target._few(images)
+    assert [int(piece[0, 0, 0]) for piece in pieces] == list(range(9))
+    assert sum(piece.size for piece in pieces) <= target.MOST_VALUES
+    assert target._few(images[:2])[0] is images[0]
+    vectors = [np.zeros(1 << 19, np.float32)] * 9
+    assert len(target._few(vectors)) == 4

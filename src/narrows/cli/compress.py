@@ -141,9 +141,7 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.kept:
         show.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
     if result.unread:
-        show.note(
-            f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte"
-        )
+        show.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
     if result.bad:
         show.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
     if result.unknown:

@@ -36,7 +36,11 @@ options = several(
         help="The kind of noise. In this order, S is its standard deviation, the share of values that change, or the "
         "standard deviation at white.",
     ),
-    click.option("--clip", is_flag=True, help="Clip noisy values to the range of the samples, as image files do."),
+    click.option(
+        "--clip/--no-clip",
+        default=None,
+        help="Clip noisy values to the range of the samples, as image files do; usual for samples of 8 and 16 bits.",
+    ),
     click.option(
         "--missing",
         callback=_range,
@@ -69,7 +73,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     from narrows.degradations import Missing, Noise, Smaller, combined
     from narrows.io.pictures import read_mask
 
-    given = {name: value for name, value in damage.items() if value is not None and value is not False}
+    given = {name: value for name, value in damage.items() if value is not None}
     for name, needed, usual in (
         ("noise_kind", "noise", Noise),
         ("clip", "noise", Noise),

@@ -101,8 +101,8 @@ def colourise(**options: Any) -> None:
     narrows colourise grey/ -m colour.safetensors -o coloured/
 
     Where several colours are likely, the best guess is their mean, which is pale. Models compensate for this in part;
-    --vividness sets how much. The brightness of each pixel is kept. If a picture has colours already, only its
-    brightness is used.
+    --vividness sets how much. The brightness of each pixel is kept as far as its new colour allows. If a picture has
+    colours already, only its brightness is used.
     """
     _run("colourise", **options)
 

@@ -10,6 +10,7 @@ from narrows.degradations.compose import (
     from_json,
     noise_of,
     parts_of,
+    settled,
     to_json,
 )
 from narrows.degradations.custom import Custom
@@ -34,5 +35,6 @@ __all__ = [
     "from_json",
     "noise_of",
     "parts_of",
+    "settled",
     "to_json",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from narrows.checks import brief
@@ -139,6 +140,15 @@ def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
                 f"{brief(part)} was given as a degradation; give one of narrows.degradations, or Custom(function)"
             )
     return parts
+
+
+def settled(degradation: Degradation, dtype: str) -> Degradation:
+    """The degradation for samples of this dtype: noise whose `clip` is None is clipped if they are integers."""
+    whole, found = np.dtype(dtype).kind in "ui", list(parts_of(degradation))
+    for i, part in enumerate(found):
+        if isinstance(part, Noise) and part.clip is None:
+            found[i] = Noise(part.level, part.kind, whole)
+    return combined(found)
 
 
 def noise_of(degradation: Degradation) -> Noise | None:

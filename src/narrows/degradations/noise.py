@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 
 from narrows.checks import one_of
 from narrows.degradations.base import Hints, Observed, Range, Residual, range_of, range_words, uniform
+from narrows.degradations.level import deviation
 
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
+Clip = bool | Literal["some"] | None
 
 
 @dataclass(frozen=True, init=False)
@@ -20,15 +21,16 @@ class Noise(Residual):
     """Noise of one `level`, or of a range of levels, drawn anew for each sample, as a share of the value range, 0..1.
 
     The level of "gaussian" is its standard deviation, of "salt-and-pepper" the share of values that become 0 or 1, of
-    "poisson" the standard deviation at white. `clip` keeps noisy values in 0..1, as image files do. The condition is
-    the level; a network without biases serves all levels (Mohan et al., ICLR 2020).
+    "poisson" the standard deviation at white. `clip` keeps noisy values in 0..1, as image files do: True or False,
+    "some" for every second sample at random, or None, as the samples are stored: True for integers. The condition
+    is the level; a network without biases serves all levels (Mohan et al., ICLR 2020).
 
     Raises `SettingsError` for levels outside 0..1 and unknown kinds.
     """
 
     level: tuple[float, float]
     kind: NoiseKind
-    clip: bool
+    clip: Clip
 
     name = "noise"
     scale = 1
@@ -37,12 +39,14 @@ class Noise(Residual):
     task = "denoise"
     needs = ("level",)
 
-    def __init__(self, level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: bool = False) -> None:
+    def __init__(self, level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: Clip = None) -> None:
         kind = one_of("kind of noise", kind, get_args(NoiseKind))
-        vars(self).update(level=range_of("noise", level), kind=kind, clip=bool(clip))  # frozen: not by assignment
+        clip = one_of("clip", clip, (None, False, True, "some"))
+        vars(self).update(level=range_of("noise", level), kind=kind, clip=clip)  # frozen: not by assignment
 
     def __str__(self) -> str:
-        return f"{self.kind} noise {range_words(self.level)}{', clipped' * self.clip}"
+        words = {True: ", clipped", "some": ", clipped or not"}.get(self.clip or False, "")
+        return f"{self.kind} noise {range_words(self.level)}{words}"
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"degradation": self.name, "level": list(self.level), "kind": self.kind, "clip": self.clip}]
@@ -57,7 +61,14 @@ class Noise(Residual):
         else:
             chance = torch.rand(clean.shape, generator=generator, device=clean.device)
             seen = torch.where(chance < level, (chance < level / 2).to(clean.dtype), clean)
-        return Observed(seen.clamp(0, 1) if self.clip else seen, _plane(level, clean))
+        if self.clip == "some":
+            chosen = (
+                torch.rand((len(clean), *(1,) * (clean.ndim - 1)), generator=generator, device=clean.device) < 0.5
+            )
+            seen = torch.where(chosen, seen.clamp(0, 1), seen)
+        elif self.clip:
+            seen = seen.clamp(0, 1)
+        return Observed(seen, _plane(level, clean))
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         assert hints.level is not None
@@ -83,20 +94,9 @@ class Noise(Residual):
         if self.kind == "salt-and-pepper":
             found = float(((seen <= 0) | (seen >= 1)).float().mean())
         else:
-            found = deviation(seen)
+            found = deviation(seen.double().cpu().numpy())
             found /= max(1e-3, float(seen.mean())) ** 0.5 if self.kind == "poisson" else 1
         return min(max(found, low), high)
-
-
-def deviation(seen: torch.Tensor) -> float:
-    """The standard deviation of the noise in one sample `(C, H, W)`, estimated from its finest wavelet coefficients:
-    the median over channels, 0 for sides below 4 (Donoho and Johnstone, Biometrika 81, 1994)."""
-    from skimage.restoration import estimate_sigma
-
-    if min(seen.shape[1:]) < 4:
-        return 0.0
-    found = estimate_sigma(seen.cpu().numpy(), channel_axis=0)
-    return float(np.median(np.nan_to_num(found)))
 
 
 def _plane(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

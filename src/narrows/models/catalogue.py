@@ -12,7 +12,7 @@ from functools import partial
 
 from narrows.checks import brief, whole
 from narrows.data.samples import Description
-from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of
+from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
 from narrows.models import makers
@@ -184,6 +184,7 @@ def build(
         )
     seed, memory = whole("seed", seed, 0, 2**63 - 1), whole("memory", memory, 0, REFERENCES_MOST)
     purpose = _purpose(description, purpose, degradation)
+    degradation = None if degradation is None else settled(degradation, description.dtype)
     request = Request(network or "", description, purpose, code, width, seed, memory, fold, degradation, effort)
     name = usual(request) if network is None else network
     row = named(name, purpose)
