@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with photos/kodak")
     parser.add_argument("--quick", action="store_true", help="every sixth picture")
     arguments = parser.parse_args()
+    formats = choose(RIVALS)  # first, as JPEG XL needs an extra
     images = [np.asarray(image) for image in narrows.open_samples(arguments.data / "photos" / "kodak").values]
     images = images[:: 6 if arguments.quick else 1]
 
@@ -130,7 +131,7 @@ def main() -> None:
         print(f"{what} {done}/{total}", flush=True)
 
     ours = our_curve(coder, images, images, progress)
-    rivals = [rival_curve(rival, images, progress) for rival in choose(RIVALS)]
+    rivals = [rival_curve(rival, images, progress) for rival in formats]
     encoding, decoding = cost(images[0])
     trained = narrows.load("photo-compress").provenance
     text = (

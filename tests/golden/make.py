@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import narrows
 from narrows.archive.archive import Archive
@@ -21,6 +22,7 @@ from narrows.archive.writer import Writer
 from narrows.codecs.base import row_of
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.files import kept
 from narrows.codecs.opening import open_archive
 from narrows.codecs.transform import open_transform
 from narrows.data.columns import Column
@@ -163,6 +165,7 @@ RIPPLES: dict[str, tuple[Learning, Promise]] = {
         Promise(None, 90),
     ),
     "quality-90-ripples-flat": (("compress", "flat", 1, {"width": 16, "code": 24}), Promise(None, 90)),
+    "quality-60-ripples-pyramid": (("compress", "pyramid", 3, {"width": 16}), Promise(None, 60)),
 }
 
 
@@ -187,6 +190,43 @@ def unseen_ripples(how: Learning) -> list[tuple[Entry, list[Array]]]:
     if network != "flat":  # the others take images of any size
         found += [found[0][:19, :20], found[1][:7], found[2][1:]]
     return [(Entry(f"{number}.png", "image", a.shape, "uint8"), [a]) for number, a in enumerate(found)]
+
+
+def with_alpha(content: list[tuple[Entry, list[Array]]]) -> list[tuple[Entry, list[Array]]]:
+    """The same and some of its images in grey and with alpha, which a model of RGB takes, too."""
+    first, second, third = (samples[0] for _, samples in content[:3])
+    others = {
+        "grey.png": first[..., :1] // 5 + 100,
+        "grey-alpha.png": np.dstack([second[..., 0] // 5 + 100, second[..., 1] // 200 * 255]),
+        "rgba.png": np.dstack([third, np.indices(third.shape[:2]).sum(axis=0).astype(np.uint8) * 6]),
+    }
+    return [*content, *((Entry(name, "image", a.shape, "uint8"), [a]) for name, a in others.items())]
+
+
+def kept_files() -> None:
+    """An archive of files that are kept to the byte: a JPEG, one that was cut short, a WebP."""
+    path = HERE / "exact-files.narrows"
+    if path.exists():
+        print(f"{path.name} is there and stays")
+        return
+    image, contents = Image.fromarray(waves((40, 50, 3), 255, 3).astype(np.uint8)), {}
+    for name, options in (("photo.jpg", {"quality": 80}), ("drawing.webp", {"lossless": True})):
+        file = io.BytesIO()
+        image.save(file, "JPEG" if name.endswith("jpg") else "WEBP", **options)
+        contents[name] = file.getvalue()
+    contents["cut.jpg"] = contents["photo.jpg"][:-200]
+    archive = io.BytesIO()
+    writer = Writer(archive, BlockCodec(Promise(0)))
+    for name, content in contents.items():
+        entry = Entry(name, "image", (40, 50, 3), "uint8")
+        if name == "cut.jpg":
+            entry = Entry(name, "array", (len(content),), "uint8", 1)
+        writer.add_encoded([entry], [kept(content)])
+    writer.close()
+    path.write_bytes(archive.getvalue())
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    path.with_suffix(".files.json").write_text(json.dumps(digests, indent=1) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
 
 
 def every_block_is_learned(archive: Archive) -> bool:
@@ -255,6 +295,7 @@ def restorers() -> None:
 def main() -> None:
     models()
     restorers()
+    kept_files()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
@@ -263,7 +304,8 @@ def main() -> None:
     for name, (how, promise) in RIPPLES.items():
         if not (HERE / f"{name}.narrows").exists():
             made.setdefault(str(how), of_ripples(how))
-        cases[name] = (unseen_ripples(how), promise, 1 << 12, made.get(str(how), b""))
+        content = with_alpha(unseen_ripples(how)) if how[1] == "pyramid" else unseen_ripples(how)
+        cases[name] = (content, promise, 1 << 12, made.get(str(how), b""))
     for name, (content, promise, block_bytes, packed) in cases.items():
         path = HERE / f"{name}.narrows"
         if path.exists():

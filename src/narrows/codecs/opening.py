@@ -6,7 +6,8 @@ Next door: `block` is the codec; `archive` knows neither codecs nor models.
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from narrows.archive.archive import Archive
@@ -30,9 +31,25 @@ def compact_models(model: Model) -> dict[str, bytes]:
     if isinstance(model, bytes):
         return {"exact": model, "lossy": model}
     if isinstance(model, (str, os.PathLike)):
+        from narrows.models import shipped
         from narrows.models.loading import load  # loads PyTorch
 
+        path = shipped.located(model)
+        if path is not model:
+            return dict(_of_shipped(os.fspath(model), path))
         model = load(model)
+    return _packed(model)
+
+
+@cache
+def _of_shipped(name: str, path: Path) -> dict[str, bytes]:
+    """The compact models of weights that come with the package and lie at `path`, read once."""
+    from narrows.models.loading import load
+
+    return _packed(load(name))
+
+
+def _packed(model: AnyModel) -> dict[str, bytes]:
     from narrows.models.lossy import Compressing
 
     return dict(model.packed) if isinstance(model, Compressing) else {}

@@ -38,6 +38,8 @@ from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy
 
 Section = tuple[slice, ...]
+Density = IntegerPrior | Factorized | IntegerPyramid
+KEPT_MODELS = 4  # that stay open, some megabytes each
 
 
 class TransformWay(LearnedWay):
@@ -47,7 +49,7 @@ class TransformWay(LearnedWay):
     def __init__(
         self,
         make: SampleDecoder,
-        density: IntegerPrior | Factorized | IntegerPyramid,
+        density: Density,
         quality: int,
         encoder: nn.Module | None = None,
         references: References | None = None,
@@ -131,9 +133,16 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
     """The way of a compact model whose codes are predicted, or of one whose codes are not."""
     assert compact is not None
     assert promise.quality is not None
+    make, density, encoder, references = _opened(way, compact)
+    return TransformWay(make, density, promise.quality, encoder, references)
+
+
+@functools.lru_cache(KEPT_MODELS)
+def _opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, Density, nn.Module | None, References | None]:
+    """The parts of a compact model, which all qualities share: archives of one model open it once."""
     arrays = iter(unpack_arrays(compact.decoding))
     model, make = decoder.from_arrays(way, arrays)
-    density: IntegerPrior | Factorized | IntegerPyramid
+    density: Density
     references = None
     if way == FACTORIZED:
         density = Factorized.from_arrays(arrays)
@@ -145,7 +154,7 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
             references = _references(model, density, next(arrays, np.empty(0, np.int64)), compact)
     if next(arrays, None) is not None or (compact.references and references is None):
         raise ModelError("a compact model with more in it than it should have; make the model again")
-    return TransformWay(make, density, promise.quality, _encoder(model, compact.encoding), references)
+    return make, density, _encoder(model, compact.encoding), references
 
 
 open_factorized = functools.partial(open_transform, way=FACTORIZED)

@@ -215,7 +215,7 @@ def pyramidal(request: Request, recipe: Recipe) -> Lossy:
     width = request.chosen_width("width for lossy coding", pyramid.WIDTH, 16, 512) // 4 * 4
     with request.random_weights():
         encoder, decoder = pyramid.Analysis(channels, width), pyramid.Synthesis(channels, width)
-        prior = pyramid.PyramidPrior(channels)
+        prior = pyramid.PyramidPrior(channels, width)
     start = LinearStart(partial(pyramid.start, prior))
     grid, specification = Grid(pyramid.STEP, 0, pyramid.FOLD, pyramid.STEP), request.specified(code, width)
     return Lossy(encoder, decoder, prior, specification, description, grid, recipe, start)
