@@ -25,7 +25,7 @@ CURVE_LINES = 24  # of the history that are printed
 
 def card(recipe: Recipe, model: Model) -> dict[str, object]:
     """What a person should know of the weights."""
-    history, hours = model.provenance["history"], model.provenance["seconds"] / 3600
+    history, hours = model.provenance["history"], hours_of(model)
     return {
         "recipe": f"recipes/train.py {recipe.name}",
         "data_sets": [
@@ -37,12 +37,18 @@ def card(recipe: Recipe, model: Model) -> dict[str, object]:
     }
 
 
+def hours_of(model: Model) -> float:
+    """Of its training, with that of the weights that it began from."""
+    earlier = sum(each["seconds"] for each in model.provenance.get("from", []))
+    return float((model.provenance["seconds"] + earlier) / 3600)
+
+
 def curve(recipe: Recipe, model: Model) -> str:
     """The training so far as a Markdown page."""
     history, plan = model.provenance["history"], model.provenance["plan"]
     chosen = history[:: max(1, -(-len(history) // CURVE_LINES))]
     chosen += [history[-1]] * (chosen[-1] is not history[-1])
-    hours = model.provenance["seconds"] / 3600
+    hours = hours_of(model)
     steps = f"{model.provenance['steps_done']} steps of {plan['batch_size']} crops of {plan['crop']} pixels"
     where = f"{plan['threads']} thread of {plan['device']}, {plan['precision']}"
     lines = [

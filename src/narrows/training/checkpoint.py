@@ -25,7 +25,8 @@ from narrows.version import __version__
 @dataclass
 class State:
     """Where a run stands between two steps. `best` holds the weights that validated best, at step `best_step`;
-    `loss_sum` is over the `loss_steps` since the last validation."""
+    `loss_sum` is over the `loss_steps` since the last validation; `earlier` are the trainings that the model begins
+    from, if there were any."""
 
     step: int = 0
     seconds: float = 0.0
@@ -36,6 +37,7 @@ class State:
     best_bits: float | None = None
     best_step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    earlier: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -103,6 +105,7 @@ def provenance(samples: Samples, plan: Plan, state: State, seconds: float, notes
         "seconds": round(seconds, 2),
         "metrics": {"validation_mse": best if plan.validation else None, "step": state.best_step}
         | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
+        **({"from": state.earlier} if state.earlier else {}),
         "history": state.history,
         "notes": notes,
     }

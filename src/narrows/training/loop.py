@@ -31,6 +31,7 @@ from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 
 YIELD_SECONDS = 0.2
+MOST_GRADIENT = 10.0  # the norm of a gradient at a steady rate
 VALIDATION_BYTES = 256 << 20  # of floats
 
 
@@ -120,7 +121,7 @@ def _train(
     validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * each)))
     validation_x = validation.draw(0)
 
-    state = State()
+    state = State(earlier=model.provenance.get("from", []))
     model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
     optimisers = _optimisers(model, plan)
     average = Average(model, SHARE if plan.schedule == "steady" else 0.0)
@@ -226,6 +227,8 @@ def _step(
     with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
         loss = model.train().loss(x, step, plan.seed)
     loss.backward()  # type: ignore[no-untyped-call]
+    if plan.schedule == "steady":  # a rate that does not fall leaves a bad batch more power
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MOST_GRADIENT)
     for optimiser in optimisers:
         optimiser.step(rate)
     return loss.detach()
