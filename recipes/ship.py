@@ -48,13 +48,15 @@ def curve(recipe: Recipe, model: Model) -> str:
     history, plan = model.provenance["history"], model.provenance["plan"]
     chosen = history[:: max(1, -(-len(history) // CURVE_LINES))]
     chosen += [history[-1]] * (chosen[-1] is not history[-1])
-    hours = hours_of(model)
+    hours = model.provenance["seconds"] / 3600
     steps = f"{model.provenance['steps_done']} steps of {plan['batch_size']} crops of {plan['crop']} pixels"
+    earlier = model.provenance.get("from", [])
     where = f"{plan['threads']} thread of {plan['device']}, {plan['precision']}"
     lines = [
         f"# The training of {recipe.name}\n",
         f"`python recipes/train.py {recipe.name} --data ../shared/data`\n",
         f"{steps} in {hours:.1f} hours on {where}. The score of held-out images decides which weights are kept.\n",
+        *(f"Before that: {e['steps_done']} steps in {e['seconds'] / 3600:.1f} hours.\n" for e in earlier),
         "| step | score | mean squared error |",
         "| --- | --- | --- |",
         *(f"| {e['step']} | {e['score']:.4f} | {e['validation_mse']:.6f} |" for e in chosen),
