@@ -128,6 +128,25 @@ def test_damaged_blocks_are_refused() -> None:
         codec.decode(text.payload, [shape], np.dtype(np.uint8), text.digest)
 
 
+@pytest.mark.parametrize("raised", [RuntimeError, BaseException, KeyboardInterrupt])
+def test_a_panic_of_lepton_is_damage_and_an_interruption_is_not(
+    raised: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lepton_jpeg_python
+
+    block = kept(jpeg())
+
+    def panic(data: bytes) -> bytes:
+        raise raised("index out of bounds")
+
+    monkeypatch.setattr(lepton_jpeg_python, "decompress_bytes", panic)
+    expected = KeyboardInterrupt if raised is KeyboardInterrupt else ArchiveError
+    with pytest.raises(expected):
+        file_in(block.payload, block.digest)
+    if raised is not KeyboardInterrupt:
+        assert kept(jpeg()).payload[0] == FILE
+
+
 def test_an_archive_of_samples_has_no_files() -> None:
     file = io.BytesIO()
     writer = Writer(file, BlockCodec(Promise(0)))

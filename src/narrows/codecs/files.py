@@ -96,7 +96,8 @@ def _to_lepton(content: bytes) -> bytes | None:
     try:
         coded: bytes = lepton_jpeg_python.compress_bytes(content, {})
         return coded if lepton_jpeg_python.decompress_bytes(coded) == content else None
-    except RuntimeError:  # kinds of JPEG that it does not know, such as arithmetic ones
+    except BaseException as error:  # kinds of JPEG that it does not know, such as arithmetic ones
+        _unless_ours(error)
         return None
 
 
@@ -105,6 +106,13 @@ def _from_lepton(data: bytes) -> bytes:
 
     try:
         content: bytes = lepton_jpeg_python.decompress_bytes(data)
-    except RuntimeError:
+    except BaseException as error:
+        _unless_ours(error)
         raise ArchiveError("a damaged block: its bytes are not a JPEG that was coded anew") from None
     return content
+
+
+def _unless_ours(error: BaseException) -> None:
+    """Raise what does not come from lepton, whose panics on damaged bytes are no `Exception`."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)):
+        raise error
