@@ -80,7 +80,7 @@ def main() -> None:
         make_compact(model, samples_of(recipe, arguments.data))
         model.save_packed(path)
     else:
-        model.save(path)
+        model.save(path, eight_bits=True)
     (RESULTS / f"training-{recipe.name}.md").write_text(page)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 

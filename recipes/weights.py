@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from narrows.degradations.base import Degradation
+from narrows.degradations import Degradation, Jpeg, Missing, Noise, Smaller, combined
 from narrows.models.base import Purpose
 from narrows.training.settings import Settings
 
@@ -16,11 +16,14 @@ ENDLESS = 10_000_000  # steps; a training is stopped when its time is over
 
 @dataclass(frozen=True)
 class Part:
-    """Every `every`th image of a folder, and the licence of its images."""
+    """Every `every`th image of a folder, and the licence of its images; their sides divided by `smaller`, so that
+    nothing is left of damage that they came with, and every `grey`th of them in grey."""
 
     folder: str
     licence: str
     every: int = 1
+    smaller: int = 1
+    grey: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,24 @@ class Recipe:
         )
 
 
-# The clothes are many and much alike, and have been JPEG files; a sixth of them is a fair share.
-PHOTOS = (
-    Part("photos/general", "CC BY-SA 4.0, CC0 and the like"),
-    Part("clothing/train", "CC0", 6),
-)
+GENERAL, CLOTHES = ("photos/general", "CC BY-SA 4.0, CC0 and the like"), ("clothing/train", "CC0")
 
-# At the network's usual rate, 1.5e-3, the loss left its course for good after 7,000 steps of one hour.
-QUEUE = (Recipe("photo-compress", PHOTOS, "compress", "pyramid", learning_rate=7e-4),)
+# The clothes are many and much alike; a sixth of them is a fair share. They have been JPEG files: what is to restore
+# learns from them at half of their size.
+PHOTOS = (Part(*GENERAL), Part(*CLOTHES, every=6))
+PURE = (Part(*GENERAL), Part(*CLOTHES, every=6, smaller=2))
+PARTLY_GREY = (Part(*GENERAL, grey=5), Part(*CLOTHES, every=6, smaller=2))
+
+# Half of the samples that are not both have noise, the others have been JPEG files.
+NOISY = combined([Noise((0, 55 / 255), clip="some"), Jpeg((10, 95))], together=0.2)
+
+QUEUE = (
+    # At the network's usual rate, 1.5e-3, the loss left its course for good after 7,000 steps of one hour.
+    Recipe("photo-compress", PHOTOS, "compress", "pyramid", learning_rate=7e-4),
+    Recipe("photo-exact", PARTLY_GREY, "exact", "residuals"),
+    Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY),
+    Recipe("photo-upscale-2", PURE, "upscale", degradation=Smaller(2)),
+    Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
+    Recipe("photo-upscale-3", PURE, "upscale", degradation=Smaller(3)),
+    Recipe("photo-upscale-4", PURE, "upscale", degradation=Smaller(4)),
+)

@@ -21,7 +21,7 @@ from narrows.archive.writer import Writer
 from narrows.codecs import grid
 from narrows.codecs.base import PIXELS
 from narrows.codecs.block import BlockCodec
-from narrows.codecs.calibrate import integer_pixels
+from narrows.codecs.calibrate_images import integer_pixels
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.opening import open_archive
 from narrows.codecs.packed_arrays import pack_arrays

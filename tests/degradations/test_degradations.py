@@ -18,6 +18,7 @@ from narrows.degradations import (
     Degradation,
     Grey,
     Hints,
+    Jpeg,
     Missing,
     Noise,
     Smaller,
@@ -54,6 +55,10 @@ EVERY: list[Degradation] = [
     combined([Noise(0.1), Smaller(2)]),
     combined([Missing(0.3), Noise(0.1), Grey()]),
     Custom(halved),
+    Jpeg(),
+    Jpeg(40),
+    combined([Noise(0.1), Jpeg((10, 50))]),
+    combined([Noise((0.0, 0.2)), Jpeg(), Missing(0.2)], together=0.3),
 ]
 NAMES = [str(d) for d in EVERY]
 
@@ -74,7 +79,8 @@ def test_the_same_seed_damages_alike_and_another_differs(degradation: Degradatio
     first, again = (degradation.observe(clean, generator(1)) for _ in range(2))
     assert torch.equal(first.seen, again.seen)
     assert torch.equal(first.condition, again.condition)
-    random = {"noise", "missing"} & {part["degradation"] for part in to_json(degradation)}
+    names = {part.get("degradation") for part in to_json(degradation)}
+    random = {"noise", "missing", "jpeg"} & names
     assert torch.equal(first.seen, degradation.observe(clean, generator(2)).seen) != bool(random)
 
 
@@ -264,6 +270,46 @@ def test_the_level_is_estimated_from_a_picture_alone(clean: torch.Tensor) -> Non
     assert Noise((0.0, 0.4)).estimate(clean[0, :, :2, :2]) == 0.0
 
 
+def test_grey_pictures_in_colour_get_grey_noise(clean: torch.Tensor) -> None:
+    grey = clean[:, :1].expand(-1, 3, -1, -1)
+    for noise in (Noise(0.2), Noise(0.2, "salt-and-pepper"), Noise(0.1, "poisson")):
+        seen = noise.observe(torch.cat([grey[:4], clean[4:]]), generator()).seen
+        assert torch.equal(seen[:4, 0], seen[:4, 1])
+        assert not torch.equal(seen[4:, 0], seen[4:, 1])
+
+
+def test_jpeg_damages_more_the_lower_its_quality(clean: torch.Tensor) -> None:
+    errors = [
+        float((Jpeg(quality).observe(clean, generator()).seen - clean).square().mean()) for quality in (5, 30, 95)
+    ]
+    assert errors[0] > 3 * errors[1] > 6 * errors[2]
+    assert errors[2] < 1e-4
+    one = Jpeg(20).observe(clean[:, :1], generator()).seen
+    assert one.shape == clean[:, :1].shape
+    # The grid of the blocks begins at the corner in about half of the pictures, and anywhere in the others.
+    coarse = torch.rand((64, 1, 10, 10), generator=generator()) * 0.1 + 0.4
+    smooth = torch.nn.functional.interpolate(coarse, size=(48, 48), mode="bilinear")
+    steps = Jpeg(1).observe(smooth, generator()).seen.diff(dim=3).abs().amax(dim=(1, 2))  # blocks are flat
+    aligned = steps[:, 7::8].sum(dim=1) == steps.sum(dim=1)
+    assert 25 < int(aligned.sum()) < 45
+
+
+def test_samples_meet_all_parts_or_one(clean: torch.Tensor) -> None:
+    many = clean[:1].repeat(300, 1, 1, 1)
+    made = combined([Noise((0.1, 0.2), clip=True), Jpeg(10)], together=0.4)
+    observed = made.observe(many, generator())
+    levels = observed.condition[:, 0, 0, 0]
+    spared = levels == 0
+    assert 0.2 < float(spared.float().mean()) < 0.4  # half of the 60 % that meet one part
+    only_jpeg = Jpeg(10).observe(many[spared], generator()).seen
+    assert abs(float((observed.seen[spared] - many[spared]).std() / (only_jpeg - many[spared]).std()) - 1) < 0.1
+    # Under JPEG, any share of the level may be told.
+    veiled = (levels > 0) & (levels < 0.1)
+    assert 0.1 < float(veiled.float().mean()) < 0.4
+    whole = combined([Noise((0.1, 0.2)), Jpeg(10)])
+    assert str(made) == f"{whole} (40% with all, the others with one)".replace("0.2 +", "0.2, clipped +")
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -286,6 +332,13 @@ def test_the_level_is_estimated_from_a_picture_alone(clean: torch.Tensor) -> Non
         (lambda: Missing(mask=np.zeros(3)), "shape (3,)"),
         (lambda: Smaller(5), "scale 5"),
         (lambda: Custom(3), "3 was given"),
+        (lambda: Jpeg(0), "JPEG quality 0 was given"),
+        (lambda: Jpeg((90, 20)), "90 to 20 was given"),
+        (lambda: Jpeg("low"), "JPEG quality 'low'"),  # type: ignore[arg-type]
+        (lambda: Jpeg().observe(torch.zeros(1, 2, 8, 8), generator()), "grey and RGB"),
+        (lambda: combined([Noise(0.1), Jpeg()], 1.5), "together 1.5"),
+        (lambda: combined([Noise(0.1), Smaller(2)], 0.5), "only 1 goes with these"),
+        (lambda: from_json([{"together": 0.5}]), "is not a degradation"),
         (lambda: combined([]), "at least one"),
         (lambda: Grey(5), "vividness 5 was given; allowed is"),
         (lambda: combined([Grey(), Grey()]), "grey + grey cannot be combined"),

@@ -14,7 +14,7 @@ import torch
 import narrows
 from narrows import Codec, open_archive
 from narrows.codecs.base import PIXELS
-from narrows.codecs.calibrate import integer_pixels
+from narrows.codecs.calibrate_images import integer_pixels
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.packed_arrays import pack_arrays
 from narrows.errors import ArchiveError, DataError, ModelError, SettingsError

@@ -170,13 +170,25 @@ def test_hints_of_no_use_and_models_for_something_else_are_refused(pictures: Sam
         (lambda: narrows.restore(denoiser, [image], mask=mask), "a mask was given"),
         (lambda: narrows.restore(filler, [image], strength=0.1, mask=mask), "a strength was given"),
         (lambda: narrows.restore(narrows.build(pictures.description), [image]), "restores nothing"),
-        (lambda: narrows.restore(denoiser, [image[..., :1]]), "do not fit this model"),
+        (lambda: narrows.restore(denoiser, [np.zeros((9, 9, 5), np.uint8)]), "channels|do not fit this model"),
         (lambda: narrows.restore(denoiser, [image.astype(np.int32)]), "do not fit this model"),
         (lambda: narrows.restore(denoiser, np.zeros((4, 5), np.uint8)), "do not fit this model"),
         (lambda: narrows.restore(denoiser, [np.full((4, 4, 3), np.nan, np.float32)]), "NaN"),
     ):
         with pytest.raises((DataError, ModelError, SettingsError), match=words):
             call()
+
+
+def test_grey_goes_through_a_model_of_rgb_as_three_equal_channels(pictures: Samples, denoiser) -> None:
+    grey = pictures.values[0][..., :1]
+    (out,) = narrows.restore(denoiser, [grey], strength=0.1)
+    (rgb,) = narrows.restore(denoiser, [np.repeat(grey, 3, axis=2)], strength=0.1)
+    assert out.shape == grey.shape
+    assert np.abs(out[..., 0] - rgb.astype(float).mean(axis=2)).max() <= 1
+    alpha = np.concatenate([grey, 255 - grey], axis=2)
+    (with_alpha,) = narrows.restore(denoiser, [alpha], strength=0.1)
+    assert np.array_equal(with_alpha[..., 0], out[..., 0])
+    assert np.array_equal(with_alpha[..., 1], alpha[..., 1])
 
 
 @pytest.mark.parametrize("shape", [(5, 20, 16, 3), (5, 20, 16), (40, 12)])

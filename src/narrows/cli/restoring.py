@@ -21,7 +21,7 @@ samples becomes an .npy file."""
 
 _options = shared.several(
     click.argument("data", metavar="INPUT"),
-    shared.model("The model."),
+    shared.model("The model; without it, the weights for photographs that come with narrows.", required=False),
     shared.output("The file or folder to write."),
     shared.force,
     click.option(
@@ -46,10 +46,11 @@ _options = shared.several(
     help="The level of the noise, 0 to 1 of the value range, as in training; by default estimated for each picture.",
 )
 def denoise(**options: Any) -> None:
-    """Remove noise from INPUT, pictures or arrays, with a model trained with --for denoise.
+    """Remove noise, and what JPEG has done, from INPUT, pictures or arrays.
 
     \b
-    narrows train photos/ --for denoise -o clean.safetensors
+    narrows denoise old.jpg -o clean.png
+    narrows train scans/ --for denoise -o clean.safetensors
     narrows denoise noisy/ -m clean.safetensors -o restored/
 
     A higher --strength removes more. Without it the level is estimated and printed; the estimate is rough in pictures
@@ -72,11 +73,11 @@ def denoise(**options: Any) -> None:
     help="The value of missing pixels: a number, one per channel such as 255,0,255, or nan in an .npy file.",
 )
 def inpaint(**options: Any) -> None:
-    """Fill in what is missing in INPUT, pictures, arrays or a table, with a model trained with --for inpaint.
+    """Fill in what is missing in INPUT, pictures, arrays or a table.
 
     \b
-    narrows train photos/ --for inpaint -o fill.safetensors
-    narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
+    narrows inpaint scratched.png --mask scratches.png -o whole.png
+    narrows train table.csv --for inpaint -o cells.safetensors
     narrows inpaint table.csv -m cells.safetensors -o full.csv
 
     What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
@@ -109,15 +110,18 @@ def colourise(**options: Any) -> None:
 
 @click.command(epilog=FOLDERS)
 @_options
-@click.option("--scale", type=int, metavar="K", help="Refuse a model that does not make pictures K times larger.")
+@click.option(
+    "--scale", type=int, metavar="K", help="How many times larger: 2 (usual), 3 or 4; a model given has its own."
+)
 def upscale(**options: Any) -> None:
-    """Make INPUT larger, pictures or arrays, with a model trained with --for upscale.
+    """Make INPUT larger, pictures or arrays.
 
     \b
-    narrows train photos/ --for upscale --scale 2 -o larger.safetensors
+    narrows upscale small.png --scale 3 -o large.png
+    narrows train scans/ --for upscale --scale 2 -o larger.safetensors
     narrows upscale small/ -m larger.safetensors -o large/
 
-    The factor was fixed in training; --scale only checks it.
+    The factor of a model that is given was fixed in training; --scale then only checks it.
     """
     _run("upscale", **options)
 
@@ -125,7 +129,7 @@ def upscale(**options: Any) -> None:
 def _run(
     task: str,
     data: str,
-    model_path: Path,
+    model_path: Path | None,
     output: Path,
     *,
     device: str,
@@ -138,15 +142,19 @@ def _run(
     """Restore `data` into `output`, say what was done, and print the counts."""
     from narrows.io.csv import is_table
     from narrows.models.loading import load
+    from narrows.models.shipped import restoring
     from narrows.tasks.pictures import Wanted, restore_path
     from narrows.tasks.restore import set_vividness
     from narrows.training.device import choose
 
     how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
-    model = load(model_path, choose(device))
+    if model_path is None and task == "inpaint" and is_table(data):
+        raise ModelError(f"{data}: no weights for tables come with narrows; give a model, trained on this table")
+    named = restoring(task, scale) if model_path is None else model_path
+    model = load(named, choose(device))
     if model.specification.purpose != task:
         raise ModelError(
-            f"{model_path}: a model to {model.specification.purpose}, not to {task}; give one that was trained with "
+            f"{named}: a model to {model.specification.purpose}, not to {task}; give one that was trained with "
             f"--for {task}"
         )
     if task == "inpaint" and is_table(data):
@@ -155,6 +163,8 @@ def _run(
     restorer = how.check(model, scale)
     if vividness is not None:
         set_vividness(restorer, vividness)
+    if model_path is None:
+        show.say(f"with the weights {named}, which come with narrows")
     began = time.perf_counter()
     count = pixels = left_out = 0
     with show.bar() as draw:

@@ -95,7 +95,7 @@ class WayRow:
 
 # Part of the format: a number is never given to another way.
 RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
-PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID = 16, 17, 18, 19, 20
+PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -108,6 +108,7 @@ WAYS = (
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
     WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
+    WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
 )
 
 

@@ -1,15 +1,15 @@
-"""From trained densities to integer ones: ranges, scales and tables are chosen once, here.
+"""From trained densities of codes to integer ones: ranges, scales and tables are chosen once, here.
 
-Next door: `quantise` does the networks; `latents`, `factorized`, `levels` and `pixels` code with the results.
+Next door: `quantise` does the networks; `latents`, `factorized` and `pyramid` code with the results;
+`calibrate_images` does the same for densities of images, pixel by pixel.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,13 @@ from torch import nn
 from narrows.codecs.decoder import dials
 from narrows.codecs.factorized import SILENT, Factorized
 from narrows.codecs.latents import FRACTION, OUT_BITS, VALUE_BITS, IntegerPrior
-from narrows.codecs.levels import VALUE_BITS as LEVEL_BITS
-from narrows.codecs.levels import IntegerLevels
-from narrows.codecs.pixels import VALUE_BITS as PIXEL_BITS
-from narrows.codecs.pixels import VALUES, IntegerPixels, IntegerStep
 from narrows.codecs.pyramid import BACK_BITS, MOST_BACK, IntegerPyramid
-from narrows.codecs.quantise import base_two, quantised
+from narrows.codecs.quantise import quantised
 from narrows.entropy.coder import Coder
-from narrows.entropy.cumulative import LOGIT_BITS, TOTAL, CumulativeTables, Doubles, Integers, discretised
+from narrows.entropy.cumulative import TOTAL, CumulativeTables, Doubles, Integers, discretised
 from narrows.entropy.gaussians import GAUSSIANS, LEAST_SCALE, OCTAVE, SCALES, Gaussians
-from narrows.entropy.passes import DIGITS, HALVINGS, QUALITIES, REACH, grid_passes
+from narrows.entropy.passes import QUALITIES, REACH
 from narrows.networks.layers import Added
-from narrows.networks.levels import CHOICE, Levels
-from narrows.networks.pixels import Pixels, one_hot
 from narrows.networks.prior import Predictor, Prior
 from narrows.networks.pyramid import PyramidPrior
 
@@ -39,11 +33,10 @@ BELIEF = 256.0  # symbols that a Gaussian counts for, beside those that were cou
 FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are counted
 
 
-class _Counter(Coder):
-    """Counts how often each symbol comes under each Gaussian."""
+class Counter(Coder):
+    """Counts how often each symbol comes under each of some tables."""
 
-    def __init__(self, families: Sequence[Gaussians]) -> None:
-        tables = [parts for family in families for parts in family.tables.parts[:GAUSSIANS]]
+    def __init__(self, tables: Iterable[Integers]) -> None:
         self._by_table = {id(parts): np.zeros(len(parts), np.int64) for parts in tables}
 
     def of(self, parts: Integers) -> Integers:
@@ -62,7 +55,7 @@ class _Counter(Coder):
 
 
 @contextmanager
-def _inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.Tensor]]:
+def inputs_of(networks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, torch.Tensor]]:
     """The last input of each network, once the density has run."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
@@ -83,7 +76,7 @@ def integer_prior(
 ) -> IntegerPrior:
     """Convert a trained density to integers; codes `(N, K)` or `(N, K, h, w)` of `count` samples, which `analysed`
     gives for their dials, decide the ranges and correct the tables. `reference` are the codes of their references."""
-    with _inputs_of(list(prior.networks)) as seen:
+    with inputs_of(list(prior.networks)) as seen:
         spread = torch.linspace(-1, 1, count)
         prior(analysed(spread), spread, None, reference)
     made, at_hand, limit = _converted(prior, seen), None, REACH << VALUE_BITS
@@ -102,7 +95,7 @@ def integer_pyramid(
     prior: PyramidPrior, analysed: Callable[[torch.Tensor], torch.Tensor], count: int
 ) -> IntegerPyramid:
     """The same for a density of two resolutions, each with tables of its own."""
-    with _inputs_of([*prior.coarse.networks, *prior.fine.networks]) as seen:
+    with inputs_of([*prior.coarse.networks, *prior.fine.networks]) as seen:
         spread = torch.linspace(-1, 1, count)
         prior(analysed(spread), spread)
     back = prior.back.double() * prior.coarse.deviation.double() * 2.0**BACK_BITS
@@ -201,7 +194,7 @@ def _fitted(
 ) -> list[Gaussians]:
     """The tables of a walk corrected by counts: numbers are not quite Gaussian, all the more as symbols are chosen
     for their bits. `walk` takes codes `(N, h, w, K)` and a quality."""
-    counter = _Counter(families)
+    counter = Counter(parts for family in families for parts in family.tables.parts[:GAUSSIANS])
     for quality in FITTED:
         code = analysed(dials()[quality - 1].expand(count))
         code = code if code.ndim == 4 else code[:, :, None, None]
@@ -213,7 +206,7 @@ def _rows(tables: CumulativeTables) -> Iterator[tuple[Integers, int]]:
     return zip(tables.parts[:GAUSSIANS], tables.lowest[:GAUSSIANS], strict=True)
 
 
-def _corrected(parts: Integers, lowest: int, counter: _Counter) -> Integers:
+def _corrected(parts: Integers, lowest: int, counter: Counter) -> Integers:
     """Half a table, corrected by counts."""
     counts = counter.of(parts)
     weights: Doubles = np.asarray(parts[-lowest:] * (BELIEF / TOTAL), np.float64)
@@ -237,46 +230,3 @@ def _convolutions(layers: Sequence[nn.Module]) -> nn.Sequential:
         return made
 
     return nn.Sequential(*(convolution(layer) for layer in layers))
-
-
-@torch.no_grad()
-def integer_levels(prior: Levels, images: torch.Tensor) -> IntegerLevels:
-    """Convert a trained density to integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
-    networks = [network for network, _, _ in prior.walk()]
-    with _inputs_of(networks) as seen:
-        prior(images, torch.linspace(-1, 1, len(images)))
-    found = []
-    for network in networks:
-        most = np.full(seen[network].shape[1], 1 << LEVEL_BITS)
-        found.append(quantised(base_two(network), seen[network], LEVEL_BITS, most, LOGIT_BITS))
-    worth = 256 / (CHOICE * prior.step(dials()).square())
-    return IntegerLevels(
-        prior.channels,
-        prior.counts(dials()).long().numpy(),
-        ((dials() + 1) / 2 * (1 << LEVEL_BITS)).round().long().numpy(),
-        worth.round().clamp_min(1).long().numpy(),
-        tuple(found),
-    )
-
-
-@torch.no_grad()
-def integer_pixels(network: Pixels, images: torch.Tensor) -> IntegerPixels:
-    """Convert a trained density to integers; images `(N, C, H, W)` in 0..1 decide the ranges."""
-    x = (images * 255).round()
-    found: list[IntegerStep] = []
-    for step, known, targets, _ in network.steps(x):
-        known = known / VALUES
-        features = quantised(step.features, known, PIXEL_BITS, np.full(known.shape[1], VALUES - 1))
-        seen = step.features(known)
-        given = torch.cat([seen, one_hot((targets / DIGITS).floor(), seen.dtype)], dim=1)
-        bits, most = features.bits_out, features.layers[-1].high
-        most_given = np.append(most, np.full(given.shape[1] - len(most), 1 << bits))
-        high = quantised(base_two(step.high), seen, bits, most, LOGIT_BITS)
-        low = quantised(base_two(step.low), given, bits, most_given, LOGIT_BITS)
-        found.append(IntegerStep(features, high, low))
-    count = len(grid_passes(network.channels))
-    coarsest_first = chain.from_iterable(found[i : i + count] for i in reversed(range(0, len(found), count)))
-    corner = x[..., :: 1 << HALVINGS, :: 1 << HALVINGS].transpose(0, 1).flatten(1).long().numpy()
-    # Every value counts once more than it came, so that none is impossible.
-    base = np.stack([np.bincount(row, minlength=VALUES) + 1 for row in corner])
-    return IntegerPixels(base, tuple(coarsest_first))

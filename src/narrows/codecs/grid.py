@@ -84,10 +84,11 @@ def steps_of(channels: int) -> list[tuple[int, int]]:
     return [(0, channels), *(HALVINGS * passes)]
 
 
-def walk(images: Array | None, shape: Shape, code: CodeStep) -> Integers:
+def walk(images: Array | None, shape: Shape, code: CodeStep, filled: bool = False) -> Integers:
     """Code images `(N, H, W, C)` (None unless encoding) step by step; returns the values as coded.
 
-    The pixels at every 32nd row and column come first, then those between them, pass by pass.
+    The pixels at every 32nd row and column come first, then those between them, pass by pass. Of quads that reach
+    beyond the image, the planes there are 0, or, where `filled`, as the first pixel.
     """
     result = np.zeros(shape, np.int64)
     corner = result[:, :: 1 << HALVINGS, :: 1 << HALVINGS]
@@ -106,6 +107,9 @@ def walk(images: Array | None, shape: Shape, code: CodeStep) -> Integers:
                 found = np.zeros((len(known), *inside.shape), np.int64)
                 found[:, inside] = code(number, known[..., p.known], values, inside)
                 known[..., targets] = found
+            if filled and not inside.all():
+                first = known[..., [target // 4 * 4 for target in targets]]
+                known[..., targets] = np.where(inside, known[..., targets], first)
             number += 1
         plane[:] = from_quads(known, *plane.shape[1:3])
     return result

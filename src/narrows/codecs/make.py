@@ -14,8 +14,9 @@ from torch import nn
 
 from narrows.archive.parallel import in_order
 from narrows.codecs import decoder, weights
-from narrows.codecs.base import PIXELS
-from narrows.codecs.calibrate import factorized, integer_levels, integer_pixels, integer_prior, integer_pyramid
+from narrows.codecs.base import PIXELS, RESIDUALS
+from narrows.codecs.calibrate import factorized, integer_prior, integer_pyramid
+from narrows.codecs.calibrate_images import integer_levels, integer_pixels, integer_residuals
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.cores import one_core
 from narrows.codecs.latents import IntegerPrior
@@ -29,6 +30,7 @@ from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.levels import Levels
 from narrows.networks.prior import REFERENCE_DIAL
 from narrows.networks.pyramid import PyramidPrior
+from narrows.networks.residuals import Residuals
 
 # Samples that decide the ranges of integer networks.
 VECTORS = 2048
@@ -46,8 +48,10 @@ def make_compact(model: Compressing, samples: Samples) -> None:
 
 def compact_density(model: Density, samples: Samples) -> bytes:
     """The compact model for exact coding."""
-    arrays = integer_pixels(model.pixels.cpu(), _images(samples)).to_arrays()
-    return CompactModel(PIXELS, pack_arrays(arrays)).to_bytes()
+    network, images = model.pixels.cpu(), _images(samples)
+    if isinstance(network, Residuals):
+        return CompactModel(RESIDUALS, pack_arrays(integer_residuals(network, images).to_arrays())).to_bytes()
+    return CompactModel(PIXELS, pack_arrays(integer_pixels(network, images).to_arrays())).to_bytes()
 
 
 def compact_lossy(model: Lossy, samples: Samples) -> bytes:

@@ -67,7 +67,7 @@ def find_shipped(wanted: bytes) -> bytes | None:
     that are damaged."""
     from narrows.models import shipped
 
-    found = (find_given(name, wanted) for name in shipped.names())
+    found = (find_given(name, wanted) for name in shipped.coding().values())
     return next((model for model in found if model is not None), None)
 
 
@@ -76,8 +76,7 @@ def usual_models() -> dict[str, bytes]:
     `ModelError` for weights that are damaged."""
     from narrows.models import shipped
 
-    named = ((part, shipped.usual(part)) for part in ("exact", "lossy"))
-    return {part: compact_models(name)[part] for part, name in named if name is not None}
+    return {promise: compact_models(name)[promise] for promise, name in shipped.coding().items()}
 
 
 def shipped_name(compact: bytes) -> str | None:
@@ -85,7 +84,7 @@ def shipped_name(compact: bytes) -> str | None:
     from narrows.models import shipped
 
     wanted = model_hash(CompactModel.from_bytes(compact).for_decoding().to_bytes())
-    return next((name for name in shipped.names() if find_given(name, wanted) is not None), None)
+    return next((name for name in shipped.coding().values() if find_given(name, wanted) is not None), None)
 
 
 def open_archive(file: Given, model: Model | None = None, threads: int | None = None) -> Archive:

@@ -14,6 +14,7 @@ from narrows.degradations.compose import (
     to_json,
 )
 from narrows.degradations.custom import Custom
+from narrows.degradations.jpeg import Jpeg
 from narrows.degradations.masks import Missing
 from narrows.degradations.noise import Noise
 from narrows.degradations.resample import Smaller
@@ -25,6 +26,7 @@ __all__ = [
     "Degradation",
     "Grey",
     "Hints",
+    "Jpeg",
     "Missing",
     "Noise",
     "Observed",

@@ -49,6 +49,7 @@ class Degradation(ABC):
     fold: int  # the side in pixels of the blocks that a network may treat as one position
     condition_channels: int  # the number of channels K of the condition
     needs: tuple[Hint, ...]  # the hints without which damaged samples cannot be restored
+    veils: bool = False  # whether less of what came before is seen after it
 
     @abstractmethod
     def __str__(self) -> str: ...

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from narrows.checks import brief
-from narrows.degradations.base import TASKS, Degradation, Hints, Observed, Residual
+from narrows.checks import brief, real
+from narrows.degradations.base import TASKS, Degradation, Hints, Observed, Residual, uniform
 from narrows.degradations.cells import Cells
 from narrows.degradations.colour import Grey
 from narrows.degradations.custom import Custom
+from narrows.degradations.jpeg import Jpeg
 from narrows.degradations.masks import Missing
 from narrows.degradations.noise import Noise
 from narrows.degradations.resample import Smaller
 from narrows.errors import SettingsError
 
-KINDS = (Smaller, Grey, Noise, Missing, Cells, Custom)  # in the order in which damage happens
+KINDS = (Smaller, Grey, Noise, Jpeg, Missing, Cells, Custom)  # in the order in which damage happens
 USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes by default
 
 
@@ -28,10 +29,15 @@ class Combination(Residual):
     """Several degradations one after the other, as in a camera: an image becomes smaller, loses its colour, gets
     noisy, then pixels go missing. Make it with `combined`, which checks and sorts the parts.
 
-    The conditions of all parts are joined, and a network returns the difference from their guesses in turn.
+    The conditions of all parts are joined, and a network returns the difference from their guesses in turn. The share
+    `together` of the samples, drawn at random, meets all parts, each of the others only one of them.
+
+    A level of noise is told to a network as what can be seen of it: of noise under a part that veils it, such as
+    JPEG, any share between none and all.
     """
 
     parts: tuple[Degradation, ...]
+    together: float = 1.0
 
     def __post_init__(self) -> None:
         scale = self.parts[0].scale  # only `Smaller` has one, and it comes first
@@ -45,16 +51,46 @@ class Combination(Residual):
         )
 
     def __str__(self) -> str:
-        return " + ".join(map(str, self.parts))
+        words = " + ".join(map(str, self.parts))
+        return words if self.together == 1 else f"{words} ({self.together:.0%} with all, the others with one)"
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [fields for part in self.parts for fields in part.to_json()]
+        return to_json(self)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
-        return self._in_turn(clean, lambda part, seen: part.observe(seen, generator))
+        seen = clean
+        found: list[tuple[Degradation, torch.Tensor]] = []
+        for part, met in zip(self.parts, self._met(clean, generator), strict=True):
+            observed = part.observe(seen, generator)
+            if part.veils:
+                left = torch.where(met, uniform((0, 1), seen, generator), 1.0)
+                found = [(one, left * c if "level" in one.needs else c) for one, c in found]
+            if self.together < 1:
+                spared = part.given(seen, Hints(torch.zeros_like(seen[:, 0, 0, 0]), torch.ones_like(seen[:, :1])))
+                observed = Observed(
+                    torch.where(met, observed.seen, seen), torch.where(met, observed.condition, spared.condition)
+                )
+            seen = observed.seen
+            found.append((part, observed.condition))
+        return Observed(seen, torch.cat([condition for _, condition in found], dim=1))
+
+    def _met(self, clean: torch.Tensor, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """For each part, which samples meet it: `(N, 1, ...)`."""
+        everything = torch.ones((len(clean), *(1,) * (clean.ndim - 1)), dtype=torch.bool, device=clean.device)
+        if self.together < 1:
+            everything = uniform((0, 1), clean, generator) < self.together
+            alone = (uniform((0, 1), clean, generator) * len(self.parts)).long()
+            yield from (everything | (alone == i) for i in range(len(self.parts)))
+        else:
+            yield from (everything for _ in self.parts)
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
-        return self._in_turn(seen, lambda part, seen: part.given(seen, hints))
+        conditions = []
+        for part in self.parts:
+            observed = part.given(seen, hints)
+            seen = observed.seen
+            conditions.append(observed.condition)
+        return Observed(seen, torch.cat(conditions, dim=1))
 
     def hints(self, observed: Observed) -> Hints:
         found = [part.hints(Observed(observed.seen, condition)) for part, condition in self._apart(observed)]
@@ -74,15 +110,6 @@ class Combination(Residual):
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
 
-    def _in_turn(self, seen: torch.Tensor, observe: Callable[[Degradation, torch.Tensor], Observed]) -> Observed:
-        """The samples after all parts, with their conditions joined."""
-        conditions = []
-        for part in self.parts:
-            observed = observe(part, seen)
-            seen = observed.seen
-            conditions.append(observed.condition)
-        return Observed(seen, torch.cat(conditions, dim=1))
-
     def _apart(self, observed: Observed) -> list[tuple[Degradation, torch.Tensor]]:
         """Each part with its own condition."""
         mask = observed.seen.shape[1] if observed.seen.ndim == 2 else 1  # of vectors, a mask is as long as they are
@@ -90,11 +117,14 @@ class Combination(Residual):
         return list(zip(self.parts, torch.split(observed.condition, sizes, dim=1), strict=True))
 
 
-def combined(parts: Sequence[Degradation]) -> Degradation:
-    """One degradation made of several, which happen in the order of `KINDS` whatever the order given.
+def combined(parts: Sequence[Degradation], together: float = 1.0) -> Degradation:
+    """One degradation made of several, which happen in the order of `KINDS` whatever the order given. The share
+    `together` of the samples, 0 to 1, meets all of them, each of the others one only.
 
-    Raises `SettingsError` for no parts, for two of a kind, and for cells or a function with others.
+    Raises `SettingsError` for no parts, for two of a kind, for cells or a function with others, and for a share where
+    samples that one part spares would not be of the same size and colours.
     """
+    together = real("together", together, 0, 1)
     singles = _singles(parts)
     if not singles:
         raise SettingsError("no degradation was given; give at least one")
@@ -106,7 +136,9 @@ def combined(parts: Sequence[Degradation]) -> Degradation:
         )
     order = [kind.name for kind in KINDS]
     singles.sort(key=lambda part: order.index(part.name))
-    return singles[0] if len(singles) == 1 else Combination(tuple(singles))
+    if together < 1 and any(isinstance(part, Smaller | Grey) for part in singles):
+        raise SettingsError(f"together {together:g} was given with {' + '.join(names)}; only 1 goes with these")
+    return singles[0] if len(singles) == 1 else Combination(tuple(singles), together)
 
 
 def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradation | None:
@@ -124,7 +156,7 @@ def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradat
     if purpose not in TASKS:
         return None
     own = [] if any(part.task == purpose for part in singles) else [part for part in USUAL if part.task == purpose]
-    return combined([*own, *singles])
+    return combined([*own, *singles], min(map(together_of, parts), default=1.0))
 
 
 def _singles(parts: Sequence[Degradation]) -> list[Degradation]:
@@ -148,7 +180,12 @@ def settled(degradation: Degradation, dtype: str) -> Degradation:
     for i, part in enumerate(found):
         if isinstance(part, Noise) and part.clip is None:
             found[i] = Noise(part.level, part.kind, whole)
-    return combined(found)
+    return combined(found, together_of(degradation))
+
+
+def together_of(degradation: Degradation) -> float:
+    """The share of the samples that meet all its parts."""
+    return degradation.together if isinstance(degradation, Combination) else 1.0
 
 
 def noise_of(degradation: Degradation) -> Noise | None:
@@ -157,14 +194,18 @@ def noise_of(degradation: Degradation) -> Noise | None:
 
 
 def to_json(degradation: Degradation) -> list[dict[str, Any]]:
-    """A degradation as a list of JSON objects, one per part, each with its name under `degradation`."""
-    return [fields for part in parts_of(degradation) for fields in part.to_json()]
+    """A degradation as a list of JSON objects, one per part, each with its name under `degradation`; then, where not
+    all samples meet all parts, the share that does."""
+    share = together_of(degradation)
+    fields = [each for part in parts_of(degradation) for each in part.to_json()]
+    return fields if share == 1 else [*fields, {"together": share}]
 
 
 def from_json(parts: Any) -> Degradation:
     """The inverse of `to_json`. Raises `SettingsError` for anything that it does not write."""
     try:
-        made = combined([_part(**part) for part in parts])
+        shares = [part["together"] for part in parts if "degradation" not in part]
+        made = combined([_part(**part) for part in parts if "degradation" in part], *shares)
         if to_json(made) != list(parts):
             raise ValueError("it has other fields")
     except (TypeError, KeyError, ValueError) as error:

@@ -22,8 +22,9 @@ class Noise(Residual):
 
     The level of "gaussian" is its standard deviation, of "salt-and-pepper" the share of values that become 0 or 1, of
     "poisson" the standard deviation at white. `clip` keeps noisy values in 0..1, as image files do: True or False,
-    "some" for every second sample at random, or None, as the samples are stored: True for integers. The condition
-    is the level; a network without biases serves all levels (Mohan et al., ICLR 2020).
+    "some" for every second sample at random, or None, as the samples are stored: True for integers. Grey images in
+    several channels get the same noise in each. The condition is the level; a network without biases serves all
+    levels (Mohan et al., ICLR 2020).
 
     Raises `SettingsError` for levels outside 0..1 and unknown kinds.
     """
@@ -61,6 +62,8 @@ class Noise(Residual):
         else:
             chance = torch.rand(clean.shape, generator=generator, device=clean.device)
             seen = torch.where(chance < level, (chance < level / 2).to(clean.dtype), clean)
+        if clean.ndim == 4:
+            seen = torch.where(_grey(clean), seen[:, :1], seen)
         if self.clip == "some":
             chosen = (
                 torch.rand((len(clean), *(1,) * (clean.ndim - 1)), generator=generator, device=clean.device) < 0.5
@@ -97,6 +100,11 @@ class Noise(Residual):
             found = deviation(seen.double().cpu().numpy())
             found /= max(1e-3, float(seen.mean())) ** 0.5 if self.kind == "poisson" else 1
         return min(max(found, low), high)
+
+
+def _grey(images: torch.Tensor) -> torch.Tensor:
+    """Which images have the same values in all channels: `(N, 1, 1, 1)`."""
+    return (images == images[:, :1]).flatten(1).all(dim=1).view(-1, 1, 1, 1)
 
 
 def _plane(level: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

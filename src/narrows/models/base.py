@@ -21,6 +21,7 @@ from narrows.data.samples import Description, Samples, from_arrays
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models import container
+from narrows.models.eight_bits import to_eight_bits
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
 TRAINED = "none, trained before"  # in place of a start
@@ -220,12 +221,14 @@ class Model(nn.Module, ABC):
             )
         return checked
 
-    def save(self, path: str | os.PathLike[str] | IO[bytes]) -> None:
-        """Write the model to a path (whole or not at all) or to a binary file object.
+    def save(self, path: str | os.PathLike[str] | IO[bytes], *, eight_bits: bool = False) -> None:
+        """Write the model to a path (whole or not at all) or to a binary file object; with `eight_bits`, its large
+        matrices are rounded to a quarter of their size.
 
         Raises `OutputError` where the path cannot be written.
         """
-        container.write(path, self.state_dict(), self.attachments, self._card())
+        weights = to_eight_bits(self.state_dict()) if eight_bits else self.state_dict()
+        container.write(path, weights, self.attachments, self._card())
 
     def _card(self) -> dict[str, Any]:
         return {

@@ -117,6 +117,13 @@ CATALOGUE: dict[str, Network] = {
         spatial=True,
         efforts={"fast": 0.5, "best": 2},
     ),
+    "residuals": Network(
+        makers.residual,
+        Recipe(64, 2e-3, 2, muon=1e-2, crop=64, crops=8),
+        ("exact",),
+        spatial=True,
+        efforts={"fast": 0.5, "best": 2},
+    ),
     "flat": Network(
         makers.flat,
         Recipe(1000, 2e-3, 60, muon=1e-2),

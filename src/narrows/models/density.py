@@ -5,13 +5,17 @@ Next door: `lossy` models code at a quality.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from narrows.data.batches import Indices
+from narrows.data.batches import Batches, Indices
 from narrows.data.samples import Description, Samples
 from narrows.models.base import Beginning, Grid, Measure, Part, Recipe, Specification
 from narrows.models.lossy import Compressing
 from narrows.networks.pixels import Pixels
+from narrows.networks.residuals import Residuals
+
+FILTER_SAMPLES, FILTER_CROP = 256, 128  # images, and their crops, that decide linear filters at the start
 
 
 class Density(Compressing):
@@ -19,7 +23,12 @@ class Density(Compressing):
     cost, which training makes small; nothing is lost, so the squared error is 0."""
 
     def __init__(
-        self, pixels: Pixels, specification: Specification, description: Description, grid: Grid, recipe: Recipe
+        self,
+        pixels: Pixels | Residuals,
+        specification: Specification,
+        description: Description,
+        grid: Grid,
+        recipe: Recipe,
     ) -> None:
         super().__init__(specification, description, grid, recipe)
         self.pixels = pixels
@@ -29,7 +38,14 @@ class Density(Compressing):
         return self.pixels.bits(x)
 
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
-        """Nothing: there is no linear optimum to start from."""
+        """The best linear predictions, for networks that predict; there is no other optimum to start from."""
+        if beginning.start != "pca" or not isinstance(self.pixels, Residuals):
+            return
+        count = min(FILTER_SAMPLES, len(training))
+        some = training[np.linspace(0, len(training) - 1, count).astype(np.int64)]
+        varied = samples.description.varied or max(samples.description.shape[:2]) > FILTER_CROP
+        batches = Batches(samples, some, count, beginning.seed + 2, FILTER_CROP if varied else 0)
+        self.pixels.start(batches.draw(0).to(next(self.parameters()).device))
 
     def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
         return (Part(self.pixels, learning_rate, muon),)

@@ -18,6 +18,7 @@ from narrows.models.base import Model, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.coded import Absent, Coded
 from narrows.models.container import FORMAT_VERSION, read_limited, unseal
+from narrows.models.eight_bits import from_eight_bits
 from narrows.models.shipped import located
 
 ATTACHED = ("optimum.", "packed.")
@@ -45,7 +46,7 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
         attached = [key for key in tensors if key.startswith(ATTACHED)]
         model.attachments = {key: tensors.pop(key).numpy() for key in attached}
         _leave_out(model, tensors)
-        model.load_state_dict(tensors, strict=True, assign=True)
+        model.load_state_dict(from_eight_bits(tensors), strict=True, assign=True)
         model.arrange()
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{name}: the model does not fit together ({str(error).splitlines()[0]})") from None

@@ -28,7 +28,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, pyramid, tabular, transform, unet
+from narrows.networks import levels, pyramid, residuals, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -160,15 +160,30 @@ def imputer(request: Request, recipe: Recipe) -> Imputer:
 
 def density(request: Request, recipe: Recipe) -> Density:
     """The density of images of 8 bits."""
+    description = _exact(request)
+    width = request.chosen_width("width for exact coding", densities.WIDTH, 16, 512)
+    with request.random_weights():
+        pixels = densities.Pixels(description.channels, width, blocks=2 if width <= densities.WIDTH else 3)
+    return Density(pixels, request.specified(0, width), description, Grid(1), recipe)
+
+
+def residual(request: Request, recipe: Recipe) -> Density:
+    """The density of images of 8 bits, as residuals of predictions."""
+    description = _exact(request)
+    width = request.chosen_width("width for exact coding", residuals.WIDTH, 16, 512)
+    with request.random_weights():
+        network = residuals.Residuals(description.channels, width)
+    return Density(network, request.specified(0, width), description, Grid(1), recipe)
+
+
+def _exact(request: Request) -> Description:
+    """The description of images that can be coded exactly."""
     description = request.description
     if request.code:
         raise SettingsError(f"a code of {request.code} was given, but exact coding has none; leave it out")
     if description.axes != 2 or description.dtype != "uint8":
         raise SettingsError(f"exact coding learns images of 8 bits, not {description}; general ways store others")
-    width = request.chosen_width("width for exact coding", densities.WIDTH, 16, 512)
-    with request.random_weights():
-        pixels = densities.Pixels(description.channels, width, blocks=2 if width <= densities.WIDTH else 3)
-    return Density(pixels, request.specified(0, width), description, Grid(1), recipe)
+    return description
 
 
 def levelled(request: Request, recipe: Recipe) -> Lossy:

@@ -15,7 +15,9 @@ from narrows.errors import ModelError
 
 FOLDER = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
-USUAL = {"lossy": "photo-compress"}  # which of them serves where no model is named, by promise or purpose
+CODING = {"lossy": "photo-compress", "exact": "photo-exact"}  # which serve where no model is named, by promise
+RESTORING = {"denoise": "photo-denoise", "inpaint": "photo-inpaint", "upscale": "photo-upscale-{scale}"}  # by purpose
+USUAL_SCALE = 2
 KEPT: tuple[str, ...] = ()  # the first 32 digits of the SHA-256 of each compact model that a release had
 
 
@@ -24,10 +26,21 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}")))
 
 
-def usual(purpose: str) -> str | None:
-    """The weights that serve a promise ("lossy", "exact") or a purpose where no model is named, if there are any."""
-    name = USUAL.get(purpose)
-    return name if name in names() else None
+def coding() -> dict[str, str]:
+    """The weights that are there and serve where no model is named, by promise: "lossy", "exact"."""
+    return {promise: name for promise, name in CODING.items() if name in names()}
+
+
+def restoring(purpose: str, scale: int | None = None) -> str:
+    """The weights that serve to "denoise", "inpaint" or "upscale", `scale` times, where no model is named. Raises
+    `ModelError` where none do."""
+    name = RESTORING.get(purpose, "").format(scale=scale or USUAL_SCALE)
+    if name not in names():
+        larger = f" {scale} times" if scale else ""
+        raise ModelError(
+            f"no weights to {purpose}{larger} come with narrows; give a model, trained with 'narrows train'"
+        )
+    return name
 
 
 def path_of(name: str) -> Path:

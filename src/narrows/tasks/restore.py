@@ -6,6 +6,7 @@ comes back untouched. Next door: `missing` finds out which pixels are missing; `
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -22,6 +23,7 @@ from narrows.degradations.resample import larger
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
 from narrows.models.base import Model
+from narrows.models.loading import load
 from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.training import device as devices
@@ -36,7 +38,7 @@ Effort = Literal["usual", "best"]
 
 
 def restore(
-    model: Model,
+    model: Model | str | os.PathLike[str],
     samples: Any,
     *,
     strength: float | None = None,
@@ -44,8 +46,10 @@ def restore(
     effort: Effort = "usual",
     report: Callable[[str, int, int | None], None] | None = None,
 ) -> Array | list[Array]:
-    """Restore damaged samples with a model trained for it: an array `(N, H, W, C)` or `(N, D)`, or a list of images
-    of differing sizes. They come back in the same dtype and range; from a model that upscales, larger.
+    """Restore damaged samples with a model trained for it, its path, or the name of weights that come with the
+    package ("photo-denoise", "photo-inpaint", "photo-upscale-2"): an array `(N, H, W, C)` or `(N, D)`, or a list of
+    images of differing sizes. They come back in the same dtype and range; from a model that upscales, larger. Grey
+    images may go through a model for RGB.
 
     `strength` is the noise level as a share of the value range; if the model needs one and none is given, it is
     estimated for each sample. `mask`, for models that inpaint, is true where a pixel is missing: one `(H, W)` for all
@@ -55,7 +59,7 @@ def restore(
     Raises `ModelError` for samples that do not fit the model, `DataError` for a mask of another size, or one that
     marks all or nothing, `SettingsError` for a strength or mask that is needed, or of no use.
     """
-    model = restoring(model)
+    model = restoring(load(model) if isinstance(model, (str, os.PathLike)) else model)
     check(model, strength is not None, mask is not None)
     if effort not in get_args(Effort):
         raise SettingsError(f"effort {effort!r} was given; allowed are {' and '.join(get_args(Effort))}")
@@ -173,6 +177,9 @@ def _through(model: Restoring, seen: torch.Tensor, hints: Hints, effort: Effort)
     alpha = None
     if seen.ndim == 4 and seen.shape[1] in (2, 4):
         seen, alpha = seen[:, :-1], seen[:, -1:]
+    grey = seen.ndim == 4 and _repeated(model, seen.shape[1])
+    if grey:
+        seen = seen.expand(-1, 3, -1, -1)
     level, known = (None if hint is None else hint.to(seen.device) for hint in (hints.level, hints.known))
     views = VIEWS if effort == "best" and model.grid.step else VIEWS[:1]
     total: torch.Tensor | float = 0.0
@@ -181,7 +188,8 @@ def _through(model: Restoring, seen: torch.Tensor, hints: Hints, effort: Effort)
         assert x is not None
         total = total + _turned_back(_once(model, x, Hints(level, mask), other), turns, mirrored)
     assert isinstance(total, torch.Tensor)
-    return total / len(views)
+    total = total / len(views)
+    return torch.cat([total[:, :3].mean(dim=1, keepdim=True), total[:, 3:]], dim=1) if grey else total
 
 
 def _once(model: Restoring, seen: torch.Tensor, hints: Hints, alpha: torch.Tensor | None) -> torch.Tensor:
@@ -233,8 +241,9 @@ def fitting(model: Restoring, batch: Array) -> Description:
     fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
     if fits and own.axes == 2:
         colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
-        wanted = model.degradation.colours(own.channels - own.alpha)
-        fits = colours in wanted and (alpha or not own.alpha)
+        fits = (colours in model.degradation.colours(own.channels - own.alpha) or _repeated(model, colours)) and (
+            alpha or not own.alpha
+        )
         fits = fits and (bool(model.grid.step) or batch.shape[1:3] == own.shape[:2])
     elif fits:
         fits = batch.shape[1:] == own.shape
@@ -250,6 +259,12 @@ def fitting(model: Restoring, batch: Array) -> Description:
             raise ModelError(f"floats up to {most:g} were given; this model takes such from 0 to 1: divide them")
         return replace(own, dtype=batch.dtype.name, low=0.0, high=1.0)
     return own
+
+
+def _repeated(model: Restoring, colours: int) -> bool:
+    """Whether grey is restored as RGB with three equal channels."""
+    own = model.description.channels - model.description.alpha
+    return (colours, own) == (1, 3) and 1 not in model.degradation.colours(own)
 
 
 def _batches(samples: Samples, masks: list[Mask] | None) -> Iterator[tuple[Array, Mask | None]]:

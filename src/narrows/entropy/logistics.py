@@ -1,0 +1,146 @@
+"""A family of tables for residuals: the distance of a value from its prediction, by scale, by where between two whole
+numbers the prediction lies, and by how heavy the tails are.
+
+Table by table they begin as mixtures of two logistic distributions of one mean; counts then correct them.
+Next door: `codecs.residuals` says which value has which table; `gaussians` is the family for codes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+
+from narrows.entropy.coder import Coder
+from narrows.entropy.cumulative import (
+    LOGIT_BITS,
+    MOST_SYMBOLS,
+    CumulativeTables,
+    Doubles,
+    Integers,
+    from_logits,
+    from_probabilities,
+)
+from narrows.errors import ModelError
+
+# Part of the format.
+MEAN_BITS = 4  # of a prediction, after the point
+TOLD_BITS = 9  # of the scale, a power of 2, and of the tail's logit, after the point
+NARROWEST = -5  # of a scale, as a power of 2
+STEPS = 6  # scales to a factor of 2
+SCALES = 11 * STEPS + 1
+FINE, MEDIUM = 4 * STEPS, 6 * STEPS + 4  # scales below the first have five phases, below the second three, others one
+TAIL_EDGES = (-1536, -768, 0)  # logits between the four kinds of tails
+TAILS = len(TAIL_EDGES) + 1
+LOGIT_SHIFT = 4  # stored logits are in 1/16 of a factor of 2
+PHASES = np.where(np.arange(SCALES) < FINE, 5, np.where(np.arange(SCALES) < MEDIUM, 3, 1))
+FIRSTS = np.concatenate([[0], np.cumsum(PHASES)])  # of each scale, among pairs of scale and phase
+TABLES = int(FIRSTS[-1]) * TAILS
+MOST_ERROR = 255  # of a value that comes back within an error
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What is known of values before they come: whole numbers `(N,)`. The `centre` is the prediction, rounded; the
+    distance from it, in steps and times `turn`, has table `which`."""
+
+    centre: Integers
+    turn: Integers
+    which: Integers
+
+
+def residual(mean: Integers, scale: Integers, tail: Integers, step: int = 1) -> Residual:
+    """From a prediction in 1/16 of a value, 0..255, the scale of its error and the logit of its tail in 1/512, for
+    values that are coded in steps of an odd number."""
+    half = 1 << MEAN_BITS - 1
+    centre = mean + half >> MEAN_BITS
+    off = mean - (centre << MEAN_BITS)
+    turn = np.where(off < 0, -1, 1)
+    if step > 1:
+        scale = scale - _logarithm(step)
+    index = ((scale - (NARROWEST << TOLD_BITS)) * STEPS + (1 << TOLD_BITS - 1)) >> TOLD_BITS
+    index = np.clip(index, 0, SCALES - 1)
+    away = (2 * np.abs(off) + step) // (2 * step)
+    phases = PHASES[index]
+    phase = np.where(phases == 5, away + 1 >> 1, np.where(phases == 3, away + 2 >> 2, 0))
+    kind = np.searchsorted(TAIL_EDGES, tail, side="right")
+    return Residual(centre, turn, (FIRSTS[index] + phase) * TAILS + kind)
+
+
+@functools.cache
+def _logarithm(step: int) -> int:
+    """512 times the logarithm of a step to the base 2, rounded, in whole numbers."""
+    power: int = step ** (2 << TOLD_BITS)
+    return power.bit_length() >> 1
+
+
+@dataclass(frozen=True)
+class Logistics:
+    """The tables: `lengths` `(T,)`, `lowest` `(T,)`, and `logits` of all symbols one after another, the escape last
+    of each, in 1/16 of a factor of 2 below the largest. Raises `ModelError` for anything else."""
+
+    lengths: Integers
+    lowest: Integers
+    logits: Integers
+
+    def __post_init__(self) -> None:
+        flat = self.lengths.shape == self.lowest.shape == (TABLES,) and self.logits.ndim == 1
+        if not flat or (self.lengths < 2).any() or (self.lengths > MOST_SYMBOLS).any():
+            raise ModelError("a compact model of a kind that this narrows does not know; update narrows")
+        if self.lengths.sum() != len(self.logits) or (self.logits > 0).any() or (np.abs(self.lowest) > 1 << 16).any():
+            raise ModelError("a compact model whose tables are invalid; make the model again")
+
+    def to_arrays(self) -> list[Integers]:
+        """All of it, as arrays of integers."""
+        return [self.lengths, self.lowest, self.logits]
+
+    @functools.cached_property
+    def tables(self) -> CumulativeTables:
+        """The tables themselves."""
+        rows = np.split(np.maximum(self.logits, -64 << LOGIT_BITS) << LOGIT_SHIFT, np.cumsum(self.lengths)[:-1])
+        return CumulativeTables(tuple(from_logits(row) for row in rows), tuple(self.lowest.tolist()))
+
+    def code(self, coder: Coder, steps: Integers | None, known: Residual) -> Integers:
+        """Code whole numbers of steps from the centre `(N,)` (None unless encoding); returns them."""
+        given = None if steps is None else steps * known.turn
+        return coder.by_table(given, known.which, self.tables) * known.turn
+
+
+def logistics(wide: float, counts: list[Integers] | None = None, belief: float = 0.0) -> Logistics:
+    """The family whose second logistic is `wide` times the first, corrected by how often each symbol came, where
+    `counts` has that for each table; the mixture counts for `belief` symbols."""
+    lengths, lowest, logits = [], [], []
+    for number in range(TABLES):
+        least, found = _mixture(number, wide)
+        if counts is not None and counts[number].sum():
+            found = found * belief + counts[number]
+        parts = from_probabilities(np.maximum(found, found.max() * 2.0**-20))
+        steps = np.rint(np.log2(parts / parts.max()) * (1 << LOGIT_BITS - LOGIT_SHIFT)).astype(np.int64)
+        lengths.append(len(parts))
+        lowest.append(least)
+        logits.append(steps)
+    return Logistics(np.array(lengths), np.array(lowest), np.concatenate(logits))
+
+
+def _mixture(number: int, wide: float) -> tuple[int, Doubles]:
+    """The smallest symbol of a table, and the probabilities of its symbols, the escape's last."""
+    pair, kind = divmod(number, TAILS)
+    index = int(np.searchsorted(FIRSTS, pair, side="right")) - 1
+    scale, count = 2.0 ** (NARROWEST + index / STEPS), int(PHASES[index])
+    phase = (pair - int(FIRSTS[index])) / (2 * max(1, count - 1))
+    edges = [-6.0, *(edge / (1 << TOLD_BITS) for edge in TAIL_EDGES), 2.0]
+    share = scipy.special.expit((edges[kind] + edges[kind + 1]) / 2)
+    reach = int(min(255, np.ceil(12 * wide * scale) + 1))
+    ends = np.arange(-reach, reach + 2) - 0.5 - phase
+    # Left of the mean the differences are exact, and the right side is its mirror.
+    lower, upper = np.minimum(ends[:-1], -ends[1:]), np.minimum(ends[1:], -ends[:-1])
+    inside = sum(
+        weight * np.abs(scipy.special.expit(upper / s) - scipy.special.expit(lower / s))
+        for weight, s in ((1 - share, scale), (share, wide * scale))
+    )
+    kept = np.flatnonzero(inside > 2.0**-16)
+    first, last = int(kept[0]), int(kept[-1])
+    rest = max(2.0**-16, 1 - float(inside[first : last + 1].sum()))
+    return first - reach, np.append(inside[first : last + 1], rest)
