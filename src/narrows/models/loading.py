@@ -18,6 +18,7 @@ from narrows.models.base import Model, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.coded import Absent, Coded
 from narrows.models.container import FORMAT_VERSION, read_limited, unseal
+from narrows.models.density import Density
 from narrows.models.eight_bits import from_eight_bits
 from narrows.models.shipped import located
 
@@ -77,7 +78,7 @@ def _lineage(model: Model) -> dict[str, Any]:
 
 def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:
     """Mark the parts as absent that have weights but none in the file, as when it holds one half only."""
-    if isinstance(model, Coded):
+    if isinstance(model, (Coded, Density)):
         for name, part in list(model.named_children()):
             if part.state_dict() and not any(key.startswith(f"{name}.") for key in tensors):
                 setattr(model, name, Absent(name))
