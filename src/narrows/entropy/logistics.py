@@ -32,7 +32,7 @@ NARROWEST = -5  # of a scale, as a power of 2
 STEPS = 6  # scales to a factor of 2
 SCALES = 11 * STEPS + 1
 FINE, MEDIUM = 4 * STEPS, 6 * STEPS + 4  # scales below the first have five phases, below the second three, others one
-TAIL_EDGES = (-1536, -768, 0)  # logits between the four kinds of tails
+TAIL_EDGES = (-2304, -1664, -1152, -640, -128, 512, 1536)  # logits between the kinds of tails
 TAILS = len(TAIL_EDGES) + 1
 LOGIT_SHIFT = 4  # stored logits are in 1/16 of a factor of 2
 PHASES = np.where(np.arange(SCALES) < FINE, 5, np.where(np.arange(SCALES) < MEDIUM, 3, 1))
@@ -130,7 +130,7 @@ def _mixture(number: int, wide: float) -> tuple[int, Doubles]:
     index = int(np.searchsorted(FIRSTS, pair, side="right")) - 1
     scale, count = 2.0 ** (NARROWEST + index / STEPS), int(PHASES[index])
     phase = (pair - int(FIRSTS[index])) / (2 * max(1, count - 1))
-    edges = [-6.0, *(edge / (1 << TOLD_BITS) for edge in TAIL_EDGES), 2.0]
+    edges = [-6.5, *(edge / (1 << TOLD_BITS) for edge in TAIL_EDGES), 6.0]
     share = scipy.special.expit((edges[kind] + edges[kind + 1]) / 2)
     reach = int(min(255, np.ceil(12 * wide * scale) + 1))
     ends = np.arange(-reach, reach + 2) - 0.5 - phase

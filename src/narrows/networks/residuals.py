@@ -190,14 +190,13 @@ def filled_quads(image: torch.Tensor) -> torch.Tensor:
 
 
 def nats(told: Told, x: torch.Tensor) -> torch.Tensor:
-    """The cost of whole numbers `x` in 0..255; the ends hold all that lies beyond them."""
+    """The cost of whole numbers `x`, under tables that know nothing of the ends of the range."""
     with torch.autocast(x.device.type, enabled=False):
         wide = torch.sigmoid(told.tail)
         both = []
         for factor in (1.0, WIDE):
             inverse = torch.exp2(-told.scale) / factor
             upper, lower = (x + 0.5 - told.mean) * inverse, (x - 0.5 - told.mean) * inverse
-            upper, lower = upper.masked_fill(x >= 255, 40.0), lower.masked_fill(x <= 0, -40.0)
             # Mirrored where both lie above the mean, so that small differences are not those of numbers near 1.
             flip = torch.where(upper + lower > 0, -1.0, 1.0)
             both.append((torch.sigmoid(flip * upper) - torch.sigmoid(flip * lower)).abs())
