@@ -46,3 +46,13 @@ def mnist() -> Samples:
     if not folder or not (Path(folder) / "mnist").is_dir():
         pytest.skip("NARROWS_DATA does not hold mnist")
     return open_samples("mnist")
+
+
+@pytest.fixture(scope="session")
+def natural() -> np.ndarray:
+    """A small photograph, `(120, 160, 3)`, of which nothing is left of the JPEG file that it was."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    image = Image.fromarray(load_sample_image("china.jpg")).reduce(4)
+    return np.ascontiguousarray(np.asarray(image)[-106:, :160])

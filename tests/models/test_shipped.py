@@ -54,6 +54,17 @@ def test_an_archive_names_them_and_does_not_carry_them(photo: np.ndarray) -> Non
     assert np.array_equal(narrows.Codec("photo-compress", quality=60).decompress(data)[0], back)
 
 
+def test_exact_photographs_take_the_weights_and_other_samples_do_not_name_them(natural: np.ndarray) -> None:
+    for error in (0, 2):
+        data = narrows.Codec(max_error=error).compress([natural])
+        with narrows.open_archive(io.BytesIO(data)) as archive:
+            assert archive.sizes.model == 0
+            assert archive.model_sha256 == hash_of(compact_models("photo-exact")["exact"]).hex()
+            assert np.abs(archive["0"].astype(int) - natural).max() <= error
+    with narrows.open_archive(io.BytesIO(narrows.Codec().compress(np.zeros((3, 5))))) as archive:
+        assert archive.model_sha256 is None
+
+
 def test_weights_that_are_missing_are_told(
     photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

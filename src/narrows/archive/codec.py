@@ -19,11 +19,13 @@ from narrows.io.arrays import Array
 
 @dataclass(frozen=True)
 class Block:
-    """Some samples as bytes that decode alone, their number, and the digest of what they decode to."""
+    """Some samples as bytes that decode alone, their number, and the digest of what they decode to. `learned` says
+    whether that takes the model."""
 
     payload: bytes
     digest: bytes
     samples: int
+    learned: bool = True
 
 
 class CodesBlocks(Protocol):

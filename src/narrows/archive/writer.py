@@ -47,13 +47,15 @@ class _Piece:
     samples: int
     digest: bytes = b""
     raw_bytes: int = 0
+    learned: bool = False
 
 
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
     A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB; a larger sample is a block
-    of its own. With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
+    of its own. The model is embedded, or only named, or, with `embed_model` None, named if some block takes it.
+    With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
     `threads` threads, by default one per core. `raw_bytes` and `data_bytes` tell the progress. After an error the
     file is not an archive: write inside `io.atomic.replacing`.
     """
@@ -63,7 +65,7 @@ class Writer:
         file: IO[bytes],
         codec: CodesBlocks,
         *,
-        embed_model: bool = True,
+        embed_model: bool | None = True,
         block_bytes: int | None = None,
         block_samples: int | None = None,
         verify: bool = True,
@@ -83,6 +85,7 @@ class Writer:
         self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._block_samples = block_bytes, most
         self._model, self._embedded = model, model if embed_model else b""
+        self._needs_model = embed_model is not None
         self._runs, self._pieces = array("q"), array("q")  # 5 and 3 numbers each
         self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
         self._names: dict[str, int] = {}
@@ -138,7 +141,7 @@ class Writer:
                     f"{entries[0].name!a}: an encoded block of {block.samples} samples and {size} bytes of them was "
                     f"given; allowed are 1 to {BLOCK_SAMPLES} samples and {BLOCK_BYTES} bytes"
                 )
-            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size))
+            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size, block.learned))
         if left:
             raise DataError(
                 f"{entries[0].name!a}: encoded blocks with {abs(left)} samples too {'few' if left > 0 else 'many'} "
@@ -152,8 +155,9 @@ class Writer:
         for piece in self._ahead.finish():
             self._write(piece)
         check_tree(self._names)
-        length = len(self._embedded) if self._model else None
-        hashed = model_hash(self._model) if self._model else b""
+        needed = self._model and self._needs_model
+        length = len(self._embedded) if needed else None
+        hashed = model_hash(self._model) if needed else b""
         runs, pieces, lengths = (np.array(numbers, np.int64) for numbers in (self._runs, self._pieces, self._lengths))
         columns = (runs.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
         names = "\n".join(self._names).encode()
@@ -227,7 +231,7 @@ class Writer:
 
         def encoded() -> _Piece:
             coded = self._codec.encode(block.samples, self._verify)
-            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes)
+            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, coded.learned)
 
         self._queue(encoded)
 
@@ -255,6 +259,7 @@ class Writer:
             self._pieces[-3] += 1
         else:
             self._pieces.extend((1, piece.which, piece.samples))
+        self._needs_model |= piece.learned
         self._lengths.append(len(piece.content))
         self._crcs += crc(piece.content)
         self._digests += piece.digest

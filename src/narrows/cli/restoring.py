@@ -163,8 +163,6 @@ def _run(
     restorer = how.check(model, scale)
     if vividness is not None:
         set_vividness(restorer, vividness)
-    if model_path is None:
-        show.say(f"with the weights {named}, which come with narrows")
     began = time.perf_counter()
     count = pixels = left_out = 0
     with show.bar() as draw:
@@ -184,6 +182,8 @@ def _run(
         show.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
     else:
         show.say(f"{output}: {count} restored, {pixels / 1e6:.1f} megapixels in {seconds:.1f} seconds")
+        if model_path is None:
+            show.say(f"with the weights {named}, which come with narrows")
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:

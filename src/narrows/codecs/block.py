@@ -76,7 +76,7 @@ class BlockCodec:
             digest = digest_of(coded.numbers)
             if verify:
                 self._check(self._opened(number), coded.data, digest, samples)
-        return Block(bytes([number]) + coded.data, digest, len(samples))
+        return Block(bytes([number]) + coded.data, digest, len(samples), number == learned)
 
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes

@@ -83,8 +83,8 @@ class Codec:
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
-        embed_model = embed_model and not self._shipped
-        writer = Writer(file, self._blocks, embed_model=embed_model, block_samples=block_samples)
+        embedded = None if self._shipped else embed_model
+        writer = Writer(file, self._blocks, embed_model=embedded, block_samples=block_samples)
         if isinstance(samples, (list, tuple, Ragged)):
             for number, sample in enumerate(samples):
                 array = _array(sample)
@@ -129,9 +129,9 @@ def _array(data: Any) -> Array:
 
 def _compact(model: Model | None, kept: str) -> bytes:
     """The compact model for a promise, "exact" or "lossy"."""
-    if model is None and kept == "exact":
-        return b""
     found = usual_models().get(kept) if model is None else compact_models(model).get(kept)
+    if model is None and kept == "exact" and found is None:
+        return b""
     if found is None:
         raise ModelError(
             f"this model has no part for {'max_error' if kept == 'exact' else 'quality'}; train one with "

@@ -27,9 +27,11 @@ from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_writable, replacing
-from narrows.tasks.inputs import Source, find, read
+from narrows.tasks.inputs import Source, find, is_npy, read
 
 DEFAULT_QUALITY = 75
+LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
+KEPT = (".jpg", ".jpeg")  # endings of files that are kept to the byte in most cases
 MOST_TRIED = 64  # of the samples, for a target
 MOST_LOOKED_AT = 50  # images that are shown to whoever looks
 
@@ -136,7 +138,7 @@ def compress(
     sources, left_out = find(inputs)
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
-    usual = usual_models() if model is None and wanted.may_lose else {}
+    usual = usual_models() if model is None and (wanted.may_lose or any(map(_large_picture, sources))) else {}
     models = usual if model is None else compact_models(model)
     promise, tried = wanted.promise(model, models), 0
     if wanted.target_bpp is not None or wanted.target_psnr is not None:
@@ -153,7 +155,7 @@ def compress(
         writer = Writer(
             file,
             codec,
-            embed_model=wanted.embed_model and not shipped,
+            embed_model=None if shipped else wanted.embed_model,
             block_samples=wanted.block_samples,
             verify=wanted.verify,
         )
@@ -173,6 +175,12 @@ def compress(
         if wanted.verify:
             _check(file)
     return result
+
+
+def _large_picture(source: Source) -> bool:
+    """Whether weights for photographs may make a file smaller: not for arrays, small drawings and JPEG files, which
+    need no PyTorch either."""
+    return source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT and not is_npy(source.path)
 
 
 def _whose(model: Model | None) -> str:

@@ -1,0 +1,59 @@
+"""Commands without a model: the weights that come with narrows serve, and say so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import narrows
+
+
+def test_a_folder_of_photographs_takes_them_without_being_told(call, natural: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(natural).save(tmp_path / "a.png")
+    code, _, err = call("compress", tmp_path / "a.png", "-o", tmp_path / "a.narrows")
+    assert not code
+    assert "with the weights photo-exact, which come with narrows" in err
+    assert (tmp_path / "a.narrows").stat().st_size < 0.8 * (tmp_path / "a.png").stat().st_size
+    assert not call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "a.png")), natural)
+
+
+def test_noise_and_what_jpeg_has_done_are_removed_by_those_for_it(call, natural: np.ndarray, tmp_path: Path) -> None:
+    def error(path: Path) -> float:
+        return float(np.square(np.asarray(Image.open(path).convert("RGB")).astype(float) - natural).mean())
+
+    noisy = np.clip(natural + np.random.default_rng(0).normal(0, 20, natural.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    Image.fromarray(natural).save(tmp_path / "old.jpg", quality=10)
+    Image.fromarray(noisy[..., 0]).save(tmp_path / "grey.png")
+    for name, share in (("noisy.png", 0.4), ("old.jpg", 0.95)):
+        code, _, err = call("denoise", tmp_path / name, "-o", tmp_path / "out.png", "--force")
+        assert not code
+        assert "with the weights photo-denoise, which come with narrows" in err
+        assert error(tmp_path / "out.png") < share * error(tmp_path / name)
+    assert not call("denoise", tmp_path / "grey.png", "-o", tmp_path / "grey-out.png")[0]
+    with Image.open(tmp_path / "grey-out.png") as grey:
+        assert grey.mode == "L"
+    found = narrows.restore("photo-denoise", [noisy])
+    assert np.square(found[0].astype(float) - natural).mean() < 0.4 * 20**2
+
+
+def test_where_no_weights_serve_it_is_said_what_to_train(call, natural: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(natural).save(tmp_path / "a.png")
+    np.save(tmp_path / "five.npy", np.zeros((2, 9, 9, 5), np.uint8))
+    (tmp_path / "t.csv").write_text("a,b\n1,\n2,3\n")
+    out = tmp_path / "out.png"
+    for words, *arguments in (
+        ("no weights to colourise come with narrows", "colourise", tmp_path / "a.png", "-o", out),
+        ("no weights to upscale 7 times come", "upscale", tmp_path / "a.png", "--scale", "7", "-o", out),
+        ("no weights for tables come", "inpaint", tmp_path / "t.csv", "-o", tmp_path / "full.csv"),
+        ("channels|do not fit this model", "denoise", tmp_path / "five.npy", "-o", tmp_path / "o.npy"),
+    ):
+        code, _, err = call(*arguments)
+        assert code == 2
+        assert re.search(words, err), err
+        assert len(err.strip().splitlines()) == 1
+    assert not out.exists()
