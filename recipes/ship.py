@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from train import PLACE, samples_of
+from train import COOLED, PLACE, samples_of
 from weights import QUEUE, Recipe
 
 from narrows.codecs.make import make_compact
@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--place", type=Path, default=PLACE)
     arguments = parser.parse_args()
     recipe = next(recipe for recipe in QUEUE if recipe.name == arguments.name)
-    model = load(arguments.place / f"{recipe.name}.safetensors")
+    weights = arguments.place / f"{recipe.name}.safetensors"
+    cooled = weights.with_suffix(COOLED)
+    model = load(cooled if cooled.exists() else weights)
     page = curve(recipe, model)
     model.provenance = card(recipe, model)
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"

@@ -5,13 +5,14 @@
 `DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
 `--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
 trains until it is interrupted. The learning rate stays; with `--cool 15` it falls to 0 in 15 minutes, from the best
-weights so far, which brings much at the end and is not gone on from. `ship.py` puts the weights into the package.
+weights so far, which brings much, and is not gone on from. `ship.py` puts the weights into the package.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import time
 from dataclasses import replace
@@ -29,6 +30,7 @@ from narrows.training.loop import Progress, fit
 from narrows.training.settings import Settings
 
 PLACE = Path(__file__).parent / "checkpoints"
+COOLED = ".cooled.safetensors"  # ends the names of weights whose learning rate has fallen
 
 
 def samples_of(recipe: Recipe, data: Path) -> narrows.Samples:
@@ -110,19 +112,23 @@ def main() -> None:
 
 
 def cooled(recipe: Recipe, model: Model, weights: Path, samples: narrows.Samples, settings: Settings) -> None:
-    """Go on from the best weights with a rate that falls, and keep what is better in their place."""
-    best = load(weights)
-    before = min(entry["score"] for entry in best.provenance["history"])
-    begin_from(model, best)
+    """Go on from the best weights with a rate that falls, and keep what is better than such a training before."""
+    target = weights.with_suffix(COOLED)
+    begin_from(model, load(weights))
     told = 0.0
     for progress in fit(model, samples, settings):
         if time.monotonic() - told > 60:
             told = time.monotonic()
             print(line(progress), flush=True)
-    after = min(entry["score"] for entry in model.provenance["history"])
-    print(f"{recipe.name}: held-out score {before:.5f}, cooled {after:.5f}")
+    before, after = (score(load(target)) if target.exists() else math.inf), score(model)
+    print(f"{recipe.name}: held-out score {score(load(weights)):.5f}, cooled before {before:.5f}, now {after:.5f}")
     if after < before:
-        model.save(weights)
+        model.save(target)
+
+
+def score(model: Model) -> float:
+    """The best that was measured on held-out images; the lower the better."""
+    return min(float(entry["score"]) for entry in model.provenance["history"])
 
 
 if __name__ == "__main__":

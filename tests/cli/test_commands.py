@@ -118,6 +118,10 @@ def test_the_demo_tells_its_story(call, tmp_path: Path) -> None:
     code, out, err = call("demo", "-o", tmp_path / "demo", "--json")
     assert code == 0, err
     values = json.loads(out)
+    for name, rival in (("compressed", "JPEG"), ("denoised", "noisy")):
+        psnr = values["photographs"][name]["psnr_db"]
+        assert psnr["narrows"] > psnr[rival] + 1
+        assert (tmp_path / "demo" / f"{name}.png").stat().st_size > 5000
     random_start, from_pca, dense = (entry["mse"] for entry in values["runs"])
     assert dense < from_pca < values["runs"][0]["pca_mse"] < random_start
     assert all(Path(p).stat().st_size > 5000 for p in values["pictures"])

@@ -1,4 +1,4 @@
-"""`narrows demo`: what narrows does, in about a minute, on digits that need no download."""
+"""`narrows demo`: what narrows does, in about a minute, on photographs and digits that need no download."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ RUNS: tuple[tuple[str, str, Any, int], ...] = (
 @shared.output("The folder for models and pictures.", required=False, default=Path("demo"), show_default=True)
 @shared.as_json
 def demo(output: Path, as_json: bool) -> None:
-    """Train three networks that put each 8x8 digit into 8 numbers, show what they learned, then remove noise.
+    """Compress photographs, and remove noise from them, with what comes with narrows; then train three networks that
+    put each 8x8 digit into 8 numbers, show what they learned, and remove noise from digits.
 
     \b
     narrows demo -o demo/
@@ -41,6 +42,7 @@ def demo(output: Path, as_json: bool) -> None:
     from narrows.training.settings import Settings
 
     make_folder(output)
+    told = _photographs(output)
     training, test = open_samples("digits"), open_samples("digits", "test")
     show.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")
     rows: list[tuple[str, ...]] = []
@@ -64,8 +66,14 @@ def demo(output: Path, as_json: bool) -> None:
     if as_json:
         ours, damaged = restored.restored, restored.damaged
         denoised = {"psnr_db": ours.psnr_db, "damaged_psnr_db": damaged.psnr_db}
-        show.result_json({"runs": results, "denoised": denoised, "pictures": [str(p) for p in written]})
+        show.result_json(
+            {"photographs": told, "runs": results, "denoised": denoised, "pictures": [str(p) for p in written]}
+        )
         return
+    for name, shown in told.items():
+        versions = [(version, f"{level:.2f}") for version, level in shown["psnr_db"].items()]
+        show.result_table(shown["title"], versions, ("two photographs", "PSNR dB"))
+        show.result(f"Picture: {name}.png in {output}/")
     show.result_table("Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds"))
     show.result(f"Pictures of the last network: {', '.join(p.name for p in written)} in {output}/")
     lines = [restored.damaged, *restored.rivals, restored.restored]
@@ -77,6 +85,17 @@ def demo(output: Path, as_json: bool) -> None:
     show.result(f"Picture: restored.png in {output}/")
     show.result(f"Next: narrows inspect {path}")
     show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
+
+
+def _photographs(output: Path) -> dict[str, Any]:
+    """What the weights that come with narrows do, told and drawn."""
+    from narrows.evaluation import figures, photographs
+
+    told = {}
+    for name, shown in photographs.stories().items():
+        figures.save(shown.figure, output / f"{name}.png")
+        told[name] = {"title": shown.title, "psnr_db": shown.psnr_db}
+    return told
 
 
 def _fit(what: str, model: Any, samples: Any, settings: Any) -> float:
