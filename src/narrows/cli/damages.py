@@ -9,7 +9,7 @@ import click
 from narrows.cli.options import A_PATH, several
 from narrows.errors import SettingsError
 
-NAMES = ("noise", "noise_kind", "clip", "missing", "holes", "mask", "scale")
+NAMES = ("noise", "noise_kind", "clip", "jpeg", "missing", "holes", "mask", "scale")
 
 
 def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -42,6 +42,12 @@ options = several(
         help="Clip noisy values to the range of the samples, as image files do; usual for samples of 8 and 16 bits.",
     ),
     click.option(
+        "--jpeg",
+        callback=_range,
+        metavar="Q",
+        help="Train with samples that were JPEG files of quality Q, 1 to 100, or of a range such as 10..95.",
+    ),
+    click.option(
         "--missing",
         callback=_range,
         metavar="P",
@@ -70,7 +76,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
 
     Raises `SettingsError` for an option without the one that it belongs to.
     """
-    from narrows.degradations import Missing, Noise, Smaller, combined
+    from narrows.degradations import Jpeg, Missing, Noise, Smaller, combined
     from narrows.io.pictures import read_mask
 
     given = {name: value for name, value in damage.items() if value is not None}
@@ -88,6 +94,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     for kind, fields in (
         (Smaller, {"scale": "scale"}),
         (Noise, {"noise": "level", "noise_kind": "kind", "clip": "clip"}),
+        (Jpeg, {"jpeg": "quality"}),
         (Missing, {"missing": "share", "holes": "kind", "mask": "mask"}),
     ):
         if chosen := {field: given[name] for name, field in fields.items() if name in given}:

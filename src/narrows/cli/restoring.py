@@ -21,7 +21,7 @@ samples becomes an .npy file."""
 
 _options = shared.several(
     click.argument("data", metavar="INPUT"),
-    shared.model("The model; without it, the weights for photographs that come with narrows.", required=False),
+    shared.model("The model; without it, weights that come with narrows, where there are such.", required=False),
     shared.output("The file or folder to write."),
     shared.force,
     click.option(
@@ -76,8 +76,8 @@ def inpaint(**options: Any) -> None:
     """Fill in what is missing in INPUT, pictures, arrays or a table.
 
     \b
-    narrows inpaint scratched.png --mask scratches.png -o whole.png
-    narrows train table.csv --for inpaint -o cells.safetensors
+    narrows train photos/ --for inpaint -o fill.safetensors
+    narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
     narrows inpaint table.csv -m cells.safetensors -o full.csv
 
     What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
@@ -117,11 +117,10 @@ def upscale(**options: Any) -> None:
     """Make INPUT larger, pictures or arrays.
 
     \b
-    narrows upscale small.png --scale 3 -o large.png
-    narrows train scans/ --for upscale --scale 2 -o larger.safetensors
+    narrows train photos/ --for upscale --scale 2 -o larger.safetensors
     narrows upscale small/ -m larger.safetensors -o large/
 
-    The factor of a model that is given was fixed in training; --scale then only checks it.
+    The factor of a model was fixed in training; --scale then only checks it.
     """
     _run("upscale", **options)
 
