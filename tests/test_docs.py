@@ -58,6 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{i},{i * i if i % 3 else ''},{'even' if i % 2 == 0 else 'odd'}" for i in range(30)]
     (folder / "table.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
     shutil.copy(next((folder / "photos").glob("*.*")), folder / "photo.jpg")
+    shutil.copy(folder / "photo.jpg", folder / "old.jpg")
     np.save(folder / "notes.npy", np.arange(12.0))
     return folder
 
