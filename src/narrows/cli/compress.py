@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@shared.model("The model, a file or a name; without one, photographs have one at a quality.", required=False)
+@shared.model("The model, a file or a name; without one, photographs have one.", required=False)
 @shared.output("The archive to write, such as photos.narrows.")
 @click.option(
     "--quality", type=click.IntRange(1, 100), help="Lossy, 1 to 100; 75 is the default if the model can be lossy."
