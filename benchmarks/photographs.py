@@ -97,9 +97,9 @@ def grey(images: list[Array]) -> list[Array]:
 def restored(images: list[Array], sigma: float | None = None) -> list[Array]:
     """By photo-denoise; of floats the level is given."""
     if sigma is None:
-        return list(narrows.restore(MODEL, images))
+        return list(narrows.restore("photo-denoise", images))
     floats = [(image / 255).astype(np.float32) for image in images]
-    return [255 * found for found in narrows.restore(MODEL, floats, strength=sigma / 255)]
+    return [255 * found for found in narrows.restore("photo-denoise", floats, strength=sigma / 255)]
 
 
 def denoised(sets: dict[str, list[Array]]) -> str:
@@ -122,9 +122,6 @@ def denoised(sets: dict[str, list[Array]]) -> str:
         measure(f"JPEG quality {q}", "", partial(as_jpeg, quality=q), None)
     columns = [cell for name in sets for cell in (f"{name}, damaged", "denoised")]
     return table(("PSNR dB", *columns, "published, FFDNet, CBSD68"), rows)
-
-
-MODEL = narrows.load("photo-denoise")
 
 
 def main() -> None:

@@ -332,3 +332,16 @@ def test_models_that_restore_are_no_use_elsewhere(refused, models, photos: Path,
     assert "--for compress" in refused(*compress)
     assert "has no code" in refused("embed", photos, "-m", models["denoise"], "-o", tmp_path / "a.npy")
     assert narrows.load(models["denoise"]).degradation is not None
+
+
+def test_what_jpeg_does_can_be_learned_to_be_undone(call, photos: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    options = ("--for", "denoise", "--jpeg", "10..40", "--width", "8", "--steps", "3")
+    code, _, err = call("train", photos, "-o", model, *options)
+    assert not code, err
+    assert "damage: JPEG quality 10 to 40" in err
+    picture = sorted(photos.rglob("*.png"))[0]
+    assert not call("denoise", picture, "-m", model, "-o", tmp_path / "out.png")[0]
+    code, _, err = call("denoise", picture, "-m", model, "-o", tmp_path / "o.png", "--strength", "0.1")
+    assert code == 2
+    assert "no use for it" in err

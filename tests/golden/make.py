@@ -165,7 +165,7 @@ RIPPLES: dict[str, tuple[Learning, Promise]] = {
         Promise(None, 90),
     ),
     "quality-90-ripples-flat": (("compress", "flat", 1, {"width": 16, "code": 24}), Promise(None, 90)),
-    "exact-ripples-residuals": (("exact", "residuals", 3, {"width": 16}), Promise(0)),
+    "exact-ripples-residuals": (("exact", "residuals", 2, {"width": 16}), Promise(0)),
     "quality-60-ripples-pyramid": (("compress", "pyramid", 3, {"width": 16}), Promise(None, 60)),
 }
 

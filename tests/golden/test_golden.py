@@ -23,7 +23,7 @@ def test_the_golden_archives_are_there() -> None:
     assert len(ARCHIVES) >= 21
     assert len(MODELS) >= 4
     assert len(RESTORERS) >= 5
-    assert sum(path.stat().st_size for path in ARCHIVES) < 7 << 18
+    assert sum(path.stat().st_size for path in ARCHIVES) < 6 << 18
 
 
 def opened(path: Path) -> Archive:

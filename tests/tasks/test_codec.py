@@ -90,7 +90,7 @@ def test_a_model_left_out_is_the_codec_s_own(tmp_path: Path) -> None:
     assert np.array_equal(codec.decompress(short), samples)
     with pytest.raises(ArchiveError, match="another model"):
         other.decompress(short)
-    with pytest.raises(ArchiveError, match=r"another model|does not carry its model"):
+    with pytest.raises(ArchiveError, match="does not carry its model"):
         Codec().decompress(short)
     path = tmp_path / "a.narrows"
     path.write_bytes(codec.compress(samples))

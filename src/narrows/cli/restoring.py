@@ -110,9 +110,7 @@ def colourise(**options: Any) -> None:
 
 @click.command(epilog=FOLDERS)
 @_options
-@click.option(
-    "--scale", type=int, metavar="K", help="How many times larger: 2 (usual), 3 or 4; a model given has its own."
-)
+@click.option("--scale", type=int, metavar="K", help="Refuse a model that does not make pictures K times larger.")
 def upscale(**options: Any) -> None:
     """Make INPUT larger, pictures or arrays.
 
@@ -120,7 +118,7 @@ def upscale(**options: Any) -> None:
     narrows train photos/ --for upscale --scale 2 -o larger.safetensors
     narrows upscale small/ -m larger.safetensors -o large/
 
-    The factor of a model was fixed in training; --scale then only checks it.
+    The factor of a model was fixed in training; --scale only checks it.
     """
     _run("upscale", **options)
 
@@ -149,7 +147,7 @@ def _run(
     how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     if model_path is None and task == "inpaint" and is_table(data):
         raise ModelError(f"{data}: no weights for tables come with narrows; give a model, trained on this table")
-    named = restoring(task, scale) if model_path is None else model_path
+    named = restoring(task) if model_path is None else model_path
     model = load(named, choose(device))
     if model.specification.purpose != task:
         raise ModelError(

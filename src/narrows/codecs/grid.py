@@ -7,12 +7,16 @@ Next door: `entropy.passes` has the order; `pixels` and `levels` code what the w
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from narrows.archive.entries import Shape
+from narrows.codecs.base import LearnedWay
+from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Integers
 from narrows.entropy.passes import GRID_SECTION, HALVINGS, TOGETHER_VALUES, Mask, grid_passes
 from narrows.io.arrays import Array
@@ -60,6 +64,26 @@ def code_images(
         for (i, section), values in zip(chosen, found, strict=True):
             results[i][section] = values
     return results
+
+
+class ImagesWay(LearnedWay):
+    """Images of 8 bits and as many `channels` as the model's, of any size; each value comes back within `error`."""
+
+    def __init__(self, channels: int, error: int) -> None:
+        self.channels, self.error = channels, error
+
+    @abstractmethod
+    def code(self, coder: Coder, stack: Array | None, shape: Shape) -> Integers:
+        """Code images `(N, h, w, C)` (None unless encoding) of one shape; returns them as they come back."""
+
+    def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
+        return dtype == np.uint8 and all(len(s) == 3 and s[2] == self.channels for s in shapes)
+
+    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+        return list(numbers)
+
+    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
+        return code_images(samples, shapes, partial(self.code, coder))
 
 
 def quads(images: Array) -> Array:

@@ -5,7 +5,6 @@ Next door: `grid` has the walk, `calibrate` makes the model, `entropy.integer_ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ import torch
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
-from narrows.codecs.base import LearnedWay
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.packed_arrays import unpack_arrays
 from narrows.entropy.coder import Coder
@@ -156,27 +154,18 @@ def _with_marks(step: IntegerStep, features: torch.Tensor, digits: torch.Tensor)
     return torch.cat([features, marks * float(1 << step.features.bits_out)], dim=3)
 
 
-class PixelsWay(LearnedWay):
-    """Images of 8 bits and as many channels as the model's, of any size; each value comes back within an error."""
+class PixelsWay(grid.ImagesWay):
+    """Images whose values have a distribution each."""
 
     def __init__(self, pixels: IntegerPixels, error: int) -> None:
-        self.pixels, self.error = pixels, error
+        super().__init__(pixels.channels, error)
+        self.pixels = pixels
 
-    def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
-        return dtype == np.uint8 and all(len(s) == 3 and s[2] == self.pixels.channels for s in shapes)
-
-    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
-        return list(numbers)
-
-    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
-        step = 2 * self.error + 1
-
-        def code(stack: Array | None, shape: Shape) -> Integers:
-            if stack is not None:
-                stack = np.minimum((stack.astype(np.int64) + self.error) // step * step, VALUES - 1)
-            return self.pixels.walk(coder, stack, shape, self.error)
-
-        return grid.code_images(samples, shapes, code)
+    def code(self, coder: Coder, stack: Array | None, shape: Shape) -> Integers:
+        if stack is not None:
+            step = 2 * self.error + 1
+            stack = np.minimum((stack.astype(np.int64) + self.error) // step * step, VALUES - 1)
+        return self.pixels.walk(coder, stack, shape, self.error)
 
 
 def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:

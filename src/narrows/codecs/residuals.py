@@ -6,7 +6,7 @@ that no prediction comes near.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.nn import functional
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
-from narrows.codecs.base import LearnedWay, Way
+from narrows.codecs.base import Way
 from narrows.codecs.colours import AnyColours
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.packed_arrays import take, unpack_arrays
@@ -88,7 +88,7 @@ class IntegerResiduals:
         groups = HALVINGS * len(passes) // len(base)
         neighbourhoods = tuple(IntegerNeighbourhood(*_two(arrays)) for _ in range(groups))
         colours = tuple(IntegerColour(*_two(arrays)) for _ in range(HALVINGS * len(passes)))
-        made = cls(base, neighbourhoods, colours, Logistics(*tables))
+        made = cls(base, neighbourhoods, colours, Logistics.from_arrays(*tables))
         for number, colour in enumerate(colours):
             p = passes[number % len(passes)]
             group = passes[number % len(passes) // len(base) * len(base)]
@@ -191,23 +191,15 @@ def _in_range(values: Integers) -> Integers:
     return values
 
 
-class ResidualsWay(LearnedWay):
-    """Images of 8 bits and as many channels as the model's, of any size; each value comes back within an error."""
+class ResidualsWay(grid.ImagesWay):
+    """Images whose values are coded as residuals."""
 
     def __init__(self, residuals: IntegerResiduals, error: int) -> None:
-        self.residuals, self.error = residuals, error
+        super().__init__(residuals.channels, min(error, VALUES - 1))
+        self.residuals = residuals
 
-    def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
-        return dtype == np.uint8 and all(len(s) == 3 and s[2] == self.residuals.channels for s in shapes)
-
-    def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
-        return list(numbers)
-
-    def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> Sequence[Array]:
-        def code(stack: Array | None, shape: Shape) -> Integers:
-            return self.residuals.walk(coder, stack, shape, min(self.error, VALUES - 1))
-
-        return grid.code_images(samples, shapes, code)
+    def code(self, coder: Coder, stack: Array | None, shape: Shape) -> Integers:
+        return self.residuals.walk(coder, stack, shape, self.error)
 
 
 def open_residuals(promise: Promise, model: CompactModel | None) -> Way:

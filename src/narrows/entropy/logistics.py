@@ -38,7 +38,7 @@ LOGIT_SHIFT = 4  # stored logits are in 1/16 of a factor of 2
 PHASES = np.where(np.arange(SCALES) < FINE, 5, np.where(np.arange(SCALES) < MEDIUM, 3, 1))
 FIRSTS = np.concatenate([[0], np.cumsum(PHASES)])  # of each scale, among pairs of scale and phase
 TABLES = int(FIRSTS[-1]) * TAILS
-MOST_ERROR = 255  # of a value that comes back within an error
+MOST_DIFFERENCE = 1 << 20  # of neighbouring logits
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,21 @@ class Logistics:
             raise ModelError("a compact model whose tables are invalid; make the model again")
 
     def to_arrays(self) -> list[Integers]:
-        """All of it, as arrays of integers."""
-        return [self.lengths, self.lowest, self.logits]
+        """All of it, as arrays of integers; logits as differences within their table, which are small."""
+        starts = np.cumsum(self.lengths)[:-1]
+        differences = np.diff(self.logits, prepend=0)
+        differences[starts] = self.logits[starts]
+        return [self.lengths, self.lowest, differences]
+
+    @classmethod
+    def from_arrays(cls, lengths: Integers, lowest: Integers, differences: Integers) -> Logistics:
+        """The inverse; raises `ModelError` for other arrays."""
+        flat = lengths.ndim == differences.ndim == 1 and (lengths > 0).all() and lengths.sum() == len(differences)
+        if not flat or (np.abs(differences) > MOST_DIFFERENCE).any():
+            raise ModelError("a compact model whose tables are invalid; make the model again")
+        sums = np.cumsum(differences)
+        ends = np.cumsum(lengths)
+        return cls(lengths, lowest, sums - np.repeat(np.append(0, sums[ends[:-1] - 1]), lengths))
 
     @functools.cached_property
     def tables(self) -> CumulativeTables:

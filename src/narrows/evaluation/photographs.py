@@ -15,15 +15,14 @@ from PIL import Image
 
 from narrows.evaluation import _panels as panels
 from narrows.evaluation.metrics import psnr_db
+from narrows.evaluation.rivals import choose, encode
 from narrows.io.arrays import Array
 from narrows.models import shipped
-from narrows.models.loading import load
 from narrows.tasks.codec import Codec
 from narrows.tasks.restore import restore
 
 NAMES = ("china", "flower")
 QUALITY = 50
-BICUBIC = Image.Resampling.BICUBIC
 NOISE = 25  # of 255, the standard deviation
 
 
@@ -62,39 +61,26 @@ def denoised(images: list[Array]) -> Shown:
     """With noise, and without it again; its level is estimated."""
     rng = np.random.default_rng(0)
     noisy = [np.clip(np.rint(i + rng.normal(0, NOISE, i.shape)), 0, 255).astype(np.uint8) for i in images]
-    found = restore(load(shipped.restoring("denoise")), noisy)
+    found = restore(shipped.restoring("denoise"), noisy)
     versions = {"noisy": noisy, "narrows": list(found), "original": images}
     return _shown(f"Noise of {NOISE} of 255 removed", versions, images)
 
 
-def enlarged(images: list[Array]) -> Shown:
-    """Made smaller, and larger again by narrows and by bicubic interpolation."""
-    even = [image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2] for image in images]
-    small = [np.asarray(Image.fromarray(i).resize((i.shape[1] // 2, i.shape[0] // 2), BICUBIC)) for i in even]
-    found = restore(load(shipped.restoring("upscale")), small)
-    bicubic = [
-        np.asarray(Image.fromarray(s).resize(i.shape[1::-1], BICUBIC)) for s, i in zip(small, even, strict=True)
-    ]
-    return _shown("Made twice as large", {"bicubic": bicubic, "narrows": list(found), "original": even}, even)
-
-
 def stories() -> dict[str, Shown]:
-    """Everything that can be shown with the weights that are there, by the name of its picture."""
-    images, there = photographs(), shipped.names()
-    made = {"compressed": (compressed, "photo-compress"), "denoised": (denoised, "photo-denoise")}
-    made["enlarged"] = (enlarged, "photo-upscale-2")
-    return {name: tell(images) for name, (tell, needed) in made.items() if needed in there}
+    """Everything that is shown, by the name of its picture."""
+    images = photographs()
+    return {"compressed": compressed(images), "denoised": denoised(images)}
 
 
 def _jpeg(image: Array, most: int) -> tuple[Array, int]:
     """The best JPEG file of at most so many bytes, or the smallest: its pixels and its size."""
+    (rival,) = choose("jpeg")
     best = b""
     for quality in range(1, 96):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=quality, optimize=True, progressive=True)
-        if best and file.tell() > most:
+        file = encode(rival, {**rival.options, "quality": quality}, image)
+        if best and len(file) > most:
             break
-        best = file.getvalue()
+        best = file
     with Image.open(io.BytesIO(best)) as picture:
         return np.asarray(picture), len(best)
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 
 import torch
 
-from narrows.errors import ModelError
-
 LEAST = 8192  # numbers of a weight; smaller ones are few, and some of them take small differences of large numbers
 MOST = 127
 STEPS = ":steps"  # ends the name of the steps of a weight
@@ -32,7 +30,7 @@ def to_eight_bits(weights: Mapping[str, torch.Tensor]) -> Tensors:
 
 
 def from_eight_bits(tensors: Tensors) -> Tensors:
-    """The inverse, as far as rounding lets; tensors without steps stay as they are. Raises `ModelError` for steps
+    """The inverse, as far as rounding lets; tensors without steps stay as they are. Raises ValueError for steps
     that do not fit."""
     found = {name: tensor for name, tensor in tensors.items() if not name.endswith(STEPS)}
     for name, steps in tensors.items():
@@ -40,6 +38,6 @@ def from_eight_bits(tensors: Tensors) -> Tensors:
             continue
         weight = found.get(name.removesuffix(STEPS))
         if weight is None or weight.dtype != torch.int8 or steps.shape != weight.shape[:1]:
-            raise ModelError("a weight in eight bits that does not fit its steps; make the model again")
+            raise ValueError(f"{name} without a weight of eight bits that they fit")
         found[name.removesuffix(STEPS)] = weight * steps.view(-1, *(1,) * (weight.ndim - 1))
     return found

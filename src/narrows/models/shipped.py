@@ -16,8 +16,7 @@ from narrows.errors import ModelError
 FOLDER = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 CODING = {"lossy": "photo-compress", "exact": "photo-exact"}  # which serve where no model is named, by promise
-RESTORING = {"denoise": "photo-denoise", "inpaint": "photo-inpaint", "upscale": "photo-upscale-{scale}"}  # by purpose
-USUAL_SCALE = 2
+RESTORING = {"denoise": "photo-denoise"}  # likewise, by purpose
 KEPT: tuple[str, ...] = ()  # the first 32 digits of the SHA-256 of each compact model that a release had
 
 
@@ -31,15 +30,12 @@ def coding() -> dict[str, str]:
     return {promise: name for promise, name in CODING.items() if name in names()}
 
 
-def restoring(purpose: str, scale: int | None = None) -> str:
-    """The weights that serve to "denoise", "inpaint" or "upscale", `scale` times, where no model is named. Raises
-    `ModelError` where none do."""
-    name = RESTORING.get(purpose, "").format(scale=scale or USUAL_SCALE)
-    if name not in names():
-        larger = f" {scale} times" if scale else ""
-        raise ModelError(
-            f"no weights to {purpose}{larger} come with narrows; give a model, trained with 'narrows train'"
-        )
+def restoring(purpose: str) -> str:
+    """The weights that serve a purpose such as "denoise" where no model is named. Raises `ModelError` where none
+    do."""
+    name = RESTORING.get(purpose)
+    if name is None or name not in names():
+        raise ModelError(f"no weights to {purpose} come with narrows; give a model, trained with 'narrows train'")
     return name
 
 

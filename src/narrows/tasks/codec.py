@@ -104,7 +104,7 @@ class Codec:
 
         Raises `ArchiveError` if anything in it is damaged.
         """
-        with open_archive(io.BytesIO(data), self._blocks.compact_model or None) as archive:
+        with open_archive(io.BytesIO(data), None if self._shipped else self._blocks.compact_model or None) as archive:
             if list(archive) == [NAME]:
                 return archive[NAME]
             values = ((entry, archive[entry.name]) for entry in archive.entries())

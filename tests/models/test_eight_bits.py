@@ -1,0 +1,55 @@
+"""Weights in eight bits: small, near to what they were, and refused where they do not fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import narrows
+from narrows.degradations import Noise
+from narrows.errors import ModelError
+from narrows.models.base import Model
+from narrows.models.container import unseal, write
+from narrows.models.eight_bits import STEPS, from_eight_bits, to_eight_bits
+from narrows.models.loading import load
+
+
+@pytest.fixture
+def model() -> Model:
+    images = np.zeros((4, 64, 64, 3), np.uint8)
+    return narrows.build(narrows.from_arrays(images).description, width=32, degradation=Noise(0.1))
+
+
+def test_large_matrices_are_near_and_all_else_is_the_same(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "small", eight_bits=True)
+    assert (tmp_path / "small").stat().st_size < 0.4 * (tmp_path / "whole").stat().st_size
+    small = load(tmp_path / "small").state_dict()
+    rounded = 0
+    for name, weight in model.state_dict().items():
+        step = weight.flatten(1).abs().amax(dim=1) / 127
+        assert bool(((small[name] - weight).flatten(1).abs() <= 0.501 * step[:, None]).all())
+        rounded += not torch.equal(small[name], weight)
+        assert weight.numel() >= 8192 or torch.equal(small[name], weight)
+    assert rounded > 5
+
+
+def test_steps_that_do_not_fit_are_refused_with_the_name_of_the_file(model: Model, tmp_path: Path) -> None:
+    tensors = to_eight_bits(model.state_dict())
+    name = next(name for name in tensors if name.endswith(STEPS))
+    model.save(tmp_path / "whole")
+    _, metadata = unseal((tmp_path / "whole").read_bytes(), "whole")
+    card = {key: metadata[key] for key in ("specification", "description", "provenance")}
+    for wrong in (
+        {name: tensors[name][1:]},
+        {name.removesuffix(STEPS): torch.zeros(3, 3)},
+        {"no" + STEPS: torch.ones(2)},
+    ):
+        with pytest.raises(ValueError, match="without a weight"):
+            from_eight_bits({**tensors, **wrong})
+        write(tmp_path / "bad", {**tensors, **wrong}, {}, card)
+        with pytest.raises(ModelError, match="bad: the model does not fit together"):
+            load(tmp_path / "bad")
