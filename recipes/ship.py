@@ -79,10 +79,8 @@ def main() -> None:
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
     shipped.FOLDER.mkdir(exist_ok=True)
     if isinstance(model, Compressing):
-        make_compact(model, samples_of(recipe, arguments.data))
-        model.save_packed(path)
-    else:
-        model.save(path, eight_bits=True)
+        make_compact(model, samples_of(recipe, arguments.data), alone=True)
+    model.save(path, eight_bits=True)
     (RESULTS / f"training-{recipe.name}.md").write_text(page)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 

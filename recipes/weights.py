@@ -38,7 +38,6 @@ class Recipe:
     degradation: Degradation | None = None
     crop: int | None = None
     batch: int | None = None
-    learning_rate: float | None = None
     seed: int = 0
 
     def settings(self, device: str | None, threads: int) -> Settings:
@@ -49,7 +48,6 @@ class Recipe:
             validation=0.1,
             crop=self.crop,
             batch_size=self.batch,
-            learning_rate=self.learning_rate,
             seed=self.seed,
             device=device,
             threads=threads,
@@ -68,8 +66,7 @@ PARTLY_GREY = (Part(*GENERAL, grey=5), Part(*CLOTHES, every=6, smaller=2))
 NOISY = combined([Noise((0, 55 / 255), clip="some"), Jpeg((10, 95))], together=0.2)
 
 QUEUE = (
-    # At the network's usual rate, 1.5e-3, the loss left its course for good after 7,000 steps of one hour.
-    Recipe("photo-compress", PHOTOS, "compress", "pyramid", learning_rate=7e-4),
+    Recipe("photo-compress", PHOTOS, "compress", "pyramid"),
     Recipe("photo-exact", PARTLY_GREY, "exact", "residuals"),
     Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY),
     Recipe("photo-upscale-2", PURE, "upscale", degradation=Smaller(2)),

@@ -230,7 +230,7 @@ def test_a_density_of_other_channels_than_the_samples_have_is_refused(trained: M
 def test_pictures_of_differing_sizes_are_learned_and_packed(pictures: Samples) -> None:
     model = build(pictures.description, width=16, purpose="compress")
     list(narrows.fit(model, pictures, Settings(steps=2, crop=32)))
-    codec = BlockCodec(Promise(None, 60), compact_lossy(model, pictures))
+    codec = BlockCodec(Promise(None, 60), compact_lossy(model, pictures).to_bytes())
     sample = np.asarray(pictures.values[0])[:40, :50]
     block = codec.encode([sample])
     (back,) = codec.decode(block.payload, [sample.shape], sample.dtype, block.digest)

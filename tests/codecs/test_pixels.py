@@ -24,7 +24,7 @@ from narrows.codecs.block import BlockCodec
 from narrows.codecs.calibrate_images import integer_pixels
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.opening import open_archive
-from narrows.codecs.packed_arrays import pack_arrays
+from narrows.codecs.packed_arrays import pack_arrays, unpack_arrays
 from narrows.codecs.pixels import IntegerPixels, PixelsWay
 from narrows.entropy.passes import grid_passes
 from narrows.errors import ArchiveError, ModelError
@@ -106,7 +106,7 @@ def test_bytes_are_few_and_what_training_said_they_would_be() -> None:
 def test_the_compact_model_decodes_what_its_source_encoded() -> None:
     images = list(drawings(3, 9, 14, 3))
     data = PixelsWay(integers(3), 0).encode(images).data
-    again = PixelsWay(IntegerPixels.from_bytes(pack_arrays(integers(3).to_arrays())), 0)
+    again = PixelsWay(IntegerPixels.from_arrays(iter(unpack_arrays(pack_arrays(integers(3).to_arrays())))), 0)
     assert again.encode(images).data == data
     back = again.decode(data, [i.shape for i in images], UINT8)
     assert all((a == b).all() for a, b in zip(back, images, strict=True))
@@ -169,7 +169,7 @@ def test_damaged_models_and_blocks_are_refused_or_decode_to_something() -> None:
     packed = pack_arrays(integers(1).to_arrays())
     for length in (0, 1, 10, len(packed) // 2, len(packed) - 1):
         with pytest.raises((ArchiveError, ModelError)):
-            IntegerPixels.from_bytes(packed[:length])
+            IntegerPixels.from_arrays(iter(unpack_arrays(packed[:length])))
     images, way = list(drawings(2, 9, 9, 1)), PixelsWay(integers(1), 0)
     data, shapes = way.encode(images).data, [i.shape for i in images]
     for at in range(0, len(data), 5):
@@ -193,10 +193,10 @@ def test_models_whose_numbers_make_no_sense_are_refused() -> None:
         base + (1 << 37),
     ):
         with pytest.raises(ModelError):
-            IntegerPixels.from_bytes(pack_arrays([wrong, *networks]))
+            IntegerPixels.from_arrays(iter([wrong, *networks]))
     for more in ([base], networks[:1]):
         with pytest.raises(ModelError):
-            IntegerPixels.from_bytes(pack_arrays([base, *networks, *more]))
+            IntegerPixels.from_arrays(iter([base, *networks, *more]))
 
 
 def test_blocks_encoded_in_two_processes_make_the_archive_that_one_process_makes() -> None:

@@ -76,7 +76,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_read(few: Samples,
     for arguments, words in (
         ({"network": "deep"}, "network 'deep' was given"),
         ({"effort": "fast"}, "for models that compress"),
-        ({"layers": 3}, "layers was given; allowed are code"),
+        ({"layers": 3}, "layers was given; allowed are begin, code"),
         ({"purpose": "compress", "effort": "fast", "width": 32}, "choose one"),
         ({"purpose": "denoise", "degradation": Missing(0.5)}, "goes with inpaint"),
         ({"resume": True}, "no checkpoint to resume from"),

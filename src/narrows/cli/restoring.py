@@ -76,8 +76,9 @@ def inpaint(**options: Any) -> None:
     """Fill in what is missing in INPUT, pictures, arrays or a table.
 
     \b
+    narrows inpaint scratched.png --mask scratches.png -o whole.png
     narrows train photos/ --for inpaint -o fill.safetensors
-    narrows inpaint scratched.png --mask scratches.png -m fill.safetensors -o whole.png
+    narrows inpaint photos/ --mask masks/ -m fill.safetensors -o whole/
     narrows inpaint table.csv -m cells.safetensors -o full.csv
 
     What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
@@ -110,15 +111,19 @@ def colourise(**options: Any) -> None:
 
 @click.command(epilog=FOLDERS)
 @_options
-@click.option("--scale", type=int, metavar="K", help="Refuse a model that does not make pictures K times larger.")
+@click.option(
+    "--scale",
+    type=int,
+    metavar="K",
+    help="How many times larger, 2 to 4; 2 unless said. With --model it only checks: training fixed the factor.",
+)
 def upscale(**options: Any) -> None:
     """Make INPUT larger, pictures or arrays.
 
     \b
+    narrows upscale photo.png --scale 3 -o large.png
     narrows train photos/ --for upscale --scale 2 -o larger.safetensors
     narrows upscale small/ -m larger.safetensors -o large/
-
-    The factor of a model was fixed in training; --scale only checks it.
     """
     _run("upscale", **options)
 
@@ -147,7 +152,7 @@ def _run(
     how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     if model_path is None and task == "inpaint" and is_table(data):
         raise ModelError(f"{data}: no weights for tables come with narrows; give a model, trained on this table")
-    named = restoring(task) if model_path is None else model_path
+    named = restoring(task, scale) if model_path is None else model_path
     model = load(named, choose(device))
     if model.specification.purpose != task:
         raise ModelError(

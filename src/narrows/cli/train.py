@@ -56,6 +56,13 @@ if TYPE_CHECKING:
     help="With --for compress: how many training images the model remembers, so that similar images take fewer "
     "bytes; chosen by how much alike they are.",
 )
+@click.option(
+    "--from",
+    "begin",
+    metavar="MODEL",
+    help="Begin with the weights of this model, a file or a name (see 'narrows models'). By default photographs "
+    "begin with those that come with narrows, where these validate better than the linear optimum; 'none' does not.",
+)
 @click.option("--epochs", type=float, help="Train for this many passes over the data.")
 @click.option("--steps", type=int, help="Train for this many steps.")
 @click.option(
@@ -213,6 +220,8 @@ def _say_plan(training: Training, progress: Progress) -> None:
     show.say(f"network: {model.specification.network}, {code}{model.parameter_count} parameters")
     if model.holds_everything:
         show.note("the code has as many numbers as the sample, so nothing is made smaller; lower --code")
+    if training.beginning is not None:
+        show.say(training.beginning)
     show.say(f"plan: {plan}")
     show.say(f"split: {plan.training} for training, {plan.validation} for validation, by seed {plan.seed}")
 

@@ -30,6 +30,7 @@ from narrows.networks.prior import Predictor, Prior
 from narrows.networks.pyramid import PyramidPrior
 
 BELIEF = 256.0  # symbols that a Gaussian counts for, beside those that were counted
+SHARE = 1 / 32  # of the root mean square of a network's weights that they are multiples of
 FITTED = (10, 25, 40, 50, 60, 70, 80, 95)  # qualities at which symbols are counted
 
 
@@ -120,7 +121,7 @@ def _converted(prior: Prior, seen: Mapping[nn.Module, torch.Tensor]) -> IntegerP
         limits = np.full(inputs, limit)
         limits[: 1 + prior.spatial] = 1 << VALUE_BITS
         x = seen.get(network, torch.zeros(1, 1, 1, inputs)).permute(0, 3, 1, 2)
-        networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits))
+        networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits, SHARE))
     deviation = prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
     return IntegerPrior(

@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass, replace
 from narrows.archive.varints import from_varints, to_varints
 from narrows.errors import ArchiveError, ModelError
 
+BASED = 128  # added to the byte of the way where a model is stored as its difference from another
+BASE_BYTES = 16  # of the hash of that one
 DAMAGED = "a compact model that is damaged; make the model again"
 UNKNOWN = "a compact model of a kind that this narrows does not know; update narrows"
 
@@ -20,7 +22,8 @@ class CompactModel:
     """The way of coding that a model belongs to, and its parts.
 
     For decoding: `decoding`, packed arrays, and `references`, the codes of training samples, end to end. For encoding
-    alone: `encoding`, packed arrays, and the `thumbnails` by which references are found. Parts may be empty.
+    alone: `encoding`, packed arrays, and the `thumbnails` by which references are found. Parts may be empty. Where
+    `base` is the hash of another compact model, the arrays for decoding are differences from its arrays.
     """
 
     way: int
@@ -28,11 +31,13 @@ class CompactModel:
     references: bytes = b""
     encoding: bytes = b""
     thumbnails: bytes = b""
+    base: bytes = b""
 
     def to_bytes(self) -> bytes:
         """The byte of the way, the length of each part as a number, then the parts."""
-        _, *parts = astuple(self)
-        return bytes([self.way]) + to_varints([len(part) for part in parts]) + b"".join(parts)
+        _, decoding, *parts, base = astuple(self)
+        parts = [base + decoding, *parts]
+        return bytes([self.way + BASED * bool(base)]) + to_varints([len(part) for part in parts]) + b"".join(parts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> CompactModel:
@@ -47,7 +52,13 @@ class CompactModel:
         for length in lengths.tolist():
             parts.append(content[at : at + length])
             at += length
-        return cls(content[0], *parts)
+        decoding, references, encoding, thumbnails = parts
+        if not content[0] & BASED:
+            return cls(content[0], decoding, references, encoding, thumbnails)
+        if len(decoding) <= BASE_BYTES:
+            raise ModelError(DAMAGED)
+        way, base, decoding = content[0] - BASED, decoding[:BASE_BYTES], decoding[BASE_BYTES:]
+        return cls(way, decoding, references, encoding, thumbnails, base)
 
     def for_decoding(self) -> CompactModel:
         """Without what only encoding needs."""

@@ -18,7 +18,8 @@ from narrows.codecs import decoder, grid
 from narrows.codecs.base import LEVELS, LearnedWay
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.decoder import SampleDecoder
-from narrows.codecs.packed_arrays import take, unpack_arrays
+from narrows.codecs.difference import arrays_of
+from narrows.codecs.packed_arrays import take
 from narrows.data.batches import to_tensor
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, Doubles, Integers, from_logits
@@ -126,7 +127,7 @@ def open_levels(promise: Promise, model: CompactModel | None) -> LevelsWay:
     """The way of a compact model of levels."""
     assert model is not None
     assert promise.quality is not None
-    arrays = iter(unpack_arrays(model.decoding))
+    arrays = iter(arrays_of(model))
     _, make = decoder.from_arrays(LEVELS, arrays)
     way = LevelsWay(make, IntegerLevels.from_arrays(arrays), promise.quality)
     if next(arrays, None) is not None or model.references:

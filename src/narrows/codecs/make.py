@@ -19,7 +19,9 @@ from narrows.codecs.calibrate import factorized, integer_prior, integer_pyramid
 from narrows.codecs.calibrate_images import integer_levels, integer_pixels, integer_residuals
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.cores import one_core
+from narrows.codecs.difference import smallest
 from narrows.codecs.latents import IntegerPrior
+from narrows.codecs.opening import usual_models
 from narrows.codecs.packed_arrays import pack_arrays
 from narrows.codecs.references import payload_of
 from narrows.data.batches import Indices, chunks, to_tensor
@@ -37,38 +39,42 @@ VECTORS = 2048
 RANGE_SAMPLES, RANGE_CROP, RANGE_VALUES = 512, 128, 1 << 22  # images for exact pixels, their crops, values in all
 
 
-def make_compact(model: Compressing, samples: Samples) -> None:
+def make_compact(model: Compressing, samples: Samples, alone: bool = False) -> None:
     """Make the compact model of a trained one, for encoding and decoding, and keep it in the model; some of the
-    samples that it was trained on decide ranges."""
+    samples that it was trained on decide ranges. Unless it is to stand `alone`, it is stored as its difference from
+    weights that come with narrows where that is smaller."""
     if isinstance(model, Density):
-        model.keep_packed("exact", compact_density(model, samples))
-    elif isinstance(model, Lossy):
-        model.keep_packed("lossy", compact_lossy(model, samples))
+        promise, compact = "exact", compact_density(model, samples)
+    else:
+        assert isinstance(model, Lossy)
+        promise, compact = "lossy", compact_lossy(model, samples)
+    bases = [] if alone else [content for name, content in usual_models().items() if name == promise]
+    model.keep_packed(promise, smallest(compact, bases).to_bytes())
 
 
-def compact_density(model: Density, samples: Samples) -> bytes:
+def compact_density(model: Density, samples: Samples) -> CompactModel:
     """The compact model for exact coding."""
     network, images = model.pixels.cpu(), _images(samples)
     if isinstance(network, Residuals):
-        return CompactModel(RESIDUALS, pack_arrays(integer_residuals(network, images).to_arrays())).to_bytes()
-    return CompactModel(PIXELS, pack_arrays(integer_pixels(network, images).to_arrays())).to_bytes()
+        return CompactModel(RESIDUALS, pack_arrays(integer_residuals(network, images).to_arrays()))
+    return CompactModel(PIXELS, pack_arrays(integer_pixels(network, images).to_arrays()))
 
 
-def compact_lossy(model: Lossy, samples: Samples) -> bytes:
+def compact_lossy(model: Lossy, samples: Samples) -> CompactModel:
     """The compact model for coding at a quality."""
     model.eval()
     way, head, prior = decoder.way_of(model), decoder.to_arrays(model), model.prior.cpu()
     if isinstance(prior, Levels):
         levels = integer_levels(prior, _few(model, samples, 128, 256))
-        return CompactModel(way, pack_arrays([*head, *levels.to_arrays()])).to_bytes()
+        return CompactModel(way, pack_arrays([*head, *levels.to_arrays()]))
     encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if isinstance(prior, PyramidPrior):
         arrays = [*head, *integer_pyramid(prior, coded, len(x)).to_arrays()]
-        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding)
     if prior.flat:
         arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]
-        return CompactModel(way, pack_arrays(arrays), encoding=encoding).to_bytes()
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding)
     likes, reference = companions(model, samples), None
     if likes is not None:
         like = model.pad(_few(model, samples, 64, 128, likes))
@@ -79,7 +85,7 @@ def compact_lossy(model: Lossy, samples: Samples) -> bytes:
         payloads, found = _references(model, samples, integers)
         arrays.append(np.array([len(p) for p in payloads]))
         references, thumbnails = b"".join(payloads), found.tobytes()
-    return CompactModel(way, pack_arrays(arrays), references, encoding, thumbnails).to_bytes()
+    return CompactModel(way, pack_arrays(arrays), references, encoding, thumbnails)
 
 
 def _references(model: Lossy, samples: Samples, prior: IntegerPrior) -> tuple[list[bytes], npt.NDArray[np.int8]]:

@@ -5,6 +5,7 @@ Next door: `grid` has the walk, `calibrate` makes the model, `entropy.integer_ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
-from narrows.codecs.packed_arrays import unpack_arrays
+from narrows.codecs.difference import arrays_of
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import LOGIT_BITS, PRECISION, CumulativeTables, Integers, from_logits, from_weights
 from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
@@ -54,9 +55,8 @@ class IntegerPixels:
         return [self.base, *(array for network in networks for array in to_arrays(network))]
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> IntegerPixels:
-        """From packed arrays; raises `ModelError` or `ArchiveError` for other bytes."""
-        arrays = iter(unpack_arrays(data))
+    def from_arrays(cls, arrays: Iterator[Integers]) -> IntegerPixels:
+        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
         base = next(arrays, np.empty(0, np.int64))
         if base.ndim != 2 or not 1 <= len(base) <= 4 or base.shape[1] != VALUES:
             raise ModelError(UNKNOWN)
@@ -172,4 +172,4 @@ def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:
     """The way of a compact model of pixels."""
     assert model is not None
     assert promise.max_error is not None
-    return PixelsWay(IntegerPixels.from_bytes(model.decoding), promise.max_error)
+    return PixelsWay(IntegerPixels.from_arrays(iter(arrays_of(model))), promise.max_error)

@@ -28,13 +28,15 @@ def quantised(
     high_in: Integers,
     bits_out: int | None = None,
     low_in: Integers | None = None,
+    share: float = 0.0,
 ) -> IntegerNetwork:
     """Convert a float network to integers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
     The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
     whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
-    if given, is the scale of the output. Weights get as many bits as keep every sum within float32. The choices use
-    floats, so the result is stored. Raises ValueError for other layers.
+    if given, is the scale of the output. Weights get as many bits as keep every sum within float32, or as make them
+    multiples of about this `share` of their root mean square. The choices use floats, so the result is stored. Raises
+    ValueError for other layers.
     """
     made: list[IntegerLayer] = []
     bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
@@ -49,6 +51,10 @@ def quantised(
         bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()
         out = _bits(y) if scale is None else scale
         room = _room(weight, bias * 2.0**bits, np.maximum(np.abs(low), np.abs(high)), low.min(initial=0) < 0)
+        if share:
+            room = np.minimum(
+                room, math.floor(-math.log2(max(float(np.sqrt(np.square(weight).mean())), 1e-30) * share))
+            )
         room = np.maximum(room, out - bits)  # a shift is never negative
         shift = bits + room - out
         whole = np.rint(bias * 2.0 ** (bits + room)).astype(np.int64) + (np.int64(1) << shift >> 1)

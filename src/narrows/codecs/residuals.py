@@ -19,7 +19,8 @@ from narrows.codecs import grid
 from narrows.codecs.base import Way
 from narrows.codecs.colours import AnyColours
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
-from narrows.codecs.packed_arrays import take, unpack_arrays
+from narrows.codecs.difference import arrays_of
+from narrows.codecs.packed_arrays import take
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import CumulativeTables, Integers, from_weights
 from narrows.entropy.integer_networks import IntegerNetwork, from_arrays, to_arrays
@@ -206,7 +207,7 @@ def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
     """The way of a compact model of residuals; one of RGB takes grey and alpha as well."""
     assert model is not None
     assert promise.max_error is not None
-    arrays = iter(unpack_arrays(model.decoding))
+    arrays = iter(arrays_of(model))
     way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.max_error)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")

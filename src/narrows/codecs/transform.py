@@ -22,6 +22,7 @@ from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, LearnedWay, Way
 from narrows.codecs.colours import RGB, AnyColours
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.decoder import SampleDecoder, dial
+from narrows.codecs.difference import arrays_of
 from narrows.codecs.factorized import Factorized
 from narrows.codecs.latents import IntegerPrior
 from narrows.codecs.packed_arrays import unpack_arrays
@@ -140,7 +141,7 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
 @functools.lru_cache(KEPT_MODELS)
 def _opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, Density, nn.Module | None, References | None]:
     """The parts of a compact model, which all qualities share: archives of one model open it once."""
-    arrays = iter(unpack_arrays(compact.decoding))
+    arrays = iter(arrays_of(compact))
     model, make = decoder.from_arrays(way, arrays)
     density: Density
     references = None

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from narrows.entropy.cumulative import Integers
+from narrows.networks.layers import LinearPaths
 
-LARGE = 4096  # weights of a tensor from which they are stored to this share of their deviation
-SHARE = 1 / 128
+LARGE = 4096  # weights of a tensor from which they are stored to these shares of their deviation
+SHARE, SHARE_BESIDE = 1 / 128, 1 / 16  # the latter beside linear paths, which the most precise codes go through
 
 
 def to_arrays(module: nn.Module) -> list[Integers]:
@@ -24,7 +25,12 @@ def to_arrays(module: nn.Module) -> list[Integers]:
     The tensors come in the order in which the network registers them, whatever their names: a module's before its
     children's, parameters before buffers.
     """
-    weights = [_whole(tensor) for tensor in module.state_dict().values()]
+    paths = module.linear_paths()[0] if isinstance(module, LinearPaths) else [module]
+    precise = {tensor.data_ptr() for path in paths for tensor in path.state_dict().values()}
+    weights = [
+        _whole(tensor, SHARE if tensor.data_ptr() in precise else SHARE_BESIDE)
+        for tensor in module.state_dict().values()
+    ]
     return [np.array([scale for _, scale in weights], np.int64), *(array for array, _ in weights)]
 
 
@@ -42,7 +48,7 @@ def from_arrays(module: nn.Module, arrays: Iterator[Integers]) -> nn.Module:
     return module.eval()
 
 
-def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
+def _whole(tensor: torch.Tensor, share: float) -> tuple[Integers, int]:
     """A tensor as integers of at most 16 bits, multiples of a power of 2, and that power."""
     values = tensor.detach().cpu().double().numpy()
     largest = float(np.abs(values).max(initial=0))
@@ -50,5 +56,5 @@ def _whole(tensor: torch.Tensor) -> tuple[Integers, int]:
         return np.zeros(values.shape, np.int64), 0
     scale = math.ceil(math.log2(largest / (2**15 - 1)))
     if values.size >= LARGE:
-        scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * SHARE)))
+        scale = max(scale, math.floor(math.log2(max(float(values.std()), 1e-30) * share)))
     return np.rint(values * 2.0**-scale).astype(np.int64), scale

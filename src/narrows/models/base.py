@@ -167,6 +167,9 @@ class Model(nn.Module, ABC):
     def settle(self, x: torch.Tensor) -> None:
         """What is adjusted once training is over, from validation samples in 0..1."""
 
+    def judge_as(self, other: Model) -> None:  # most models have nothing to agree on
+        """Take over what scores depend on beside the weights, so that they can be compared with those of `other`."""
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

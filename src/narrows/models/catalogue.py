@@ -85,6 +85,13 @@ CATALOGUE: dict[str, Network] = {
         _CODED,
         spatial=True,
     ),
+    "resnet": Network(
+        makers.levelless,
+        Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8),
+        RESTORING,
+        lambda request: _image(request) and request.purpose == "upscale",
+        spatial=True,
+    ),
     "unet": Network(
         makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, spatial=True
     ),
@@ -140,7 +147,7 @@ CATALOGUE: dict[str, Network] = {
     ),
     "pyramid": Network(
         makers.pyramidal,
-        Recipe(8, 1.5e-3, 40, mirror=True),
+        Recipe(8, 7e-4, 40, mirror=True),
         ("compress",),
         spatial=True,
     ),

@@ -58,8 +58,11 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
 
 def begin_from(model: Model, other: Model) -> tuple[str, ...]:
     """Give a model the weights of another one, as far as names and shapes agree; returns the names of its own that
-    are left as they were. Training then begins there. Raises `ModelError` if nothing agrees."""
+    are left as they were. Training then begins there. Raises `ModelError` if nothing agrees, or `other` holds no
+    weights that can be trained."""
     own, given = model.state_dict(), other.state_dict()
+    if not given:
+        raise ModelError("a model to begin from was given that holds whole numbers for files only; give a whole one")
     fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     if not fitting:
         raise ModelError(

@@ -149,6 +149,12 @@ class Lossy(Coded, Compressing):
         # By its logarithm a tenth less counts alike for all samples and qualities, unless there is little to save.
         return torch.log1p(cost / LITTLE) if self.prior.logarithmic else cost
 
+    def judge_as(self, other: Model) -> None:
+        """Take over its steps, which say how much an error counts."""
+        own, given = self.state_dict(), other.state_dict()
+        names = [name for name in own if name.endswith("steps") and name in given]
+        self.load_state_dict({name: given[name] for name in names}, strict=False)
+
     def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
         return {"pca_mse": pca_mse(self, x)}
 

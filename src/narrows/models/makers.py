@@ -124,12 +124,20 @@ class Halves:
 
 def restorer(request: Request, recipe: Recipe) -> Restorer:
     """A network with connections between its levels, for images."""
+    return _restorer(request, recipe, unet.levels(request.description.shape[:2]), unet.WIDTH, unet.BLOCKS)
+
+
+def levelless(request: Request, recipe: Recipe) -> Restorer:
+    """The same without levels."""
+    return _restorer(request, recipe, 0, unet.FLAT_WIDTH, unet.FLAT_BLOCKS)
+
+
+def _restorer(request: Request, recipe: Recipe, depth: int, usual: int, blocks: int) -> Restorer:
     description, degradation = request.description, request.degradation
     if degradation is None or description.axes != 2:
         raise SettingsError(f"network {request.network} restores images; it needs such, and a degradation")
-    colours, sides = description.channels - description.alpha, description.shape[:2]
-    width = request.chosen_width("width", unet.WIDTH, 8, 512)
-    fold, depth = degradation.fold, unet.levels(sides)
+    colours = description.channels - description.alpha
+    width, fold = request.chosen_width("width", usual, 8, 512), degradation.fold
     code = width << depth
     if request.code not in (None, code):
         raise SettingsError(
@@ -137,7 +145,7 @@ def restorer(request: Request, recipe: Recipe) -> Restorer:
         )
     with request.random_weights():
         inputs = colours + degradation.condition_channels + description.alpha
-        halves = unet.unet(inputs, degradation.answers(colours), sides, width, fold)
+        halves = unet.unet(inputs, degradation.answers(colours), width, fold, depth, blocks)
     grid = Grid(fold << depth)
     return Restorer(*halves, request.specified(code, width), description, grid, recipe, degradation, unet.start)
 

@@ -16,7 +16,13 @@ from narrows.errors import ModelError
 FOLDER = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 CODING = {"lossy": "photo-compress", "exact": "photo-exact"}  # which serve where no model is named, by promise
-RESTORING = {"denoise": "photo-denoise"}  # likewise, by purpose
+RESTORING = {  # likewise, by purpose and how many times larger the result is
+    ("denoise", 1): "photo-denoise",
+    ("inpaint", 1): "photo-inpaint",
+    ("upscale", 2): "photo-upscale-2",
+    ("upscale", 3): "photo-upscale-3",
+    ("upscale", 4): "photo-upscale-4",
+}
 KEPT: tuple[str, ...] = ()  # the first 32 digits of the SHA-256 of each compact model that a release had
 
 
@@ -30,13 +36,27 @@ def coding() -> dict[str, str]:
     return {promise: name for promise, name in CODING.items() if name in names()}
 
 
-def restoring(purpose: str) -> str:
-    """The weights that serve a purpose such as "denoise" where no model is named. Raises `ModelError` where none
-    do."""
-    name = RESTORING.get(purpose)
-    if name is None or name not in names():
+def restoring(purpose: str, scale: int | None = None) -> str:
+    """The weights that serve a purpose such as "upscale" where no model is named, for this `scale` if there is one,
+    else for the smallest. Raises `ModelError` where none do."""
+    there = {k: name for (task, k), name in RESTORING.items() if task == purpose and name in names()}
+    if not there:
         raise ModelError(f"no weights to {purpose} come with narrows; give a model, trained with 'narrows train'")
-    return name
+    wanted = min(there) if scale is None else scale
+    if wanted not in there:
+        scales = ", ".join(map(str, there))
+        raise ModelError(
+            f"scale {wanted} was given; the weights that come with narrows have {scales}: choose one of these, or "
+            f"give a model that was trained with --scale {wanted}"
+        )
+    return there[wanted]
+
+
+def beginning(purpose: str, scale: int = 1) -> str | None:
+    """The weights that are there and that a training for this purpose may begin at; None where there are none."""
+    coded = {"compress": CODING["lossy"], "exact": CODING["exact"]}
+    name = coded.get(purpose) or RESTORING.get((purpose, scale))
+    return name if name in names() else None
 
 
 def path_of(name: str) -> Path:

@@ -4,6 +4,8 @@ The picture is folded, so that nothing runs at its full resolution, then halved 
 the channels. Convolutions have no biases, so that a picture twice as bright and noisy gives twice the result (Mohan
 et al., "Robust and interpretable blind image denoising via bias-free convolutional neural networks", ICLR 2020).
 Beside it runs a linear path, which starts as the best linear filter of 3x3 folded places; the rest starts at zero.
+Without halvings it is a row of residual blocks at the folded resolution (Lim et al., "Enhanced deep residual networks
+for single image super-resolution", CVPR workshops 2017), which makes pictures larger better at equal work.
 Next door: `models.restorer` says what goes in and what the result means.
 """
 
@@ -17,6 +19,7 @@ from narrows.networks.layers import Added, silence
 
 WIDTH = 48
 BLOCKS = 2  # pairs of convolutions per level of each half
+FLAT_WIDTH, FLAT_BLOCKS = 64, 5  # of one without halvings
 RIDGE = 1e-5  # of the mean square of the linear filter's inputs
 Features = list[torch.Tensor]
 
@@ -29,12 +32,12 @@ def levels(sides: tuple[int, ...]) -> int:
 class Encoder(nn.Module):
     """Inputs `(N, C, H, W)` to features, finest first: the folded inputs themselves, then one tensor per level."""
 
-    def __init__(self, channels: int, width: int, fold: int, depth: int) -> None:
+    def __init__(self, channels: int, width: int, fold: int, depth: int, blocks: int) -> None:
         super().__init__()
         self.fold = fold
         self.enter = _conv(channels * fold**2, width)
         self.down = nn.ModuleList(nn.Conv2d(width << n, width << n + 1, 2, 2, bias=False) for n in range(depth))
-        self.blocks = nn.ModuleList(_blocks(width << n) for n in range(depth + 1))
+        self.blocks = nn.ModuleList(_blocks(width << n, blocks) for n in range(depth + 1))
 
     def forward(self, x: torch.Tensor) -> Features:
         folded = functional.pixel_unshuffle(x, self.fold)  # (N, C fold², h, w)
@@ -47,13 +50,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Features to the result `(N, C, H, W)`."""
 
-    def __init__(self, inputs: int, channels: int, width: int, fold: int, depth: int) -> None:
+    def __init__(self, inputs: int, channels: int, width: int, fold: int, depth: int, blocks: int) -> None:
         super().__init__()
         self.fold = fold
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(width << n + 1, width << n, 2, 2, bias=False) for n in range(depth)
         )
-        self.blocks = nn.ModuleList(_blocks(width << n) for n in range(depth))
+        self.blocks = nn.ModuleList(_blocks(width << n, blocks) for n in range(depth))
         self.leave = silence(_conv(width, channels * fold**2))
         self.linear = silence(_conv(inputs * fold**2, channels * fold**2))
 
@@ -66,10 +69,11 @@ class Decoder(nn.Module):
             return functional.pixel_shuffle(self.leave(h.float()) + straight, self.fold)
 
 
-def unet(inputs: int, channels: int, sides: tuple[int, ...], width: int, fold: int) -> tuple[Encoder, Decoder]:
-    """Halves from `inputs` channels to `channels`, both at full resolution."""
-    depth = levels(sides)
-    return Encoder(inputs, width, fold, depth), Decoder(inputs, channels, width, fold, depth)
+def unet(
+    inputs: int, channels: int, width: int, fold: int, depth: int, blocks: int = BLOCKS
+) -> tuple[Encoder, Decoder]:
+    """Halves from `inputs` channels to `channels`, both at full resolution, with `depth` halvings."""
+    return Encoder(inputs, width, fold, depth, blocks), Decoder(inputs, channels, width, fold, depth, blocks)
 
 
 @torch.no_grad()
@@ -93,7 +97,5 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
     return nn.Conv2d(channels, out, 3, padding=1, bias=False)
 
 
-def _blocks(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(Added(_conv(width, width), nn.ReLU(), silence(_conv(width, width))) for _ in range(BLOCKS))
-    )
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Added(_conv(width, width), nn.ReLU(), silence(_conv(width, width))) for _ in range(count)))

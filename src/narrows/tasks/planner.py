@@ -5,6 +5,7 @@ Next door: `train` carries the plan out; `models.catalogue` knows which network 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,12 +13,16 @@ from narrows.data.character import drawn, often_alike
 from narrows.data.samples import Samples
 from narrows.degradations.base import Degradation
 from narrows.entropy.passes import CODE_SECTION
-from narrows.errors import SettingsError
+from narrows.errors import ModelError, SettingsError
+from narrows.models import shipped
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import CATALOGUE, REFERENCES_MOST, build, named, usual
+from narrows.models.loading import load
 from narrows.models.makers import Effort, Request
 
 SMALL_FOLD = 4  # pixels a side of the blocks of drawings
+PHOTO_SIDE = 64  # pixels a side from which an image may be a photograph
+NONE = "none"  # in place of weights to begin from
 Promise = Literal["both", "quality", "max-error"]
 
 
@@ -27,6 +32,9 @@ class Choices:
 
     `promise` says which promises a model for compression is to keep, `effort` how much work coding may be,
     `memory` how many training images it keeps as references. `network`, `code` and `width` are as `build` takes them.
+    `begin` is a model whose weights training begins from, its path or the name of weights that come with narrows;
+    "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
+    optimum.
     """
 
     network: str | None = None
@@ -35,6 +43,7 @@ class Choices:
     promise: Promise | None = None
     effort: Effort | None = None
     memory: int | None = None
+    begin: Model | str | os.PathLike[str] | None = None
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
@@ -53,10 +62,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Plan:
-    """The models to train, one after the other: the arguments of `build` for each. `notes` tell a person why."""
+    """The models to train, one after the other: the arguments of `build` for each. `notes` tell a person why.
+
+    Each may begin at the weights of another model, one of `begins`; if this is `sure`, it does, else only where these
+    validate better than the usual start.
+    """
 
     jobs: tuple[dict[str, Any], ...]
     notes: tuple[str, ...] = ()
+    begins: tuple[tuple[str, Model] | None, ...] = ()
+    sure: bool = False
 
     def build(self, job: int, samples: Samples, seed: int) -> Model:
         """The untrained model of one job."""
@@ -66,19 +81,62 @@ class Plan:
 def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degradation | None = None) -> Plan:
     """The models that `purpose` needs: for both promises of "compress" a lossy and an exact one, else one.
 
-    Raises `SettingsError` for choices that exclude each other.
+    Raises `SettingsError` for choices that exclude each other, `ModelError` for a model to begin from that cannot be
+    read or is for another purpose.
     """
     choices.check(purpose)
     shape = {"network": choices.network, "code": choices.code, "width": choices.width}
-    if purpose != "compress":
-        return Plan(({**shape, "degradation": degradation},))
     notes: list[str] = []
-    jobs: list[dict[str, Any]] = []
-    for promised in _promised(samples, choices, notes):
-        jobs.append({"purpose": promised, "effort": choices.effort or "usual"})
-    jobs[0] |= shape  # of both, what was said of networks is for the lossy one
-    jobs[0] |= _blocks(samples, choices, jobs[0]["purpose"], notes)
-    return Plan(tuple(jobs), tuple(notes))
+    if purpose != "compress":
+        jobs = [{**shape, "degradation": degradation}]
+        purposes: tuple[Purpose, ...] = (purpose,)
+    else:
+        purposes = _promised(samples, choices, notes)
+        jobs = [{"purpose": promised, "effort": choices.effort or "usual"} for promised in purposes]
+        jobs[0] |= shape  # of both, what was said of networks is for the lossy one
+    scale = 1 if degradation is None else degradation.scale
+    begins = _begins(samples, purposes, choices, scale)
+    for job, begin in zip(jobs, begins, strict=True):
+        if begin is not None and job.get("network") is None:
+            specification = begin[1].specification
+            job |= {"network": specification.network, "width": job.get("width") or specification.width}
+            if specification.fold:
+                job |= {"fold": specification.fold}
+    if purpose == "compress" and begins[0] is None:
+        jobs[0] |= _blocks(samples, choices, purposes[0], notes)
+    return Plan(tuple(jobs), tuple(notes), begins, choices.begin is not None)
+
+
+def _begins(
+    samples: Samples, purposes: tuple[Purpose, ...], choices: Choices, scale: int
+) -> tuple[tuple[str, Model] | None, ...]:
+    """The weights that each job may begin from, with their name."""
+    if choices.begin == NONE:
+        return (None,) * len(purposes)
+    if choices.begin is None:
+        free = not any((choices.network, choices.code, choices.width, choices.effort, choices.memory))
+        names = [
+            shipped.beginning(purpose, scale) if free and _photographs(samples) else None for purpose in purposes
+        ]
+        found = (None if name is None else (name, load(name)) for name in names)
+        return tuple(each if each and each[1].parameter_count else None for each in found)  # some are for files only
+    given = choices.begin
+    other = given if isinstance(given, Model) else load(given)
+    title = "the model given" if isinstance(given, Model) else os.fspath(given)
+    if other.specification.purpose not in purposes:
+        raise ModelError(
+            f"{title} was given to begin from, a model to {other.specification.purpose}, not to {purposes[0]}; give "
+            "one that was trained for this, or leave it out"
+        )
+    return tuple((title, other) if other.specification.purpose == purpose else None for purpose in purposes)
+
+
+def _photographs(samples: Samples) -> bool:
+    """Whether these are images as the weights that come with narrows know them."""
+    description = samples.description
+    if (description.axes, description.channels, description.dtype) != (2, 3, "uint8"):
+        return False
+    return (description.varied or min(description.shape[:2]) >= PHOTO_SIDE) and not drawn(samples)
 
 
 def _promised(samples: Samples, choices: Choices, notes: list[str]) -> tuple[Purpose, ...]:

@@ -22,6 +22,7 @@ from narrows.io.csv import is_table
 from narrows.io.images import Report
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
+from narrows.models.loading import begin_from
 from narrows.models.lossy import Compressing
 from narrows.tasks.planner import Choices, plan
 from narrows.tasks.tables import open_table
@@ -72,8 +73,9 @@ class Training:
     """A training from data to a saved model. Iterate over it for progress; then `model` is what was saved.
 
     What can be refused is refused when it is made, before anything is trained. `notes` tell why the plan is as it
-    is. When the iteration is closed early, or the loss is no longer a number, the best weights so far are saved, and
-    the checkpoint beside the model lets the same call with `resume` go on to the same result.
+    is, `beginning` which weights the model that is being trained began from. When the iteration is closed early, or
+    the loss is no longer a number, the best weights so far are saved, and the checkpoint beside the model lets the
+    same call with `resume` go on to the same result.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Training:
         if self._settings.minutes:
             self._settings = replace(self._settings, minutes=self._settings.minutes / len(self.plan.jobs))
         self._made: list[Model] = []
+        self.beginning: str | None = None
 
     def _check_early(self, data: Any, choices: Choices, purpose: Purpose) -> None:
         """Refuse what can be refused before the data are read."""
@@ -144,15 +147,16 @@ class Training:
     def __iter__(self) -> Generator[Progress, None, None]:
         self._made = []
         for job in range(len(self.plan.jobs)):
-            self._made.append(self.plan.build(job, self.samples, self._settings.seed))
             path = self.checkpoint(job)
+            resume = self.resume and (path.exists() or job == 0)
+            self._made.append(self.plan.build(job, self.samples, self._settings.seed) if resume else self._begun(job))
             iteration = fit(
                 self.current,
                 self.samples,
                 self._settings,
                 checkpoint=path,
                 checkpoint_seconds=self._checkpoint_seconds,
-                resume=self.resume and (path.exists() or job == 0),
+                resume=resume,
             )
             try:
                 for progress in iteration:
@@ -165,6 +169,27 @@ class Training:
                 raise
         for job in range(len(self.plan.jobs)):
             self.checkpoint(job).unlink(missing_ok=True)
+
+    def _begun(self, job: int) -> Model:
+        """The model of a job, with the weights that it begins from."""
+        model, begin = self.plan.build(job, self.samples, self._settings.seed), self.plan.begins[job]
+        self.beginning = None
+        if begin is None:
+            return model
+        name, other = begin
+        left = begin_from(model, other)
+        parts = f", all but {len(left)} of its {len(model.state_dict())} tensors, whose shapes differ" if left else ""
+        self.beginning = f"begins at the weights of {name}{parts}"
+        if self.plan.sure:
+            return model
+        usual = self.plan.build(job, self.samples, self._settings.seed)
+        found, rival = (loop.first_score(each, self.samples, self._settings, model) for each in (model, usual))
+        better = f"{found:.4g} against {rival:.4g}, the lower the better"
+        if found < rival:
+            self.beginning += f", which validate better than the linear optimum ({better})"
+            return model
+        self.beginning = f"begins at the linear optimum: the weights of {name} do not validate better ({better})"
+        return self.plan.build(job, self.samples, self._settings.seed)
 
     def run(self) -> Model:
         """Train to the end, without a look at the progress; returns the saved model."""
@@ -202,7 +227,7 @@ def train(
     `data` is what `open_samples` takes, or a table (.csv, .tsv) with the purpose "inpaint". The `purpose` is
     "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
-    `promise`, `effort`, `memory`.
+    `promise`, `effort`, `memory`, `begin`.
 
     Iterate over what comes back for progress, or call its `run()`. Raises `DataError`, `SettingsError` or
     `OutputError` for what cannot be trained or written.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from narrows.checks import real
-from narrows.data.batches import Batches, split
+from narrows.data.batches import Batches, Indices, split
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
 from narrows.models.base import Beginning, Model, measured
@@ -99,27 +99,7 @@ def _train(
     resume: bool,
 ) -> Generator[Progress, None, None]:
     began = time.perf_counter()
-    training, held = split(len(samples), plan.validation, plan.seed)
-    align, beside = model.grid.align, companions(model, samples)
-    batches = Batches(
-        samples,
-        training,
-        plan.batch_size,
-        plan.seed,
-        plan.crop,
-        plan.shift,
-        plan.device,
-        align,
-        beside,
-        model.recipe.mirror and plan.crop > 0,
-    )
-    watched = held if len(held) else training[: plan.batch_size]
-    validation = Batches(
-        samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align, beside=beside
-    )
-    each = model.description.values_in(plan.crop) * (1 if beside is None else 2)
-    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * each)))
-    validation_x = validation.draw(0)
+    training, batches, validation_x = _drawn(model, samples, plan)
 
     state = State(earlier=model.provenance.get("from", []))
     model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
@@ -208,8 +188,8 @@ def _train(
         model.eval()
         notes = trouble + health.overfitting(state, last_score, plan.validation > 0)
         model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
-    seen = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop, beside=beside)
-    alone = validation_x if beside is None else validation_x[:, : model.description.channels]
+    seen = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop, beside=batches.beside)
+    alone = validation_x if batches.beside is None else validation_x[:, : model.description.channels]
     metrics = {"train_mse": measured(model, seen.draw(0), plan.seed).mse, **model.baselines(alone)}
     model.provenance["metrics"] |= metrics
     notes += model.examine(alone, state.best_mse)
@@ -217,6 +197,43 @@ def _train(
     model.settle(alone)
     last = progress(finished=True, notes=tuple(notes))
     yield replace(last, validation_mse=state.best_mse, validation_bits=state.best_bits)
+
+
+def first_score(model: Model, samples: Any, settings: Settings, beside: Model) -> float:
+    """The score of held-out samples before the first step, the model put at its start, as it compares with that of
+    the model `beside`; the lower the better. Raises as `fit` does."""
+    samples = model.fitting(samples)
+    plan = decide(model, samples, settings)
+    with devices.using(plan.threads):
+        training, _, validation_x = _drawn(model.to(plan.device), samples, plan)
+        model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
+        model.judge_as(beside)
+        return measured(model, validation_x, plan.seed).score
+
+
+def _drawn(model: Model, samples: Samples, plan: Plan) -> tuple[Indices, Batches, torch.Tensor]:
+    """The numbers of the samples to train on, their batches, and what is held out, or some of the former."""
+    training, held = split(len(samples), plan.validation, plan.seed)
+    align, beside = model.grid.align, companions(model, samples)
+    batches = Batches(
+        samples,
+        training,
+        plan.batch_size,
+        plan.seed,
+        plan.crop,
+        plan.shift,
+        plan.device,
+        align,
+        beside,
+        model.recipe.mirror and plan.crop > 0,
+    )
+    watched = held if len(held) else training[: plan.batch_size]
+    validation = Batches(
+        samples, watched, len(watched), plan.seed + 1, plan.crop, device=plan.device, align=align, beside=beside
+    )
+    each = model.description.values_in(plan.crop) * (1 if beside is None else 2)
+    validation.size = max(1, min(len(watched), VALIDATION_BYTES // (4 * each)))
+    return training, batches, validation.draw(0)
 
 
 def _step(
