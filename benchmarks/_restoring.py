@@ -40,16 +40,29 @@ def trained(name: str, data: Path, place: Path, *options: str) -> tuple[Restorin
     return model, story(model, *options)
 
 
+def shipped(name: str) -> tuple[Restoring, str]:
+    """Weights that come with narrows, and what they are."""
+    model = narrows.load(name)
+    assert isinstance(model, Restoring)
+    return model, f"`{name}`: {_size(model)}; trained for {model.provenance['hours']:.1f} hours"
+
+
 def story(model: Model, *options: str) -> str:
     """How a model was made, in a sentence."""
     plan, seconds = model.provenance["plan"], model.provenance["seconds"]
     said = " ".join(options) or "the usual options"
+    return (
+        f"`narrows train ... {said}`: {_size(model)}; {model.provenance['steps_done']} of {plan['steps']} steps of "
+        f"{plan['batch_size']} in {seconds / 60:.0f} minutes on {plan['threads']} of this processor's cores"
+    )
+
+
+def _size(model: Model) -> str:
     side = 96 if model.grid.step else 0
     cost = multiplications(model, side) / (side**2 or model.description.values)
     return (
-        f"`narrows train ... {said}`: {model.specification.network}, {model.parameter_count:,} parameters, "
-        f"{cost / 1000:.0f} thousand multiplications a pixel; {model.provenance['steps_done']} of {plan['steps']} "
-        f"steps of {plan['batch_size']} in {seconds / 60:.0f} minutes on {plan['threads']} of this processor's cores"
+        f"{model.specification.network}, {model.parameter_count:,} parameters, {cost / 1000:.0f} thousand "
+        "multiplications a pixel"
     )
 
 

@@ -5,7 +5,8 @@
 `DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
 `--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
 trains until it is interrupted. The learning rate stays; with `--cool 15` it falls to 0 in 15 minutes, from the best
-weights so far, which brings much, and is not gone on from. `ship.py` puts the weights into the package.
+weights so far or those of `--begin`, which brings much, and is not gone on from. `ship.py` puts the weights into the
+package.
 """
 
 from __future__ import annotations
@@ -80,8 +81,6 @@ def main() -> None:
     checkpoint, weights = (arguments.place / f"{recipe.name}{end}" for end in (".checkpoint", ".safetensors"))
     samples = samples_of(recipe, arguments.data)
     model = model_of(recipe, samples)
-    if arguments.begin is not None:
-        begin_from(model, load(arguments.begin))
     settings = recipe.settings(arguments.device, arguments.threads)
     print(f"{recipe.name}: {samples.description}, {model.parameter_count:,} parameters", flush=True)
     for stop in (signal.SIGINT, signal.SIGTERM):  # the former is ignored by what a shell starts in the background
@@ -90,11 +89,14 @@ def main() -> None:
         cooled(
             recipe,
             model,
-            weights,
+            arguments.begin or weights,
+            weights.with_suffix(COOLED),
             samples,
             replace(settings, steps=None, minutes=arguments.cool, schedule="one-cycle"),
         )
         return
+    if arguments.begin is not None:
+        begin_from(model, load(arguments.begin))
     ends = time.monotonic() + 60 * (arguments.minutes or 1e9)
     iteration = fit(
         model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=120.0, resume=checkpoint.exists()
@@ -111,9 +113,10 @@ def main() -> None:
     print(f"stopped after step {step}; the best weights are in {weights}")
 
 
-def cooled(recipe: Recipe, model: Model, weights: Path, samples: narrows.Samples, settings: Settings) -> None:
-    """Go on from the best weights with a rate that falls, and keep what is better than such a training before."""
-    target = weights.with_suffix(COOLED)
+def cooled(
+    recipe: Recipe, model: Model, weights: Path, target: Path, samples: narrows.Samples, settings: Settings
+) -> None:
+    """Go on from weights with a rate that falls, and keep what is better than such a training before."""
     begin_from(model, load(weights))
     told = 0.0
     for progress in fit(model, samples, settings):
@@ -121,7 +124,7 @@ def cooled(recipe: Recipe, model: Model, weights: Path, samples: narrows.Samples
             told = time.monotonic()
             print(line(progress), flush=True)
     before, after = (score(load(target)) if target.exists() else math.inf), score(model)
-    print(f"{recipe.name}: held-out score {score(load(weights)):.5f}, cooled before {before:.5f}, now {after:.5f}")
+    print(f"{recipe.name}: held-out score cooled before {before:.5f}, now {after:.5f}")
     if after < before:
         model.save(target)
 

@@ -25,8 +25,8 @@ RUNS: tuple[tuple[str, str, Any, int], ...] = (
 @shared.output("The folder for models and pictures.", required=False, default=Path("demo"), show_default=True)
 @shared.as_json
 def demo(output: Path, as_json: bool) -> None:
-    """Compress photographs, and remove noise from them, with what comes with narrows; then train three networks that
-    put each 8x8 digit into 8 numbers, show what they learned, and remove noise from digits.
+    """Compress photographs, remove noise from them and make them larger, with what comes with narrows; then train
+    three networks that put each 8x8 digit into 8 numbers, show what they learned, and remove noise from digits.
 
     \b
     narrows demo -o demo/

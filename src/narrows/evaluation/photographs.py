@@ -10,9 +10,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from narrows.degradations import resample
 from narrows.evaluation import _panels as panels
 from narrows.evaluation.metrics import psnr_db
 from narrows.evaluation.rivals import choose, encode
@@ -66,10 +68,26 @@ def denoised(images: list[Array]) -> Shown:
     return _shown(f"Noise of {NOISE} of 255 removed", versions, images)
 
 
+def enlarged(images: list[Array]) -> Shown:
+    """At half their size, and at full size again, beside bicubic interpolation."""
+    wanted = [image[: len(image) // 2 * 2] for image in images]
+    clean = [torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 for image in wanted]
+    small = [resample.smaller(x, 2) for x in clean]
+    found = restore(shipped.restoring("upscale", 2), [_array(x) for x in small])
+    versions = {"bicubic": [_array(resample.larger(x, 2)) for x in small], "narrows": list(found), "original": wanted}
+    return _shown("Made twice as large", versions, wanted)
+
+
 def stories() -> dict[str, Shown]:
     """Everything that is shown, by the name of its picture."""
     images = photographs()
-    return {"compressed": compressed(images), "denoised": denoised(images)}
+    return {"compressed": compressed(images), "denoised": denoised(images), "enlarged": enlarged(images)}
+
+
+def _array(x: torch.Tensor) -> Array:
+    """One image in 0..1, `(1, C, H, W)`, in 8 bits."""
+    array: Array = (255 * x[0].clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()
+    return array
 
 
 def _jpeg(image: Array, most: int) -> tuple[Array, int]:
