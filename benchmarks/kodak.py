@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -84,14 +83,24 @@ def cost(image: Array) -> tuple[float, float]:
     return sum(encoding) / pixels / 1000, sum(decoding) / pixels / 1000
 
 
+# The largest memory of the program itself: that of a child, as its parent sees it, includes what the parent had.
+PROGRAM = """
+import atexit, pathlib, re
+status = pathlib.Path("/proc/self/status")
+atexit.register(lambda: print(re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1]))
+from narrows.cli.main import run
+run()
+"""
+
+
 def memory(image: Array) -> float:
     """Megabytes that a process of its own has at most, to decompress one picture."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.narrows"
         path.write_bytes(narrows.Codec(quality=60).compress([image]))
-        program = "from narrows.cli.main import run; run()"
-        subprocess.run([sys.executable, "-c", program, "decompress", str(path), "-o", f"{folder}/back"], check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        arguments = [sys.executable, "-c", PROGRAM, "decompress", str(path), "-o", f"{folder}/back"]
+        told = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    return int(told.split()[-1]) / 1024
 
 
 def report(ours: Curve, rivals: list[Curve], count: int) -> str:

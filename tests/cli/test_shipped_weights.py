@@ -41,6 +41,24 @@ def test_noise_and_what_jpeg_has_done_are_removed_by_those_for_it(call, natural:
     assert np.square(found[0].astype(float) - natural).mean() < 0.4 * 20**2
 
 
+def test_pictures_are_made_larger_by_the_scale_that_is_asked_for(call, natural: np.ndarray, tmp_path: Path) -> None:
+    wanted = natural[:106, :160]
+    small = Image.fromarray(wanted).resize((80, 53), Image.Resampling.BICUBIC)
+    small.save(tmp_path / "small.png")
+    small.convert("LA").save(tmp_path / "grey.png")
+    code, _, err = call("upscale", tmp_path / "small.png", "-o", tmp_path / "large.png")
+    assert not code
+    assert "with the weights photo-upscale-2, which come with narrows" in err
+    large = np.asarray(Image.open(tmp_path / "large.png")).astype(float)
+    bicubic = np.asarray(small.resize((160, 106), Image.Resampling.BICUBIC)).astype(float)
+    assert np.square(large - wanted).mean() < 0.9 * np.square(bicubic - wanted).mean()
+    for scale in (3, 4):
+        out = tmp_path / f"{scale}.png"
+        assert not call("upscale", tmp_path / "grey.png", "--scale", scale, "-o", out)[0]
+        with Image.open(out) as picture:
+            assert (picture.mode, picture.size) == ("LA", (80 * scale, 53 * scale))
+
+
 def test_where_no_weights_serve_it_is_said_what_to_train(call, natural: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(natural).save(tmp_path / "a.png")
     np.save(tmp_path / "five.npy", np.zeros((2, 9, 9, 5), np.uint8))
@@ -48,7 +66,7 @@ def test_where_no_weights_serve_it_is_said_what_to_train(call, natural: np.ndarr
     out = tmp_path / "out.png"
     for words, *arguments in (
         ("no weights to colourise come with narrows", "colourise", tmp_path / "a.png", "-o", out),
-        ("no weights to upscale come", "upscale", tmp_path / "a.png", "-o", out),
+        ("scale 5 was given; the weights that", "upscale", tmp_path / "a.png", "-o", out, "--scale", "5"),
         ("no weights for tables come", "inpaint", tmp_path / "t.csv", "-o", tmp_path / "full.csv"),
         ("5 channels", "denoise", tmp_path / "five.npy", "-o", tmp_path / "o.npy"),
     ):

@@ -32,27 +32,21 @@ def compact_models(model: Model) -> dict[str, bytes]:
         return {"exact": model, "lossy": model}
     if isinstance(model, (str, os.PathLike)):
         from narrows.models import shipped
-        from narrows.models.loading import load  # loads PyTorch
+        from narrows.models.loading import packed_of  # loads PyTorch
 
         path = shipped.located(model)
-        if path is not model:
-            return dict(_of_shipped(os.fspath(model), path))
-        model = load(model)
-    return _packed(model)
+        return packed_of(model) if path is model else dict(_of_shipped(os.fspath(model), path))
+    from narrows.models.lossy import Compressing
+
+    return dict(model.packed) if isinstance(model, Compressing) else {}
 
 
 @cache
 def _of_shipped(name: str, path: Path) -> dict[str, bytes]:
     """The compact models of weights that come with the package and lie at `path`, read once."""
-    from narrows.models.loading import load
+    from narrows.models.loading import packed_of
 
-    return _packed(load(name))
-
-
-def _packed(model: AnyModel) -> dict[str, bytes]:
-    from narrows.models.lossy import Compressing
-
-    return dict(model.packed) if isinstance(model, Compressing) else {}
+    return packed_of(name)
 
 
 def find_given(given: Model | tuple[bytes, ...], wanted: bytes) -> bytes | None:

@@ -71,7 +71,7 @@ def denoised(images: list[Array]) -> Shown:
 def enlarged(images: list[Array]) -> Shown:
     """At half their size, and at full size again, beside bicubic interpolation."""
     wanted = [image[: len(image) // 2 * 2] for image in images]
-    clean = [torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 for image in wanted]
+    clean = [torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255 for image in wanted]
     small = [resample.smaller(x, 2) for x in clean]
     found = restore(shipped.restoring("upscale", 2), [_array(x) for x in small])
     versions = {"bicubic": [_array(resample.larger(x, 2)) for x in small], "narrows": list(found), "original": wanted}

@@ -22,7 +22,8 @@ from narrows.models.density import Density
 from narrows.models.eight_bits import from_eight_bits
 from narrows.models.shipped import located
 
-ATTACHED = ("optimum.", "packed.")
+PACKED = "packed."
+ATTACHED = ("optimum.", PACKED)
 
 
 def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model:
@@ -30,14 +31,7 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
 
     Raises `ModelError` with one line for a file that is missing, foreign, truncated, damaged or newer.
     """
-    own = located(path)
-    name, content = read_limited(own)
-    try:
-        tensors, metadata = unseal(content, name)
-    except ModelError as error:
-        if own is path:
-            raise
-        raise ModelError(f"{error} (it comes with narrows: install narrows again)") from None
+    name, tensors, metadata = _unsealed(path)
     try:
         specification = Specification(**metadata["specification"])
         description = Description.from_json(metadata["description"])
@@ -54,6 +48,25 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
     if model.specification != specification:
         raise ModelError(f"{name}: written for another build of network {specification.network}; update narrows")
     return model.to(device).eval()
+
+
+def packed_of(path: str | os.PathLike[str] | IO[bytes]) -> dict[str, bytes]:
+    """The compact models in a model's file, by promise, without building the model. Raises as `load` does."""
+    _, tensors, _ = _unsealed(path)
+    own = {key.removeprefix(PACKED): tensor for key, tensor in tensors.items() if key.startswith(PACKED)}
+    return {promise: tensor.numpy().tobytes() for promise, tensor in own.items()}
+
+
+def _unsealed(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, dict[str, torch.Tensor], dict[str, Any]]:
+    """The name of a model file, its tensors and its metadata."""
+    own = located(path)
+    name, content = read_limited(own)
+    try:
+        return name, *unseal(content, name)
+    except ModelError as error:
+        if own is path:
+            raise
+        raise ModelError(f"{error} (it comes with narrows: install narrows again)") from None
 
 
 def begin_from(model: Model, other: Model) -> tuple[str, ...]:
