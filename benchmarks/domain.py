@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,10 @@ def images(folder: Path) -> list[Array]:
     return on_white(list(narrows.open_samples(folder).values))
 
 
-def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) -> Path:
+def train(domain: str, folder: Path, minutes: float, begin: str | None, threads: int, place: Path) -> Path:
     """A model file trained to compress on the domain's training images, by the command that people use."""
-    data, model = folder, place / f"{domain}.safetensors"
+    place.mkdir(parents=True, exist_ok=True)
+    data, model = folder, place / f"{domain}-{begin or 'usual'}-{minutes:g}.safetensors"
     if domain == "emoji":
         data = place / "emoji.npy"
         np.save(data, np.stack(images(folder)))
@@ -48,6 +50,7 @@ def train(domain: str, folder: Path, minutes: float, threads: int, place: Path) 
         return model
     arguments = ["train", str(data), "-o", str(model), "--for", "compress", "--promise", "quality"]
     arguments += ["--minutes", str(minutes), "--threads", str(threads)]
+    arguments += [] if begin is None else ["--from", begin]
     subprocess.run([sys.executable, "-c", "from narrows.cli.main import run; run()", *arguments], check=True)
     return model
 
@@ -57,6 +60,7 @@ def trained(model: narrows.Model) -> str:
     plan, specification = model.provenance["plan"], model.specification
     what = f"blocks of {model.grid.step} pixels, {specification.width} channels"
     what += f", a memory of {specification.memory}" * (specification.memory > 0)
+    what += f", begun at {model.provenance['from'][0]['recipe']}" if model.provenance.get("from") else ""
     minutes = model.provenance["seconds"] / 60
     return (
         f"{what}; {plan['steps']} steps of {plan['batch_size']} in {minutes:.0f} minutes on {plan['threads']} threads"
@@ -127,7 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder with emoji/ and clothing/")
     parser.add_argument("--only", choices=DOMAINS)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of training, for each domain")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[60.0], help="of training, for each domain")
+    parser.add_argument("--begin", nargs="+", default=[None], help="weights, or none; by default the usual start")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="that train and code")
     parser.add_argument("--keep", type=Path, help="folder for models; those that lie there are not trained again")
     parser.add_argument("--images", type=int, help="at most so many test images, evenly picked")
@@ -136,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # which archives go by
-    minutes = 2.0 if arguments.quick else arguments.minutes
+    minutes = [2.0] if arguments.quick else sorted(arguments.minutes, reverse=True)
     most = 20 if arguments.quick else arguments.images
     sections = []
     for domain in DOMAINS if arguments.only is None else (arguments.only,):
@@ -148,13 +153,16 @@ def main() -> None:
         if not arguments.rivals_only:
             with tempfile.TemporaryDirectory() as folder:
                 place = arguments.keep or Path(folder)
-                path = train(domain, arguments.data / domain / "train", minutes, arguments.threads, place)
-                model = narrows.load(path)
-                ours = [our_curve(narrows_coder(model, domain), test, test, progress)]
-                if all(image.nbytes <= SMALL for image in test):
-                    many = our_curve(narrows_coder(model, domain, SHEET), test, test, progress)
-                    ours.append(replace(many, title=f"narrows, {SHEET} images a block"))
-                told = f" Ours: {trained(model)}."
+                for begin, each in product(arguments.begin, minutes):
+                    data = arguments.data / domain / "train"
+                    model = narrows.load(train(domain, data, each, begin, arguments.threads, place))
+                    title = f"narrows, {each:g} minutes" + (f" from {begin}" if begin else "")
+                    ours.append(replace(our_curve(narrows_coder(model, domain), test, test, progress), title=title))
+                    if all(image.nbytes <= SMALL for image in test):
+                        many = our_curve(narrows_coder(model, domain, SHEET), test, test, progress)
+                        ours.append(replace(many, title=f"{title}, {SHEET} images a block"))
+                    size = len(narrows.Codec(model, quality=50).compact_model)
+                    told += f" Ours, {title}: {trained(model)}; its own bytes in an archive: {size:,}."
         rivals = [rival_curve(rival, test, progress) for rival in choose(RIVALS)]
         pixels = sum(image.shape[0] * image.shape[1] for image in test)
         sections.append(f"## {domain}\n\n{AIMS[domain]}{told} {report(ours, rivals, len(test), pixels)}")

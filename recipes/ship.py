@@ -39,7 +39,7 @@ def card(recipe: Recipe, model: Model) -> dict[str, object]:
 
 def hours_of(model: Model) -> float:
     """Of its training, with that of the weights that it began from."""
-    earlier = sum(each["seconds"] for each in model.provenance.get("from", []))
+    earlier = sum(each.get("seconds", 0) for each in model.provenance.get("from", []))
     return float((model.provenance["seconds"] + earlier) / 3600)
 
 

@@ -89,7 +89,8 @@ def begin_from(model: Model, other: Model) -> tuple[str, ...]:
 
 def _lineage(model: Model) -> dict[str, Any]:
     """What is known of the training of a model that another one begins from."""
-    return {k: v for k, v in model.provenance.items() if k in ("source", "samples", "steps_done", "seconds", "note")}
+    known = ("recipe", "source", "samples", "steps_done", "seconds", "note")
+    return {key: value for key, value in model.provenance.items() if key in known}
 
 
 def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:
