@@ -8,6 +8,7 @@ What they are trained on, how long, and how good they are on held-out images goe
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 
 from train import COOLED, PLACE, samples_of
@@ -64,6 +65,16 @@ def curve(recipe: Recipe, model: Model) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rounded(model: Compressing) -> Compressing:
+    """A model with its weights in eight bits."""
+    file = io.BytesIO()
+    model.save(file, eight_bits=True)
+    file.seek(0)
+    found = load(file)
+    assert isinstance(found, Compressing)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
@@ -79,6 +90,9 @@ def main() -> None:
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
     shipped.FOLDER.mkdir(exist_ok=True)
     if isinstance(model, Compressing):
+        model = rounded(
+            model
+        )  # so that a training that begins there and changes nothing finds the same whole numbers
         make_compact(model, samples_of(recipe, arguments.data), alone=True)
     model.save(path, eight_bits=True)
     (RESULTS / f"training-{recipe.name}.md").write_text(page)

@@ -13,8 +13,10 @@ import narrows
 from narrows.codecs import opening
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.difference import arrays_of, smallest
+from narrows.codecs.make import make_compact
 from narrows.codecs.packed_arrays import pack_arrays, unpack_arrays
 from narrows.errors import ArchiveError, ModelError
+from narrows.models.lossy import Lossy
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,13 @@ def test_a_training_that_began_there_takes_far_fewer_bytes(own: narrows.Model, n
     whole = CompactModel(compact.way, pack_arrays(arrays_of(compact)), encoding=compact.encoding)
     same = narrows.Codec(whole.to_bytes(), quality=60).compress([natural])
     assert np.array_equal(narrows.Codec(whole.to_bytes(), quality=60).decompress(same)[0], back)
+
+
+def test_weights_that_training_left_as_they_were_take_almost_nothing(natural: np.ndarray) -> None:
+    model = narrows.load("photo-compress")
+    assert isinstance(model, Lossy)
+    make_compact(model, narrows.from_arrays([natural]))
+    assert len(CompactModel.from_bytes(model.packed["lossy"]).decoding) < 40_000
 
 
 def test_differences_and_what_has_another_shape_come_back() -> None:

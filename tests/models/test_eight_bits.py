@@ -37,6 +37,18 @@ def test_large_matrices_are_near_and_all_else_is_the_same(model: Model, tmp_path
     assert rounded > 5
 
 
+def test_linear_paths_are_spared_and_rounding_again_changes_nothing(tmp_path: Path) -> None:
+    description = narrows.from_arrays(np.zeros((4, 64, 64, 3), np.uint8)).description
+    model = narrows.build(description, "pyramid", purpose="compress")
+    model.save(tmp_path / "once", eight_bits=True)
+    once = load(tmp_path / "once")
+    once.save(tmp_path / "twice", eight_bits=True)
+    again, whole = load(tmp_path / "twice").state_dict(), model.state_dict()
+    assert torch.equal(once.state_dict()["decoder.linear.weight"], whole["decoder.linear.weight"])
+    assert not torch.equal(once.state_dict()["decoder.firsts.0.weight"], whole["decoder.firsts.0.weight"])
+    assert all(torch.equal(weight, again[name]) for name, weight in once.state_dict().items())
+
+
 def test_steps_that_do_not_fit_are_refused_with_the_name_of_the_file(model: Model, tmp_path: Path) -> None:
     tensors = to_eight_bits(model.state_dict())
     name = next(name for name in tensors if name.endswith(STEPS))

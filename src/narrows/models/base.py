@@ -22,6 +22,7 @@ from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models import container
 from narrows.models.eight_bits import to_eight_bits
+from narrows.networks.layers import LinearPaths
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
 TRAINED = "none, trained before"  # in place of a start
@@ -226,12 +227,18 @@ class Model(nn.Module, ABC):
 
     def save(self, path: str | os.PathLike[str] | IO[bytes], *, eight_bits: bool = False) -> None:
         """Write the model to a path (whole or not at all) or to a binary file object; with `eight_bits`, its large
-        matrices are rounded to a quarter of their size.
+        matrices beside linear paths are rounded to a quarter of their size.
 
         Raises `OutputError` where the path cannot be written.
         """
-        weights = to_eight_bits(self.state_dict()) if eight_bits else self.state_dict()
+        weights = to_eight_bits(self.state_dict(), self._linear()) if eight_bits else self.state_dict()
         container.write(path, weights, self.attachments, self._card())
+
+    def _linear(self) -> set[str]:
+        """The names of all weights in linear paths."""
+        halves = [half for half in self.modules() if isinstance(half, LinearPaths)]
+        kept = {id(weight) for half in halves for path in half.linear_paths()[0] for weight in path.parameters()}
+        return {name for name, weight in self.named_parameters() if id(weight) in kept}
 
     def _card(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,7 @@ Next door: `container` is the file that they go into.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
@@ -15,11 +15,12 @@ STEPS = ":steps"  # ends the name of the steps of a weight
 Tensors = dict[str, torch.Tensor]
 
 
-def to_eight_bits(weights: Mapping[str, torch.Tensor]) -> Tensors:
-    """The weights, the large matrices among them rounded: `(O, ...)` as int8 and its steps `(O,)`."""
+def to_eight_bits(weights: Mapping[str, torch.Tensor], spared: Collection[str] = ()) -> Tensors:
+    """The weights, the large matrices among them rounded except those `spared`: `(O, ...)` as int8 and its steps
+    `(O,)`. Rounding again changes nothing."""
     found: Tensors = {}
     for name, weight in weights.items():
-        if weight.ndim < 2 or weight.numel() < LEAST:
+        if weight.ndim < 2 or weight.numel() < LEAST or name in spared:
             found[name] = weight
             continue
         rows = weight.detach().float().flatten(1)
