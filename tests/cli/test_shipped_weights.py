@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from skimage.restoration import inpaint_biharmonic
 
 import narrows
 
@@ -57,6 +58,23 @@ def test_pictures_are_made_larger_by_the_scale_that_is_asked_for(call, natural: 
         assert not call("upscale", tmp_path / "grey.png", "--scale", scale, "-o", out)[0]
         with Image.open(out) as picture:
             assert (picture.mode, picture.size) == ("LA", (80 * scale, 53 * scale))
+
+
+def test_what_is_missing_is_filled_in_and_all_else_is_kept(call, natural: np.ndarray, tmp_path: Path) -> None:
+    gone = np.random.default_rng(0).random(natural.shape[:2]) < 0.5
+    gone[30:38, 40:48] = True
+    Image.fromarray(np.where(gone[..., None], 0, natural).astype(np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(gone).save(tmp_path / "mask.png")
+    code, _, err = call("inpaint", tmp_path / "a.png", "--mask", tmp_path / "mask.png", "-o", tmp_path / "b.png")
+    assert not code
+    assert "with the weights photo-inpaint, which come with narrows" in err
+    found = np.asarray(Image.open(tmp_path / "b.png")).astype(float)
+    assert np.array_equal(found[~gone], natural[~gone])
+    smooth = inpaint_biharmonic(natural / 255.0, gone, channel_axis=2) * 255
+    assert np.square(found - natural).mean() < 0.9 * np.square(smooth - natural).mean()
+    code, _, err = call("inpaint", tmp_path / "a.png", "-o", tmp_path / "c.png")
+    assert code == 2
+    assert "no mask was given" in err
 
 
 def test_where_no_weights_serve_it_is_said_what_to_train(call, natural: np.ndarray, tmp_path: Path) -> None:
