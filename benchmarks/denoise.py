@@ -29,15 +29,8 @@ from narrows.models.base import Model
 Floats = npt.NDArray[np.float64]
 Denoiser = Callable[[Floats, float], Floats]
 SIGMAS = (15, 25, 50)
-RECIPE = (
-    "--for",
-    "denoise",
-    "--no-clip",
-    "--from",
-    "none",
-    "--steps",
-    "19000",
-)  # published tables have noise that is not clipped
+# Published tables have noise that is not clipped.
+RECIPE = ("--for", "denoise", "--no-clip", "--from", "none", "--steps", "19000")
 TUNED_ON = 8  # training photographs
 NLM_STRENGTHS, TV_WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9), (0.5, 0.7, 0.9, 1.1, 1.3)
 SHOWN = ("noisy", "CBM3D (bm3d)", "narrows")

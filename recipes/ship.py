@@ -90,9 +90,8 @@ def main() -> None:
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
     shipped.FOLDER.mkdir(exist_ok=True)
     if isinstance(model, Compressing):
-        model = rounded(
-            model
-        )  # so that a training that begins there and changes nothing finds the same whole numbers
+        # So that a training that begins there and changes nothing finds the same whole numbers.
+        model = rounded(model)
         make_compact(model, samples_of(recipe, arguments.data), alone=True)
     model.save(path, eight_bits=True)
     (RESULTS / f"training-{recipe.name}.md").write_text(page)

@@ -70,6 +70,16 @@ def test_any_model_can_be_begun_from_where_it_fits(photos: Samples, tmp_path: Pa
     )
 
 
+def test_the_size_of_the_model_begun_from_is_kept(digits: Samples, tmp_path: Path) -> None:
+    few, one = digits.take(np.arange(40)), narrows.Settings(steps=1, batch_size=8)
+    for purpose, choices in (("reconstruct", {"network": "dense", "code": 5, "width": 24}), ("compress", {})):
+        promise = {"promise": "quality"} if purpose == "compress" else {}
+        first = narrows.train(few, tmp_path / "a", purpose=purpose, settings=one, **choices, **promise).run()
+        again = narrows.train(few, tmp_path / "b", purpose=purpose, settings=one, begin=tmp_path / "a", **promise)
+        assert again.run().specification == first.specification
+        assert again.beginning == f"begins at the weights of {tmp_path / 'a'}"
+
+
 @pytest.mark.parametrize(
     ("purpose", "given", "words"),
     [

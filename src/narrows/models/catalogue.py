@@ -23,7 +23,7 @@ from narrows.networks import conv, dense, lesson
 from narrows.networks.klt import PRIMAL_LIMIT, WORK_LIMIT
 
 RESTORING: tuple[Purpose, ...] = TASKS
-RGB = 3  # channels from which images are coded exactly as residuals, which learn ten times faster there
+RGB = 3  # channels from which images are coded exactly as residuals, which learn much faster there
 REFERENCES_MOST = 4096  # training samples that a lossy model keeps
 
 

@@ -98,13 +98,20 @@ def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degr
     begins = _begins(samples, purposes, choices, scale)
     for job, begin in zip(jobs, begins, strict=True):
         if begin is not None and job.get("network") is None:
-            specification = begin[1].specification
-            job |= {"network": specification.network, "width": job.get("width") or specification.width}
-            if specification.fold:
-                job |= {"fold": specification.fold}
+            job |= _like(begin[1], samples, job)
     if purpose == "compress" and begins[0] is None:
         jobs[0] |= _blocks(samples, choices, purposes[0], notes)
     return Plan(tuple(jobs), tuple(notes), begins, choices.begin is not None)
+
+
+def _like(other: Model, samples: Samples, job: dict[str, Any]) -> dict[str, Any]:
+    """The network of another model, in its size where a job does not choose, so that its weights fit."""
+    own, coded = other.specification, other.specification.degradation is None
+    code = job.get("code")
+    if code is None and coded and not job.get("width") and samples.description.channels == other.description.channels:
+        code = own.code or None
+    width = job.get("width") or own.width or None
+    return {"network": own.network, "code": code, "width": width, "fold": own.fold or None, "memory": own.memory}
 
 
 def _begins(
