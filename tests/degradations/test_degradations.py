@@ -299,12 +299,13 @@ def test_samples_meet_all_parts_or_one(clean: torch.Tensor) -> None:
     made = combined([Noise((0.1, 0.2), clip=True), Jpeg(10)], together=0.4)
     observed = made.observe(many, generator())
     levels = observed.condition[:, 0, 0, 0]
-    spared = levels == 0
+    spared = levels < 0.015  # an estimate finds a little in clean ones
+    assert 0 < float(levels[spared].mean()) < 0.004 and len(set(levels[spared].tolist())) > 50
     assert 0.2 < float(spared.float().mean()) < 0.4  # half of the 60 % that meet one part
     only_jpeg = Jpeg(10).observe(many[spared], generator()).seen
     assert abs(float((observed.seen[spared] - many[spared]).std() / (only_jpeg - many[spared]).std()) - 1) < 0.1
     # Under JPEG, any share of the level may be told.
-    veiled = (levels > 0) & (levels < 0.1)
+    veiled = (levels > 0.015) & (levels < 0.08)
     assert 0.1 < float(veiled.float().mean()) < 0.4
     whole = combined([Noise((0.1, 0.2)), Jpeg(10)])
     assert str(made) == f"{whole} (40% with all, the others with one)".replace("0.2 +", "0.2, clipped +")

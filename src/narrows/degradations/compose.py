@@ -21,6 +21,8 @@ from narrows.degradations.resample import Smaller
 from narrows.errors import SettingsError
 
 KINDS = (Smaller, Grey, Noise, Jpeg, Missing, Cells, Custom)  # in the order in which damage happens
+OFF_BY = 0.1  # the deviation of the logarithm of an estimated level from that of the true one
+ADDED = 0.003  # of the value range: the deviation of what estimates take for noise in clean samples
 USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes by default
 
 
@@ -33,7 +35,8 @@ class Combination(Residual):
     `together` of the samples, drawn at random, meets all parts, each of the others only one of them.
 
     A level of noise is told to a network as what can be seen of it: of noise under a part that veils it, such as
-    JPEG, any share between none and all.
+    JPEG, any share between none and all. Where a part can veil it, no level is told exactly, as no estimate of it
+    would be exact: each is off by a factor and by what structure adds (`OFF_BY`, `ADDED`).
     """
 
     parts: tuple[Degradation, ...]
@@ -72,6 +75,8 @@ class Combination(Residual):
                 )
             seen = observed.seen
             found.append((part, observed.condition))
+        if any(part.veils for part in self.parts):
+            found = [(part, _estimated(c, generator) if "level" in part.needs else c) for part, c in found]
         return Observed(seen, torch.cat([condition for _, condition in found], dim=1))
 
     def _met(self, clean: torch.Tensor, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -157,6 +162,13 @@ def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradat
         return None
     own = [] if any(part.task == purpose for part in singles) else [part for part in USUAL if part.task == purpose]
     return combined([*own, *singles], min(map(together_of, parts), default=1.0))
+
+
+def _estimated(level: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Levels `(N, 1, ...)` as an estimate would find them, the same all over a sample."""
+    shape = (2, len(level), *(1,) * (level.ndim - 1))
+    factor, more = torch.randn(shape, generator=generator, device=level.device)
+    return level * torch.exp(OFF_BY * factor) + ADDED * more.abs()
 
 
 def _singles(parts: Sequence[Degradation]) -> list[Degradation]:
