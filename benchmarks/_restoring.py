@@ -12,7 +12,8 @@ from PIL import Image
 
 import narrows
 from narrows.io.arrays import Array
-from narrows.io.images import list_images, read_image
+from narrows.io.folders import list_images
+from narrows.io.images import read_image
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.training.device import multiplications
@@ -22,7 +23,7 @@ PANEL = 160  # pixels a side of what a picture shows of each image
 
 def pictures(folder: Path, most: int | None = None) -> list[Array]:
     """The RGB images `(H, W, 3)` of a folder, or so many of them, evenly picked."""
-    paths = list_images(folder)
+    paths = list_images(folder).found
     if most is not None:
         paths = [paths[i] for i in np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int)]
     return [read_image(path, "RGB") for path in paths]

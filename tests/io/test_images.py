@@ -11,9 +11,11 @@ import pytest
 from PIL import Image, ImageFile
 
 from narrows.errors import DataError, OutputError
-from narrows.io import images as images_module
+from narrows.io import cache as cache_module
 from narrows.io.arrays import Ragged
-from narrows.io.images import cache_folder, list_images, load_images, read_header, read_image, total_memory
+from narrows.io.cache import cache_folder, total_memory
+from narrows.io.folders import list_images, load_images
+from narrows.io.images import read_header, read_image
 
 NOT_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
 BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
@@ -254,7 +256,9 @@ def test_16_bit_colour_and_alpha_are_read_at_8_bits_and_it_is_said(folder, colou
     if channels == 2:  # Pillow makes colours of grey here
         array = array[..., [0, 0, 0, 1]]
     np.testing.assert_allclose(values[0].astype(float), array / 257, atol=1)
-    assert notes == ["16-bit colour was read at 8 bits a channel in 1 of 2 images"]
+    (note,) = notes
+    assert note.startswith("1 of 2 images hold more than is read; the first: ")
+    assert note.endswith("deep.png: colour or alpha of 16 bits, read at 8 bits a channel")
 
 
 def test_a_bmp_of_16_bits_a_pixel_is_not_taken_for_16_bit_colour(folder):
@@ -273,7 +277,7 @@ def test_images_of_floats_and_of_32_bits_are_refused(folder):
     assert "floats" in refusal(folder / "float.tif")
     for value in (-1, 65536):
         Image.fromarray(np.full((4, 4), value, np.int32)).save(folder / "wide.tif")
-        assert "32-bit" in refusal(folder / "wide.tif")
+        assert "those of images are 0 to 65535" in refusal(folder / "wide.tif")
     Image.fromarray(np.full((4, 4), 65535, np.int32)).save(folder / "fits.tif")
     assert load(folder / "fits.tif")[0].dtype == np.uint16
 
@@ -392,20 +396,20 @@ def test_a_folder_is_searched_below_whatever_the_case_of_the_suffix(folder):
         save(folder / name, noise(2, 2, 3))
     for name in ("notes.txt", "png", "deep/a.png.bak"):
         (folder / name).write_bytes(b"something else")
-    found = [str(path.relative_to(folder)) for path in list_images(folder)]
+    found = [str(path.relative_to(folder)) for path in list_images(folder).found]
     assert found == ["a.png", "b.PNG", "deep/a.webp", "deep/er/c.JpG", "z.tiff"]
 
 
 def test_hidden_files_and_folders_are_passed_over_but_not_a_hidden_folder_that_was_asked_for(folder):
     for name in (".a.png", "._b.png", ".thumbs/c.png", "d/.cache/e.png", "f.png"):
         save(folder / name, noise(2, 2, 1))
-    assert list_images(folder) == [folder / "f.png"]
-    assert list_images(folder / ".thumbs") == [folder / ".thumbs" / "c.png"]
+    assert list_images(folder).found == [folder / "f.png"]
+    assert list_images(folder / ".thumbs").found == [folder / ".thumbs" / "c.png"]
 
 
 def test_a_folder_named_like_an_image_is_a_folder(folder):
     save(folder / "set.png" / "a.png", noise(2, 2, 1))
-    assert list_images(folder) == [folder / "set.png" / "a.png"]
+    assert list_images(folder).found == [folder / "set.png" / "a.png"]
 
 
 def test_linked_folders_are_searched_each_once_and_loops_end(folder, tmp_path):
@@ -419,41 +423,41 @@ def test_linked_folders_are_searched_each_once_and_loops_end(folder, tmp_path):
     (folder / "real" / "up").symlink_to("..")
     (tmp_path / "elsewhere" / "round").symlink_to(folder)
     (folder / "self").symlink_to("self")
-    found = [str(path.relative_to(folder)) for path in list_images(folder)]
+    found = [str(path.relative_to(folder)) for path in list_images(folder).found]
     assert found == sorted(["away/b.png", "real/a.png", *(f"{name}/c.png" for name in "pqstuvwx")])
     (tmp_path / "linked").symlink_to(folder)
-    assert len(list_images(tmp_path / "linked")) == 10
+    assert len(list_images(tmp_path / "linked").found) == 10
 
 
 def test_linked_files_are_read_and_links_to_nothing_are_named(folder, tmp_path):
     save(tmp_path / "elsewhere.png", noise(2, 2, 1))
     (folder / "link.png").symlink_to(tmp_path / "elsewhere.png")
-    assert load(*list_images(folder))[0].shape == (1, 2, 2, 1)
+    assert load(*list_images(folder).found)[0].shape == (1, 2, 2, 1)
     for name, goal in (("dangling.png", "missing.png"), ("loop.png", "loop.png")):
         (folder / name).symlink_to(goal)
-        assert refusal(*list_images(folder), named=folder / name)
+        assert refusal(*list_images(folder).found, named=folder / name)
         (folder / name).unlink()
 
 
 def test_pipes_named_like_images_are_passed_over(folder):
     os.mkfifo(folder / "pipe.png")
     save(folder / "a.png", noise(2, 2, 1))
-    assert list_images(folder) == [folder / "a.png"]
+    assert list_images(folder).found == [folder / "a.png"]
 
 
 def test_names_that_are_not_utf_8_are_read_and_named(folder):
     path = folder / os.fsdecode(b"caf\xe9 \xff.png")
     save(path, noise(2, 2, 1))
-    assert load(*list_images(folder))[0].shape == (1, 2, 2, 1)
+    assert load(*list_images(folder).found)[0].shape == (1, 2, 2, 1)
     path.write_bytes(b"")
-    refusal(*list_images(folder), named=path)
+    refusal(*list_images(folder).found, named=path)
 
 
 @pytest.mark.parametrize("names", [(), ("notes.txt",), (".hidden.png",)])
 def test_a_folder_without_an_image_is_refused_with_what_is_looked_for(folder, names):
     for name in names:
         (folder / name).write_bytes(b"")
-    with pytest.raises(DataError, match=r"no image in this folder; files ending in \.bmp, \.gif, \.jpeg") as caught:
+    with pytest.raises(DataError, match=r"no image in this folder; files ending in \.avif, \.bmp, ") as caught:
         list_images(folder)
     assert str(folder) in str(caught.value)
 
@@ -624,7 +628,7 @@ def test_a_containers_memory_limit_counts_as_the_machines_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(images_module, "CONTAINER_LIMIT", limit)
+    monkeypatch.setattr(cache_module, "CONTAINER_LIMIT", limit)
     whole = total_memory()
     limit.write_text("max\n")
     assert total_memory() == whole
@@ -635,9 +639,9 @@ def test_a_containers_memory_limit_counts_as_the_machines_memory(
 def test_the_share_is_a_quarter_of_the_memory_in_the_machine(folder, monkeypatch):
     assert total_memory() > 1 << 27
     path = save(folder / "one.png", noise(10, 10, 1))
-    monkeypatch.setattr(images_module, "total_memory", lambda: 400)
+    monkeypatch.setattr(cache_module, "total_memory", lambda: 400)
     assert not isinstance(load(path)[0], np.memmap)
-    monkeypatch.setattr(images_module, "total_memory", lambda: 396)
+    monkeypatch.setattr(cache_module, "total_memory", lambda: 396)
     assert isinstance(load(path)[0], np.memmap)
 
 

@@ -85,7 +85,7 @@ def test_images_of_any_size_keep_it(size: tuple[int, int], denoiser, filler) -> 
 
 def test_alpha_is_kept_and_models_that_know_none_leave_it(pictures: Samples, denoiser) -> None:
     image = pictures.values[0]
-    alpha = np.random.default_rng(0).integers(0, 255, (*image.shape[:2], 1), np.uint8)
+    alpha = np.random.default_rng(0).integers(1, 255, (*image.shape[:2], 1), np.uint8)
     both = np.concatenate([image, alpha], axis=2)
     found = narrows.restore(denoiser, [both], strength=0.1)[0]
     assert np.array_equal(found[..., 3:], alpha)
@@ -104,10 +104,26 @@ def test_models_that_know_alpha_see_it_and_keep_it(pictures: Samples) -> None:
         assert found.shape == (image.shape[0] * degradation.scale, image.shape[1] * degradation.scale, 4)
         if degradation.scale == 1:
             assert np.array_equal(found[..., 3], image[..., 3])
-        with pytest.raises(ModelError, match="do not fit this model"):
-            narrows.restore(model, [image[..., :3]])
+        opaque = np.concatenate([image[..., :3], np.full_like(image[..., :1], 255)], axis=2)
+        without = narrows.restore(model, [image[..., :3]])[0]
+        assert np.array_equal(without, narrows.restore(model, [opaque])[0][..., :3])
     grey = np.concatenate([image[..., :1], image[..., 3:]], axis=2)
     assert narrows.restore(made(samples, Grey(), 2), [grey])[0].shape == image.shape
+
+
+def test_what_is_hidden_under_transparent_pixels_does_not_bleed_and_stays(pictures: Samples) -> None:
+    rows, columns = np.mgrid[:40, :44]
+    disk = (rows - 20) ** 2 + (columns - 22) ** 2 < 150
+    image = np.where(disk[..., None], 250, 3).astype(np.uint8).repeat(4, axis=2)
+    image[..., 3] = 255 * disk
+    for degradation in (Noise(0.1), Smaller(2)):
+        model = made(pictures, degradation, 1)
+        found = narrows.restore(model, [image])[0]
+        seen = found[..., 3] > 0
+        assert seen.any()
+        assert found[seen][:, :3].min() > 230
+        if degradation.scale == 1:
+            assert (found[~disk][:, :3] == 3).all()
 
 
 def test_sixteen_bits_and_floats_are_restored_in_their_own_range(pictures: Samples, denoiser) -> None:

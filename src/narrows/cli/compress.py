@@ -140,6 +140,8 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     )
     if result.kept:
         show.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
+    if result.not_kept:
+        show.note(show.not_kept(result.not_kept))
     if result.unread:
         show.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
     if result.bad:

@@ -77,7 +77,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
     Raises `SettingsError` for an option without the one that it belongs to.
     """
     from narrows.degradations import Jpeg, Missing, Noise, Smaller, combined
-    from narrows.io.pictures import read_mask
+    from narrows.io.masks import read_mask
 
     given = {name: value for name, value in damage.items() if value is not None}
     for name, needed, usual in (

@@ -167,18 +167,25 @@ def _run(
         set_vividness(restorer, vividness)
     began = time.perf_counter()
     count = pixels = left_out = 0
+    lost: dict[str, list[str]] = {}
     with show.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
                 show.say(f"left out: {done.error}")
                 left_out += 1
                 continue
+            if done.note is not None:
+                show.note(done.note)
+            for words in done.lost:
+                lost.setdefault(words, []).append(done.source.name)
             if done.level is not None:
                 show.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
             draw("restoring", count + left_out, done.of)
     if not count:
         raise DataError(f"{data}: none of {left_out} pictures could be restored")
+    if lost:
+        show.note(show.not_kept(lost))
     seconds = time.perf_counter() - began
     if as_json:
         show.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -60,6 +60,14 @@ def size(count: float) -> str:
 def files(count: int) -> str:
     """1 file, 2 files."""
     return f"{count} file{'s' * (count != 1)}"
+
+
+def not_kept(what: Mapping[str, Sequence[str]]) -> str:
+    """What belongs to pictures and is not kept: names of files by what they lose, in words."""
+    each = [
+        f"{words} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})" for words, names in what.items()
+    ]
+    return f"not kept: {', '.join(each[:4])}{f' and {len(each) - 4} other things' * (len(each) > 4)}"
 
 
 def ratio(raw: int, small: int) -> str:

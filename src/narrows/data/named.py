@@ -20,8 +20,9 @@ import numpy as np
 
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
+from narrows.io.cache import cache_folder
 from narrows.io.idx import read_idx
-from narrows.io.images import Report, cache_folder
+from narrows.io.images import Report
 
 Split = Literal["train", "test"]
 

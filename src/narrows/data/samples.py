@@ -18,6 +18,7 @@ from narrows.io.arrays import Array, Ragged, check_numeric, pack
 CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
 MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
+_LIFTS = {(1, 2), (1, 3), (1, 4), (2, 4), (3, 4)}  # channels before and after
 MOST_VALUE = float(np.finfo(np.float64).max)
 
 
@@ -157,6 +158,29 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
     truths = str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
     notes = ("bool values were read as uint8: false as 0, true as 255",) if truths else ()
     return Samples(array, describe(array, source), source, notes=notes)
+
+
+def lifted(samples: Samples, channels: int) -> Samples:
+    """Images with more channels and nothing lost: grey repeated as RGB, alpha opaque. As they are where that does not
+    make them images of so many."""
+    own, wanted = samples.description.channels, channels
+    if samples.description.axes != 2 or (own, wanted) not in _LIFTS:
+        return samples
+    high = samples.values.dtype.type(samples.description.high)
+
+    def made(image: Array) -> Array:
+        colours = image[..., : own - (own == 2)]
+        if wanted > 2 and own < 3:
+            colours = np.repeat(colours, 3, axis=-1)
+        if wanted == 3:
+            return colours
+        alpha = image[..., -1:] if own == 2 else np.full_like(image[..., :1], high)
+        return np.concatenate([colours, alpha], axis=-1)
+
+    values = samples.values
+    more = pack([made(image) for image in values]) if isinstance(values, Ragged) else made(values)
+    shape = (*samples.description.shape[:2], wanted)
+    return replace(samples, values=more, description=replace(samples.description, shape=shape))
 
 
 def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:

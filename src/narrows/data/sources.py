@@ -17,8 +17,9 @@ from narrows.data.named import NAMES, load_named
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
+from narrows.io.folders import SUFFIXES, list_images, load_images
 from narrows.io.idx import read_idx
-from narrows.io.images import SUFFIXES, Report, list_images, load_images
+from narrows.io.images import Report, is_image
 
 Split = Literal["train", "test"]
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
@@ -58,6 +59,14 @@ def open_samples(
     return _file(path, report)
 
 
+def stands_for_a_picture(source: str) -> bool:
+    """Whether a source is a picture or a folder of them, and not an array, a named set, or nothing."""
+    name = source.lower().removesuffix(".gz")
+    arrays = name.endswith((".npy", ".npz", "-ubyte", *_PICKLES)) or source.partition(":")[0] in NAMES
+    there = Path(source).exists() or Path(source).suffix.lower() in SUFFIXES
+    return there and (not arrays or Path(source).is_dir())
+
+
 def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
     """Raise `OutputError` if `output` is one of the inputs (sources for `open_samples`, or models), or an image in a
     folder of them."""
@@ -86,7 +95,7 @@ def _file(path: Path, report: Report | None) -> Samples:
         return samples
     if path.name.lower().removesuffix(".gz").endswith("-ubyte"):
         return from_arrays(read_idx(path), str(path))
-    if suffix in SUFFIXES:
+    if suffix in SUFFIXES or is_image(path):
         images, _, notes = load_images([path], False, report)
         return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
     raise DataError(
@@ -96,14 +105,15 @@ def _file(path: Path, report: Report | None) -> Samples:
 
 
 def _folder(path: Path, skip_bad: bool, report: Report | None) -> Samples:
-    files = list_images(path)
+    listing = list_images(path)
+    files = listing.found
     values, kept, notes = load_images(files, skip_bad, report)
     relative = [files[i].relative_to(path) for i in kept]
     folders = [str(r.parent) for r in relative]
     # Sub-folders are classes if they divide the set.
     labels = np.array(folders) if "." not in folders and 1 < len(set(folders)) <= len(folders) // 2 else None
     samples = from_arrays(values, str(path))
-    return replace(samples, names=tuple(map(str, relative)), labels=labels, notes=tuple(notes))
+    return replace(samples, names=tuple(map(str, relative)), labels=labels, notes=(*listing.notes, *notes))
 
 
 def _numpy(path: Path) -> tuple[Array, Array | None]:

@@ -168,7 +168,8 @@ def _estimated(level: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Levels `(N, 1, ...)` as an estimate would find them, the same all over a sample."""
     shape = (2, len(level), *(1,) * (level.ndim - 1))
     factor, more = torch.randn(shape, generator=generator, device=level.device)
-    return level * torch.exp(OFF_BY * factor) + ADDED * more.abs()
+    told: torch.Tensor = level * torch.exp(OFF_BY * factor) + ADDED * more.abs()
+    return told
 
 
 def _singles(parts: Sequence[Degradation]) -> list[Degradation]:

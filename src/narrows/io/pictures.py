@@ -1,7 +1,7 @@
-"""One image file with everything that an archive keeps: its pixels as they are stored, ICC profile and EXIF.
+"""One image file with everything that an archive keeps: its pixels as they are stored, and what belongs to them.
 
 Unlike in `images`, pictures are not rotated, since EXIF, and with it the orientation, is kept with the pixels.
-Next door: `npy` does the same for arrays in files.
+Next door: `metadata` is what belongs to them; `npy` does the same for arrays in files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from PIL import Image
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
-from narrows.io.images import opened, read_image
-from narrows.io.npy import open_npy
+from narrows.io.headers import Facts
+from narrows.io.images import opened, pages, wide_greys
+from narrows.io.metadata import HOLDS, NAMES, metadata, options
 
 # The modes that each format holds without loss; JPEG and GIF hold none.
 _HOLDS = {
@@ -28,37 +29,39 @@ _HOLDS = {
     "TIFF": {"1", "L", "LA", "RGB", "RGBA", "I;16", "CMYK", "LAB"},
     "BMP": {"1", "L", "RGB"},
     "WEBP": {"RGB", "RGBA"},
+    "PPM": {"1", "L", "RGB", "I;16"},
 }
-_BY_SUFFIX = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".webp": "WEBP"}
+_BY_SUFFIX = {
+    **{".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".dib": "BMP", ".webp": "WEBP"},
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "WEBP": {"lossless": True, "exact": True},
 }
-_JPEG = (".jpg", ".jpeg")
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 JPEG_QUALITY = 95
 _USUAL = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WEBP_SIDE = 16383
-_EXIF = b"Exif\0\0"  # stands before EXIF in some formats only
-# A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
-# make, model, software, date, artist, copyright, and the EXIF and GPS sections.
-_TIFF_TAGS = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
+_REHEARSED = 8  # pixels a side, with which it is tried whether a picture can be written
 
 
 @dataclass(frozen=True)
 class Picture:
     """Pixels `(H, W, C)`, uint8 or uint16, and what else the file held, as bytes by name.
 
-    `extras` may have `icc`, `exif` (without `Exif` in front), `mode` (Pillow's, if it does not follow from the number
-    of channels), `clear` (the 16-bit grey that is transparent, little endian) and `format` (Pillow's, if it does not
-    follow from the name of the file).
+    `extras` may have what belongs to the picture (see `metadata`), `mode` (Pillow's, if it does not follow from the
+    number of channels), `clear` (the 16-bit grey that is transparent, little endian) and `format` (Pillow's, if it
+    does not follow from the name of the file). What of the file is not kept is in `lost`, in words.
     """
 
     pixels: Array
     extras: Mapping[str, bytes] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
 
 def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
-    """The first and only picture of a file; `strip` leaves out ICC profile and EXIF.
+    """The first and only picture of a file; `strip` leaves out all that belongs to it beside pixels.
 
     Palettes become RGB or RGBA, transparent colours an alpha channel; 1-bit pictures are 0 and 255; CMYK and LAB are
     kept. Raises `DataError` naming the file, also if something would be lost: 16-bit colour, animations, pages.
@@ -66,39 +69,77 @@ def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
     return _read(Path(path), strip, None)
 
 
+def read_photo(path: str | os.PathLike[str]) -> Picture:
+    """The first picture of a file in grey or RGB, with or without alpha; what is lost by that is said. Otherwise as
+    `read_picture`."""
+    return _read(Path(path), False, None, exact=False)
+
+
 def picture_in(content: bytes) -> Picture:
     """The same for the bytes of a file."""
     return _read(Path("the file in it"), False, content)
 
 
-def _read(path: Path, strip: bool, content: bytes | None) -> Picture:
+def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) -> Picture:
     # Pillow's warnings, also on opening a file, are harmless or followed by an error.
-    with warnings.catch_warnings(action="ignore"), opened(path, content) as image:
-        if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I"):
-            raise DataError(f"{path}: colour of 16 bits, of which 8 would be lost; save the pixels as .npy")
-        # A JPEG of several pictures is one photo with previews.
-        if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+    with warnings.catch_warnings(action="ignore"), opened(path, content) as (image, facts):
+        frames = pages(image)
+        if facts.lost and exact:
+            raise DataError(f"{path}: {facts.lost}, which cannot be kept to the bit; save the pixels as .npy")
+        if frames > 1 and exact:
             raise DataError(f"{path}: {frames} pictures in one file; one can be kept; save each in a file of its own")
         clear = image.info.get("transparency")
         image.load()
-        pixels, mode = _pixels(image, path)
-        extras = {} if strip else {"icc": image.info.get("icc_profile") or b"", "exif": _exif(image)}
+        extras: dict[str, bytes] = {}
+        lost: list[str] = []
+        if not strip:
+            with path.open("rb") if content is None else io.BytesIO(content) as file:
+                extras, lost = metadata(image, file)
+        if not exact:
+            lost += [facts.lost] * bool(facts.lost) + [f"{frames - 1} more pictures"] * (frames > 1)
+            if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+                lost.append(f"{image.mode}, which became RGB")
+                image = image.convert("RGB")
+        pixels, mode = _pixels(image, facts, path)
         extras["mode"] = b"" if mode in ("I;16", _USUAL[pixels.shape[2]]) else mode.encode()
         if mode == "I;16" and isinstance(clear, int):
             extras["clear"] = clear.to_bytes(2, "little")
         if path.suffix.lower() not in _BY_SUFFIX and image.format in _HOLDS:
             extras["format"] = image.format.encode()
-    return Picture(pixels, {name: data for name, data in extras.items() if data})
+    return Picture(pixels, {name: data for name, data in extras.items() if data}, tuple(lost))
 
 
-def _pixels(image: Image.Image, path: Path) -> tuple[Array, str]:
+def rehearsed(name: str, picture: Picture) -> Picture:
+    """The picture with all that can be written into a file of this name later: tried on a few of its pixels, so that
+    what was kept does not turn out to be damaged when it is wanted. Raises `DataError` where nothing can be written.
+    """
+    mode, format_ = _form(name, picture.pixels, picture.extras)
+    corner = picture.pixels[:_REHEARSED, :_REHEARSED]
+
+    def tried(extras: Mapping[str, bytes]) -> list[str]:
+        return _saved(name, corner, mode, format_, extras)[1]
+
+    try:
+        lost = tried(picture.extras)
+        return replace(picture, lost=(*picture.lost, *lost)) if lost else picture
+    except DataError:
+        kept, broken = {key: data for key, data in picture.extras.items() if key not in NAMES}, []
+    tried(kept)
+    for key in reversed(NAMES):
+        if key in picture.extras:
+            try:
+                tried({**kept, key: picture.extras[key]})
+                kept[key] = picture.extras[key]
+            except DataError:
+                broken.append(f"{NAMES[key]}, which is damaged")
+    return Picture(picture.pixels, kept, (*picture.lost, *broken, *tried(kept)))
+
+
+def _pixels(image: Image.Image, facts: Facts, path: Path) -> tuple[Array, str]:
     """Pixels `(H, W, C)` and their mode."""
     mode = image.mode
     if mode.startswith("I"):
-        wide = np.array(image)
-        if wide.min() < 0 or wide.max() > 65535:
-            raise DataError(f"{path}: 32-bit values were given; images have 8 or 16 bits; save it as .npy")
-        return wide.astype(np.uint16)[..., None], "I;16"
+        return wide_greys(image, facts, path)[..., None], "I;16"
     if mode in ("P", "PA", "RGBX") or image.has_transparency_data:
         mode = ("LA" if mode in ("1", "L", "LA") else "RGBA") if image.has_transparency_data else "RGB"
         image = image.convert(mode)
@@ -109,70 +150,57 @@ def _pixels(image: Image.Image, path: Path) -> tuple[Array, str]:
     return (array[..., None] if array.ndim == 2 else array), mode
 
 
-def _exif(image: Image.Image) -> bytes:
-    if image.format != "TIFF":
-        data = image.info.get("exif")
-        return data.removeprefix(_EXIF) if isinstance(data, bytes) else b""
-    # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
-    found, kept = image.getexif(), Image.Exif()
-    for tag in _TIFF_TAGS:
-        if tag in found:
-            kept[tag] = dict(found.get_ifd(tag)) if tag in (0x8769, 0x8825) else found[tag]
-    return kept.tobytes().removeprefix(_EXIF) if len(kept) else b""
-
-
 def encode_picture(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
     """The bytes of a file of pixels `(H, W, C)` and extras from `read_picture`, without loss, and its format.
 
     The format is that of the ending of `name`, or of the original file, if it holds these pixels without loss; else
     PNG, or TIFF for CMYK and LAB. Raises `DataError` for pixels that are not an image, and for damaged extras.
     """
+    mode, format_ = _form(name, pixels, extras)
+    return _saved(name, pixels, mode, format_, extras)[0], format_
+
+
+def _form(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[str, str]:
+    """Pillow's mode for pixels, and the format in which they are written. Raises `DataError` where they are none."""
     channels = pixels.shape[2] if pixels.ndim == 3 else 0
     usual = _USUAL.get(channels) if pixels.dtype == np.uint8 else "I;16" if channels == 1 else None
     if usual is None or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
         raise DataError(f"{name}: {pixels.dtype} of shape {pixels.shape} is not an image that can be written")
     mode = _mode(pixels, usual, extras.get("mode", b"").decode("latin-1"))
     given = _BY_SUFFIX.get(Path(name).suffix.lower()) or extras.get("format", b"").decode("latin-1")
-    chosen = next(format_ for format_ in (given, "PNG", "TIFF") if _fits(format_, mode, pixels, extras))
-    options = dict(_OPTIONS.get(chosen, {}))
-    if extras.get("exif"):
-        options.pop("compression", None)  # libtiff, which compresses TIFFs, cannot write the sections of EXIF
+    return mode, next(format_ for format_ in (given, "PNG", "TIFF") if _fits(format_, mode, pixels, extras))
+
+
+def _saved(
+    name: str, pixels: Array, mode: str, format_: str, extras: Mapping[str, bytes], **more: Any
+) -> tuple[bytes, list[str]]:
+    """The bytes of a file, and in words what of the extras it does not hold."""
+    how: dict[str, Any] = {**_OPTIONS.get(format_, {}), **more}
     if (clear := extras.get("clear")) and mode == "I;16":
-        options["transparency"] = int.from_bytes(clear, "little")
+        how["transparency"] = int.from_bytes(clear, "little")
     if mode == "1":
         image = Image.fromarray(pixels[..., 0] > 0)
     else:
         little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
         image = Image.frombuffer(mode, (pixels.shape[1], pixels.shape[0]), little, "raw", mode, 0, 1)
-    return _saved(name, image, chosen, extras, options), chosen
-
-
-def _saved(
-    name: str, image: Image.Image, format_: str, extras: Mapping[str, bytes], options: dict[str, Any]
-) -> bytes:
-    if icc := extras.get("icc"):
-        options["icc_profile"] = icc
-    if exif := extras.get("exif"):
-        options["exif"] = _EXIF + exif
     buffer = io.BytesIO()  # not a file, since Pillow hides the reason if a disk is full
     try:
-        image.save(buffer, format_, **options)
+        given, lost = options(format_, extras)
+        if "exif" in given and format_ == "TIFF":
+            how.pop("compression", None)  # libtiff, which compresses TIFFs, cannot write the sections of EXIF
+        image.save(buffer, format_, **how, **given)
     except Exception as error:  # Pillow's encoders raise every kind on a damaged profile or EXIF
         raise DataError(f"{name}: cannot be made a {format_} ({' '.join(str(error).split())[:160]})") from None
-    return buffer.getvalue()
+    return buffer.getvalue(), lost
 
 
-def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels."""
+def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
+    """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels; with the
+    bytes, what of the extras the file does not hold, in words."""
     if Path(name).suffix.lower() not in _JPEG or pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
-        return encode_picture(name, pixels, extras)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return _saved(name, image, "JPEG", extras, {"quality": JPEG_QUALITY, "subsampling": 0}), "JPEG"
-
-
-def read_mask(path: str | os.PathLike[str]) -> Array:
-    """A mask from a picture, as grey `(H, W, 1)`, or the array of an `.npy`. Raises `DataError` naming the file."""
-    return open_npy(path) if Path(path).suffix.lower() == ".npy" else read_image(path, "L")
+        return _saved(name, pixels, *_form(name, pixels, extras), extras)
+    mode = "L" if pixels.shape[2] == 1 else "RGB"
+    return _saved(name, pixels, mode, "JPEG", extras, quality=JPEG_QUALITY, subsampling=0)
 
 
 def other_ending(name: str, format_: str) -> bool:
@@ -190,8 +218,8 @@ def _mode(pixels: Array, usual: str, kept: str) -> str:
 def _fits(format_: str, mode: str, pixels: Array, extras: Mapping[str, bytes]) -> bool:
     if mode not in _HOLDS.get(format_, ()):
         return False
-    if format_ == "BMP":
-        return "icc" not in extras and "exif" not in extras
+    if format_ in ("BMP", "PPM"):
+        return not NAMES.keys() & extras.keys() - HOLDS[format_]
     if format_ == "WEBP":  # it drops an alpha channel that is opaque everywhere
         return max(pixels.shape) <= _WEBP_SIDE and not (mode == "RGBA" and (pixels[..., 3] == 255).all())
     return True

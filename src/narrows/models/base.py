@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.data.samples import Description, Samples, from_arrays
+from narrows.data.samples import Description, Samples, from_arrays, lifted
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models import container
@@ -211,9 +211,10 @@ class Model(nn.Module, ABC):
     def fitting(self, samples: Any) -> Samples:
         """The samples, checked against those the model was made for; raises `ModelError` where they differ.
 
-        Sizes of images may differ for networks that take any size; dtype, channels and length may not.
+        Sizes of images may differ for networks that take any size; dtype and length may not. Grey images go to a
+        model for RGB, and images without alpha to one for such, where nothing is lost by that.
         """
-        checked: Samples = from_arrays(samples)
+        checked: Samples = lifted(from_arrays(samples), self.description.channels)
         given, own = checked.description, self.description
         same = given.shape == own.shape or (
             self.grid.step > 0 and given.axes == own.axes and given.channels == own.channels

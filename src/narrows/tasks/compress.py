@@ -88,7 +88,8 @@ class Compressed:
     nothing else. `shipped` names the weights that came with the package and were used. A target was `tried` on that
     many samples. `unknown` samples are not of a kind that the model knows, and are stored exactly. So many files are
     `kept` to the byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or
-    `left_out` are not in the archive.
+    `left_out` are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of
+    the files.
     """
 
     promise: Promise
@@ -109,6 +110,7 @@ class Compressed:
     archive_bytes: int = 0
     model_bytes: int = 0
     bad: list[str] = field(default_factory=list)
+    not_kept: dict[str, list[str]] = field(default_factory=dict)
 
 
 Report = Callable[[Compressed, float, int], None]
@@ -135,7 +137,8 @@ def compress(
     if output.is_file() and not wanted.force:
         raise OutputError(f"{output}: exists already; choose another name, or replace it with --force")
     check_writable(output)
-    sources, left_out = find(inputs)
+    found = find(inputs, wanted.skip_bad)
+    sources = found.sources
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
     usual = usual_models() if model is None and (wanted.may_lose or any(map(_large_picture, sources))) else {}
@@ -148,7 +151,7 @@ def compress(
     compact = models.get(promise.part, b"")
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
-    result = Compressed(promise, bool(compact), shipped, len(sources), total, left_out, tried)
+    result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
     codec = BlockCodec(promise, compact)
     begin(result)
     with replacing(output) as file:
@@ -244,6 +247,8 @@ def _add(
             _keep(writer, source, replace(content.entry, extras={}), whole, result)
             report(result, result.input_bytes, writer.data_bytes)
             return
+    for words in content.lost:
+        result.not_kept.setdefault(words, []).append(source.name)
     writer.add(content.entry, counted(samples))
     result.files += 1
     result.input_bytes += source.size

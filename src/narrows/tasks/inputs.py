@@ -13,9 +13,9 @@ from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
-from narrows.io.images import SUFFIXES, list_files
+from narrows.io.folders import SUFFIXES, listed
 from narrows.io.npy import layout, open_npy, read_samples
-from narrows.io.pictures import read_picture
+from narrows.io.pictures import read_picture, rehearsed
 
 WHOLE = "whole"  # key of the extras that mark an array that is one sample
 _NPY_MAGIC = b"\x93NUMPY"
@@ -32,31 +32,51 @@ class Source:
 
 @dataclass(frozen=True)
 class Content:
-    """A file as an entry and its samples, which are read one by one."""
+    """A file as an entry and its samples, which are read one by one. What of it is not kept is `lost`, in words."""
 
     entry: Entry
     samples: Iterator[Array]
+    lost: tuple[str, ...] = ()
 
 
-def find(inputs: Sequence[Path]) -> tuple[list[Source], list[Path]]:
-    """The files to compress, and the files in folders that are left out, as they hold no samples.
+@dataclass(frozen=True)
+class Found:
+    """The files to compress; those in folders that are `left_out`, as they hold no samples; and what is wrong with
+    each of those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
+
+    sources: list[Source]
+    left_out: list[Path]
+    bad: list[str]
+
+
+def find(inputs: Sequence[Path], skip_bad: bool = False) -> Found:
+    """What there is to compress.
 
     Names are relative to the folder; with several inputs, each folder's own name comes first. Hidden files are
-    ignored. Raises `DataError` if there is nothing to compress or two files would have one name, and `ArchiveError`
-    for names that no archive can have.
+    ignored. Raises `DataError` if there is nothing to compress or two files would have one name, and, without
+    `skip_bad`, for files that are bad.
     """
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
+    bad: list[str] = []
     for given in inputs:
         for path, name in _named(given, len(inputs) > 1, left_out):
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
                 sources[checked_name(name)] = Source(path, name, path.stat().st_size)
+                continue
             except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None
+                wrong = f"{path}: cannot be read ({error.strerror}); replace or remove it"
+            except ArchiveError as error:
+                wrong = f"{error}; rename it"
+            if not skip_bad:
+                raise DataError(wrong + " (or leave out such files with --skip-bad)")
+            bad.append(wrong)
+    if bad and not sources:
+        raise DataError(f"none of {len(bad)} files can be compressed; the first: {bad[0]}")
     check_tree(dict.fromkeys(sources, 0))
-    return list(sources.values()), left_out
+    return Found(list(sources.values()), left_out, bad)
 
 
 def _named(given: Path, several: bool, left_out: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -66,14 +86,11 @@ def _named(given: Path, several: bool, left_out: list[Path]) -> Iterator[tuple[P
         yield given, given.name
         return
     above = f"{given.resolve().name}/" if several else ""
-    found = False
-    for path in list_files(given):
-        if path.suffix.lower() in SUFFIXES | {".npy"}:
-            found = True
-            yield path, above + path.relative_to(given).as_posix()
-        else:
-            left_out.append(path)
-    if not found:
+    listing = listed(given, SUFFIXES | {".npy"})
+    left_out += listing.left_out
+    for path in listing.found:
+        yield path, above + path.relative_to(given).as_posix()
+    if not listing.found:
         wanted = ", ".join(sorted(SUFFIXES | {".npy"}))
         raise DataError(f"{given}: nothing to compress in this folder; files ending in {wanted} are looked for")
 
@@ -86,10 +103,10 @@ def read(source: Source, strip: bool = False) -> Content:
         extras = {WHOLE: b"\1"} if plan.whole else {}
         entry = Entry(source.name, "array", plan.shape, array.dtype.name, plan.count, plan.form, extras)
         return Content(_checked(entry, source), read_samples(source.path, plan))
-    picture = read_picture(source.path, strip)
+    picture = rehearsed(source.name, read_picture(source.path, strip))
     pixels = picture.pixels
     entry = Entry(source.name, "image", pixels.shape, pixels.dtype.name, extras=picture.extras)
-    return Content(_checked(entry, source), iter([pixels]))
+    return Content(_checked(entry, source), iter([pixels]), picture.lost)
 
 
 def _checked(entry: Entry, source: Source) -> Entry:

@@ -6,20 +6,23 @@ ICC profile and EXIF are kept. Next door: `restore` restores arrays in memory; `
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from narrows.checks import real
-from narrows.data.sources import open_samples, refuse_overwriting
+from narrows.data.sources import open_samples, refuse_overwriting, stands_for_a_picture
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_writable, make_folder, write_file
-from narrows.io.images import SUFFIXES, Report, list_images
+from narrows.io.folders import list_images
+from narrows.io.images import Report
+from narrows.io.masks import mask_file, read_mask
+from narrows.io.metadata import without_profile
 from narrows.io.npy import open_npy, save_array
-from narrows.io.pictures import encode_photo, read_mask, read_picture
+from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, checked_mask, marked
@@ -39,7 +42,8 @@ class Job:
 @dataclass(frozen=True)
 class Done:
     """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
-    out. `of` is how many pictures there are in all."""
+    out, `note` of what no result was made, `lost` in words what belongs to the picture and was not kept. `of` is how
+    many pictures there are in all."""
 
     source: Path
     pixels: int = 0
@@ -47,6 +51,8 @@ class Done:
     of: int = 1
     level: float | None = None
     error: str | None = None
+    note: str | None = None
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Wanted:
     """How damaged data are to be restored: what is known of the damage, and what may happen to files.
 
     `strength` is the level of noise as a share of the value range. What is missing is marked by `mask`, a file, or a
-    folder of files with the names of the pictures, or by `missing_value`, one number or one per channel.
+    folder of files with the names of the pictures, with any ending, or by `missing_value`, one number or one per
+    channel.
     """
 
     strength: float | None = None
@@ -74,14 +81,11 @@ class Wanted:
         check(restorer, self.strength is not None, bool(self.mask or self.missing_value), scale)
         return restorer
 
-    def missing(self, source: Path, pixels: Array, folder: Path | None) -> Mask | None:
+    def missing(self, source: Path, pixels: Array, extras: Mapping[str, bytes], folder: Path | None) -> Mask | None:
         """Which pixels of a picture in `folder` are missing, `(H, W)`; None where nothing tells. Raises `DataError`
         for masks that do not fit."""
         if self.mask is not None:
-            path = self.mask
-            if path.is_dir():
-                path = path / (source.relative_to(folder) if folder else source.name)
-            found = read_mask(path)
+            found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], extras)
         elif self.missing_value is not None:
             found = marked(pixels, self.missing_value, True, str(source))
         else:
@@ -100,10 +104,12 @@ def restore_path(
     """
     wanted = wanted or Wanted()
     restorer, path = wanted.check(model), Path(data)
-    if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
+    if not stands_for_a_picture(data):
         yield _restore_array(restorer, data, output, wanted, report)
         return
-    found = jobs(path, output, wanted.force)
+    found, notes = jobs(path, output, wanted.force)
+    for note in notes:
+        yield Done(path, samples=0, of=len(found), note=note)
     for job in found:
         try:
             yield replace(_restore(restorer, job, wanted, path if path.is_dir() else None), of=len(found))
@@ -116,13 +122,16 @@ def restore_path(
             yield Done(job.source, error=line, of=len(found))
 
 
-def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
-    """What there is to do. Raises `DataError` where nothing is, `OutputError` where a result would take the place of
-    a picture that is already there (unless `force`, which spares the pictures to restore all the same)."""
+def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tuple[str, ...]]:
+    """What there is to do, and what else people should know. Raises `DataError` where nothing is, `OutputError` where
+    a result would take the place of a picture that is already there (unless `force`, which spares the pictures to
+    restore all the same)."""
     if source.is_dir():
         if target.is_file():
             raise OutputError(f"{target}: a file, but the input is a folder; give a folder for the results")
-        found = [Job(path, target / _named(path.relative_to(source))) for path in list_images(source)]
+        listing = list_images(source)
+        notes = listing.notes
+        found = [Job(path, target / _named(path.relative_to(source))) for path in listing.found]
         if target.exists() and target.samefile(source):
             raise OutputError(f"{target}: the output is also the input; choose another place for it")
     else:
@@ -132,7 +141,7 @@ def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
             raise SettingsError(
                 f"{target}: pictures ending in {', '.join(sorted(WRITTEN))} can be written; choose one of them"
             )
-        found = [Job(source, target)]
+        found, notes = [Job(source, target)], ()
     sources = {job.source.resolve() for job in found}
     for job in found:
         if job.target.resolve() in sources:
@@ -141,7 +150,7 @@ def jobs(source: Path, target: Path, force: bool = False) -> list[Job]:
             raise OutputError(f"{job.target}: it is there already; choose another place, or --force to replace it")
     if twice := [target for target, count in Counter(job.target for job in found).items() if count > 1]:
         raise OutputError(f"{twice[0]}: two pictures would be written there; rename one of them")
-    return found
+    return found, notes
 
 
 def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, report: Report | None) -> Done:
@@ -160,7 +169,7 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
         result = fill(model, open_npy(data), wanted.missing_value, data, wanted.effort, report)
     else:
         samples = open_samples(data, "test", report=report)
-        mask = None if wanted.mask is None else read_mask(wanted.mask)
+        mask = None if wanted.mask is None else read_mask(wanted.mask, samples.description.shape[:2])
         found = restore(model, samples, strength=wanted.strength, mask=mask, effort=wanted.effort, report=report)
         result = np.asarray(found)
     pixels = int(np.prod(result.shape[:3]))
@@ -171,23 +180,31 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
 
 
 def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
-    picture = read_picture(job.source)
-    extras = dict(picture.extras)
-    if (mode := extras.pop("mode", b"")) not in (b"", b"1"):
-        raise DataError(f"{job.source}: a picture of {mode.decode('latin-1')}; save it as RGB first")
-    pixels = picture.pixels
+    picture = read_photo(job.source)
+    extras = {name: data for name, data in picture.extras.items() if name != "mode"}
+    pixels, lost = picture.pixels, picture.lost
     del picture  # large ones are held once
     fitting(model, pixels[None])
-    missing = wanted.missing(job.source, pixels, folder)
+    missing = wanted.missing(job.source, pixels, extras, folder)
     level, strength = None, wanted.strength
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
     out = restored(model, pixels[None], strength, None if missing is None else missing[None], wanted.effort)[0]
     del pixels
-    content, _ = encode_photo(job.target.name, out, extras)
+    extras, unfit = without_profile(extras, out.shape[2])
+    content, more = _encoded(job.target.name, out, extras)
     make_folder(job.target.parent)
     write_file(job.target, content)
-    return Done(job.source, out.shape[0] * out.shape[1], level=level)
+    return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more))
+
+
+def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
+    """The file of a result, and what belongs to the picture and is not in it."""
+    try:
+        return encode_photo(name, out, extras)
+    except DataError:  # something of it is damaged
+        sound = rehearsed(name, Picture(out, extras))
+        return encode_photo(name, out, sound.extras)[0], list(sound.lost)
 
 
 def _named(path: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
@@ -134,6 +135,11 @@ def restored(
 ) -> Array:
     """Restore samples of one size, `(N, H, W, C)` or `(N, D)`; `missing` is `(N, H, W)`. Raises as `restore` does."""
     description = fitting(model, batch)
+    bare = model.description.alpha and batch.shape[3] in (1, 3)
+    if bare:  # a model for pictures with alpha sees others as opaque
+        full = np.full((*batch.shape[:3], 1), description.high, batch.dtype)
+        batch = np.concatenate([batch, full], axis=3)
+    given, batch = batch, _spread_below(batch)
     level = None
     if "level" in model.degradation.needs:
         level = torch.tensor([strength if strength is not None else estimate(model, sample) for sample in batch])
@@ -160,8 +166,25 @@ def restored(
         out[:, *tile.keeping(scale)] = y[:, *tile.inside(scale)]
     assert out is not None
     if scale == 1 and batch.shape[3] in (2, 4):
-        out[..., -1] = batch[..., -1]
-    return _as_known(model, batch, None if missing is None else missing[..., None], out)
+        out[..., -1] = given[..., -1]
+        if out.shape == given.shape:
+            np.copyto(out, given, where=given[..., -1:] == 0)  # what nobody sees stays as it was
+    out = _as_known(model, given, None if missing is None else missing[..., None], out)
+    return out[..., :-1] if bare else out
+
+
+def _spread_below(batch: Array) -> Array:
+    """Images `(N, H, W, C)` with colours under transparent pixels like those of the nearest that is not: whatever
+    stands there, often black, would bleed into what is seen. Others, and vectors, as they are."""
+    if batch.ndim != 4 or batch.shape[3] not in (2, 4) or not (batch[..., -1] == 0).any():
+        return batch
+    spread = batch.copy()
+    for image in spread:
+        clear = image[..., -1] == 0
+        if not clear.all():
+            rows, columns = distance_transform_edt(clear, return_distances=False, return_indices=True)
+            image[..., :-1] = image[rows, columns, :-1]
+    return spread
 
 
 def _as_known(model: Restoring, batch: Array, missing: Mask | None, out: Array) -> Array:
@@ -240,10 +263,8 @@ def fitting(model: Restoring, batch: Array) -> Description:
     same_kind = (batch.ndim == 4) == (own.axes == 2)
     fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
     if fits and own.axes == 2:
-        colours, alpha = batch.shape[3] - (batch.shape[3] in (2, 4)), batch.shape[3] in (2, 4)
-        fits = (colours in model.degradation.colours(own.channels - own.alpha) or _repeated(model, colours)) and (
-            alpha or not own.alpha
-        )
+        colours = batch.shape[3] - (batch.shape[3] in (2, 4))
+        fits = colours in model.degradation.colours(own.channels - own.alpha) or _repeated(model, colours)
         fits = fits and (bool(model.grid.step) or batch.shape[1:3] == own.shape[:2])
     elif fits:
         fits = batch.shape[1:] == own.shape

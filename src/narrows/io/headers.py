@@ -1,0 +1,186 @@
+"""What image files say of themselves in their own headers, where the image library says less or something else.
+
+Pillow decides bit depth, sign and meaning of values from what it can hold: it cuts, stretches or scrambles the rest
+without a word. Next door: `images` reads the pixels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+from PIL import Image, TiffImagePlugin
+
+FORMATS = (
+    "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
+)  # Pillow's names; some JPEGs are MPOs; a JPEG may be an MPO
+HEAD_BYTES = 1 << 16  # of a file, in which its header stands
+
+_PNG_GREY, _PNG_DEPTH, _PNG_COLOUR = 0, 24, 25  # a colour type, and places of the header
+_SGI_DEPTH = 3
+_AVIF_DEEP = 0x40  # in the third byte of a codec's configuration
+_WHITE_IS_ZERO = 0
+_SIGNED, _FLOAT = 2, 3
+_PREMULTIPLIED, _UNSPECIFIED = 1, 0
+_PLANES = 2
+_BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
+_SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW = 254, 330, 338, 339, 50706
+_NAMES = {  # of what is not read, by how it begins
+    rb"8BPS": "a Photoshop document",
+    rb"%PDF": "a PDF document",
+    rb"\s*<(?:\?xml|svg|!DOCTYPE svg)": "an SVG or XML document",
+    rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
+    rb"....ftyp(?:hei[cxms]|he[v]c|mif1|msf1)": "a HEIF picture",
+    rb"....ftyp": "a film or picture in an ISO container",
+    rb"v/1\x01": "an OpenEXR picture",
+    rb"#\?RADIANCE|#\?RGBE": "a Radiance picture",
+    rb"SIMPLE  =": "a FITS file",
+    rb"\0\0\x01\0": "an icon",
+    rb"DDS ": "a DDS texture",
+    rb"P[Ff]\s|P7\s": "a PFM or PAM picture",
+    rb"II\x2b\0|MM\0\x2b|II\*\0|MM\0\*": "a TIFF",
+    rb"II[RU]|FUJIFILMCCD": "a camera's raw file",
+    rb"PK\x03\x04": "a zip archive",
+    rb"\x1f\x8b": "a gzip file",
+    rb"\x89HDF|CDF": "an array in HDF5 or NetCDF",
+    rb"RIFF....WAVE|fLaC|OggS|ID3": "a sound",
+    rb"\x93NUMPY": "an array",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header says beyond Pillow's mode.
+
+    `lost` names what is cut or stretched to fit where Pillow reads it, `wrong` what it does not read right at all.
+    `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent grey is told in
+    numbers before they were spread over 0..255 in `steps` of so much.
+    """
+
+    lost: str = ""
+    wrong: str = ""
+    inverted: bool = False
+    steps: int = 1
+
+
+def facts(image: Image.Image, head: bytes) -> Facts:
+    """The facts of an opened image, whose file begins with `head`."""
+    found = _FACTS.get(image.format or "")
+    return Facts() if found is None else found(image, head)
+
+
+def is_cut(head: bytes) -> bool:
+    """Whether a file that cannot be opened begins as an image of a kind that is read does."""
+    return (
+        re.match(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|P[1-6]\s|\xff\x4f\xff\x51|qoif", head, re.DOTALL)
+        is not None
+    )
+
+
+def kind_of(head: bytes, file: IO[bytes]) -> str:
+    """What a file that is not read is, in words, from its first bytes; empty where that is unknown."""
+    for start, name in _NAMES.items():
+        if re.match(start, head, re.DOTALL):
+            return f"{name}{_tiff_values(file)}" if name == "a TIFF" else name
+    return ""
+
+
+def _png(image: Image.Image, head: bytes) -> Facts:
+    depth, colour = head[_PNG_DEPTH], head[_PNG_COLOUR]
+    if depth == 16 and colour != _PNG_GREY:
+        return Facts(lost="colour or alpha of 16 bits")
+    return Facts(steps=255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1)
+
+
+def _ppm(image: Image.Image, head: bytes) -> Facts:
+    words = re.sub(rb"#[^\n\r]*", b"", head[:4096]).split()
+    magic, most = words[0], int(words[3]) if words[0] not in (b"P1", b"P4") else 255
+    if most == 255 or (most == 65535 and magic in (b"P2", b"P5")):
+        return Facts()
+    return Facts(lost=f"values up to {most}")
+
+
+def _jpeg2000(image: Image.Image, head: bytes) -> Facts:
+    """From the SIZ marker of the code stream (ITU-T T.800, A.5.1)."""
+    at = head.find(b"\xff\x4f\xff\x51")
+    components = int.from_bytes(head[at + 40 : at + 42], "big")
+    depths = {head[at + 42 + 3 * i] for i in range(components) if at + 42 + 3 * i < len(head)} if at >= 0 else set()
+    if not depths or depths == {7} or (depths == {15} and components == 1):
+        return Facts()
+    if any(depth & 0x80 for depth in depths):
+        return Facts(wrong="signed values")
+    words = " and ".join(str(depth + 1) for depth in sorted(depths))
+    return Facts(lost=f"values of {words} bits")
+
+
+def _avif(image: Image.Image, head: bytes) -> Facts:
+    """From the codec's configuration (AV1 in ISOBMFF, 2.3)."""
+    deep = any(head[found.end() + 2] & _AVIF_DEEP for found in re.finditer(b"av1C", head[:-3]))
+    return Facts(lost="values of 10 or 12 bits" if deep else "")
+
+
+def _sgi(image: Image.Image, head: bytes) -> Facts:
+    return Facts(lost="values of 16 bits" if head[_SGI_DEPTH] == 2 else "")
+
+
+def _tiff(image: Image.Image, head: bytes) -> Facts:
+    tags = getattr(image, "tag_v2", {})
+    bits, samples = _numbers(tags, _BITS, 1), _numbers(tags, _SAMPLES, 1)
+    channels, photometric = _numbers(tags, CHANNELS, 1)[0], _numbers(tags, _PHOTOMETRIC, 1)[0]
+    extra = tags.get(_EXTRA)
+    extra = extra if isinstance(extra, (tuple, list)) else (extra,)
+    if _RAW in tags or _PARTS in tags or _numbers(tags, _SUBFILE, 0)[0] & 1:
+        return Facts(wrong="several pictures inside, as in a camera's raw file, of which this is a preview or a part")
+    if _FLOAT in samples:
+        return Facts(wrong="values that are floats")
+    if _SIGNED in samples:
+        words = f"signed {bits[0]}-bit values"
+        return Facts(wrong=words) if bits[0] == 8 else Facts(lost=words)  # Pillow has no sign at 8 bits
+    if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 16):
+        return Facts(lost=f"{' and '.join(map(str, sorted(set(bits))))}-bit values")
+    if bits[0] == 16 and channels > 1:
+        if _numbers(tags, _PLANAR, 1)[0] == _PLANES:
+            return Facts(wrong="colour of 16 bits in planes")
+        return Facts(lost="colour of 16 bits")
+    if _PREMULTIPLIED in extra:
+        return Facts(lost="colours that are multiplied with alpha")
+    if image.mode == "RGBX" or (_UNSPECIFIED in extra and channels > len(image.getbands()) - 1 and channels == 4):
+        return Facts(lost="a fourth channel of no stated meaning")
+    colours = tags.get(_COLOURS, ())
+    if any(value % 257 and value & 0xFF for value in colours):
+        return Facts(lost="a palette of 16 bits")
+    return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO)
+
+
+_FACTS: dict[str, Callable[[Image.Image, bytes], Facts]] = {
+    "PNG": _png,
+    "PPM": _ppm,
+    "JPEG2000": _jpeg2000,
+    "AVIF": _avif,
+    "SGI": _sgi,
+    "TIFF": _tiff,
+}
+
+
+def _numbers(tags: Any, tag: int, usual: int) -> tuple[int, ...]:
+    """The whole numbers of a tag, at least one."""
+    value = tags.get(tag, usual)
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return tuple(number for number in values if isinstance(number, int)) or (usual,)
+
+
+def _tiff_values(file: IO[bytes]) -> str:
+    """What values a TIFF has, which Pillow could not open: ` of 16-bit floats in 2 channels`."""
+    try:
+        file.seek(0)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, kind = _numbers(tags, _BITS, 1)[0], _numbers(tags, _SAMPLES, 1)[0]
+        channels = _numbers(tags, CHANNELS, 1)[0]
+    except Exception:  # a damaged one
+        return ""
+    word = {_SIGNED: "signed integers", _FLOAT: "floats"}.get(kind, "integers")
+    return f" of {bits}-bit {word}{f' in {channels} channels' * (channels > 1)}"

@@ -1,0 +1,198 @@
+"""What belongs to a picture beside its pixels: profile, EXIF, XMP, resolution, gamma, text, places on a map.
+
+Each is kept as bytes by name: `icc`, `exif` (without `Exif` in front), `xmp`, `dpi` (two numbers as text), `comment`,
+`chunks` (of PNG, each as length, type and content), `tags` (of TIFF, as an EXIF structure).
+Next door: `pictures` reads and writes them with the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from PIL import Image, PngImagePlugin
+
+NAMES = {  # in the order in which they are given up, and in words
+    "chunks": "gamma, text or time of a PNG",
+    "tags": "GeoTIFF, IPTC and page tags",
+    "comment": "a comment",
+    "xmp": "XMP",
+    "dpi": "the resolution",
+    "exif": "EXIF",
+    "icc": "the colour profile",
+}
+HOLDS = {
+    "PNG": {"icc", "exif", "xmp", "dpi", "comment", "chunks"},
+    "TIFF": {"icc", "exif", "xmp", "dpi", "tags"},
+    "WEBP": {"icc", "exif", "xmp"},
+    "JPEG": {"icc", "exif", "xmp", "dpi", "comment"},
+    "BMP": {"dpi"},
+    "PPM": set[str](),
+}
+_EXIF = b"Exif\0\0"  # stands before EXIF in some formats only
+_PNG_HEAD, _PNG_MOST = 8, 1 << 20  # bytes; longer chunks are pixels
+_PNG_KEPT = frozenset(b"gAMA cHRM sRGB cICP tEXt zTXt iTXt tIME".split())
+_PNG_KNOWN = frozenset(b"IHDR PLTE IDAT IEND tRNS pHYs iCCP eXIf".split())
+_PNG_XMP = b"XML:com.adobe.xmp"
+# A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
+# make, model, software, date, artist, copyright, and the EXIF and GPS sections.
+_DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
+_SECTIONS = (0x8769, 0x8825)
+_ACROSS = 282  # the resolution
+# Names of document and page, position; IPTC; GeoTIFF and GDAL.
+_TIFF_KEPT = (269, 285, 286, 287, 297, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_TIFF_STORING = frozenset((*range(254, 267), *range(273, 285), 288, 289, 292, 293, 296, *range(317, 326),
+                           *range(330, 348), *range(512, 533), 700, 34665, 34675, 34853))  # fmt: skip
+_JPEG_KNOWN = ("APP0", "APP1", "APP2", "APP14", "COM")
+_CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
+
+
+def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], list[str]]:
+    """What belongs to a decoded image, and in words what of it cannot be kept; `file` is the one it came from."""
+    found = {
+        "icc": image.info.get("icc_profile") or b"",
+        "exif": _exif(image),
+        "xmp": _bytes(image.info.get("xmp")),
+        "dpi": _resolution(image),
+        "comment": _bytes(image.info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+    }
+    others: list[str] = []
+    if image.format == "PNG":
+        kept = []
+        for kind, content in _chunks(file):
+            if kind in _PNG_KEPT and not content.startswith(_PNG_XMP):
+                kept.append(struct.pack(">I", len(content)) + kind + content)
+            elif kind not in _PNG_KEPT | _PNG_KNOWN:
+                others.append(f"{kind.decode('latin-1')} of a PNG")
+        found["chunks"] = b"".join(kept)
+    elif image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        own = Image.Exif()
+        for tag in _TIFF_KEPT:
+            if tag in tags:
+                own[tag] = tags[tag]
+        found["tags"] = own.tobytes().removeprefix(_EXIF) if len(own) else b""
+        known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
+        others = [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
+    elif image.format in ("JPEG", "MPO"):
+        others = [f"{name} of a JPEG" for name, _ in getattr(image, "applist", ()) if name not in _JPEG_KNOWN]
+    return {name: data for name, data in found.items() if data}, list(dict.fromkeys(others))
+
+
+def without_profile(extras: Mapping[str, bytes], channels: int) -> tuple[dict[str, bytes], list[str]]:
+    """Extras without a colour profile that is not for grey or RGB pictures of so many channels, and in words what
+    that is."""
+    space = extras.get("icc", b"")[16:20]
+    if channels in _CHANNELS.get(space, (channels,)):
+        return dict(extras), []
+    kept = {name: data for name, data in extras.items() if name != "icc"}
+    return kept, [f"a colour profile for {space.decode('latin-1').strip()}"]
+
+
+def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], list[str]]:
+    """How Pillow is told to write these extras, and in words what the format does not hold. Raises ValueError,
+    struct.error and the like for damaged ones."""
+    held = {name: data for name, data in extras.items() if name in HOLDS[format_] and data}
+    lost = [words for name, words in NAMES.items() if extras.get(name) and name not in held]
+    given: dict[str, Any] = {}
+    if "icc" in held:
+        given["icc_profile"] = held["icc"]
+    if dpi := held.get("dpi"):
+        across, down = (float(number) for number in dpi.split())
+        given["dpi"] = (across, down)
+    if "exif" in held or "tags" in held:
+        given["exif"] = _joined(held)
+    if "xmp" in held and format_ in ("WEBP", "JPEG"):
+        given["xmp"] = held["xmp"]
+    if "comment" in held and format_ == "JPEG":
+        given["comment"] = held["comment"]
+    if "xmp" in held and format_ == "TIFF":
+        given["tiffinfo"] = {700: held["xmp"]}
+    if format_ == "PNG":
+        given["pnginfo"] = _png(held)
+    return given, lost
+
+
+def _joined(held: Mapping[str, bytes]) -> bytes:
+    """EXIF, with the tags of a TIFF where there are such."""
+    if "tags" not in held:
+        return _EXIF + held["exif"]
+    joined = Image.Exif()
+    joined.load(_EXIF + held["tags"])
+    if "exif" in held:
+        other = Image.Exif()
+        other.load(_EXIF + held["exif"])
+        for tag in other:
+            joined[tag] = dict(other.get_ifd(tag)) if tag in _SECTIONS else other[tag]
+    return joined.tobytes()
+
+
+def _png(held: Mapping[str, bytes]) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    for kind, content in _apart(held.get("chunks", b"")):
+        if kind not in _PNG_KEPT:
+            raise ValueError("a chunk of another kind")
+        info.add(kind, content)
+    if "xmp" in held:
+        info.add(b"iTXt", _PNG_XMP + bytes(5) + held["xmp"])
+    if "comment" in held:
+        info.add(b"tEXt", b"Comment\0" + held["comment"].replace(b"\0", b""))
+    return info
+
+
+def _apart(chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at < len(chunks):
+        (length,) = struct.unpack_from(">I", chunks, at)
+        if at + 8 + length > len(chunks):
+            raise ValueError("a chunk that is cut short")
+        yield chunks[at + 4 : at + 8], chunks[at + 8 : at + 8 + length]
+        at += 8 + length
+
+
+def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Types and contents of the chunks of a PNG; those that are long, as pixels are, without content."""
+    file.seek(_PNG_HEAD)
+    while len(head := file.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IDAT" or length > _PNG_MOST:
+            file.seek(length, 1)
+            yield kind, b""
+        else:
+            yield kind, file.read(length)
+        file.seek(4, 1)
+        if kind == b"IEND":
+            return
+
+
+def _exif(image: Image.Image) -> bytes:
+    if image.format != "TIFF":
+        return _bytes(image.info.get("exif")).removeprefix(_EXIF)
+    # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
+    found, kept = image.getexif(), Image.Exif()
+    for tag in _DESCRIBING:
+        if tag in found:
+            kept[tag] = dict(found.get_ifd(tag)) if tag in _SECTIONS else found[tag]
+    return kept.tobytes().removeprefix(_EXIF) if len(kept) else b""
+
+
+def _resolution(image: Image.Image) -> bytes:
+    """Dots an inch across and down, where the file has them."""
+    dpi = image.info.get("dpi")
+    if image.format == "TIFF" and _ACROSS not in getattr(image, "tag_v2", {}):
+        return b""  # Pillow makes one up
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        return b""  # the same, or it is in the EXIF
+    if not isinstance(dpi, tuple) or len(dpi) != 2:
+        return b""
+    numbers = [float(number) for number in dpi]
+    usual = all(0 < number < math.inf for number in numbers)
+    return " ".join(map(repr, numbers)).encode() if usual else b""
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return bytes(value) if isinstance(value, (bytes, tuple)) else b""
