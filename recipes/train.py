@@ -125,8 +125,9 @@ def cooled(
             print(line(progress), flush=True)
     before, after = (score(load(target)) if target.exists() else math.inf), score(model)
     print(f"{recipe.name}: held-out score cooled before {before:.5f}, now {after:.5f}")
-    if after < before:
-        model.save(target)
+    kept = target if after < before else target.with_suffix(".worse" + target.suffix)  # or of another recipe
+    model.save(kept)
+    print(f"{recipe.name}: kept as {kept}", flush=True)
 
 
 def score(model: Model) -> float:

@@ -15,8 +15,8 @@ from narrows.cli.main import narrows as narrows_command
 
 ROOT = Path(narrows.__file__).parent
 ROOMS = (
-    "errors version checks io data degradations entropy archive networks models training codecs tasks evaluation "
-    "integrations cli"
+    "errors version checks surroundings io data degradations entropy archive networks models training codecs tasks "
+    "evaluation integrations cli"
 ).split()
 
 

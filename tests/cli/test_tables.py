@@ -57,6 +57,8 @@ def test_a_table_teaches_how_to_fill_it_and_comes_back_full(call, trained: Path,
     assert {k: v for k, v in json.loads(out).items() if k != "seconds"} == {
         "samples": 200,
         "cells": 50,
+        "left": 0,
+        "unknown": 0,
         "megapixels": 0.0,
     }
     before = [line.split(",") for line in text.split("\r\n")]
@@ -82,9 +84,6 @@ def test_a_full_table_is_copied_with_a_note(call, trained: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"height,weight,kind\n180,,giant\n", "row 1, column 'kind': the model never saw 'giant'"),
-        (b"height,weight,kind\n180,,small\ntwo,,small\n", "row 2, column 'height': 'two' is not a number"),
-        (b"height,weight,kind\n1e999,,small\n", "'1e999' is not a number"),
         (b"weight,height,kind\n80,,small\n", "the columns are in another order"),
         (b"height,weight\n180,\n", "no column 'kind'"),
         (b"height,weight,kind,more\n180,,small,1\n", "a column 'more' too many"),
@@ -115,16 +114,55 @@ def test_a_model_of_tables_is_measured_on_one(call, trained: Path) -> None:
     assert "all categories" in out
 
 
-def test_free_text_is_kept_and_a_hole_in_it_is_an_error(call, tmp_path: Path) -> None:
+def test_what_a_model_never_saw_stays_and_the_rest_is_filled_in(call, trained: Path) -> None:
+    text = "height,weight,kind\n180,,giant\ntwo,,small\n1e999,70,\n,,\n"
+    (trained / "odd.csv").write_text(text)
+    code, out, err = call("inpaint", trained / "odd.csv", "-m", trained / "m", "-o", trained / "o.csv", "--json")
+    assert code == 0, err
+    assert (json.loads(out)["cells"], json.loads(out)["unknown"]) == (3, 3)
+    assert "3 cells that the model cannot know, the first: " in err
+    assert "row 2, column 'height': 'two'" in err
+    rows = [row.split(",") for row in (trained / "o.csv").read_text().split("\n")]
+    assert (rows[1][0], rows[1][2], rows[2][0], rows[2][2], rows[3][:2]) == (
+        "180",
+        "giant",
+        "two",
+        "small",
+        ["1e999", "70"],
+    )
+    assert all(float(rows[n][1]) for n in (1, 2))
+    assert rows[3][2] in ("tall", "small")
+    assert rows[4:] == [["", "", ""], [""]]  # a row of nothing tells nothing
+
+
+def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> None:
     lines = [f"name {n},{n % 7},{'' if n == 5 else n % 5}" for n in range(100)]
     (tmp_path / "t.csv").write_text("\n".join(["who,a,b", *lines]))
     options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m")
     assert "column 'who' is free text" in call("train", tmp_path / "t.csv", *options)[2]
     assert call("inpaint", tmp_path / "t.csv", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")[0] == 0
     assert "name 5,5," in (tmp_path / "o.csv").read_text()
-    (tmp_path / "bad.csv").write_text("who,a,b\n,1,\n")
-    err = call("inpaint", tmp_path / "bad.csv", "-m", tmp_path / "m", "-o", tmp_path / "p.csv")[2]
-    assert "row 1, column 'who'" in err
+    (tmp_path / "hole.csv").write_text("who,a,b\n,1,\n")
+    err = call("inpaint", tmp_path / "hole.csv", "-m", tmp_path / "m", "-o", tmp_path / "p.csv")[2]
+    assert "left missing: 1 cells in columns of free text" in err
+    assert (tmp_path / "p.csv").read_text().startswith("who,a,b\n,1,")
+
+
+def test_a_word_of_ones_own_stands_for_missing_cells(call, tmp_path: Path) -> None:
+    lines = [f"{'-999' if n % 9 == 0 else n % 7},{'NA' if n % 2 else 'none'}" for n in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b", *lines]))
+    options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m", "--missing-value", "-999")
+    code, _, err = call("train", tmp_path / "t.csv", *options)
+    assert code == 0, err
+    assert "7 cells missing" in err
+    assert "column 'a': '-999' counts as missing, 7 times" in err
+    call("inpaint", tmp_path / "t.csv", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")
+    found = (tmp_path / "o.csv").read_text()
+    assert "-999" not in found
+    assert (found.count("NA"), found.count("none")) == (30, 30)
+    code, _, err = call("train", "digits", "--missing-value", "0", "-o", tmp_path / "n")
+    assert code == 2
+    assert "for tables" in err
 
 
 def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -> None:
@@ -132,7 +170,7 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
     for arguments, words in (
         (("inpaint", table, "-m", made, "-o", table), "the output is also the input"),
         (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv or .tsv"),
-        (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "empty or NaN"),
+        (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "say them to 'narrows train"),
         (("inpaint", table, "-m", model, "-o", out), "not to inpaint"),
         (("train", table, "-o", trained / "n"), "tables go with inpaint"),
         (

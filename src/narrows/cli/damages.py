@@ -54,6 +54,13 @@ options = several(
         help="Train with the share P of the pixels or cells missing, or with a range of shares such as 0.1..0.9.",
     ),
     click.option(
+        "--missing-value",
+        multiple=True,
+        metavar="WORD",
+        help="In a table: this word stands for a missing cell, and none of the usual ones (NA, ?, NULL and so on) "
+        "does. Can be given several times.",
+    ),
+    click.option(
         "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), help="What kind of pixels are missing."
     ),
     click.option(

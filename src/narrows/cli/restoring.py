@@ -81,8 +81,9 @@ def inpaint(**options: Any) -> None:
     narrows inpaint photos/ --mask masks/ -m fill.safetensors -o whole/
     narrows inpaint table.csv -m cells.safetensors -o full.csv
 
-    What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty
-    or say NaN or NA; every other byte stays as it is. Columns of free text are kept and must not have missing cells.
+    What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty,
+    or say NaN, NA, ?, NULL or the like; training says which words it took so. Every other byte stays as it is, and
+    so does what cannot be filled in: free text, and whatever the model never saw.
     """
     _run("inpaint", **options)
 
@@ -199,19 +200,30 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
     from narrows.tasks.tables import fill_table
 
     if how.mask is not None or how.missing_value is not None:
-        raise SettingsError("--mask or --missing-value was given for a table; missing cells are those empty or NaN")
+        raise SettingsError(
+            "--mask or --missing-value was given for a table; the model knows which words stand for missing cells: "
+            "say them to 'narrows train --missing-value'"
+        )
     if how.effort != "usual":
         raise SettingsError("--effort best was given for a table; it is for pictures: leave it out")
     began = time.perf_counter()
     with show.bar() as report:
-        rows, cells = fill_table(model, data, output, how.force, report)
+        found = fill_table(model, data, output, how.force, report)
     seconds = time.perf_counter() - began
-    if not cells:
-        show.note(f"{data}: no cell is missing; {output} is a copy")
+    if not found.cells:
+        show.note(f"{data}: no cell is missing that could be filled in; {output} is a copy")
+    if found.left:
+        show.note(f"left missing: {found.left} cells in columns of free text")
+    if found.unknown:
+        show.note(
+            f"left as they are, and not used: {found.unknown} cells that the model cannot know, the first: "
+            f"{found.first_unknown}"
+        )
     if as_json:
-        show.result_json({"samples": rows, "cells": cells, "seconds": round(seconds, 3), "megapixels": 0.0})
+        counts = {"samples": found.rows, "cells": found.cells, "left": found.left, "unknown": found.unknown}
+        show.result_json({**counts, "seconds": round(seconds, 3), "megapixels": 0.0})
     else:
-        show.say(f"{output}: {cells} cells filled in, {rows} rows in {seconds:.1f} seconds")
+        show.say(f"{output}: {found.cells} cells filled in, {found.rows} rows in {seconds:.1f} seconds")
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ from narrows.codecs.cores import one_core
 from narrows.codecs.files import file_in
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
+from narrows.surroundings import own
 
 # A model's bytes are not compared with slow general formats if they are fewer than SURE times those of a quick one,
 # which must be at least PLAIN of the raw samples and HEAD bytes; or, of lossy codes, at most SMALL of the raw samples
@@ -63,6 +64,7 @@ class BlockCodec:
         number = self._learned()
         return number is None or self._opened(number).fits([shape], dtype)
 
+    @own
     def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
         """Store samples `(H, W, C)` or `(D,)` in the way that takes the fewest bytes. Slow general ways are skipped
         if a quick look says that the model's needs far fewer.
@@ -78,6 +80,7 @@ class BlockCodec:
                 self._check(self._opened(number), coded.data, digest, samples)
         return Block(bytes([number]) + coded.data, digest, len(samples), number == learned)
 
+    @own
     def decode(
         self, payload: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], digest: bytes
     ) -> list[Array]:

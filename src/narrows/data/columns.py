@@ -1,31 +1,33 @@
 """What the columns of a table hold, and tables as vectors: the values of all columns, then which of them are known.
 
-A number is one value, scaled to 0..1 by the range of its column; a category is one-hot. Missing values are 0.
-Next door: `io.csv` reads the cells, `degradations.cells` hides some.
+A number is one value, scaled to 0..1 by the range of its column; a category is one-hot. Missing values are 0, and so
+is what a column cannot hold. Next door: `io.csv` reads the cells, `numbers` the numbers in them; `degradations.cells`
+hides some.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
+from narrows.data.numbers import LARGE, Style, style_of
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array
-from narrows.io.csv import Table, is_missing
+from narrows.io.csv import NUMBERED, Table
 
 CATEGORIES_MOST = 64  # per column; with more it is free text
 WIDTH_MOST = 512  # values per row
 DECIMALS_MOST = 12  # with more, numbers are written with six significant digits
-_NUMBER = re.compile(r"\s*[+-]?(\d+[.]?\d*|[.]\d+)([eE][+-]?\d{1,3})?\s*\Z")
+# What stands for a missing cell beside nothing and NaN, unless it is a category, in lower case.
+MARKS = frozenset("na n/a #n/a #na n.a. n.a <na> null none ? - -- . missing".split())
+_CODE = re.compile(r"[A-Z]{2}")  # as of countries: among such, NA is Namibia
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Column:
     """One column: numbers from `low` to `high`, `categories`, or free text, which is not used.
 
     Numbers are written with `decimals` digits after the point, rounded first if `whole`, with a decimal `comma` if
-    set.
+    set, with thousands parted by `group`. The words that stand for a missing cell are those in `marks`, or the usual
+    ones.
     """
 
     name: str
@@ -44,54 +47,86 @@ class Column:
     whole: bool = False
     comma: bool = False
     categories: tuple[str, ...] = ()
+    group: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
         """The number of values per cell."""
         return {"number": 1, "category": len(self.categories), "text": 0}[self.kind]
 
+    @property
+    def style(self) -> Style:
+        """How its numbers are written."""
+        return Style("," if self.comma else ".", self.group)
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {**asdict(self), "categories": list(self.categories)}
+        fields = {**asdict(self), "categories": list(self.categories), "marks": list(self.marks)}
+        return {name: value for name, value in fields.items() if value or name not in ("group", "marks")}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Column:
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError on other content."""
-        column = cls(**{**fields, "categories": tuple(str(c) for c in fields["categories"])})
+        lists = {name: tuple(str(word) for word in fields.get(name, ())) for name in ("categories", "marks")}
+        column = cls(**{**fields, **lists})
         if column.kind not in ("number", "category", "text") or not column.low <= column.high:
+            raise ValueError(f"column {column.name!r}")
+        if not isinstance(column.group, str) or len(column.group) > 1:
             raise ValueError(f"column {column.name!r}")
         return column
 
-    def number(self, cell: str) -> float | None:
-        """The number in a cell, None if it is not one."""
-        cell = cell.replace(",", ".") if self.comma else cell
-        return float(cell) if _NUMBER.match(cell) and math.isfinite(float(cell)) else None
+    def missing(self, cell: str) -> bool:
+        """Whether a cell is missing: empty, NaN, or a mark of it."""
+        cell = cell.strip()
+        if not cell or cell.lower() == "nan":
+            return True
+        if self.marks:
+            return cell in self.marks
+        return cell.lower() in MARKS and cell not in self.categories and not (cell == "NA" and self._codes)
+
+    @property
+    def _codes(self) -> bool:
+        return _are_codes(self.categories)
+
+    def known(self, cell: str) -> bool:
+        """Whether a cell has a value that the column can hold: neither missing nor text among numbers nor a category
+        that was never seen."""
+        if self.kind == "number":
+            return not self.missing(cell) and self.style.number(cell) is not None
+        return self.kind == "category" and cell.strip() in self.categories
 
     def scaled(self, numbers: Array) -> Array:
         """Numbers to 0..1."""
-        return (numbers - self.low) / (self.high - self.low or 1.0)
+        half = 0.5  # of everything, since the range of the largest numbers is none
+        return (numbers * half - self.low * half) / (self.high * half - self.low * half or 1.0)
 
     def unscaled(self, values: Array) -> Array:
         """The inverse, within the range of the column."""
-        return np.clip(self.low + values.astype(np.float64) * (self.high - self.low), self.low, self.high)
+        part = np.clip(values.astype(np.float64), 0, 1)
+        return np.clip(self.low * (1 - part) + self.high * part, self.low, self.high)
 
     def written(self, values: Array) -> str:
         """A cell from its values `(width,)`."""
         if self.kind == "category":
             return self.categories[int(values.argmax())]
         number = float(self.unscaled(values)[0])
-        number = float(round(number)) if self.whole else number
-        text = f"{number:.{self.decimals}f}" if self.decimals <= DECIMALS_MOST else f"{number:.6g}"
-        text = text[1:] if text.startswith("-") and not text.strip("-0.") else text  # no -0
-        return text.replace(".", ",") if self.comma else text
+        if self.decimals > DECIMALS_MOST or abs(number) >= LARGE:
+            return f"{number:.6g}".replace(".", self.style.point)
+        return self.style.text(float(round(number)) if self.whole else number, self.decimals)
 
 
-def columns_of(table: Table) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """What each column holds, inferred from the known cells, and notes on columns that are not used.
+def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these words
+    and no others stand for missing cells, beside nothing and NaN.
 
-    Raises `DataError` for a column without a known cell, a table of free text alone, and one that is too wide.
+    Raises `DataError` for a named column without a known cell, a table of free text alone, and one that is too wide.
     """
-    columns = tuple(map(partial(_column, table), table.names, zip(*table.cells, strict=True)))
+    found = [
+        _column(name, cells, table.delimiter, tuple(marks), table.source)
+        for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
+    ]
+    columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(f"{table.source}: all columns are free text; one of numbers or categories is needed")
@@ -100,33 +135,63 @@ def columns_of(table: Table) -> tuple[tuple[Column, ...], tuple[str, ...]]:
             f"{table.source}: the columns make {width} values per row, one for each category; allowed are "
             f"{WIDTH_MOST}; leave out columns"
         )
-    notes = []
-    for column, cells in zip(columns, zip(*table.cells, strict=True), strict=True):
-        if column.kind == "text":
-            odd = next((cell for cell in cells if not is_missing(cell) and not _NUMBER.match(cell)), "")
-            notes.append(f"column {column.name!r} is free text, such as {brief(odd)}: kept as it is and not used")
     return columns, tuple(notes)
 
 
-def _column(table: Table, name: str, cells: Sequence[str]) -> Column:
-    known = [cell for cell in cells if not is_missing(cell)]
+def _column(
+    name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, ...], source: str
+) -> tuple[Column, list[str]]:
+    """One column, and what people should know about how it was read."""
+    told = f"column {name!r}"
+    blank = Column(name, "text", marks=marks)
+    known = [cell.strip() for cell in cells if not blank.missing(cell)]
+    if not known and not name.startswith(NUMBERED.format("")):
+        raise DataError(f"{source}: {told} has no known cell; leave the column out, or give rows that have it")
     if not known:
-        raise DataError(
-            f"{table.source}: column {name!r} has no known cell; leave the column out, or give rows that have it"
+        return blank, [f"{told} has neither name nor known cell: left as it is"]
+    style = style_of(known, delimiter)
+    if style is not None:
+        values = np.array([style.style.number(cell) for cell in known], np.float64)
+        whole = bool((values == np.round(values)).all())
+        decimals = max(_decimals(cell, style.style.point) for cell in known)
+        low, high = float(values.min()), float(values.max())
+        comma = style.style.point == ","
+        column = Column(name, "number", low, high, decimals, whole, comma, group=style.style.group, marks=marks)
+        return column, [f"{told}: {style.note}"] * bool(style.note) + _marked(column, cells)
+    seen = set(known)
+    if not marks and _are_codes(seen) and "NA" in map(str.strip, cells):
+        seen.add("NA")
+    if len(seen) > min(CATEGORIES_MOST, max(2, len(known) // 2)):
+        odd = next((cell for cell in known if style_of([cell], delimiter) is None), known[0])
+        return blank, [f"{told} is free text, such as {brief(odd)}: kept as it is and not used"]
+    column = Column(name, "category", categories=tuple(sorted(seen)), marks=marks)
+    return column, _marked(column, cells)
+
+
+def _marked(column: Column, cells: Sequence[str]) -> list[str]:
+    """What people should know about words that stand for missing cells, or could."""
+    words = Counter(cell.strip() for cell in cells if cell.strip() and cell.strip().lower() != "nan")
+    missing = {word: count for word, count in words.items() if column.missing(word)}
+    notes = [
+        f"column {column.name!r}: {word!r} counts as missing, {count} times; --missing-value says what does"
+        for word, count in missing.items()
+    ]
+    if "NA" in column.categories and not column.marks:
+        notes.append(
+            f"column {column.name!r}: 'NA' is a category like the other codes; --missing-value NA makes it missing"
         )
-    for comma in (False, True) if table.delimiter != "," else (False,):
-        numbers = [Column(name, comma=comma).number(cell) for cell in known]
-        if None not in numbers:
-            values = np.array(numbers, np.float64)
-            whole = bool((values == np.round(values)).all())
-            exponents = (Decimal(cell.strip().replace(",", ".")).as_tuple().exponent for cell in known)
-            decimals = max(0, *(-exponent for exponent in exponents if isinstance(exponent, int)))
-            low, high = float(values.min()), float(values.max())
-            return Column(name, "number", low, high, min(decimals, DECIMALS_MOST + 1), whole, comma)
-    categories = tuple(sorted({cell.strip() for cell in known}))
-    if len(categories) > min(CATEGORIES_MOST, max(2, len(known) // 2)):
-        return Column(name, "text")
-    return Column(name, "category", categories=categories)
+    return notes
+
+
+def _decimals(cell: str, point: str) -> int:
+    """Digits after the point; more than are written for a number with an exponent."""
+    if "e" in cell.lower():
+        return DECIMALS_MOST + 1
+    return min(len(cell.partition(point)[2]), DECIMALS_MOST + 1)
+
+
+def _are_codes(words: Collection[str]) -> bool:
+    return len(words) > 1 and all(map(_CODE.fullmatch, words))
 
 
 def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str) -> None:
@@ -147,34 +212,20 @@ def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str)
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:
-    """Vectors `(N, 2W)`: values, then 1 where they are known. Raises `DataError` for text among numbers and for
-    categories that the columns do not have."""
+    """Vectors `(N, 2W)`: values, then 1 where they are known."""
     values: list[Array] = []
     known: list[Array] = []
-    for column, texts in zip(columns, zip(*table.cells, strict=True), strict=True):
-        cells = [text.strip() for text in texts]
-        there = np.array([not is_missing(cell) for cell in cells])
-        if column.kind == "number":
-            found = [column.number(cell) if is_there else 0.0 for cell, is_there in zip(cells, there, strict=True)]
-            if None in found:
-                row = found.index(None)
-                raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cells[row])} is not a number, as all are here"
-                )
-            part = column.scaled(np.array(found, np.float64))[:, None]
-        elif column.kind == "category":
-            places = {category: place for place, category in enumerate(column.categories)}
-            for row, cell in enumerate(cells):
-                if there[row] and cell not in places:
-                    known_ones = ", ".join(column.categories[:6]) + ", ..." * (len(places) > 6)
-                    raise DataError(
-                        f"{table.row(row)}, column {column.name!r}: the model never saw {brief(cell)}; it knows "
-                        f"{known_ones}"
-                    )
-            index = np.array([places.get(cell, -1) for cell in cells])
-            part = (index[:, None] == np.arange(column.width)).astype(np.float64)
-        else:
+    for column, cells in zip(columns, zip(*table.cells, strict=True), strict=True):
+        if column.kind == "text":
             continue
+        there = np.array([column.known(cell) for cell in cells])
+        if column.kind == "number":
+            found = [column.style.number(cell) if known_ else 0.0 for cell, known_ in zip(cells, there, strict=True)]
+            part = column.scaled(np.array(found, np.float64))[:, None]
+        else:
+            places = {category: place for place, category in enumerate(column.categories)}
+            index = np.array([places.get(cell.strip(), -1) for cell in cells])
+            part = (index[:, None] == np.arange(column.width)).astype(np.float64)
         values.append(part * there[:, None])
         known.append(np.repeat(there[:, None], column.width, axis=1))
     return np.concatenate([*values, *known], axis=1).astype(np.float32)

@@ -129,7 +129,8 @@ def _load_file(entry: IdxSet, file: IdxFile, report: Report | None, timeout_seco
     """The first good copy of a file; if there is none, the error says what was wrong with each bad one."""
     problems: list[str] = []
     for folder in _folders(entry.name):
-        for path in (folder / where / f"{file.name}{end}" for where in ("", "raw") for end in ("", ".gz")):
+        spellings = (file.name, file.name.replace("-idx", ".idx"))  # the latter is the name inside their own .gz
+        for path in (folder / where / f"{n}{end}" for where in ("", "raw") for n in spellings for end in ("", ".gz")):
             try:
                 if path.is_file():
                     return read_idx(path, shape=file.shape, md5=file.md5)

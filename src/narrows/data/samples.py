@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.errors import DataError
-from narrows.io.arrays import Array, Ragged, check_numeric, pack
+from narrows.io.arrays import Array, Ragged, array_of, check_numeric, pack
 
 CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
@@ -205,13 +205,8 @@ def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:
 
 
 def _numbers(data: Any, source: str) -> Array:
-    """Whatever NumPy takes, and tensors, as an array of real numbers; a memory map stays one."""
-    try:
-        array: Array = np.asanyarray(data.detach().cpu() if hasattr(data, "detach") else data)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{source}: no array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
-    if isinstance(array, np.ma.MaskedArray):
-        raise DataError(f"{source}: a masked array was given; fill it with .filled()")
+    """Whatever is an array of real numbers, as one; bool as 0 and 255."""
+    array = array_of(data, source)
     check_numeric(array.dtype, source)
     return array.astype(np.uint8) * 255 if array.dtype == bool else array
 

@@ -199,7 +199,7 @@ def _(model: Restoring, how: Measuring) -> Evaluation:
 @_evaluate.register
 def _(model: Imputer, how: Measuring) -> Evaluation:
     how.refuse_against()
-    found = tables.evaluate(model, read_table(how.data))
+    found = tables.evaluate(model, read_table(how.data, [column.name for column in model.cells.columns]))
     rmse = next((line.errors for line in found.totals if line.kind == "number"), None)
     values = {
         "samples": found.rows,

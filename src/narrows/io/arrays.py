@@ -36,6 +36,28 @@ class Ragged(Sequence[Array]):
         return self.flat[self.starts[index] : self.starts[index + 1]].reshape(self.shapes[index])
 
 
+def array_of(data: Any, source: str) -> Array:
+    """An array, a tensor, or whatever says that it is an array, such as a data frame, as one; a memory map stays one.
+
+    Raises `DataError` naming everything else, such as data sets and loaders, which may have no end, and for masked
+    arrays, in which what is masked is not known.
+    """
+    kind = type(data).__name__
+    numbers = isinstance(data, (np.ndarray, np.generic, int, float, list, tuple))
+    if not numbers and not any(hasattr(data, name) for name in ("detach", "__array__", "__array_interface__")):
+        raise DataError(
+            f"{source}: a {kind} was given; allowed are arrays, tensors, lists of them and paths; gather the samples "
+            "with numpy.stack"
+        )
+    try:
+        array: Array = np.asanyarray(data.detach().cpu() if hasattr(data, "detach") else data)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{source}: no array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
+    if isinstance(array, np.ma.MaskedArray):
+        raise DataError(f"{source}: a masked array was given, whose masked values are not known; use .filled()")
+    return array
+
+
 def pack(images: Sequence[Array]) -> Array | Ragged:
     """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` if sizes differ."""
     shapes = np.array([image.shape for image in images], np.int64)

@@ -1,4 +1,4 @@
-"""Tables as text: cells between commas, semicolons or tabs, one row per line; the same text with some cells replaced.
+"""Tables as text: cells between commas, semicolons, tabs or bars; the same text with some cells replaced.
 
 New cells are put in place of the old ones in the text, so that quotes, line ends, spaces and everything else stay as
 they are, to the byte. Next door: `data.columns` says what the cells mean.
@@ -9,23 +9,26 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from narrows.errors import DataError
 
 SUFFIXES = frozenset({".csv", ".tsv"})
-DELIMITERS = (",", ";", "\t")
-MISSING = frozenset({"", "nan", "na"})  # in lower case, without spaces around
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+NUMBERED = "column {}"  # names of columns without a header
 _BOM = codecs.BOM_UTF8.decode()
 _END = r"\r\n|\n|\r|\Z"
+_SEPARATOR = re.compile(rf'"?sep=(.)"?[ \t]*({_END})', re.IGNORECASE)  # a first line for Excel
+_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?|\s*")
 
 
 @dataclass(frozen=True)
 class Table:
     """A table and its `text`. `cells` are the rows below the header, without quotes; `spans` are the (start, stop) of
-    each cell in `text`."""
+    each cell in `text`. What was decided about its form is in `notes`."""
 
     source: str
     text: str
@@ -33,6 +36,7 @@ class Table:
     names: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
     spans: tuple[tuple[tuple[int, int], ...], ...]
+    notes: tuple[str, ...] = ()
 
     def row(self, index: int) -> str:
         """A row in words; the first below the header is row 1."""
@@ -58,14 +62,9 @@ def is_table(source: object) -> bool:
     return isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).suffix.lower() in SUFFIXES
 
 
-def is_missing(cell: str) -> bool:
-    """Whether a cell is missing: empty, NaN or NA."""
-    return cell.strip().lower() in MISSING
-
-
-def read_table(path: str | os.PathLike[str]) -> Table:
-    """The table in a UTF-8 file with a header. Raises `DataError` for a file that is not text or has no rows, and for
-    rows with more or fewer cells than the header."""
+def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> Table:
+    """The table in a UTF-8 file, with or without a header; see `parse`. Raises `DataError` for a file that is not
+    text or has no rows, and for rows with more or fewer cells than the first."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -76,16 +75,61 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         raise DataError(f"{path}: not text in UTF-8 (byte {error.start}); save the table as CSV in UTF-8") from None
     if "\0" in text:
         raise DataError(f"{path}: not text, it has zero bytes; save the table as CSV in UTF-8")
-    return parse(text, str(path))
+    return parse(text, str(path), names)
 
 
-def parse(text: str, source: str = "table") -> Table:
-    """The table in a text; raises as `read_table` does."""
+def parse(text: str, source: str = "table", names: Sequence[str] | None = None) -> Table:
+    """The table in a text; raises as `read_table` does.
+
+    Whether it has a header is inferred: there is none if the first row has numbers where the others have, and no
+    text that is not below it; columns then have numbers as names. With `names`, those of a model, there is none if
+    these are such. Cells end at the mark that is most frequent in the first row, or that a line such as `sep=;` says.
+    Empty rows, and empty cells after the last column, are no part of the table.
+    """
     start = len(_BOM) if text.startswith(_BOM) else 0
-    header = re.sub(r'"[^"]*"', "", re.split(_END, text[start:], maxsplit=1)[0])
-    delimiter = max(DELIMITERS, key=header.count)  # the most frequent outside quotes
-    field = re.compile(rf'("(?:[^"]|"")*"|(?!")[^{delimiter}\r\n]*)({delimiter}|{_END})')
-    rows: list[tuple[str, ...]] = []
+    said = _SEPARATOR.match(text, start)
+    if said:
+        start = said.end()
+    first = re.sub(r'"[^"]*"', "", re.split(_END, text[start:], maxsplit=1)[0])
+    delimiter = said[1] if said and said[1] in DELIMITERS else max(DELIMITERS, key=first.count)
+    rows, spans = _rows(text, start, delimiter, source)
+    if not rows:
+        raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
+    header, notes = _header(rows, names)
+    if header is not None:
+        rows, spans = rows[1:], spans[1:]
+    else:
+        header = tuple(NUMBERED.format(number + 1) for number in range(len(rows[0])))
+        notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
+    if not rows:
+        raise DataError(f"{source}: it has a header and no rows; at least one row below a header is needed")
+    if len(header) == 1 and " " in first.strip():
+        marks = ", ".join(DELIMITERS.values())
+        raise DataError(f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV")
+    for number, cells in enumerate(rows):
+        if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
+            raise DataError(
+                f"{source}: row {number + 1} has {len(cells)} cells, the header has {len(header)}; correct it"
+            )
+    width = len(header)
+    return Table(
+        source,
+        text,
+        delimiter,
+        header,
+        tuple(cells[:width] for cells in rows),
+        tuple(places[:width] for places in spans),
+        notes,
+    )
+
+
+Rows = list[tuple[str, ...]]
+
+
+def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, list[tuple[tuple[int, int], ...]]]:
+    """All rows that have anything in them, and the places of their cells."""
+    field = re.compile(rf'("(?:[^"]|"")*"|(?!")[^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|{_END})')
+    rows: Rows = []
     spans: list[tuple[tuple[int, int], ...]] = []
     row: list[str] = []
     places: list[tuple[int, int]] = []
@@ -101,18 +145,48 @@ def parse(text: str, source: str = "table") -> Table:
         places.append(found.span(1))
         start = found.end()
         if found[2] != delimiter:
-            if len(row) > 1 or raw or len(rows[:1] and rows[0]) == 1:  # else an empty line, which is not a row
+            if any(cell.strip() for cell in row):
                 rows.append(tuple(row))
                 spans.append(tuple(places))
             row, places = [], []
-    if len(rows) < 2:
-        what = "it has a header and no rows" if rows else "there is nothing in it"
-        raise DataError(f"{source}: {what}; at least one row below a header is needed")
-    names = tuple(name.strip() for name in rows[0])
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise DataError(f"{source}: two columns are named {twice!r}; give each its own name in the header")
-    for number, cells in enumerate(rows[1:], start=1):
-        if len(cells) != len(names):
-            raise DataError(f"{source}: row {number} has {len(cells)} cells, the header has {len(names)}; correct it")
-    return Table(source, text, delimiter, names, tuple(rows[1:]), tuple(spans[1:]))
+    return rows, spans
+
+
+def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The names in the first row, each different, and what was changed to make them so; None if it is data."""
+    first = [cell.strip() for cell in rows[0]]
+    if names is not None:
+        numbered = [NUMBERED.format(number + 1) for number in range(len(names))]
+        if list(names) == numbered and first != numbered:
+            return None, ()
+    elif len(rows) > 1 and _is_data(first, rows[1:]):
+        return None, ()
+    while len(first) > 1 and not any("".join(row[len(first) - 1 :]).strip() for row in (first, *rows[1:])):
+        first.pop()  # a mark at the end of each line makes no column
+    made: list[str] = []
+    for number, name in enumerate(first):
+        name = name or NUMBERED.format(number + 1)
+        again = sum(name == other for other in first[:number])
+        made.append(f"{name} ({again + 1})" if again else name)
+    twice = [name for number, name in enumerate(first) if name and name in first[:number]]
+    note = (f"two columns are named {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here",) if twice else ()
+    return tuple(made), note
+
+
+def _is_data(first: Sequence[str], others: Rows) -> bool:
+    """Whether a first row looks like the others, and not like names or years above them."""
+    numbers = 0
+    for column, cell in enumerate(first):
+        below = [row[column].strip() for row in others if len(row) > column]
+        numeric = sum(_NUMBER.fullmatch(value) is not None for value in below) > len(below) // 2
+        if not cell:
+            continue
+        if _NUMBER.fullmatch(cell) is not None:
+            numbers += numeric
+        elif numeric or cell not in below:
+            return False  # a name
+    if not numbers:
+        return False
+    whole = [int(cell) for cell in first if cell.isdecimal()]
+    steps = {after - before for before, after in pairwise(whole)}
+    return not (len(whole) == len(first) > 2 and len(steps) == 1 and steps != {0})  # 2019, 2020, 2021

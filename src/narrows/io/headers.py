@@ -23,7 +23,7 @@ _SGI_DEPTH = 3
 _AVIF_DEEP = 0x40  # in the third byte of a codec's configuration
 _WHITE_IS_ZERO = 0
 _SIGNED, _FLOAT = 2, 3
-_PREMULTIPLIED, _UNSPECIFIED = 1, 0
+_PREMULTIPLIED = 1
 _PLANES = 2
 _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW = 254, 330, 338, 339, 50706
@@ -33,6 +33,7 @@ _NAMES = {  # of what is not read, by how it begins
     rb"\s*<(?:\?xml|svg|!DOCTYPE svg)": "an SVG or XML document",
     rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
     rb"....ftyp(?:hei[cxms]|he[v]c|mif1|msf1)": "a HEIF picture",
+    rb"....ftypavi[fs]": "an AVIF picture of a kind",
     rb"....ftyp": "a film or picture in an ISO container",
     rb"v/1\x01": "an OpenEXR picture",
     rb"#\?RADIANCE|#\?RGBE": "a Radiance picture",
@@ -146,8 +147,6 @@ def _tiff(image: Image.Image, head: bytes) -> Facts:
         return Facts(lost="colour of 16 bits")
     if _PREMULTIPLIED in extra:
         return Facts(lost="colours that are multiplied with alpha")
-    if image.mode == "RGBX" or (_UNSPECIFIED in extra and channels > len(image.getbands()) - 1 and channels == 4):
-        return Facts(lost="a fourth channel of no stated meaning")
     colours = tags.get(_COLOURS, ())
     if any(value % 257 and value & 0xFF for value in colours):
         return Facts(lost="a palette of 16 bits")

@@ -21,6 +21,7 @@ from narrows.models.coded import LinearStart
 from narrows.models.makers import Effort, Request
 from narrows.networks import conv, dense, lesson
 from narrows.networks.klt import PRIMAL_LIMIT, WORK_LIMIT
+from narrows.surroundings import own
 
 RESTORING: tuple[Purpose, ...] = TASKS
 RGB = 3  # channels from which images are coded exactly as residuals, which learn much faster there
@@ -172,6 +173,7 @@ CATALOGUE: dict[str, Network] = {
 }
 
 
+@own
 def build(
     description: Description,
     network: str | None = None,

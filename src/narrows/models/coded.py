@@ -23,6 +23,7 @@ from narrows.io.arrays import Array, Ragged
 from narrows.models import container
 from narrows.models.base import Beginning, Grid, Model, Recipe, Specification, cut
 from narrows.networks.klt import WORK_LIMIT, LinearOptimum, linear_optimum, thinned
+from narrows.surroundings import own
 
 Half = Literal["encoder", "decoder"]
 START_SAMPLES = 4096  # that decide shifts and scales at the start
@@ -126,6 +127,7 @@ class Coded(Model, ABC):
     @overload
     def encode(self, samples: Samples | Array | Sequence[Array]) -> Array | list[Array]: ...
 
+    @own
     @torch.no_grad()
     def encode(self, samples: Any) -> Any:
         """Codes of samples, in batches of bounded memory.
@@ -154,6 +156,7 @@ class Coded(Model, ABC):
     @overload
     def decode(self, codes: Array | Sequence[Array], size: tuple[int, int] | None = None) -> Array | list[Array]: ...
 
+    @own
     @torch.no_grad()
     def decode(self, codes: Any, size: tuple[int, int] | None = None) -> Any:
         """Samples of codes: the inverse of `encode`, in the dtype and range that the model was trained on.
@@ -193,6 +196,7 @@ class Coded(Model, ABC):
             size = (own[0], own[1])
         return x if size is None else x[..., : size[0], : size[1]]
 
+    @own
     @torch.no_grad()
     def reconstruct(self, batch: Array) -> Array:
         """Samples `(N, ...)` of one size through the code and back, in their own size and dtype; those of a lossy

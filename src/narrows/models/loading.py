@@ -21,11 +21,13 @@ from narrows.models.container import FORMAT_VERSION, read_limited, unseal
 from narrows.models.density import Density
 from narrows.models.eight_bits import from_eight_bits
 from narrows.models.shipped import located
+from narrows.surroundings import own
 
 PACKED = "packed."
 ATTACHED = ("optimum.", PACKED)
 
 
+@own
 def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model:
     """Read a model from a path, a binary file object, or by the name of weights that come with the package.
 

@@ -20,7 +20,8 @@ from narrows.codecs.block import BlockCodec
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError
-from narrows.io.arrays import Array, Ragged
+from narrows.io.arrays import Array, Ragged, array_of
+from narrows.surroundings import own
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
@@ -34,6 +35,7 @@ class Codec:
     be pickled and sent to another process; `Writer.add_encoded` takes the blocks that it encodes there.
     """
 
+    @own
     def __init__(
         self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
     ) -> None:
@@ -120,11 +122,8 @@ def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> E
 
 
 def _array(data: Any) -> Array:
-    try:
-        array: Array = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"not an array of numbers ({' '.join(str(error).split())[:160]}); convert it") from None
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    array = array_of(data, "samples")
+    return np.asarray(array).astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _compact(model: Model | None, kept: str) -> bytes:

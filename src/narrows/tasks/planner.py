@@ -34,7 +34,7 @@ class Choices:
     `memory` how many training images it keeps as references. `network`, `code` and `width` are as `build` takes them.
     `begin` is a model whose weights training begins from, its path or the name of weights that come with narrows;
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
-    optimum.
+    optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     """
 
     network: str | None = None
@@ -44,6 +44,7 @@ class Choices:
     effort: Effort | None = None
     memory: int | None = None
     begin: Model | str | os.PathLike[str] | None = None
+    missing_value: tuple[str, ...] = ()
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
@@ -54,6 +55,8 @@ class Choices:
                     raise SettingsError(
                         f"{name} {value} was given to {purpose}; it is for models that compress: leave it out"
                     )
+        if self.missing_value and purpose != "inpaint":
+            raise SettingsError(f"a missing value was given to {purpose}; it is for tables to inpaint: leave it out")
         if self.effort is not None and (self.network is not None or self.width is not None):
             raise SettingsError("of effort on one side and network and width on the other, choose one")
         if self.network is not None:

@@ -26,6 +26,7 @@ from narrows.io.arrays import Array, Ragged
 from narrows.models.base import Model
 from narrows.models.loading import load
 from narrows.models.restorer import Restoring
+from narrows.surroundings import own
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.training import device as devices
 
@@ -38,6 +39,7 @@ VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range
 Effort = Literal["usual", "best"]
 
 
+@own
 def restore(
     model: Model | str | os.PathLike[str],
     samples: Any,
@@ -78,6 +80,7 @@ def restore(
     return np.concatenate(outputs)
 
 
+@own
 def fill(
     model: Model,
     array: Array,
@@ -130,6 +133,7 @@ def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None
         raise SettingsError("no mask was given; give a mask, or the value that stands for missing pixels")
 
 
+@own
 def restored(
     model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
 ) -> Array:

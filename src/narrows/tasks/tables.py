@@ -6,17 +6,21 @@ Next door: `data.columns` makes vectors of rows and back; `integrations.sklearn`
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from narrows.data.columns import check_fits, columns_of, encode
+from narrows.checks import brief
+from narrows.data.columns import Column, check_fits, columns_of, encode
 from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
-from narrows.errors import DataError, ModelError, OutputError, SettingsError
+from narrows.errors import ModelError, OutputError, SettingsError
 from narrows.io.atomic import check_writable, write_file
-from narrows.io.csv import SUFFIXES, Table, is_missing, read_table
+from narrows.io.csv import SUFFIXES, Table, read_table
 from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.imputer import Imputer
@@ -33,10 +37,10 @@ def imputer_of(model: Model) -> Imputer:
 
 
 def open_table(
-    path: str | os.PathLike[str], purpose: str, damage: Degradation | None = None
+    path: str | os.PathLike[str], purpose: str, damage: Degradation | None = None, marks: Sequence[str] = ()
 ) -> tuple[Samples, Cells, tuple[str, ...]]:
     """The rows of a table as samples, the degradation that hides some of its cells, and notes. `damage` may be
-    `Missing`, whose share is that of the cells.
+    `Missing`, whose share is that of the cells. With `marks`, these words stand for missing cells, and no usual ones.
 
     Raises `SettingsError` for other purposes than "inpaint" and other damage.
     """
@@ -45,49 +49,71 @@ def open_table(
     if damage is not None and not (isinstance(damage, Missing) and damage.kind == "any"):
         raise SettingsError(f"{path}: {damage} was given for a table; only a share of missing cells goes with tables")
     table = read_table(path)
-    columns, notes = columns_of(table)
-    missing = sum(is_missing(cell) for row in table.cells for cell in row)
+    columns, notes = columns_of(table, marks)
+    missing = sum(map(int, _missing(table, columns).ravel()))
     cells = Cells(columns) if damage is None else Cells(columns, damage.share)
     summary = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
-    return from_arrays(encode(table, columns), str(path)), cells, (summary, *notes)
+    return from_arrays(encode(table, columns), str(path)), cells, (summary, *table.notes, *notes)
 
 
-def filled(model: Model, table: Table, report: Report | None = None) -> tuple[str, int]:
-    """The text of the table with its missing cells filled in, everything else to the byte as it was, and how many
-    they were.
+@dataclass(frozen=True)
+class Filled:
+    """The text of a table with `cells` that were filled in, everything else to the byte as it was.
 
-    Raises `ModelError` where the columns are not those of the model, `DataError` for cells that these cannot hold,
-    and for a missing cell in a column of free text.
+    So many missing cells of free text are `left`. So many cells are `unknown`: text among numbers, or a category that
+    the model never saw, the first of which is described; they stay, and tell the model nothing.
     """
+
+    text: str
+    rows: int
+    cells: int = 0
+    left: int = 0
+    unknown: int = 0
+    first_unknown: str = ""
+
+
+def _missing(table: Table, columns: Sequence[Column]) -> npt.NDArray[np.bool_]:
+    """Which cells are missing, `(rows, columns)`."""
+    cells = zip(*table.cells, strict=True)
+    found = [[column.missing(cell) for cell in texts] for column, texts in zip(columns, cells, strict=True)]
+    return np.array(found, bool).T
+
+
+def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
+    """A table with its missing cells filled in. Raises `ModelError` where its columns are not those of the model."""
     columns = imputer_of(model).cells.columns
     check_fits(columns, table.names, table.source)
-    vectors = encode(table, columns)
-    missing = [[is_missing(cell) for cell in row] for row in table.cells]
-    chosen = [row for row, gone in enumerate(missing) if any(gone)]
+    vectors, missing = encode(table, columns), _missing(table, columns)
+    usable = np.array([column.kind != "text" for column in columns])
+    wanted = missing & usable
     new: dict[tuple[int, int], str] = {}
-    for row in chosen:
-        for number, column in enumerate(columns):
-            if missing[row][number] and column.kind == "text":
-                raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: free text cannot be filled in; "
-                    "write something into it"
-                )
-    if chosen:
+    chosen = np.flatnonzero(wanted.any(axis=1))
+    if chosen.size:
         answers = restore(model, vectors[chosen], report=report)
         assert isinstance(answers, np.ndarray)
-        for row, values in zip(chosen, answers, strict=True):
-            at = 0
-            for number, column in enumerate(columns):
-                if missing[row][number]:
-                    new[row, number] = column.written(values[at : at + column.width])
-                at += column.width
-    return table.with_cells(new), len(new)
+        ends = np.cumsum([column.width for column in columns])
+        for row, values in zip(chosen.tolist(), answers, strict=True):
+            for number in np.flatnonzero(wanted[row]).tolist():
+                column = columns[number]
+                new[row, number] = column.written(values[ends[number] - column.width : ends[number]])
+    odd = [
+        (row, number)
+        for number, column in enumerate(columns)
+        for row, cells in enumerate(table.cells)
+        if usable[number] and not missing[row, number] and not column.known(cells[number])
+    ]
+    first = ""
+    if odd:
+        row, number = odd[0]
+        first = f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
+    left = int((missing & ~usable).sum())
+    return Filled(table.with_cells(new), len(table.cells), len(new), left, len(odd), first)
 
 
 def fill_table(
     model: Model, data: str | os.PathLike[str], output: Path, force: bool = False, report: Report | None = None
-) -> tuple[int, int]:
-    """Fill in the missing cells of a table in a file and write it; how many rows it has, and cells were filled in.
+) -> Filled:
+    """Fill in the missing cells of a table in a file and write it.
 
     Raises `ModelError` or `DataError` where the table does not fit the model, `OutputError` where the result cannot
     be written or something is there already, unless `force`.
@@ -99,7 +125,7 @@ def fill_table(
         raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
     check_writable(output)
     imputer = imputer_of(model)
-    table = read_table(data)
-    text, count = filled(imputer, table, report)
-    write_file(output, text.encode())
-    return len(table.cells), count
+    table = read_table(data, [column.name for column in imputer.cells.columns])
+    result = filled(imputer, table, report)
+    write_file(output, result.text.encode())
+    return result

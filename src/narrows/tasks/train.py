@@ -24,6 +24,7 @@ from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
 from narrows.models.loading import begin_from
 from narrows.models.lossy import Compressing
+from narrows.surroundings import own
 from narrows.tasks.planner import Choices, plan
 from narrows.tasks.tables import open_table
 from narrows.training import checkpoint as checkpoints
@@ -33,6 +34,7 @@ from narrows.training.loop import Progress
 from narrows.training.settings import Settings
 
 
+@own
 def fit(
     model: Model,
     samples: Any,
@@ -78,6 +80,7 @@ class Training:
     same call with `resume` go on to the same result.
     """
 
+    @own
     def __init__(
         self,
         data: Any,
@@ -99,8 +102,10 @@ class Training:
         choices.check(purpose)
         self._check_early(data, choices, purpose)
         if is_table(data):
-            self.samples, degradation, notes = open_table(data, purpose, degradation)
+            self.samples, degradation, notes = open_table(data, purpose, degradation, choices.missing_value)
         else:
+            if choices.missing_value:
+                raise SettingsError("a missing value was given for samples that are no table; leave it out")
             degradation = degradation_for(purpose, () if degradation is None else (degradation,))
             self.samples, notes = open_samples(data, "train", skip_bad, report), ()
         self.degradation = degradation
@@ -144,6 +149,7 @@ class Training:
         """Where the state of a job is kept while it is trained."""
         return self.output.with_name(f"{self.output.name}{'.exact' * (job > 0)}.checkpoint")
 
+    @own
     def __iter__(self) -> Generator[Progress, None, None]:
         self._made = []
         for job in range(len(self.plan.jobs)):

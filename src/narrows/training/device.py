@@ -16,6 +16,7 @@ from torch import nn
 from narrows.checks import brief
 from narrows.errors import SettingsError
 from narrows.models.base import Model
+from narrows.surroundings import forked
 
 BFLOAT16_COST = 500_000  # multiplications per sample from which bfloat16 is worth its conversions
 THREADS_COST = 2_000_000  # multiplications per batch below which a second thread costs more than it gains
@@ -81,9 +82,10 @@ def multiplications(model: Model, crop: int) -> int:
 
 @contextmanager
 def using(count: int) -> Iterator[None]:
-    """Run with this many threads and deterministic kernels; both settings are restored afterwards."""
+    """Run with this many threads, one in a process that was forked, and deterministic kernels; both settings are
+    restored afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1 if forked() else count)
     try:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             yield

@@ -1,0 +1,137 @@
+"""Cells mean what people mean by them: codes, thousands, words for nothing; what can be read in two ways is told."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from narrows.data.columns import Column, columns_of, encode
+from narrows.data.numbers import Style, style_of
+from narrows.io.csv import parse
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "style", "first", "told"),
+    [
+        (["1.5", "2"], ",", Style("."), 1.5, False),
+        (["1,5", "2"], ";", Style(","), 1.5, False),
+        (["1.5", "2"], ";", Style("."), 1.5, False),
+        (["1.011", "900"], ";", Style(",", "."), 1011, True),
+        (["1.234.567", "1,5"], ";", Style(",", "."), 1234567, True),
+        (["1.011", "2.250"], ";", Style("."), 1.011, True),
+        (["1.011", "1200"], ";", Style("."), 1.011, True),
+        (["0.011", "900"], ";", Style("."), 0.011, False),
+        (["1,011", "900"], ",", Style(".", ","), 1011, True),
+        (["1,011.50", "900.25"], ",", Style(".", ","), 1011.5, True),
+        (["1'011.5", "900"], ",", Style(".", "'"), 1011.5, True),
+        (["1\u202f011,5", "900"], ";", Style(",", "\u202f"), 1011.5, True),
+        (["1e5", "2"], ",", Style("."), 1e5, False),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(
+    cells: list[str], delimiter: str, style: Style, first: float, told: bool
+) -> None:
+    found = style_of(cells, delimiter)
+    assert found is not None
+    assert found.style == style
+    assert style.number(cells[0]) == first
+    assert bool(found.note) == told
+    assert style.number(style.text(1234.5, 1)) == 1234.5
+
+
+@pytest.mark.parametrize("cells", [["02101", "10001"], ["007"], ["1.2.3"], ["1,2,3"], ["12:30"], ["one"], ["1e999"]])
+def test_codes_and_words_are_no_numbers(cells: list[str]) -> None:
+    assert style_of(cells, ",") is None
+
+
+def table(header: str, rows: list[str]) -> str:
+    return "\n".join([header, *rows, ""])
+
+
+def test_postcodes_are_categories_and_thousands_are_written_with_their_mark() -> None:
+    (code,), _ = columns_of(parse(table("plz", [["02101", "10001"][n % 2] for n in range(40)])))
+    assert code.categories == ("02101", "10001")
+    rows = [f"{f'{100 * n + 500:,}'.replace(',', '.')};{n}" for n in range(50)]
+    (price, _), notes = columns_of(parse(table("preis;b", rows)))
+    assert (price.low, price.high, price.group) == (500, 5400, ".")
+    assert price.written(np.array([1.0])) == "5.400"
+    assert "1.000 is taken as 1000" in notes[0]
+
+
+@pytest.mark.parametrize("mark", ["?", "NULL", "None", "N/A", "#N/A", "-", "NA", "n.a.", "null"])
+def test_words_for_nothing_are_missing_in_numbers_and_categories(mark: str) -> None:
+    rows = [f"{n / 2},{'yes' if n % 2 else 'no'}" if n % 5 else f"{mark},{mark}" for n in range(60)]
+    columns, notes = columns_of(parse(table("a,b", rows)))
+    assert [column.kind for column in columns] == ["number", "category"]
+    assert columns[1].categories == ("no", "yes")
+    assert all(f"{mark!r} counts as missing, 12 times" in note for note in notes)
+    assert len(notes) == 2
+    vectors = encode(parse(table("a,b", [f"{mark},yes"])), columns)
+    assert vectors.tolist() == [[0, 0, 1, 0, 1, 1]]
+
+
+def test_na_among_codes_is_a_country_and_words_of_ones_own_replace_the_usual_ones() -> None:
+    text = table("country,x", [f"{['NA', 'ZA', 'DE'][n % 3]},{n}" for n in range(30)])
+    (country, _), notes = columns_of(parse(text))
+    assert country.categories == ("DE", "NA", "ZA")
+    assert not country.missing("NA")
+    assert "'NA' is a category like the other codes" in notes[0]
+    (country, _), _ = columns_of(parse(text), ["NA"])
+    assert country.categories == ("DE", "ZA")
+    assert country.missing("NA")
+    assert Column.from_json(country.to_json()) == country
+    (kind, _), _ = columns_of(parse(table("garage,x", [f"{['None', 'Big'][n % 2]},{n}" for n in range(30)])), ["?"])
+    assert kind.categories == ("Big", "None")
+
+
+def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (huge, _), _ = columns_of(parse(table("a,b", [f"{(-1) ** n}e308,{n}" for n in range(20)])))
+        assert huge.scaled(np.array([-1e308, 0.0, 1e308])).tolist() == [0, 0.5, 1]
+        assert huge.written(np.array([1.0])) == "1e+308"
+        (long, _), _ = columns_of(parse(table("a,b", [f"{n}{'0' * 40},{n}" for n in range(1, 20)])))
+        assert len(long.written(np.array([0.5]))) < 15
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("5.1,3.5,\n4.9,3.0,1\n4.7,3.2,0\n", ["column 1", "column 2", "column 3"], 3),
+        ("5.1,setosa\n4.9,setosa\n4.7,virginica\n", ["column 1", "column 2"], 3),
+        ("country,2019,2020\nDE,1,2\nFR,3,4\n", ["country", "2019", "2020"], 2),
+        ("2019,2020,2021\n1,2,3\n3,4,5\n", ["2019", "2020", "2021"], 2),
+        ("a,b,\n1,2,\n3,4,\n", ["a", "b"], 2),
+        ("a,b\n1,2,\n3,4,,\n", ["a", "b"], 2),
+        (",a\n0,1\n1,2\n", ["column 1", "a"], 2),
+        ("a,a\n1,2\n3,4\n", ["a", "a (2)"], 2),
+        ("sep=;\na;b\n1;2\n", ["a", "b"], 1),
+        ('"sep=|"\r\na|b\r\n1|2\r\n', ["a", "b"], 1),
+        ("a|b\n1|2\n", ["a", "b"], 1),
+        ("a,b\n1,2\n\n  \n,\n", ["a", "b"], 1),
+        ("setosa,versicolor\nx,y\nz,w\n", ["setosa", "versicolor"], 2),
+    ],
+)
+def test_headers_ends_and_marks_are_seen_as_they_are(text: str, names: list[str], rows: int) -> None:
+    found = parse(text)
+    assert list(found.names) == names
+    assert len(found.cells) == rows
+    assert found.with_cells({}) == text
+    told = (
+        "no header"
+        if names[0] == "column 1" and not text.startswith(",")
+        else "is called"
+        if "a (2)" in names
+        else ""
+    )
+    assert [told in note for note in found.notes] == [True] * bool(told)
+    last = found.with_cells({(rows - 1, 0): "X"})
+    assert last.replace("X", found.cells[-1][0]) == text
+
+
+def test_a_model_knows_whether_its_table_had_a_header() -> None:
+    bare = parse("5.1,3.5\n4.9,3.0\n")
+    assert len(parse("6.0,\n", names=bare.names).cells) == 1
+    assert parse("a,b\n6.0,\n", names=("a", "b")).names == ("a", "b")

@@ -1,0 +1,122 @@
+"""What belongs to a picture comes back with it, as far as the file can hold it; what does not is told in words."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from narrows.io.metadata import without_profile
+from narrows.io.pictures import Picture, encode_photo, encode_picture, read_picture, rehearsed
+
+PIXELS = np.arange(20 * 12 * 3, dtype=np.uint16).astype(np.uint8).reshape(20, 12, 3)
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>1</a></x:xmpmeta>"
+GEO: dict[int, Any] = {33550: (0.5, 0.5, 0.0), 33922: (0.0, 0.0, 0.0, 440720.0, 3751320.0, 0.0), 34735: (1, 1, 0, 0)}
+
+
+def again(name: str, picture: Picture) -> tuple[Image.Image, list[str]]:
+    """A picture written under a name and opened, and what of it was lost."""
+    content, lost = encode_photo(name, picture.pixels, picture.extras)
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image, lost
+
+
+def text_png(path: Path) -> Path:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", struct.pack(">I", 45455))
+    info.add(b"cHRM", struct.pack(">8I", *range(31270, 31278)))
+    info.add_text("Title", "a title")
+    info.add_itxt("Note", "Grüße")
+    info.add(b"vpAg", b"private", after_idat=True)
+    Image.fromarray(PIXELS).save(path, pnginfo=info, dpi=(300, 200))
+    return path
+
+
+def test_gamma_text_and_resolution_of_a_png_come_back(tmp_path: Path) -> None:
+    picture = read_picture(text_png(tmp_path / "a.png"))
+    assert picture.lost == ("vpAg of a PNG",)
+    image, lost = again("a.png", picture)
+    with Image.open(tmp_path / "a.png") as first:
+        first.load()
+        assert lost == []
+        for name in ("gamma", "chromaticity", "Title", "Note", "dpi"):
+            assert image.info[name] == first.info[name]
+    _, lost = again("a.jpg", picture)
+    assert lost == ["gamma, text or time of a PNG"]
+    stripped = read_picture(tmp_path / "a.png", strip=True)
+    assert stripped.extras == {}
+    assert stripped.lost == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.tif", {"dpi": (600, 600)}),
+        ("a.png", {"dpi": (300, 300)}),
+        ("a.jpg", {"dpi": (72, 96), "comment": b"by hand"}),
+        ("a.bmp", {"dpi": (120, 120)}),
+        ("a.webp", {"xmp": XMP, "lossless": True}),
+        ("a.tif", {"tiffinfo": {700: XMP}}),
+        ("a.jpg", {"xmp": XMP}),
+    ],
+)
+def test_resolution_xmp_and_comments_come_back_in_their_own_format(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / name, **options)
+    picture = read_picture(tmp_path / name)
+    image, lost = again(name, picture)
+    with Image.open(tmp_path / name) as first:
+        for key in ("dpi", "xmp", "comment"):
+            if key in first.info and (key != "dpi" or "dpi" in options):
+                found, wanted = image.info.get(key), first.info[key]
+                if key == "dpi":
+                    found, wanted = ([float(number) for number in pair] for pair in (found, wanted))
+                    assert np.allclose(found, wanted)
+                else:
+                    assert found == wanted
+    assert lost == []
+    assert "xmp" not in options or picture.extras["xmp"] == XMP
+
+
+def test_a_resolution_that_no_file_has_is_not_made_up(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.png", "a.jpg", "a.webp"):
+        Image.fromarray(PIXELS).save(tmp_path / name)
+        assert "dpi" not in read_picture(tmp_path / name).extras
+
+
+def test_the_place_on_a_map_comes_back_and_other_tags_are_told(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo={**GEO, 285: "page 7", 65000: "own"})
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.lost == ("tag 65000 of a TIFF",)
+    content, _ = encode_picture("a.tif", picture.pixels, picture.extras)
+    with Image.open(io.BytesIO(content)) as image:
+        for tag, values in GEO.items():
+            assert image.tag_v2[tag] == values  # type: ignore[attr-defined]
+        assert image.tag_v2[285] == "page 7"  # type: ignore[attr-defined]
+        assert np.array_equal(np.array(image), PIXELS)
+    assert again("a.png", picture)[1] == ["GeoTIFF, IPTC and page tags"]
+
+
+def test_what_is_damaged_is_found_before_it_is_needed(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).convert("CMYK").save(tmp_path / "a.jpg", exif=b"Exif\0\0garbage here!!", dpi=(150, 150))
+    picture = rehearsed("a.jpg", read_picture(tmp_path / "a.jpg"))
+    assert picture.lost == ("EXIF, which is damaged",)
+    assert picture.extras.keys() == {"mode", "dpi"}
+    content, format_ = encode_picture("a.jpg", picture.pixels, picture.extras)
+    assert format_ == "TIFF"
+    with Image.open(io.BytesIO(content)) as image:
+        assert round(image.info["dpi"][0]) == 150
+
+
+def test_a_profile_goes_with_its_colours() -> None:
+    grey, rgb = (bytes(16) + space + bytes(100) for space in (b"GRAY", b"RGB "))
+    assert without_profile({"icc": grey, "dpi": b"1 1"}, 3) == ({"dpi": b"1 1"}, ["a colour profile for GRAY"])
+    assert without_profile({"icc": rgb}, 4) == ({"icc": rgb}, [])
+    assert without_profile({"icc": grey}, 2) == ({"icc": grey}, [])
