@@ -7,7 +7,7 @@ PAGES = $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . bui
 .PHONY: demo test docs format fuzz clean
 
 demo: $(VENV)/installed
-	$(BIN)/narrows demo -o demo
+	$(BIN)/narrows demo -o demo --force
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -52,8 +52,8 @@ def test_no_input_is_written_over(call, model: Path, tmp_path: Path) -> None:
 
 def test_a_named_set_is_no_file_of_that_name(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        assert call("train", "digits", "-o", "digits", *QUICK)[0] == 0
+    for force in ([], ["--force"]):
+        assert call("train", "digits", "-o", "digits", *QUICK, *force)[0] == 0
 
 
 @pytest.mark.parametrize(

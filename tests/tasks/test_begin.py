@@ -74,8 +74,9 @@ def test_the_size_of_the_model_begun_from_is_kept(digits: Samples, tmp_path: Pat
     few, one = digits.take(np.arange(40)), narrows.Settings(steps=1, batch_size=8)
     for purpose, choices in (("reconstruct", {"network": "dense", "code": 5, "width": 24}), ("compress", {})):
         promise = {"promise": "quality"} if purpose == "compress" else {}
-        first = narrows.train(few, tmp_path / "a", purpose=purpose, settings=one, **choices, **promise).run()
-        again = narrows.train(few, tmp_path / "b", purpose=purpose, settings=one, begin=tmp_path / "a", **promise)
+        of, same = {"purpose": purpose, "settings": one, "force": True}, tmp_path / "a"
+        first = narrows.train(few, same, **of, **choices, **promise).run()
+        again = narrows.train(few, tmp_path / "b", **of, begin=same, **promise)
         assert again.run().specification == first.specification
         assert again.beginning == f"begins at the weights of {tmp_path / 'a'}"
 

@@ -23,8 +23,9 @@ RUNS: tuple[tuple[str, str, Any, int], ...] = (
 
 @click.command()
 @shared.output("The folder for models and pictures.", required=False, default=Path("demo"), show_default=True)
+@shared.force
 @shared.as_json
-def demo(output: Path, as_json: bool) -> None:
+def demo(output: Path, force: bool, as_json: bool) -> None:
     """Compress photographs, remove noise from them and make them larger, with what comes with narrows; then train
     three networks that put each 8x8 digit into 8 numbers, show what they learned, and remove noise from digits.
 
@@ -35,13 +36,15 @@ def demo(output: Path, as_json: bool) -> None:
     """
     from narrows.data.sources import open_samples
     from narrows.evaluation import pictures, report
-    from narrows.io.atomic import make_folder
+    from narrows.io.atomic import check_new, make_folder
     from narrows.models.catalogue import build
     from narrows.models.coded import Coded
     from narrows.models.loading import load
     from narrows.training.settings import Settings
 
     make_folder(output)
+    for path in output.iterdir():
+        check_new(path, force)
     told = _photographs(output)
     training, test = open_samples("digits"), open_samples("digits", "test")
     show.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")

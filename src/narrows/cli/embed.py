@@ -14,10 +14,11 @@ from narrows.cli import show
 @click.argument("data", metavar="INPUT")
 @shared.model("The model.")
 @shared.output("The .npy or .parquet file to write.")
+@shared.force
 @shared.skip_bad
 @shared.device
 @shared.as_json
-def embed(data: str, model_path: Path, output: Path, skip_bad: bool, device: str, as_json: bool) -> None:
+def embed(data: str, model_path: Path, output: Path, force: bool, skip_bad: bool, device: str, as_json: bool) -> None:
     """Write one row of numbers for each sample of INPUT: its code, as float32.
 
     \b
@@ -32,8 +33,8 @@ def embed(data: str, model_path: Path, output: Path, skip_bad: bool, device: str
     from narrows.tasks.embed import check_features_path, coded, features, write_features
     from narrows.training.device import choose
 
-    check_features_path(output)
     refuse_overwriting(output, data, model_path)
+    check_features_path(output, force)
     model = coded(load(model_path, choose(device)))
     with show.bar() as report:
         samples = open_samples(data, "train", skip_bad, report)

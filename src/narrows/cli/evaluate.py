@@ -15,11 +15,14 @@ from narrows.cli import show
 @click.argument("model_path", metavar="MODEL", type=shared.A_PATH)
 @click.argument("data")
 @shared.output("Write pictures and evaluation.json into this folder.", required=False)
+@shared.force
 @click.option("--against", metavar="LIST", help="Compare bytes at equal PSNR with any of jpeg,webp,avif,jxl,png.")
 @shared.skip_bad
 @shared.device
 @shared.as_json
-def evaluate(model_path: Path, data: str, output: Path | None, device: str, as_json: bool, **options: Any) -> None:
+def evaluate(
+    model_path: Path, data: str, output: Path | None, force: bool, device: str, as_json: bool, **options: Any
+) -> None:
     """Measure MODEL on DATA next to PCA with equally many numbers, and draw pictures.
 
     \b
@@ -33,13 +36,15 @@ def evaluate(model_path: Path, data: str, output: Path | None, device: str, as_j
     For a named set its test part is used. Errors count values scaled to 0..1.
     """
     from narrows.data.sources import refuse_overwriting
-    from narrows.evaluation.evaluate import evaluate
-    from narrows.io.atomic import check_folder
+    from narrows.evaluation.evaluate import VALUES, evaluate
+    from narrows.io.atomic import check_folder, check_new
     from narrows.models.loading import load
     from narrows.training.device import choose
 
     if output is not None:
         check_folder(output)
+        if output.is_dir():
+            check_new(output / VALUES, force)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
     with show.bar() as report:
@@ -52,5 +57,5 @@ def evaluate(model_path: Path, data: str, output: Path | None, device: str, as_j
         for line in found.lines:
             show.result(line)
     if output is not None:
-        for path in found.write(output):
+        for path in found.write(output, force):
             show.say(f"wrote {path}")

@@ -104,6 +104,7 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=int, help="Threads to compute with. Chosen to suit the processor and the network.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint that an interrupted run left.")
+@shared.force
 @click.option(
     "--checkpoint-every",
     "checkpoint_seconds",
@@ -197,6 +198,8 @@ def _follow(training: Training, board: Any) -> Progress:
                         board.add_scalar(name, getattr(progress, name), progress.step)
                 last = progress
                 log.write(progress)
+                if progress.notes and not progress.finished:
+                    show.note(progress.notes[0])
                 if progress.finished:
                     _say_done(training, progress)
                 elif progress.stage != "training":

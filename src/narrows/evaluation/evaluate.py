@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import singledispatch
@@ -21,7 +22,7 @@ from narrows.evaluation.against import OURS, contest, narrows_coder
 from narrows.evaluation.curves import Comparison, rate_at
 from narrows.evaluation.metrics import Score
 from narrows.evaluation.rivals import choose
-from narrows.io.atomic import make_folder, write_file
+from narrows.io.atomic import check_new, make_folder, write_file
 from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report as Progress
 from narrows.models.base import Model
@@ -31,6 +32,7 @@ from narrows.models.imputer import Imputer
 from narrows.models.restorer import Restoring
 
 Row = tuple[str, ...]
+VALUES = "evaluation.json"  # the file of what was measured
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,20 @@ class Evaluation:
     lines: tuple[str, ...] = ()
     draw: Callable[[Path], list[Path]] = lambda folder: []
 
-    def write(self, folder: Path) -> list[Path]:
-        """`evaluation.json` and all pictures, into a folder that is made; raises `OutputError`."""
+    def write(self, folder: Path, force: bool = False) -> list[Path]:
+        """`evaluation.json` and all pictures, into a folder that is made; raises `OutputError`, also where one of
+        them is there already, unless `force`."""
         make_folder(folder)
-        path = folder / "evaluation.json"
-        write_file(path, (json.dumps(self.values, indent=2) + "\n").encode())
-        return [path, *self.draw(folder)]
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
+            path = Path(place) / VALUES
+            write_file(path, (json.dumps(self.values, indent=2) + "\n").encode())
+            made = [path, *self.draw(Path(place))]
+            written = [folder / path.name for path in made]
+            for target in written:
+                check_new(target, force)
+            for each, target in zip(made, written, strict=True):
+                each.replace(target)
+        return written
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
 
 
+def check_new(path: str | os.PathLike[str], force: bool = False) -> None:
+    """Raise `OutputError` if a file is there already, unless `force`, or could not be written there later: the one
+    rule for all that is written."""
+    if Path(path).is_file() and not force:
+        raise OutputError(f"{path}: it is there already; choose another place, or --force to replace it")
+    check_writable(path)
+
+
 def check_folder(path: Path) -> None:
     """Raise `OutputError` if files could not be written later into a folder that may not exist yet."""
     nearest = next((p for p in (path, *path.parents) if p.exists()), path)

@@ -26,7 +26,7 @@ from narrows.codecs.opening import Model, compact_models, open_archive, shipped_
 from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
-from narrows.io.atomic import check_writable, replacing
+from narrows.io.atomic import check_new, replacing
 from narrows.tasks.inputs import Source, find, is_npy, read
 
 DEFAULT_QUALITY = 75
@@ -134,9 +134,7 @@ def compress(
     archive cannot be written, or is there already.
     """
     wanted = wanted or Wanted()
-    if output.is_file() and not wanted.force:
-        raise OutputError(f"{output}: exists already; choose another name, or replace it with --force")
-    check_writable(output)
+    check_new(output, wanted.force)
     found = find(inputs, wanted.skip_bad)
     sources = found.sources
     if output.exists() and any(output.samefile(source.path) for source in sources):

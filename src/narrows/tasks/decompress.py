@@ -135,8 +135,8 @@ def decompress(
         existing = [target for target in places.values() if os.path.lexists(target)]
         if existing and not force:
             raise OutputError(
-                f"{existing[0]}: exists already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; choose "
-                "another folder, or replace with --force"
+                f"{existing[0]}: it is there already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; "
+                "choose another place, or --force to replace it"
             )
         result = Decompressed(len(names))
         for number, (name, target) in enumerate(places.items(), 1):

@@ -11,7 +11,7 @@ from narrows.data.batches import runs
 from narrows.data.samples import Samples
 from narrows.errors import MissingExtraError, ModelError, SettingsError
 from narrows.io.arrays import Ragged
-from narrows.io.atomic import check_writable, replacing, write_file
+from narrows.io.atomic import check_new, replacing, write_file
 from narrows.io.npy import save_array
 from narrows.models.base import Model
 from narrows.models.coded import Coded
@@ -43,23 +43,30 @@ def features(model: Coded, samples: Samples) -> npt.NDArray[np.float32]:
     return np.concatenate(rows)
 
 
-def check_features_path(path: Path) -> None:
-    """Raise `SettingsError` for a file that features are not written to, `OutputError` where it cannot be."""
+def check_features_path(path: Path, force: bool = False) -> None:
+    """Raise `SettingsError` for a file that features are not written to, `OutputError` where it cannot be, or is
+    there already, unless `force`."""
     if path.suffix not in (".npy", ".parquet"):
         raise SettingsError(f"{path}: files ending in .npy or .parquet can be written; choose one of them")
-    check_writable(path)
+    for each in (path, *([_names(path)] if path.suffix == ".npy" else [])):
+        check_new(each, force)
+
+
+def _names(path: Path) -> Path:
+    """The file beside an .npy with the name of each row."""
+    return path.with_suffix(".names.txt")
 
 
 def write_features(path: Path, rows: npt.NDArray[np.float32], samples: Samples) -> None:
     """Write rows of features: an .npy, with a file of names beside it where samples have names, one a line; or a
     .parquet with the names in a column. Raises `MissingExtraError` where pyarrow is not installed, `OutputError`."""
-    check_features_path(path)
+    check_features_path(path, force=True)
     if path.suffix == ".parquet":
         _write_parquet(path, rows, samples)
         return
     if samples.names is not None:
         names = "".join(f"{name}\n" for name in samples.names)
-        write_file(path.with_suffix(".names.txt"), names.encode("utf-8", "surrogateescape"))
+        write_file(_names(path), names.encode("utf-8", "surrogateescape"))
     save_array(path, rows)
 
 

@@ -16,7 +16,7 @@ from narrows.checks import real
 from narrows.data.sources import open_samples, refuse_overwriting, stands_for_a_picture
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.io.arrays import Array
-from narrows.io.atomic import check_writable, make_folder, write_file
+from narrows.io.atomic import check_new, make_folder, write_file
 from narrows.io.folders import list_images
 from narrows.io.images import Report
 from narrows.io.masks import mask_file, read_mask
@@ -146,8 +146,8 @@ def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tu
     for job in found:
         if job.target.resolve() in sources:
             raise OutputError(f"{job.target}: the output is also the input; choose another place for it")
-        if job.target.exists() and not force:
-            raise OutputError(f"{job.target}: it is there already; choose another place, or --force to replace it")
+        if job.target.exists():
+            check_new(job.target, force)
     if twice := [target for target, count in Counter(job.target for job in found).items() if count > 1]:
         raise OutputError(f"{twice[0]}: two pictures would be written there; rename one of them")
     return found, notes
@@ -158,9 +158,7 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
     if output.suffix.lower() != ".npy":
         raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
     refuse_overwriting(output, data)
-    if output.exists() and not wanted.force:
-        raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
-    check_writable(output)
+    check_new(output, wanted.force)
     if wanted.missing_value is not None:
         if not npy:
             raise SettingsError(

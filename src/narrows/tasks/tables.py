@@ -18,8 +18,8 @@ from narrows.data.columns import Column, check_fits, columns_of, encode
 from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
-from narrows.errors import ModelError, OutputError, SettingsError
-from narrows.io.atomic import check_writable, write_file
+from narrows.errors import ModelError, SettingsError
+from narrows.io.atomic import check_new, write_file
 from narrows.io.csv import SUFFIXES, Table, read_table
 from narrows.io.images import Report
 from narrows.models.base import Model
@@ -121,9 +121,7 @@ def fill_table(
     if output.suffix.lower() not in SUFFIXES:
         raise SettingsError(f"{output}: tables are written as .csv or .tsv; give a name that ends so")
     refuse_overwriting(output, data)
-    if output.exists() and not force:
-        raise OutputError(f"{output}: it is there already; choose another place, or --force to replace it")
-    check_writable(output)
+    check_new(output, force)
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)

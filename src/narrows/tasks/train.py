@@ -6,6 +6,8 @@ Next door: `planner` decides what is trained; `training.loop` trains it.
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,8 @@ from narrows.codecs.make import make_compact
 from narrows.data.sources import open_samples, refuse_overwriting
 from narrows.degradations import degradation_for
 from narrows.degradations.base import Degradation
-from narrows.errors import SettingsError, TrainingError
-from narrows.io.atomic import check_writable
+from narrows.errors import OutputError, SettingsError, TrainingError
+from narrows.io.atomic import check_new, check_writable
 from narrows.io.csv import is_table
 from narrows.io.images import Report
 from narrows.models.base import Model, Purpose
@@ -32,6 +34,10 @@ from narrows.training import device as devices
 from narrows.training import loop
 from narrows.training.loop import Progress
 from narrows.training.settings import Settings
+
+FIRST = 0.6  # of the minutes for both promises, the share of the first
+CONVERTING = 0.03  # of the minutes, at least, for the way of a model to whole numbers
+LEAST = 0.05  # of the minutes, for each job, however late it is
 
 
 @own
@@ -92,11 +98,14 @@ class Training:
         settings: Settings | None = None,
         skip_bad: bool = False,
         resume: bool = False,
+        force: bool = False,
         checkpoint_seconds: float = 30.0,
         report: Report | None = None,
     ) -> None:
         """As `train`, with what it gathers as `choices`."""
+        self._began = time.perf_counter()
         self.output, self.resume, self._settings = Path(output), resume, settings or Settings()
+        self._force, self._compresses = force, purpose == "compress"
         self._checkpoint_seconds = real("checkpoint seconds", checkpoint_seconds, 0)
         choices = choices or Choices()
         choices.check(purpose)
@@ -111,19 +120,27 @@ class Training:
         self.degradation = degradation
         self.plan = plan(self.samples, purpose, choices, degradation)
         self.notes = (*self.samples.notes, *notes, *self.plan.notes)
-        if self.checkpoint(0).exists() and not resume:
-            left = f"the checkpoint {self.checkpoint(0)} of an earlier run is replaced; --resume would have gone on"
-            self.notes = (*self.notes, left)
-        if self._settings.minutes:
-            self._settings = replace(self._settings, minutes=self._settings.minutes / len(self.plan.jobs))
+        if self._settings.minutes and len(self.plan.jobs) > 1:
+            first = FIRST * self._settings.minutes
+            rest = self._settings.minutes - first
+            self.notes += (f"about {first:.2g} minutes for the promise of a quality, then {rest:.2g} for exactness",)
         self._made: list[Model] = []
+        self._converting = 0.0  # seconds that the last way to whole numbers took
         self.beginning: str | None = None
 
     def _check_early(self, data: Any, choices: Choices, purpose: Purpose) -> None:
         """Refuse what can be refused before the data are read."""
+        if self.resume and self._force:
+            raise SettingsError("of resume and force, choose one")
         check_writable(self.output)
         if isinstance(data, (str, os.PathLike)):
             refuse_overwriting(self.output, data)
+        if not (self.resume or self._force) and (left := self.checkpoint(0)).exists():
+            raise OutputError(
+                f"{left}: an earlier run that was interrupted can go on from here; add --resume to go on with it, or "
+                "--force to begin anew"
+            )
+        check_new(self.output, self.resume or self._force)
         if self.resume:
             checkpoints.check(self.checkpoint(0))
         if choices.network is not None and self._settings.crop and not named(choices.network, purpose).spatial:
@@ -156,17 +173,22 @@ class Training:
             path = self.checkpoint(job)
             resume = self.resume and (path.exists() or job == 0)
             self._made.append(self.plan.build(job, self.samples, self._settings.seed) if resume else self._begun(job))
+            self._check_room()
             iteration = fit(
                 self.current,
                 self.samples,
-                self._settings,
+                self._timed(job),
                 checkpoint=path,
                 checkpoint_seconds=self._checkpoint_seconds,
                 resume=resume,
             )
             try:
+                converting = 0.0
                 for progress in iteration:
+                    if progress.stage != "training":
+                        converting = time.perf_counter()
                     if progress.finished:
+                        self._converting = time.perf_counter() - converting if converting else 0.0
                         self._save()
                     yield progress
             except (GeneratorExit, TrainingError):
@@ -175,6 +197,27 @@ class Training:
                 raise
         for job in range(len(self.plan.jobs)):
             self.checkpoint(job).unlink(missing_ok=True)
+
+    def _timed(self, job: int) -> Settings:
+        """The settings of a job: of the minutes in all, what is left for it now, less the ways to whole numbers."""
+        minutes = self._settings.minutes
+        if minutes is None or self.resume:
+            return self._settings
+        left = minutes - (time.perf_counter() - self._began) / 60
+        last = job + 1 == len(self.plan.jobs)
+        left -= 0 if last else (1 - FIRST) * minutes
+        left -= max(CONVERTING * minutes, self._converting / 60) if self._compresses else 0.0
+        return replace(self._settings, minutes=max(left, LEAST * minutes))
+
+    def _check_room(self) -> None:
+        """Raise `OutputError` if the model that is to be trained would not fit the disk."""
+        need = sum(tensor.numel() * tensor.element_size() for tensor in self.current.state_dict().values())
+        free = shutil.disk_usage(self.output.resolve().parent).free
+        if need > free:
+            raise OutputError(
+                f"{self.output}: the model will take about {need / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free; "
+                "make room or choose another place"
+            )
 
     def _begun(self, job: int) -> Model:
         """The model of a job, with the weights that it begins from."""
@@ -224,6 +267,7 @@ def train(
     settings: Settings | None = None,
     skip_bad: bool = False,
     resume: bool = False,
+    force: bool = False,
     checkpoint_seconds: float = 30.0,
     report: Report | None = None,
     **choices: Any,
@@ -234,6 +278,9 @@ def train(
     "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
     `promise`, `effort`, `memory`, `begin`.
+
+    A file that is there already is replaced only with `force`; an earlier run that was interrupted goes on with
+    `resume`.
 
     Iterate over what comes back for progress, or call its `run()`. Raises `DataError`, `SettingsError` or
     `OutputError` for what cannot be trained or written.
@@ -255,6 +302,7 @@ def train(
         settings=settings,
         skip_bad=skip_bad,
         resume=resume,
+        force=force,
         checkpoint_seconds=checkpoint_seconds,
         report=report,
     )

@@ -39,8 +39,8 @@ VALIDATION_BYTES = 256 << 20  # of floats
 class Progress:
     """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
     one measured (on training samples if none are held out), `validation_bits` the bits per sample, if they are
-    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; the
-    `notes` of the last, `finished` progress say what went wrong, if anything did."""
+    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; `notes`
+    say what went wrong, if anything did: those of the last, `finished` progress all of it."""
 
     step: int
     steps: int
@@ -81,7 +81,7 @@ def fit(
     plan = decide(model, samples, settings)
     run = {
         "specification": model.specification.to_json(),
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"minutes": settings.minutes and 0},  # the plan has the steps
         "data": checkpoints.fingerprint(samples),
     }
     with devices.using(plan.threads):
@@ -173,8 +173,11 @@ def _train(
                     with average.applied():
                         _validate(model, validation_x, plan.seed, state)
                 if now - saved > checkpoint_seconds:
+                    before = list(trouble)
                     save_state()
                     saved = now
+                    if trouble != before:
+                        yield progress(notes=tuple(trouble))
                 said = now
                 yield progress()
         save_state()
