@@ -125,9 +125,20 @@ def _announce(result: Compressed, model: Path | None) -> None:
     show.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
     if result.shipped:
         show.say(f"with the weights {result.shipped}, which come with narrows")
-    if not result.uses_model:
+    if result.unpaid is not None:
+        model_bytes, saved = result.unpaid
+        show.note(
+            f"the model would take {size(model_bytes)} and save {size(saved)}, so general methods are used; more "
+            "files in one archive would share it"
+        )
+    elif not result.uses_model:
         why = "no model was given" if model is None else f"{model} holds nothing to compress with"
         show.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
+    if result.expected_bytes > result.total_bytes:
+        show.note(
+            f"the archive will take about {size(result.expected_bytes)}, more than the files: keep them, or ask for "
+            f"{'a' if result.promise.quality is None else 'a lower'} --quality"
+        )
 
 
 def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> None:

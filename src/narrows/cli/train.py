@@ -163,6 +163,7 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
     show.say(f"data: {training.samples.source}: {training.samples.description}")
     with board as writer:
         last = _follow(training, writer)
+    judged = _judge(training, last)
     metrics = training.model.provenance["metrics"]
     if as_json:
         show.result_json(
@@ -173,7 +174,7 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
                 "steps": last.steps,
                 "seconds": round(last.seconds, 3),
                 **{name: metrics[name] for name in ("train_mse", "validation_mse", "pca_mse")},
-                "notes": list(last.notes),
+                "notes": [*last.notes, *judged],
             }
         )
 
@@ -215,6 +216,29 @@ def _follow(training: Training, board: Any) -> Progress:
         raise
     assert last is not None
     return last
+
+
+def _judge(training: Training, last: Progress) -> list[str]:
+    """Say how a codec does beside WebP on held-out samples; returns the warnings."""
+    from narrows.data.batches import split
+    from narrows.evaluation.verdict import verdicts
+    from narrows.models.lossy import Compressing
+
+    model = training.model
+    _, held = split(len(training.samples), last.plan.validation, last.plan.seed)
+    if not isinstance(model, Compressing) or not len(held):
+        return []
+    warnings = []
+    for verdict in verdicts(model, training.samples.take(held)):
+        show.say(str(verdict))
+        if verdict.loses:
+            how = "without loss" if verdict.psnr_db is None else "at equal error"
+            warnings.append(
+                f"{verdict.rival} is smaller than this codec {how}; train longer or on more samples, or keep the "
+                "files as they are"
+            )
+            show.say(f"warning: {warnings[-1]}")
+    return warnings
 
 
 def _say_plan(training: Training, progress: Progress) -> None:

@@ -27,6 +27,7 @@ from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
+from narrows.tasks.forecast import forecast
 from narrows.tasks.inputs import Source, find, is_npy, read
 
 DEFAULT_QUALITY = 75
@@ -85,7 +86,9 @@ class Compressed:
     """What was done, added up on the way.
 
     `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
-    nothing else. `shipped` names the weights that came with the package and were used. A target was `tried` on that
+    nothing else. `shipped` names the weights that came with the package and were used. So many bytes are expected
+    before work begins, where the archive may be larger than the files. A model that is `unpaid` would have taken the
+    first number of bytes and saved the second, and is not used. A target was `tried` on that
     many samples. `unknown` samples are not of a kind that the model knows, and are stored exactly. So many files are
     `kept` to the byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or
     `left_out` are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of
@@ -109,6 +112,8 @@ class Compressed:
     unread: int = 0
     archive_bytes: int = 0
     model_bytes: int = 0
+    expected_bytes: int = 0
+    unpaid: tuple[int, int] | None = None
     bad: list[str] = field(default_factory=list)
     not_kept: dict[str, list[str]] = field(default_factory=dict)
 
@@ -150,7 +155,7 @@ def compress(
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
     result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
-    codec = BlockCodec(promise, compact)
+    codec = _expected(sources, BlockCodec(promise, compact), wanted, result)
     begin(result)
     with replacing(output) as file:
         writer = Writer(
@@ -176,6 +181,26 @@ def compress(
         if wanted.verify:
             _check(file)
     return result
+
+
+def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, result: Compressed) -> BlockCodec:
+    """The codec to use: one without the model where that saves less than it takes. Where the archive may be larger
+    than the files, the result is told what is expected."""
+    exact = result.promise.max_error == 0
+    embedded = result.uses_model and not result.shipped and wanted.embed_model
+    if exact and not embedded:
+        return codec  # files are kept where that is smaller
+    trial = forecast(sources)
+    if embedded and result.promise.quality is None:
+        model, general = len(codec.compact_model), BlockCodec(result.promise, b"")
+        saved = round(trial.size(general) - trial.size(codec))
+        if trial.times and saved <= model:
+            result.unpaid, result.uses_model = (model, max(0, saved)), False
+            codec = general
+    if not exact:
+        model = len(codec.compact_model) if embedded and result.uses_model else 0
+        result.expected_bytes = round(trial.size(codec)) + model
+    return codec
 
 
 def _large_picture(source: Source) -> bool:
