@@ -72,7 +72,7 @@ def not_kept(what: Mapping[str, Sequence[str]]) -> str:
 
 def ratio(raw: int, small: int) -> str:
     """How many times smaller, as `4.12 : 1`."""
-    return f"{raw / max(1, small):.3g} : 1"
+    return f"{raw / small:.3g} : 1" if small else "nothing yet"
 
 
 def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
@@ -96,13 +96,15 @@ def bar(unit: str = "") -> Iterator[Callable[..., None]]:
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        started = last = time.monotonic()
+        last, now, since = time.monotonic(), "", (0.0, 0)  # since when, and from where, the same is being done
 
         def plain(what: str, done: int, total: int | None, words: str = "") -> None:
-            nonlocal last
+            nonlocal last, now, since
+            if what != now:
+                now, since = what, (time.monotonic(), done)
             if time.monotonic() - last >= PLAIN_SECONDS or (done == total and words):
                 last = time.monotonic()
-                left = (last - started) / done * (total - done) if total and 0 < done < total else 0.0
+                left = (last - since[0]) / (done - since[1]) * (total - done) if total and done > since[1] else 0.0
                 words += f", about {left:.0f} s left" if left >= 1 else ""
                 say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip().replace(" , ", ", "))
 

@@ -20,13 +20,14 @@ class _Alone:
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
-    """In a thread of a pool, let PyTorch compute on one core; elsewhere, or without PyTorch, change nothing.
+def one_core(always: bool = False) -> Iterator[None]:
+    """In a thread of a pool, or `always`, let PyTorch compute on one core; elsewhere, or without PyTorch, change
+    nothing.
 
     PyTorch keeps the number for each thread, but new threads begin with the one set last, so it is restored.
     """
     torch = sys.modules.get("torch")
-    if torch is None or not in_pool():
+    if torch is None or not (always or in_pool()):
         yield
         return
     with _Alone.lock:

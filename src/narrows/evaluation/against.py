@@ -8,17 +8,20 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from narrows.archive.parallel import usual_threads
 from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
 from narrows.errors import DataError, SettingsError
 from narrows.evaluation import figures
 from narrows.evaluation._curves_chart import Shown, at_equal_bytes, rate_distortion
-from narrows.evaluation.curves import Comparison, Curve, measure, on_white, spread
+from narrows.evaluation.curves import Comparison, Curve, Point, measure, on_white, spread
 from narrows.evaluation.metrics import psnr_db
 from narrows.evaluation.rivals import Coded, Coder, Rival, ways
 from narrows.io.arrays import Array, pack
@@ -29,7 +32,8 @@ from narrows.tasks.codec import Codec
 
 OURS = "narrows"
 QUALITIES = (1, 15, 30, 45, 60, 75, 90, 100)
-MOST_PIXELS = 10_000_000  # all of the MNIST test images, or of Kodak; more take many minutes
+MOST_PIXELS = 1_500_000  # about a minute for two formats; more is for benchmarks
+OUR_WORK = 5  # times that of a rival for a point, about, so that the time left is true
 SHOWN = 6
 SHOWN_DB = 30.0  # where pictures still look different
 
@@ -46,8 +50,16 @@ class Contest:
     def compare(self, report: Progress) -> Comparison:
         """Measure everyone on the same images; `report` is called with what is measured, how much of how much."""
         flat = on_white(self.images)
-        ours = our_curve(self.coder, self.images, flat, report)
-        rivals = tuple(rival_curve(rival, flat, report) for rival in self.rivals)
+        theirs = sum(len(ways(rival, flat)) * len(rival.qualities) for rival in self.rivals)
+        done = 0
+
+        def count(what: str, *_: Any) -> None:
+            nonlocal done
+            done += OUR_WORK if what == OURS else 1
+            report("comparing", done, OUR_WORK * len(QUALITIES) + theirs)
+
+        ours = our_curve(self.coder, self.images, flat, count)
+        rivals = tuple(rival_curve(rival, flat, count, usual_threads()) for rival in self.rivals)
         pixels = sum(image.shape[0] * image.shape[1] for image in flat)
         return Comparison(len(flat), pixels, ours, rivals, self.notes)
 
@@ -127,14 +139,20 @@ def our_curve(coder: Coder, images: Sequence[Array], flat: Sequence[Array], repo
     return Curve(OURS, OURS, tuple(points))
 
 
-def rival_curve(rival: Rival, images: Sequence[Array], report: Progress) -> Curve:
-    """A rival's points, in every way it can be used, for grey or RGB images."""
-    coders = ways(rival, images)
+def rival_curve(rival: Rival, images: Sequence[Array], report: Progress, threads: int = 1) -> Curve:
+    """A rival's points, in every way it can be used, for grey or RGB images. On more than one of the `threads`, the
+    seconds in them are those of a busy machine."""
+    tasks = [(coder, how, quality) for how, coder in ways(rival, images).items() for quality in rival.qualities]
+
+    def point(task: tuple[Coder, str, int]) -> Point:
+        coder, how, quality = task
+        return measure(coder, images, quality, how, images)
+
     points = []
-    for how, coder in coders.items():
-        for quality in rival.qualities:
-            points.append(measure(coder, images, quality, how, images))
-            report(rival.title, len(points), len(coders) * len(rival.qualities))
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(point, tasks):
+            points.append(found)
+            report(rival.title, len(points), len(tasks))
     return Curve(rival.name, rival.title, tuple(points))
 
 

@@ -1,0 +1,118 @@
+"""What does not pay is said: when training ends, before an archive is written, and by leaving the model out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import narrows
+from narrows.archive.promise import Promise
+from narrows.cli import show
+from narrows.codecs.block import BlockCodec
+from narrows.data.samples import Samples
+from narrows.evaluation.verdict import Verdict, verdicts
+from narrows.models.base import Model
+from narrows.tasks.forecast import forecast
+from narrows.tasks.inputs import find
+
+QUICK = ("--steps", 2, "--threads", 1)
+
+
+@pytest.fixture(scope="module")
+def codec(digits: Samples, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = tmp_path_factory.mktemp("codec") / "m"
+    settings = narrows.Settings(steps=2, threads=1)
+    return narrows.train(digits.take(np.arange(200)), path, purpose="compress", settings=settings).run()
+
+
+def test_both_promises_are_judged_beside_general_formats(codec, digits: Samples) -> None:
+    lossy, exact = verdicts(codec, digits.take(np.arange(300, 400)))
+    assert lossy.psnr_db is not None
+    assert (lossy.rival, exact.psnr_db, lossy.images) == ("WebP", None, 100)
+    at_quality = narrows.Codec(codec, quality=75)
+    assert lossy.ours == len(at_quality.compress(digits.values[300:400])) - len(at_quality.compact_model)
+    assert "for 100 held-out images" in str(exact)
+    assert verdicts(codec, narrows.from_arrays(np.random.default_rng(0).random((9, 5)))) == []
+    assert str(Verdict(3, 120, "WebP", 100, 31.0)) == (
+        "at 31.0 dB: 120 bytes for 3 held-out images, 20 % more than WebP (100)"
+    )
+    assert (Verdict(3, 120, "WebP", 100).loses, Verdict(3, 80, "WebP", 100).loses) == (True, False)
+
+
+def test_a_codec_that_loses_says_so_when_training_ends(call, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:64, :64]
+    smooth = np.stack([(rows + columns + n) // 4 for n in range(60)]).astype(np.uint8)[..., None].repeat(3, axis=3)
+    np.save(tmp_path / "x.npy", smooth)
+    options = ("--for", "compress", "--promise", "max-error", "--from", "none", "-o", tmp_path / "m", *QUICK)
+    code, out, err = call("train", tmp_path / "x.npy", *options, "--json")
+    assert code == 0, err
+    assert "without loss: " in err
+    assert "is smaller than this codec without loss; train longer" in err
+    assert any("is smaller than this codec" in note for note in json.loads(out)["notes"])
+
+
+def test_a_model_that_saves_less_than_it_takes_is_left_out(call, codec, digits: Samples, tmp_path: Path) -> None:
+    codec.save(tmp_path / "m")
+    np.save(tmp_path / "few.npy", digits.values[:8])
+    options = ("-m", tmp_path / "m", "--max-error", 0, "--json")
+    code, out, err = call("compress", tmp_path / "few.npy", "-o", tmp_path / "few.narrows", *options)
+    assert code == 0, err
+    assert "so general methods are used; more files in one archive would share it" in err
+    assert json.loads(out)["model_bytes"] == 0
+    assert call("decompress", tmp_path / "few.narrows", "-o", tmp_path / "back")[0] == 0  # and needs no model
+    assert np.array_equal(np.load(tmp_path / "back" / "few.npy"), digits.values[:8])
+    out = call("compress", tmp_path / "few.npy", "-o", tmp_path / "n.narrows", *options, "--no-model")[1]
+    assert json.loads(out)["archive_bytes"] < (tmp_path / "few.narrows").stat().st_size
+
+
+def test_an_archive_that_will_be_larger_is_told_before_it_is_written(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for n in range(3):
+        noise = rng.integers(0, 256, (150, 200, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "in" / f"{n}.jpg", quality=5)
+    _, out, err = call("compress", tmp_path / "in", "-o", tmp_path / "a.narrows", "--max-error", 1, "--json")
+    lines = err.splitlines()
+    told = next(number for number, line in enumerate(lines) if "more than the files: keep them, or ask for a" in line)
+    assert told < next(number for number, line in enumerate(lines) if "3 samples" in line)
+    found = forecast(find([tmp_path / "in"]).sources).size(BlockCodec(Promise(1)))
+    assert abs(found / json.loads(out)["archive_bytes"] - 1) < 0.3
+    assert "more than the files" not in call("compress", tmp_path / "in", "-o", tmp_path / "b.narrows")[2]
+
+
+def test_exact_networks_use_one_core_in_every_thread(codec, digits: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    before, walk = torch.get_num_threads(), BlockCodec._opened
+
+    def spying(self: BlockCodec, number: int):
+        seen.append(torch.get_num_threads())
+        return walk(self, number)
+
+    monkeypatch.setattr(BlockCodec, "_opened", spying)
+    torch.set_num_threads(2)
+    try:
+        data = narrows.Codec(codec, max_error=0).compress(digits.values[:3])  # one block, in this thread
+        narrows.Codec(codec, max_error=0).decompress(data)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen.count(1) >= 2  # encoding, and checking what was encoded
+
+
+def test_the_time_left_is_that_of_what_is_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = [0.0], []
+    monkeypatch.setattr(show.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(show, "say", said.append)
+    with show.bar() as draw:
+        clock[0] = 100.0  # spent on reading
+        draw("reading", 5, 5)
+        draw("comparing", 10, 40)
+        clock[0] = 110.0
+        draw("comparing", 20, 40)
+    assert said[-1] == "comparing: 20 of 40, about 20 s left"
+    assert show.ratio(100, 0) == "nothing yet"
