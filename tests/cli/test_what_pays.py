@@ -44,16 +44,23 @@ def test_both_promises_are_judged_beside_general_formats(codec, digits: Samples)
     assert (Verdict(3, 120, "WebP", 100).loses, Verdict(3, 80, "WebP", 100).loses) == (True, False)
 
 
-def test_a_codec_that_loses_says_so_when_training_ends(call, tmp_path: Path) -> None:
-    rows, columns = np.mgrid[:64, :64]
-    smooth = np.stack([(rows + columns + n) // 4 for n in range(60)]).astype(np.uint8)[..., None].repeat(3, axis=3)
-    np.save(tmp_path / "x.npy", smooth)
-    options = ("--for", "compress", "--promise", "max-error", "--from", "none", "-o", tmp_path / "m", *QUICK)
-    code, out, err = call("train", tmp_path / "x.npy", *options, "--json")
+def test_a_codec_that_loses_says_so_when_training_ends(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = []
+
+    def losing(model: Model, samples: Samples) -> list[Verdict]:
+        judged.append(len(samples))
+        return [Verdict(3, 120, "WebP", 100, 31.0), Verdict(3, 80, "PNG", 100)]
+
+    monkeypatch.setattr("narrows.evaluation.verdict.verdicts", losing)
+    options = ("--for", "compress", "--promise", "max-error", "-o", tmp_path / "m", *QUICK)
+    code, out, err = call("train", "digits", *options, "--json")
     assert code == 0, err
-    assert "without loss: " in err
-    assert "is smaller than this codec without loss; train longer" in err
-    assert any("is smaller than this codec" in note for note in json.loads(out)["notes"])
+    assert judged == [72]  # the twentieth part that was held out
+    assert "20 % more than WebP" in err
+    assert "without loss: 80 bytes for 3 held-out images, 20 % less than PNG" in err
+    warning = "WebP is smaller than this codec at equal error; train longer"
+    assert sum(warning in line for line in err.splitlines()) == 1
+    assert [warning in note for note in json.loads(out)["notes"]] == [True]
 
 
 def test_a_model_that_saves_less_than_it_takes_is_left_out(call, codec, digits: Samples, tmp_path: Path) -> None:
@@ -66,8 +73,10 @@ def test_a_model_that_saves_less_than_it_takes_is_left_out(call, codec, digits: 
     assert json.loads(out)["model_bytes"] == 0
     assert call("decompress", tmp_path / "few.narrows", "-o", tmp_path / "back")[0] == 0  # and needs no model
     assert np.array_equal(np.load(tmp_path / "back" / "few.npy"), digits.values[:8])
-    out = call("compress", tmp_path / "few.npy", "-o", tmp_path / "n.narrows", *options, "--no-model")[1]
-    assert json.loads(out)["archive_bytes"] < (tmp_path / "few.narrows").stat().st_size
+    whole = tmp_path / "all.npy"
+    np.save(whole, np.concatenate([digits.values] * 8))
+    out = call("compress", whole, "-o", tmp_path / "all.narrows", *options)[1]
+    assert json.loads(out)["model_bytes"] > 0
 
 
 def test_an_archive_that_will_be_larger_is_told_before_it_is_written(call, tmp_path: Path) -> None:
@@ -81,7 +90,7 @@ def test_an_archive_that_will_be_larger_is_told_before_it_is_written(call, tmp_p
     told = next(number for number, line in enumerate(lines) if "more than the files: keep them, or ask for a" in line)
     assert told < next(number for number, line in enumerate(lines) if "3 samples" in line)
     found = forecast(find([tmp_path / "in"]).sources).size(BlockCodec(Promise(1)))
-    assert abs(found / json.loads(out)["archive_bytes"] - 1) < 0.3
+    assert abs(found / json.loads(out)["archive_bytes"] - 1) < 0.5
     assert "more than the files" not in call("compress", tmp_path / "in", "-o", tmp_path / "b.narrows")[2]
 
 
