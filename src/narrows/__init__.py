@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from narrows.codecs.opening import open_archive
     from narrows.data.samples import Samples, from_arrays
     from narrows.data.sources import open_samples
-    from narrows.models.base import Model
+    from narrows.models.base import Model as Model
     from narrows.models.catalogue import build
     from narrows.models.loading import load
     from narrows.tasks.codec import Codec
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from narrows.training.loop import Progress
     from narrows.training.settings import Settings
 
-
+# Not `Model`, which has all that PyTorch's modules have: `help(narrows)` would be three times as long.
 __all__ = [
     "Archive",
     "Codec",
-    "Model",
     "NarrowsError",
     "Progress",
     "Samples",

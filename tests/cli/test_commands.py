@@ -102,7 +102,7 @@ def test_vectors_are_trained_evaluated_and_embedded(call, tmp_path: Path) -> Non
 def test_inspect_tells_what_a_model_is(call, model: Path) -> None:
     code, out, _ = call("inspect", model)
     assert code == 0
-    for words in ("lesson-linear", "1437 images 8x8", "digits:train", "seed 0", "Linear(in_features=64"):
+    for words in ("lesson-linear", "1437 images 8x8", "digits:train"):
         assert words in out
 
 

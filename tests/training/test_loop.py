@@ -166,12 +166,13 @@ def test_overfitting_is_said_and_the_best_weights_are_kept(digits: Samples) -> N
     assert last.validation_mse == min(h["validation_mse"] for h in history) < history[-1]["validation_mse"]
 
 
-def test_a_rise_of_validation_is_told_from_one_percent_on_and_in_digits_that_differ() -> None:
-    state = State(best_score=0.000434, best_mse=0.000434, best_step=7)
-    assert health.overfitting(state, 0.000437, True) == []
-    (note,) = health.overfitting(state, 0.000441, True)
-    assert "overfitting: the validation error rose from 0.000434 at step 7 to 0.000441" in note
-    (note,) = health.overfitting(state, 0.0005, False)
+def test_a_rise_of_validation_is_told_from_one_percent_on_where_training_reached_its_end() -> None:
+    state = State(best_score=0.000434, best_mse=0.000434, best_step=7, step=20)
+    assert health.overfitting(state, 0.000437, True, 20) == []
+    (note,) = health.overfitting(state, 0.000441, True, 20)
+    assert "overfitting: the validation error rose by 2% after step 7; the weights of that step were kept" in note
+    assert health.overfitting(state, 0.000441, True, 200) == []  # it was stopped early
+    (note,) = health.overfitting(state, 0.0005, False, 20)
     assert "validation" not in note
     assert "the error on training samples rose" in note
 

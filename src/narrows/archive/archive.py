@@ -37,11 +37,13 @@ class Archive(Mapping[str, Array]):
     def __init__(
         self,
         file: Given,
-        open_codec: OpenCodec,
+        open_codec: OpenCodec | None = None,
         models: FindModel | None = None,
         threads: int | None = None,
         known: FindModel | None = None,
     ) -> None:
+        if open_codec is None:
+            raise ArchiveError("an archive was to be opened without what decodes it; use narrows.open_archive(file)")
         self._given = (file, open_codec, models, threads, known)
         self._threads = threads
         self._reader = Reader(file, open_codec, models, known)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import Compressed
 
+SURE = 0.97  # of the archive: estimates of other formats that are not far below it may be wrong
+
 
 @click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
@@ -168,12 +170,13 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
         if result.input_bytes >= packed - result.model_bytes:
             advice = "only the model makes the difference, and more files in one archive would share it"
         elif result.promise.quality is None:
-            advice = "this is usual for JPEG photos when every pixel is kept; keep the files, or try --quality"
+            or_lose = ", or try --quality" if result.can_lose and result.images else ""
+            advice = f"this is usual for JPEG photos when every pixel is kept; keep the files{or_lose}"
         else:
             advice = "keep them, or try a lower --quality"
         show.note(f"the files themselves are smaller, {size(result.input_bytes)}: {advice}")
     best = rivals.best(raw) if result.images else None
-    if result.promise.quality is None and best is not None and best[1] < packed:
+    if result.promise.quality is None and best is not None and best[1] < SURE * packed:
         show.note(
             f"lossless {best[0]} would be smaller: about {size(best[1])} with one file per image, estimated from "
             f"{rivals.images} of them"

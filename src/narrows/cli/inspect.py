@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from narrows.errors import SettingsError
 @click.command()
 @click.argument("path", metavar="FILE", type=shared.A_PATH)
 @click.option("--names", is_flag=True, help="List the names in an archive, one per line.")
+@click.option("--layers", is_flag=True, help="List the layers of a model.")
 @shared.as_json
-def inspect(path: Path, names: bool, as_json: bool) -> None:
+def inspect(path: Path, names: bool, layers: bool, as_json: bool) -> None:
     """Show what FILE is: a model, how it was trained and how good it was; or an archive, and where its bytes go.
 
     \b
@@ -26,17 +28,17 @@ def inspect(path: Path, names: bool, as_json: bool) -> None:
     archive = is_archive(path)
     if names and not archive:
         raise SettingsError(f"{path}: is not an archive; --names lists what an archive holds")
+    if layers and archive:
+        raise SettingsError(f"{path}: is an archive; --layers lists those of a model")
     values, further = (_archive(path, names), "") if archive else _model(path)
     if as_json:
         show.result_json(values)
     elif names:
         show.result("\n".join(values["names"]))
     else:
-        for name, value in values.items():
-            if name != "history":
-                words = show.shape(value) if name == "code" else _plain(value)
-                show.result(f"{name.replace('_', ' '):<18}{words}")
-        if further:
+        for line in _lines(values):
+            show.result(line)
+        if layers:
             show.result(further)
 
 
@@ -81,9 +83,22 @@ def _archive(path: Path, names: bool) -> dict[str, Any]:
         }
 
 
+def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Names and values, what is nested below its name."""
+    for name, value in values.items():
+        title = f"{indent}{name.replace('_', ' ')}"
+        if name == "history":
+            continue
+        if isinstance(value, dict):
+            yield title
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{title:<18} {show.shape(value) if name == 'code' else _plain(value)}"
+
+
 def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in value.items())
     if isinstance(value, list):
-        return "; ".join(map(str, value)) or "none"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+        return "; ".join(map(_plain, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(each)}" for name, each in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)

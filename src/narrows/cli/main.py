@@ -15,6 +15,7 @@ import traceback
 from contextlib import suppress
 
 import click
+from click.shell_completion import shell_complete
 
 from narrows.errors import NarrowsError
 from narrows.version import __version__
@@ -36,6 +37,7 @@ COMMANDS = {
 }
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 INTERNAL_ERROR = 70
+COMPLETION = "_NARROWS_COMPLETE"  # the variable in which shells ask how a line goes on
 
 
 class Commands(click.Group):
@@ -75,6 +77,8 @@ def run(arguments: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 a damaged archive, 2 bad input, 70 an internal error, 128 plus the signal if interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if instruction := os.environ.get(COMPLETION):
+        sys.exit(shell_complete(narrows, {}, "narrows", COMPLETION, instruction))
     code = 0
     try:  # not click's own `main`, which ends by itself on a broken pipe
         with narrows.make_context("narrows", list(arguments)) as context:

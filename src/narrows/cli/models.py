@@ -7,6 +7,14 @@ import click
 from narrows.cli import options as shared
 from narrows.cli import show
 
+PURPOSES = {
+    "compress": "compresses photographs at a quality",
+    "exact": "compresses photographs without loss, or within an error",
+    "denoise": "removes noise, and what JPEG has done, from photographs",
+    "inpaint": "fills in what is missing in photographs",
+    "upscale": "makes photographs larger",
+}
+
 
 @click.command()
 @shared.as_json
@@ -21,15 +29,21 @@ def models(as_json: bool) -> None:
     """
     from narrows.models import shipped
     from narrows.models.loading import load
+    from narrows.models.restorer import Restoring
 
     found = []
     for name in shipped.names():
         model = load(name)
         values = {"name": name, "purpose": model.specification.purpose, "data": str(model.description)}
+        if isinstance(model, Restoring):
+            values["undoes"] = str(model.degradation)
         found.append({**values, "bytes": shipped.path_of(name).stat().st_size, **model.provenance})
     if as_json:
         show.result_json({"models": found})
         return
     for card in found:
-        show.result(f"{card['name']}: to {card['purpose']} {card['data']}; {show.size(card['bytes'])}")
+        show.result(f"{card['name']}: {PURPOSES[card['purpose']]}; {show.size(card['bytes'])}")
+        if "undoes" in card:
+            show.result(f"  undoes: {card['undoes']}")
+        show.result(f"  learned from {card['data']}")
         show.result(f"  trained for {card.get('hours', '?')} hours on {'; '.join(card.get('data_sets', ['?']))}")

@@ -83,6 +83,7 @@ def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if _stdout().isatty() else 120)
+    console.width = max(console.width, console.measure(table).maximum)  # else numbers would be cut
     with console.capture() as text:  # rich itself would end the program on a broken pipe
         console.print(table)
     result(text.get().rstrip("\n"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from narrows.cli import damages, show
+from narrows.cli import damages, show, trained
 from narrows.cli import options as shared
 from narrows.cli.log import Log
 from narrows.cli.main import RESTORING
@@ -163,7 +163,7 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
     show.say(f"data: {training.samples.source}: {training.samples.description}")
     with board as writer:
         last = _follow(training, writer)
-    judged = _judge(training, last)
+    judged = trained.judge(training, last)
     metrics = training.model.provenance["metrics"]
     if as_json:
         show.result_json(
@@ -188,11 +188,11 @@ def _follow(training: Training, board: Any) -> Progress:
     model: Model | None = None
     last: Progress | None = None
     try:
-        with _stopping() as stopped, show.bar() as draw:
+        with _stopping() as stopped, show.bar(" steps") as draw:
             for progress in iteration:
                 if training.current is not model:
                     model, last = training.current, None
-                    _say_plan(training, progress)
+                    trained.plan(training, progress)
                 measured = last is None or progress.validation_mse != last.validation_mse or progress.finished
                 if board is not None and measured:
                     for name in ("loss", "validation_mse", "samples_per_second"):
@@ -202,92 +202,20 @@ def _follow(training: Training, board: Any) -> Progress:
                 if progress.notes and not progress.finished:
                     show.note(progress.notes[0])
                 if progress.finished:
-                    _say_done(training, progress)
+                    trained.done(training, progress)
                 elif progress.stage != "training":
                     show.say("converting the model to integers")
                 else:
-                    draw("training", progress.step, progress.steps, _words(progress))
+                    draw("training", progress.step, progress.steps, trained.words(training, progress))
                 if stopped and not progress.finished:
                     iteration.close()
-                    _say_stopped(training, progress)
+                    trained.stopped(training, progress)
                     sys.exit(128 + stopped[0])
     except TrainingError:
         show.say(f"{training.output} holds the best weights so far")
         raise
     assert last is not None
     return last
-
-
-def _judge(training: Training, last: Progress) -> list[str]:
-    """Say how a codec does beside WebP on held-out samples; returns the warnings."""
-    from narrows.data.batches import split
-    from narrows.evaluation.verdict import verdicts
-    from narrows.models.lossy import Compressing
-
-    model = training.model
-    _, held = split(len(training.samples), last.plan.validation, last.plan.seed)
-    if not isinstance(model, Compressing) or not len(held):
-        return []
-    warnings = []
-    for verdict in verdicts(model, training.samples.take(held)):
-        show.say(str(verdict))
-        if verdict.loses:
-            how = "without loss" if verdict.psnr_db is None else "at equal error"
-            warnings.append(
-                f"{verdict.rival} is smaller than this codec {how}; train longer or on more samples, or keep the "
-                "files as they are"
-            )
-            show.say(f"warning: {warnings[-1]}")
-    return warnings
-
-
-def _say_plan(training: Training, progress: Progress) -> None:
-    model, plan = training.current, progress.plan
-    code = f"code {show.shape(model.code_shape)}, " if model.code_shape else ""
-    show.say(f"network: {model.specification.network}, {code}{model.parameter_count} parameters")
-    if model.holds_everything:
-        show.note("the code has as many numbers as the sample, so nothing is made smaller; lower --code")
-    if training.beginning is not None:
-        show.say(training.beginning)
-    show.say(f"plan: {plan}")
-    show.say(f"split: {plan.training} for training, {plan.validation} for validation, by seed {plan.seed}")
-
-
-def _words(progress: Progress) -> str:
-    from narrows.evaluation.metrics import psnr_db
-
-    words = [f"loss {progress.loss:.4g}"]
-    if mse := progress.validation_mse:
-        watched = "validation" if progress.plan.validation else "on training samples"
-        words.append(f"{watched} {mse:.4g} (PSNR {psnr_db(mse):.2f} dB)")
-    if progress.validation_bits is not None:
-        words.append(f"{progress.validation_bits:.1f} bits per sample")
-    return ", ".join([*words, f"{progress.samples_per_second:.0f} samples/s"])
-
-
-def _say_done(training: Training, last: Progress) -> None:
-    metrics = training.current.provenance["metrics"]
-    held = metrics["validation_mse"]
-    words = []
-    if metrics["train_mse"]:
-        validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
-        words.append(f"MSE {metrics['train_mse']:.4g} on training {validation}")
-    for name, title in (("pca_mse", "PCA"), ("damaged_mse", "damaged")):
-        if metrics.get(name) is not None:
-            words.append(f"{title} {metrics[name]:.4g}")
-    if last.validation_bits is not None:
-        words.append(f"{last.validation_bits:.1f} bits per {'training' if held is None else 'validation'} sample")
-    show.say(f"done: {training.output}: {', '.join(words)}; {last.seconds:.1f} seconds")
-    for note in last.notes:
-        show.say(f"warning: {note}")
-
-
-def _say_stopped(training: Training, last: Progress) -> None:
-    kept = any(training.checkpoint(job).exists() for job in range(len(training.plan.jobs)))
-    further = "; the same command with --resume continues" if kept else ""
-    show.say(f"stopped at step {last.step} of {last.steps}; {training.output} holds the best weights so far{further}")
-    for note in training.current.provenance["notes"]:
-        show.say(f"warning: {note}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Next door: `block` is the codec; `archive` knows neither codecs nor models.
 
 from __future__ import annotations
 
+import io
 import os
 from functools import cache, partial
 from pathlib import Path
@@ -81,14 +82,15 @@ def shipped_name(compact: bytes) -> str | None:
     return next((name for name in shipped.coding().values() if find_given(name, wanted) is not None), None)
 
 
-def open_archive(file: Given, model: Model | None = None, threads: int | None = None) -> Archive:
-    """Open an archive, a path or a binary file, for reading.
+def open_archive(file: Given | bytes, model: Model | None = None, threads: int | None = None) -> Archive:
+    """Open an archive, a path, a binary file or its bytes, for reading.
 
     `model` is for archives that do not carry theirs: a model, its path or its compact bytes; those that were made
     with weights that come with the package need none. Blocks are decoded on
     `threads` threads, by default one per core. PyTorch is loaded for the first block that needs a model. Raises
     `ArchiveError` for files that are not archives, damaged or newer, and at the first block if its model is missing.
     """
+    file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
     if model is None:
         return Archive(file, BlockCodec, None, threads, find_shipped)
     # A file is read only if the archive needs it.

@@ -117,6 +117,9 @@ class Samples:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        return f"Samples({self.description}, from {self.source})"
+
     def take(self, indices: npt.NDArray[np.int64]) -> Samples:
         """The samples at these indices, as a set of its own (a copy)."""
         if isinstance(self.values, Ragged):

@@ -156,7 +156,7 @@ class Lossy(Coded, Compressing):
         self.load_state_dict({name: given[name] for name in names}, strict=False)
 
     def baselines(self, x: torch.Tensor) -> dict[str, float | None]:
-        return {"pca_mse": pca_mse(self, x)}
+        return {"pca_mse": None if self.holds_everything else pca_mse(self, x)}
 
     def examine(self, x: torch.Tensor, mse: float) -> list[str]:
         """Nothing: a code that is coded may well have numbers that say nothing."""

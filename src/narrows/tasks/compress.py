@@ -87,7 +87,8 @@ class Compressed:
 
     `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
     nothing else. `shipped` names the weights that came with the package and were used. So many bytes are expected
-    before work begins, where the archive may be larger than the files. A model that is `unpaid` would have taken the
+    before work begins, where the archive may be larger than the files; `can_lose` says whether a quality could be
+    asked for. A model that is `unpaid` would have taken the
     first number of bytes and saved the second, and is not used. A target was `tried` on that
     many samples. `unknown` samples are not of a kind that the model knows, and are stored exactly. So many files are
     `kept` to the byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or
@@ -113,6 +114,7 @@ class Compressed:
     archive_bytes: int = 0
     model_bytes: int = 0
     expected_bytes: int = 0
+    can_lose: bool = True
     unpaid: tuple[int, int] | None = None
     bad: list[str] = field(default_factory=list)
     not_kept: dict[str, list[str]] = field(default_factory=dict)
@@ -155,6 +157,7 @@ def compress(
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
     result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
+    result.can_lose = model is None or bool(models.get("lossy"))
     codec = _expected(sources, BlockCodec(promise, compact), wanted, result)
     begin(result)
     with replacing(output) as file:

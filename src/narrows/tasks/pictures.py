@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.checks import real
+from narrows.data.named import NAMES
 from narrows.data.sources import open_samples, refuse_overwriting, stands_for_a_picture
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.io.arrays import Array
@@ -104,6 +105,8 @@ def restore_path(
     """
     wanted = wanted or Wanted()
     restorer, path = wanted.check(model), Path(data)
+    if not path.exists() and data.partition(":")[0] not in NAMES:
+        raise DataError(f"{data}: no such file or folder")
     if not stands_for_a_picture(data):
         yield _restore_array(restorer, data, output, wanted, report)
         return

@@ -8,15 +8,16 @@ RISE = 0.01  # share of the best validation error; a smaller rise is not worth a
 EXACT = 1e-12  # an MSE below this is rounding error
 
 
-def overfitting(state: State, score: float, held_out: bool) -> list[str]:
-    """A note if the validation score has risen since its best. The best weights are kept, possibly those of the
-    start, so training never ends worse than it began."""
-    if score <= (1 + RISE) * state.best_score or state.best_mse < EXACT:
+def overfitting(state: State, score: float, held_out: bool, steps: int) -> list[str]:
+    """A note if the validation score has risen since its best, in a training that reached its end, of so many steps:
+    before, a rise may well be followed by a fall. The best weights are kept, possibly those of the start, so training
+    never ends worse than it began."""
+    if state.step < steps or score <= (1 + RISE) * state.best_score or state.best_mse < EXACT:
         return []
     if state.best_step == 0:
         return ["training did not improve on its start, which was kept; train longer or with a lower learning rate"]
     what = "overfitting: the validation error" if held_out else "unsteady: the error on training samples"
     return [
-        f"{what} rose from {state.best_score:.4g} at step {state.best_step} to {score:.4g}; "
-        f"the weights of step {state.best_step} were kept"
+        f"{what} rose by {score / state.best_score - 1:.0%} after step {state.best_step}; the weights of that step "
+        "were kept"
     ]

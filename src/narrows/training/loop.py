@@ -38,9 +38,10 @@ VALIDATION_BYTES = 256 << 20  # of floats
 @dataclass(frozen=True)
 class Progress:
     """Where training stands. `loss` is the mean training loss since the last validation, `validation_mse` the last
-    one measured (on training samples if none are held out), `validation_bits` the bits per sample, if they are
-    counted. `stage` is "training", or "whole numbers" while a model that compresses is made ready for files; `notes`
-    say what went wrong, if anything did: those of the last, `finished` progress all of it."""
+    one measured (on training samples if none are held out), `validation_loss` the same in the units of the loss,
+    `validation_bits` the bits per sample, if they are counted. `stage` is "training", or "whole numbers" while a
+    model that compresses is made ready for files; `notes` say what went wrong, if anything did: those of the last,
+    `finished` progress all of it."""
 
     step: int
     steps: int
@@ -51,6 +52,7 @@ class Progress:
     samples_per_second: float
     plan: Plan
     validation_bits: float | None = None
+    validation_loss: float | None = None
     stage: str = "training"
     finished: bool = False
     notes: tuple[str, ...] = ()
@@ -132,6 +134,7 @@ def _train(
             loss=float(loss),
             validation_mse=last.get("validation_mse", state.best_mse),
             validation_bits=last.get("bits", state.best_bits),
+            validation_loss=last.get("score"),
             samples_per_second=seen / seconds,
             plan=plan,
             **more,
@@ -189,7 +192,7 @@ def _train(
         if state.best:
             model.load_state_dict(state.best)
         model.eval()
-        notes = trouble + health.overfitting(state, last_score, plan.validation > 0)
+        notes = trouble + health.overfitting(state, last_score, plan.validation > 0, plan.steps)
         model.provenance = checkpoints.provenance(samples, plan, state, time.perf_counter() - began, notes)
     seen = Batches(samples, training, min(len(training), len(validation_x)), 0, plan.crop, beside=batches.beside)
     alone = validation_x if batches.beside is None else validation_x[:, : model.description.channels]
