@@ -6,6 +6,7 @@ Importing this costs nothing: what needs PyTorch is loaded when it is first used
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from narrows.errors import NarrowsError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from narrows.tasks.train import fit, train
     from narrows.training.loop import Progress
     from narrows.training.settings import Settings
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged goes where a program says
 
 # Not `Model`, which has all that PyTorch's modules have: `help(narrows)` would be three times as long.
 __all__ = [

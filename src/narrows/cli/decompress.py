@@ -19,6 +19,11 @@ from narrows.errors import SettingsError
 @shared.output("The folder to write into.")
 @shared.model("The model of an archive that does not carry it.", required=False)
 @click.option("--only", multiple=True, metavar="NAME...", help="Only the files and folders with these names.")
+@click.option(
+    "--format",
+    type=click.Choice(["jpeg", "webp", "png"]),
+    help="Write pictures so, and name them so; JPEG and WebP lose a little. Files kept to the byte stay as they are.",
+)
 @shared.force
 @click.option("--keep-going", is_flag=True, help="Write what can be read, and say what was lost.")
 @shared.as_json
@@ -57,7 +62,10 @@ def decompress(
     seconds = time.monotonic() - started
     if result.other_endings:
         count = show.files(result.other_endings)
-        show.note(f"PNG or TIFF data under another ending, to lose nothing: {count}; image programs recognise it")
+        show.note(
+            f"PNG or TIFF data under another ending, to lose nothing: {count}; image programs recognise it, and "
+            "--format jpeg makes smaller files"
+        )
     if result.lost:
         show.say(f"lost: {len(result.lost)} of {show.files(result.names)}")
     written = show.files(result.names - len(result.lost))

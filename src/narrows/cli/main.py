@@ -53,11 +53,25 @@ class Commands(click.Group):
             raise click.UsageError(f"{name!r} is not a command.{hint} The commands are {', '.join(COMMANDS)}.", ctx)
         module = "restoring" if name in RESTORING else name
         command: click.Command = getattr(importlib.import_module(f"narrows.cli.{module}"), name)
+        if not any(option.name == "quiet" for option in command.params):
+            command.params.append(_quiet())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _quiet() -> click.Option:
+    """The option that every command has."""
+
+    def heed(context: click.Context, option: click.Parameter, quiet: bool) -> None:
+        from narrows.cli import show
+
+        show.be_quiet(quiet)
+
+    text = "Print results, warnings and errors only."
+    return click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, is_eager=True, callback=heed, help=text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -20,9 +20,19 @@ from narrows.errors import OutputError
 PLAIN_SECONDS = 5.0  # between two lines where stderr is not a terminal
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Print results, warnings and errors only, until told otherwise."""
+    global _quiet
+    _quiet = quiet
+
+
 def say(line: str) -> None:
-    """Print a line for people, on stderr, so that stdout holds results only."""
-    click.echo(line, err=True)
+    """Print a line for people, on stderr, so that stdout holds results only; warnings also where all is quiet."""
+    if not _quiet or line.startswith("warning: "):
+        click.echo(line, err=True)
 
 
 def note(line: str) -> None:
@@ -96,6 +106,9 @@ def bar(unit: str = "") -> Iterator[Callable[..., None]]:
     Call what it gives with what is done, how much of it, of how much in all if that is known, and further words.
     """
     console = Console(stderr=True)
+    if _quiet:
+        yield lambda *_: None
+        return
     if not console.is_terminal:
         last, now, since = time.monotonic(), "", (0.0, 0)  # since when, and from where, the same is being done
 

@@ -19,7 +19,7 @@ def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     steps (Golub and Varga, Numerische Mathematik 1961). Their number, size and reach are fixed, so a tile of an image
     is filled as it is in the whole.
     """
-    if known.ndim < 4 or bool((known > 0).all()):
+    if known.ndim < 4 or _nothing_missing(known):
         return seen
     missing = (known == 0).to(seen.dtype)
     x = _coarse_to_fine(seen, known)
@@ -32,6 +32,11 @@ def filled(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         step = (grown * last) * step + (2 * grown / half) * _force(x, missing)
         last = grown
     return x + step
+
+
+def _nothing_missing(known: torch.Tensor) -> bool:
+    """Whether all is known; not asked while the model is exported, which goes one way for all samples."""
+    return not torch.compiler.is_exporting() and bool((known > 0).all())
 
 
 def _force(x: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
@@ -54,7 +59,7 @@ def _curvature(x: torch.Tensor) -> torch.Tensor:
 def _coarse_to_fine(seen: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Missing pixels as the mean of the known ones in the smallest square of 2, 4, 8 ... pixels a side that has any,
     smoothly enlarged (push-pull, Gortler et al., SIGGRAPH 1996)."""
-    if max(known.shape[2:]) == 1 or bool((known > 0).all()):
+    if max(known.shape[2:]) == 1 or _nothing_missing(known):
         return seen
     size = known.shape[2:]
     pad = (0, size[1] % 2, 0, size[0] % 2)

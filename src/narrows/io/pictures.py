@@ -194,6 +194,25 @@ def _saved(
     return buffer.getvalue(), lost
 
 
+FORMATS = {"jpeg": ".jpg", "webp": ".webp", "png": ".png"}  # that a person may ask for, and their endings
+
+
+def encode_as(name: str, pixels: Array, extras: Mapping[str, bytes], format_: str) -> tuple[bytes, str]:
+    """The bytes of a picture in one of `FORMATS`, and the name of its file: a JPEG or WebP of high quality, which
+    loses a little, or a PNG. What JPEG or WebP cannot hold, such as 16 bits, becomes a PNG, CMYK and LAB a TIFF.
+    Raises as `encode_picture`."""
+    mode, other = _form(Path(name).with_suffix(".png").name, pixels, extras)
+    alpha = pixels.shape[2] in (2, 4)
+    chosen = {"jpeg": "JPEG", "webp": "WEBP"}.get(format_, "PNG")
+    if other == "TIFF" or mode == "I;16" or (chosen == "JPEG" and alpha):
+        chosen = other
+    how = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": JPEG_QUALITY, "lossless": False}}
+    mode = mode if chosen in ("PNG", "TIFF") else _USUAL[pixels.shape[2]]
+    content, _ = _saved(name, pixels, mode, chosen, extras, **how.get(chosen, {}))
+    endings = {"JPEG": _JPEG, "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}.get(chosen, (".png",))
+    return content, name if Path(name).suffix.lower() in endings else str(Path(name).with_suffix(endings[0]))
+
+
 def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
     """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels; with the
     bytes, what of the extras the file does not hold, in words."""

@@ -248,6 +248,11 @@ class Model(nn.Module, ABC):
             "provenance": self.provenance,
         }
 
+    def trial(self, x: torch.Tensor) -> torch.Tensor:
+        """What training asks of the model: clean samples to what it makes of them."""
+        y: torch.Tensor = self(x)
+        return y
+
     def extra_repr(self) -> str:
         return f"{self.specification.network}, code {self.specification.code}, {self.parameter_count} parameters"
 

@@ -19,7 +19,7 @@ from torch import nn
 from narrows.data.batches import Batches, Indices
 from narrows.data.samples import Description, Samples
 from narrows.degradations import to_json
-from narrows.degradations.base import Degradation, Observed
+from narrows.degradations.base import Degradation, Hints, Observed
 from narrows.degradations.resample import larger, mirrored, smaller
 from narrows.models.base import (
     Beginning,
@@ -57,7 +57,18 @@ class Restoring(Model, ABC):
             return self.degradation.observe(x, generator), None
         return self.degradation.observe(x[:, :-1], generator), smaller(x[:, -1:], self.degradation.scale)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, level: torch.Tensor | None = None, known: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Restore damaged samples in 0..1, `(N, C, H, W)` with sides that the network takes or `(N, D)`, alpha last.
+
+        Where the degradation needs them, `level` is the strength of the noise, `(N,)`, and `known` is 1 where a pixel
+        is known and 0 where not, `(N, 1, H, W)` or `(N, D)`.
+        """
+        seen, alpha = (x[:, :-1], x[:, -1:]) if self.description.alpha else (x, None)
+        return self.restored(self.degradation.given(seen, Hints(level, known)), alpha)
+
+    def trial(self, x: torch.Tensor) -> torch.Tensor:
         """Damage clean samples, the same way each time, and restore them."""
         return self.restored(*self.observe(x, torch.Generator(x.device).manual_seed(0)))
 
@@ -74,7 +85,7 @@ class Restoring(Model, ABC):
     def settle(self, x: torch.Tensor) -> None:
         """Adjust the degradation to what the network makes of it, as a colouriser's vividness is."""
         colours = x[:, : x.shape[1] - self.description.alpha]
-        y = torch.cat([self(part)[:, : colours.shape[1]].clamp(0, 1) for part in torch.split(x, SETTLED)])
+        y = torch.cat([self.trial(part)[:, : colours.shape[1]].clamp(0, 1) for part in torch.split(x, SETTLED)])
         self.degradation = self.degradation.settled(cut(y, x), colours)
         self.specification = replace(self.specification, degradation=to_json(self.degradation))
 
@@ -179,7 +190,7 @@ def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.
 
 def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
     """The same for samples that are damaged the same way each time."""
-    roots = _roots(model(x).clamp(0, 1), x)
+    roots = _roots(model.trial(x).clamp(0, 1), x)
     return Measure(float(roots.mean(dtype=torch.float64)), float(roots.square().mean(dtype=torch.float64)))
 
 

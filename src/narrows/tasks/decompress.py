@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from narrows.archive.archive import Archive
+from narrows.checks import one_of
 from narrows.codecs.opening import Model, open_archive
 from narrows.errors import ArchiveError, DataError, ModelError, OutputError, SettingsError
 from narrows.io.arrays import Array
-from narrows.io.atomic import make_folder, replacing
+from narrows.io.atomic import check_new, make_folder, replacing
 from narrows.io.npy import write_npy
-from narrows.io.pictures import encode_picture, other_ending
+from narrows.io.pictures import FORMATS, encode_as, encode_picture, other_ending
 from narrows.tasks.inputs import WHOLE
 
 
@@ -41,13 +42,19 @@ class Restored:
     other_ending: bool = False
 
 
-def restore(archive: Archive, name: str, target: Path) -> Restored:
-    """Write what the archive has under a name to its place, making folders as needed.
+def restore(archive: Archive, name: str, target: Path, wanted: str | None = None, force: bool = True) -> Restored:
+    """Write what the archive has under a name to its place, making folders as needed. Pictures that are not kept to
+    the byte are written in the format that is `wanted`, if one is, with its ending.
 
     Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
     """
     entry, kept, other = archive.entry(name), archive.file(name), False
-    if kept is None and entry.kind == "image":
+    if kept is None and entry.kind == "image" and wanted is not None:
+        kept, named = encode_as(target.name, archive[name], entry.extras, wanted)
+        if named != target.name:
+            target = target.with_name(named)
+            check_new(target, force)
+    elif kept is None and entry.kind == "image":
         kept, format_ = encode_picture(name, archive[name], entry.extras)
         other = other_ending(name, format_)
     if kept is not None:
@@ -122,13 +129,17 @@ def decompress(
     only: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = False,
+    format: str | None = None,  # as the option is called
     report: Callable[[int, int, str | None], None] = lambda done, total, lost: None,
 ) -> Decompressed:
     """Write the files of an archive, or those named in `only`, into a folder.
 
     `report` is called with how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for
-    damage (unless `keep_going`), `OutputError` where something is there already (unless `force`).
+    damage (unless `keep_going`), `OutputError` where something is there already (unless `force`). With a `format`,
+    "jpeg", "webp" or "png", pictures that are not kept to the byte are written so, and named so; JPEG and WebP lose a
+    little. Raises `SettingsError` for another.
     """
+    one_of("format", format, (None, *FORMATS))
     with opened(path, model) as archive:
         names = chosen(archive, only, path)
         places = {name: place(output, name) for name in names}
@@ -142,7 +153,7 @@ def decompress(
         for number, (name, target) in enumerate(places.items(), 1):
             lost = None
             try:
-                restored = restore(archive, name, target)
+                restored = restore(archive, name, target, format, force)
                 result.samples += restored.samples
                 result.other_endings += restored.other_ending
             except (ArchiveError, DataError) as error:

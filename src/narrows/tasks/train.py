@@ -5,6 +5,7 @@ Next door: `planner` decides what is trained; `training.loop` trains it.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -35,6 +36,7 @@ from narrows.training import loop
 from narrows.training.loop import Progress
 from narrows.training.settings import Settings
 
+_log = logging.getLogger(__name__)
 FIRST = 0.6  # of the minutes for both promises, the share of the first
 CONVERTING = 0.03  # of the minutes, at least, for the way of a model to whole numbers
 LEAST = 0.05  # of the minutes, for each job, however late it is
@@ -124,6 +126,8 @@ class Training:
             first = FIRST * self._settings.minutes
             rest = self._settings.minutes - first
             self.notes += (f"about {first:.2g} minutes for the promise of a quality, then {rest:.2g} for exactness",)
+        for note in self.notes:
+            _log.info(note)
         self._made: list[Model] = []
         self._converting = 0.0  # seconds that the last way to whole numbers took
         self.beginning: str | None = None
@@ -187,6 +191,8 @@ class Training:
                 for progress in iteration:
                     if progress.stage != "training":
                         converting = time.perf_counter()
+                    for note in progress.notes:
+                        _log.warning(note)
                     if progress.finished:
                         self._converting = time.perf_counter() - converting if converting else 0.0
                         self._save()
@@ -256,6 +262,7 @@ class Training:
                 first.keep_packed(promise, compact)
             first.provenance["exact"] = other.provenance
         first.save(self.output)
+        _log.info("%s is saved", self.output)
 
 
 def train(

@@ -73,7 +73,7 @@ def multiplications(model: Model, crop: int) -> int:
     layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, layers)]
     try:
-        model(torch.zeros(1, *shape, device=model.device))
+        model.trial(torch.zeros(1, *shape, device=model.device))
     finally:
         for hook in hooks:
             hook.remove()
