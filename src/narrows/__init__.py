@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from narrows.models.base import Model as Model
     from narrows.models.catalogue import build
     from narrows.models.loading import load
+    from narrows.tasks.archives import compress, decompress
     from narrows.tasks.codec import Codec
     from narrows.tasks.restore import restore
     from narrows.tasks.train import fit, train
-    from narrows.training.loop import Progress
+    from narrows.training.loop import Progress as Progress
     from narrows.training.settings import Settings
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged goes where a program says
 
@@ -32,11 +33,12 @@ __all__ = [
     "Archive",
     "Codec",
     "NarrowsError",
-    "Progress",
     "Samples",
     "Settings",
     "__version__",
     "build",
+    "compress",
+    "decompress",
     "fit",
     "from_arrays",
     "load",
@@ -53,6 +55,8 @@ _HOMES = {
     "Samples": "narrows.data.samples",
     "Settings": "narrows.training.settings",
     "build": "narrows.models.catalogue",
+    "compress": "narrows.tasks.archives",
+    "decompress": "narrows.tasks.archives",
     "fit": "narrows.tasks.train",
     "train": "narrows.tasks.train",
     "Model": "narrows.models.base",

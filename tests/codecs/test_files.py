@@ -17,7 +17,8 @@ from narrows.codecs.block import BlockCodec
 from narrows.codecs.files import file_in, is_jpeg, kept
 from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError, DataError
-from narrows.tasks.compress import Wanted, compress
+from narrows.tasks.compress import compress
+from narrows.tasks.compressed import Wanted
 from narrows.tasks.decompress import decompress
 
 

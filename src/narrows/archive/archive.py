@@ -6,13 +6,15 @@ Next door: `reader` fetches blocks; `writer` writes; `FORMAT.md` has every byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, overload
 
 import numpy as np
 
 from narrows.archive.codec import FindModel, OpenCodec
-from narrows.archive.entries import Entry
+from narrows.archive.entries import SAME, Entry
 from narrows.archive.parallel import in_order
 from narrows.archive.reader import Given, Reader
 from narrows.errors import ArchiveError
@@ -68,6 +70,7 @@ class Archive(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         """The samples of a name; raises KeyError if it is not there, `ArchiveError` if it is damaged."""
+        name = self._source(name)
         entry = self.entry(name)
         form = entry.shape if entry.form is None else entry.form
         if entry.kind == "image":
@@ -87,6 +90,7 @@ class Archive(Mapping[str, Array]):
     def file(self, name: str) -> bytes | None:
         """The file of this name where the archive keeps it to the byte; None where it keeps samples alone. Raises
         KeyError if it is not there, `ArchiveError` if it is damaged."""
+        name = self._source(name)
         _, position, count = self._reader.layout.entry(self._reader.numbers[name])
         block = self._reader.layout.block(position) if count else 0
         alone = count == 1 and self._reader.layout.span(block) == (position, position + 1)
@@ -94,9 +98,25 @@ class Archive(Mapping[str, Array]):
 
     def entry(self, name: str) -> Entry:
         """The entry of a name; raises KeyError if it is not there, `ArchiveError` for damaged extras."""
+        own, name = name, self._source(name)
+        if own != name:
+            return replace(self.entry(name), name=own)
         run, _, count = self._reader.layout.entry(self._reader.numbers[name])
         form, extras = self._reader.record(run, name)
         return Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count, form, extras)
+
+    def _source(self, name: str) -> str:
+        """The name under which the samples of a name are stored: another one, if their files were the same."""
+        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
+        if count or not run.array or not run.extras:
+            return name
+        same = self._reader.record(run, name)[1].get(SAME)
+        if same is None:
+            return name
+        other = same.decode("utf-8", "replace")
+        if other not in self or self._reader.layout.entry(self._reader.numbers[other])[2] == 0:
+            raise ArchiveError(f"{self._reader.name}: {name}: it is said to be the same as a name that is not there")
+        return other
 
     def entries(self) -> Iterator[Entry]:
         """All entries, in their order."""
@@ -107,7 +127,7 @@ class Archive(Mapping[str, Array]):
 
         For arrays larger than the memory, and for what is left of damaged ones.
         """
-        layout = self._reader.layout
+        layout, name = self._reader.layout, self._source(name)
         _, position, count = layout.entry(self._reader.numbers[name])
 
         def part(done: int, stop: int, block: int, skipped: int) -> tuple[int, int, Array | ArchiveError]:
@@ -171,6 +191,9 @@ class Archive(Mapping[str, Array]):
         for block, bad in enumerate(in_order(calls, self._threads)):
             for span in layout.entries_of(block) if bad else ():
                 lost[span.start : span.stop] = True
+        for number, name in enumerate(names):
+            with suppress(ArchiveError):  # those are lost already
+                lost[number] |= lost[self._reader.numbers[self._source(name)]]
         return (names[number] for number in np.flatnonzero(lost))
 
     def compact_model(self) -> bytes:

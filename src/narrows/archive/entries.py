@@ -25,6 +25,7 @@ CHANNELS = (1 << 16) - 1
 NUMBER = 1 << 36  # of samples in an array, so that sums of many stay within 64 bits
 EXTRAS_BYTES = 1 << 24  # of one entry: profiles and EXIF are far smaller
 DIMENSIONS = 32
+SAME = "same"  # key of the extras of an array without samples, whose file was the same as that of the name in it
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,19 @@ import numpy as np
 from narrows.archive.codec import Block, CodesBlocks
 from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
-from narrows.archive.index import ENTRIES, HEAD, INDEX_BYTES, MODEL_BYTES, PIECES, Index, Sizes, crc, model_hash, seal
+from narrows.archive.index import (
+    ENTRIES,
+    HEAD,
+    INDEX_BYTES,
+    MARK,
+    MODEL_BYTES,
+    PIECES,
+    Index,
+    Sizes,
+    crc,
+    model_hash,
+    seal,
+)
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead
@@ -27,6 +39,7 @@ from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
 OPEN_BLOCKS = 16  # classes whose samples wait for more, at most
+SO_FAR_BYTES, SO_FAR_TIMES = 1 << 24, 512  # raw bytes, at least, and times the index, between two that are kept
 KNOWN_RECORDS = 1 << 16  # of extras, remembered so that each is stored once
 
 
@@ -95,11 +108,13 @@ class Writer:
         self._record_count = 0
         self._ahead: Ahead[_Piece] = Ahead(threads)
         self.raw_bytes = self.data_bytes = 0
+        self._raw_since, self._raw_next = 0, SO_FAR_BYTES  # of samples that were put, not of those that are written
         file.write(HEAD + self._embedded)
 
     def add(self, entry: Entry, samples: Iterable[Array]) -> None:
         """Add one name and its samples. Raises `ArchiveError` for an entry that no archive can have, `DataError` for
         samples that do not match it."""
+        self._keep_so_far()
         which = self._enter(entry)
         count, dtype = 0, np.dtype(entry.dtype)
         if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
@@ -124,6 +139,7 @@ class Writer:
         dtype and number of channels (vectors: length). Raises `DataError` if the blocks are not those of the entries,
         `ArchiveError` for an entry that no archive can have.
         """
+        self._keep_so_far()
         classes = {self._enter(entry) for entry in entries}
         if len(classes) != 1:
             raise DataError(f"entries of {len(classes)} kinds were given with their blocks; add each kind on its own")
@@ -135,6 +151,7 @@ class Writer:
         for block in blocks:
             left -= block.samples
             size = sum(islice(sizes, block.samples))
+            self._raw_since += size
             few = 1 <= block.samples <= BLOCK_SAMPLES and (block.samples == 1 or size <= BLOCK_BYTES)
             if not (few and size and block.payload and len(block.digest) == DIGEST_BYTES):
                 raise DataError(
@@ -150,6 +167,12 @@ class Writer:
 
     def close(self) -> Sizes:
         """Write waiting samples, the index and the tail; the file stays open."""
+        end, _ = self._index()
+        self._file.write(end)
+        return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
+
+    def _index(self) -> tuple[bytes, int]:
+        """The index of all that was added, and its bytes before they were deflated; nothing waits any more."""
         for which in list(self._open):
             self._flush(which)
         for piece in self._ahead.finish():
@@ -168,9 +191,17 @@ class Writer:
                 f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
                 "write several archives"
             )
-        end = seal(body)
-        self._file.write(end)
-        return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
+        return seal(body), len(body)
+
+    def _keep_so_far(self) -> None:
+        """From time to time the index of all that is there, so that something is left of an archive that is cut
+        short."""
+        if self._raw_since < self._raw_next:
+            return
+        end, length = self._index()
+        self._raw_since, self._raw_next = 0, max(SO_FAR_BYTES, SO_FAR_TIMES * length)
+        self._record_count += 1
+        self._queue(lambda: _Piece(end + MARK, 0, 1))
 
     def _enter(self, entry: Entry) -> int:
         """Add one name, and write its extras; returns the class of its samples."""
@@ -206,6 +237,7 @@ class Writer:
                 start += 1
                 continue
             part = samples[start : start + most].copy()
+            self._raw_since += part.nbytes
             self._open[which] = _Open(list(part), part.nbytes)
             self._flush(which)
             start += most
@@ -222,6 +254,7 @@ class Writer:
         full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
         # Copied, since the caller may use the array again.
         block.samples.append(sample.copy())
+        self._raw_since += sample.nbytes
         block.bytes += sample.nbytes
         if full:
             self._flush(which)

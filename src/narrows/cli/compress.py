@@ -19,7 +19,7 @@ from narrows.cli.show import files, ratio, size
 
 if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
-    from narrows.tasks.compress import Compressed
+    from narrows.tasks.compressed import Compressed
 
 SURE = 0.97  # of the archive: estimates of other formats that are not far below it may be wrong
 
@@ -70,7 +70,8 @@ def compress(
     complete.
     """
     from narrows.evaluation.lossless import Rivals
-    from narrows.tasks.compress import Wanted, compress
+    from narrows.tasks.compress import compress
+    from narrows.tasks.compressed import Wanted
 
     started = time.monotonic()
     wanted = Wanted(embed_model=not no_model, verify=not no_verify, **options)
@@ -151,6 +152,8 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
         f"{output}: {result.samples} samples, {size(raw)} in {size(packed)} ({ratio(raw, packed)}{model}); "
         f"{result.promise}; {seconds:.1f} seconds"
     )
+    if result.same:
+        show.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
         show.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
     if result.not_kept:

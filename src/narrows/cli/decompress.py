@@ -66,11 +66,13 @@ def decompress(
             f"PNG or TIFF data under another ending, to lose nothing: {count}; image programs recognise it, and "
             "--format jpeg makes smaller files"
         )
+    if result.cut:
+        show.say(f"warning: {path} is cut short; what came after the files that are written is lost")
     if result.lost:
         show.say(f"lost: {len(result.lost)} of {show.files(result.names)}")
     written = show.files(result.names - len(result.lost))
     show.say(f"{output}: {written}, {result.samples} samples; {seconds:.1f} seconds")
     if as_json:
         show.result_json({"samples": result.samples, "seconds": round(seconds, 3), "lost": result.lost})
-    if result.lost:
+    if result.lost or result.cut:
         raise SystemExit(1)

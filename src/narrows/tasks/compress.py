@@ -6,9 +6,9 @@ back.
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 
 from narrows.archive.codec import Block
-from narrows.archive.entries import Entry
+from narrows.archive.entries import SAME, Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
 from narrows.codecs.block import SURE, BlockCodec
@@ -27,101 +27,14 @@ from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
+from narrows.tasks.compressed import Compressed, Report, Wanted
 from narrows.tasks.forecast import forecast
 from narrows.tasks.inputs import Source, find, is_npy, read
 
-DEFAULT_QUALITY = 75
 LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
 KEPT = (".jpg", ".jpeg")  # endings of files that are kept to the byte in most cases
 MOST_TRIED = 64  # of the samples, for a target
 MOST_LOOKED_AT = 50  # images that are shown to whoever looks
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error`, `target_bpp` (bits per
-    pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can be lossy; else every bit
-    is kept."""
-
-    quality: int | None = None
-    max_error: int | None = None
-    target_bpp: float | None = None
-    target_psnr: float | None = None
-    block_samples: int | None = None
-    embed_model: bool = True
-    verify: bool = True
-    strip: bool = False
-    skip_bad: bool = False
-    force: bool = False
-
-    @property
-    def qualities(self) -> tuple[float | None, ...]:
-        """What says how good samples at a quality have to be."""
-        return self.quality, self.target_bpp, self.target_psnr
-
-    @property
-    def may_lose(self) -> bool:
-        """Whether samples at a quality were asked for."""
-        return any(value is not None for value in self.qualities)
-
-    def promise(self, model: Model | None, models: dict[str, bytes]) -> Promise:
-        """The promise, before any target is met. Raises `SettingsError` for more than one, and for a quality or a
-        target with a model that has no lossy part."""
-        given = [self.max_error, *self.qualities]
-        if sum(value is not None for value in given) > 1:
-            raise SettingsError("of quality, max error, target bpp and target PSNR, choose one")
-        if self.max_error is not None:
-            return Promise(self.max_error)
-        asked, lossy = self.may_lose, bool(models.get("lossy"))
-        if asked and not lossy:
-            raise SettingsError(
-                f"a quality needs a model with a lossy part, and {_whose(model)}; train one with "
-                "'narrows train --for compress', or use --max-error"
-            )
-        return Promise(None, self.quality or DEFAULT_QUALITY) if lossy and (asked or model) else Promise(0)
-
-
-@dataclass
-class Compressed:
-    """What was done, added up on the way.
-
-    `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
-    nothing else. `shipped` names the weights that came with the package and were used. So many bytes are expected
-    before work begins, where the archive may be larger than the files; `can_lose` says whether a quality could be
-    asked for. A model that is `unpaid` would have taken the
-    first number of bytes and saved the second, and is not used. A target was `tried` on that
-    many samples. `unknown` samples are not of a kind that the model knows, and are stored exactly. So many files are
-    `kept` to the byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or
-    `left_out` are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of
-    the files.
-    """
-
-    promise: Promise
-    uses_model: bool
-    shipped: str
-    total_files: int
-    total_bytes: int
-    left_out: list[Path]
-    tried: int = 0
-    files: int = 0
-    samples: int = 0
-    input_bytes: int = 0
-    raw_bytes: int = 0
-    images: bool = True
-    unknown: int = 0
-    kept: int = 0
-    unread: int = 0
-    archive_bytes: int = 0
-    model_bytes: int = 0
-    expected_bytes: int = 0
-    can_lose: bool = True
-    unpaid: tuple[int, int] | None = None
-    bad: list[str] = field(default_factory=list)
-    not_kept: dict[str, list[str]] = field(default_factory=dict)
-
-
-Report = Callable[[Compressed, float, int], None]
-"""Told of what is done so far, how many bytes of the files were read, and how many were written."""
 
 
 def compress(
@@ -168,7 +81,11 @@ def compress(
             block_samples=wanted.block_samples,
             verify=wanted.verify,
         )
+        firsts: dict[bytes, str] = {}
         for index, source in enumerate(sources):
+            if _stored_before(writer, source, firsts, result):
+                report(result, result.input_bytes, writer.data_bytes)
+                continue
             shown = look if index % -(-len(sources) // MOST_LOOKED_AT) == 0 else None
             try:
                 _add(writer, codec, source, wanted.strip, result, report, shown)
@@ -177,6 +94,7 @@ def compress(
                     hint = " (or leave out such files with --skip-bad)" * (len(sources) > 1)
                     raise DataError(f"{error}{hint}") from None
                 result.bad.append(str(error))
+                result.skipped.add(source.name)
         if not result.files:
             raise DataError(f"none of the {len(sources)} files could be read; the first: {result.bad[0]}")
         sizes = writer.close()
@@ -206,16 +124,30 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
     return codec
 
 
+def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], result: Compressed) -> bool:
+    """Whether a file is the same as an earlier one, to the byte; then its name is all that is stored of it."""
+    try:
+        with source.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest() + source.path.suffix.lower().encode()
+    except OSError:  # it is told when the file is read
+        return False
+    first = firsts.setdefault(digest, source.name)
+    if first == source.name:
+        return False
+    if first in result.skipped:
+        del firsts[digest]
+        return False
+    writer.add(Entry(source.name, "array", (1,), "uint8", 0, extras={SAME: first.encode()}), [])
+    result.same += 1
+    result.files += 1
+    result.input_bytes += source.size
+    return True
+
+
 def _large_picture(source: Source) -> bool:
     """Whether weights for photographs may make a file smaller: not for arrays, small drawings and JPEG files, which
     need no PyTorch either."""
     return source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT and not is_npy(source.path)
-
-
-def _whose(model: Model | None) -> str:
-    if model is None:
-        return "no model was given"
-    return f"{os.fspath(model)} has none" if isinstance(model, (str, os.PathLike)) else "this one has none"
 
 
 def _some(sources: Sequence[Source]) -> list[Array]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from narrows.archive.archive import Archive
+from narrows.archive.salvage import beginning
 from narrows.checks import one_of
 from narrows.codecs.opening import Model, open_archive
 from narrows.errors import ArchiveError, DataError, ModelError, OutputError, SettingsError
@@ -53,6 +55,7 @@ def restore(archive: Archive, name: str, target: Path, wanted: str | None = None
         kept, named = encode_as(target.name, archive[name], entry.extras, wanted)
         if named != target.name:
             target = target.with_name(named)
+            make_folder(target.parent)
             check_new(target, force)
     elif kept is None and entry.kind == "image":
         kept, format_ = encode_picture(name, archive[name], entry.extras)
@@ -78,18 +81,33 @@ def _parts(archive: Archive, name: str) -> Iterator[Array]:
 
 
 @contextmanager
-def opened(path: Path, model: Model | None = None) -> Iterator[Archive]:
-    """An archive with the model that it needs; `model` is for archives that do not carry theirs.
+def opened(path: Path, model: Model | None = None, keep_going: bool = False) -> Iterator[Archive]:
+    """An archive with the model that it needs; `model` is for archives that do not carry theirs. With `keep_going`,
+    what is left of one that is cut short is opened like a whole one.
 
     Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
     """
-    with open_archive(path, model) as archive:
+    with _whole_or_left(path, model, keep_going) as archive:
         try:
             archive.compact_model()  # now, and not at the first block
         except ArchiveError as error:
             if model is None and archive.sizes.model:
                 raise
             raise ModelError(str(error)) from None
+        yield archive
+
+
+@contextmanager
+def _whole_or_left(path: Path, model: Model | None, keep_going: bool) -> Iterator[Archive]:
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(open_archive(path, model))
+        except ArchiveError:
+            left = beginning(path) if keep_going else None
+            if left is None:
+                raise
+            stack.callback(left.close)
+            archive = stack.enter_context(open_archive(cast(IO[bytes], left), model))
         yield archive
 
 
@@ -113,12 +131,14 @@ def chosen(archive: Archive, only: Sequence[str], path: Path) -> list[str]:
 
 @dataclass
 class Decompressed:
-    """What was written: `samples`, how many files hold other data than their ending says, and what was `lost`."""
+    """What was written: `samples`, how many files hold other data than their ending says, and what was `lost`. The
+    end of an archive that is `cut` is lost too, with names that nobody knows."""
 
     names: int
     samples: int = 0
     other_endings: int = 0
     lost: list[str] = field(default_factory=list)
+    cut: bool = False
 
 
 def decompress(
@@ -140,7 +160,7 @@ def decompress(
     little. Raises `SettingsError` for another.
     """
     one_of("format", format, (None, *FORMATS))
-    with opened(path, model) as archive:
+    with opened(path, model, keep_going) as archive:
         names = chosen(archive, only, path)
         places = {name: place(output, name) for name in names}
         existing = [target for target in places.values() if os.path.lexists(target)]
@@ -149,7 +169,7 @@ def decompress(
                 f"{existing[0]}: it is there already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; "
                 "choose another place, or --force to replace it"
             )
-        result = Decompressed(len(names))
+        result = Decompressed(len(names), cut=archive.sizes.total < path.stat().st_size)
         for number, (name, target) in enumerate(places.items(), 1):
             lost = None
             try:

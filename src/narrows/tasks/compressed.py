@@ -1,0 +1,109 @@
+"""What was asked of an archive, and what became of it. Next door: `compress` writes the archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from narrows.archive.promise import Promise
+from narrows.codecs.opening import Model
+from narrows.errors import SettingsError
+
+DEFAULT_QUALITY = 75
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error`, `target_bpp` (bits per
+    pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can be lossy; else every bit
+    is kept."""
+
+    quality: int | None = None
+    max_error: int | None = None
+    target_bpp: float | None = None
+    target_psnr: float | None = None
+    block_samples: int | None = None
+    embed_model: bool = True
+    verify: bool = True
+    strip: bool = False
+    skip_bad: bool = False
+    force: bool = False
+
+    @property
+    def qualities(self) -> tuple[float | None, ...]:
+        """What says how good samples at a quality have to be."""
+        return self.quality, self.target_bpp, self.target_psnr
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether samples at a quality were asked for."""
+        return any(value is not None for value in self.qualities)
+
+    def promise(self, model: Model | None, models: dict[str, bytes]) -> Promise:
+        """The promise, before any target is met. Raises `SettingsError` for more than one, and for a quality or a
+        target with a model that has no lossy part."""
+        given = [self.max_error, *self.qualities]
+        if sum(value is not None for value in given) > 1:
+            raise SettingsError("of quality, max error, target bpp and target PSNR, choose one")
+        if self.max_error is not None:
+            return Promise(self.max_error)
+        asked, lossy = self.may_lose, bool(models.get("lossy"))
+        if asked and not lossy:
+            raise SettingsError(
+                f"a quality needs a model with a lossy part, and {_whose(model)}; train one with "
+                "'narrows train --for compress', or use --max-error"
+            )
+        return Promise(None, self.quality or DEFAULT_QUALITY) if lossy and (asked or model) else Promise(0)
+
+
+@dataclass
+class Compressed:
+    """What was done, added up on the way.
+
+    `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they
+    were nothing else. `shipped` names the weights that came with the package and were used. So many bytes are
+    expected before work begins, where the archive may be larger than the files; `can_lose` says whether a quality
+    could be asked for. A model that is `unpaid` would have taken the first number of bytes and saved the second,
+    and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
+    knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
+    byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or `left_out`
+    are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the
+    files.
+    """
+
+    promise: Promise
+    uses_model: bool
+    shipped: str
+    total_files: int
+    total_bytes: int
+    left_out: list[Path]
+    tried: int = 0
+    files: int = 0
+    samples: int = 0
+    input_bytes: int = 0
+    raw_bytes: int = 0
+    images: bool = True
+    unknown: int = 0
+    kept: int = 0
+    same: int = 0
+    unread: int = 0
+    archive_bytes: int = 0
+    model_bytes: int = 0
+    expected_bytes: int = 0
+    can_lose: bool = True
+    unpaid: tuple[int, int] | None = None
+    bad: list[str] = field(default_factory=list)
+    skipped: set[str] = field(default_factory=set)
+    not_kept: dict[str, list[str]] = field(default_factory=dict)
+
+
+Report = Callable[[Compressed, float, int], None]
+"""Told of what is done so far, how many bytes of the files were read, and how many were written."""
+
+
+def _whose(model: Model | None) -> str:
+    if model is None:
+        return "no model was given"
+    return f"{os.fspath(model)} has none" if isinstance(model, (str, os.PathLike)) else "this one has none"

@@ -1,0 +1,147 @@
+"""What is whole of an archive that was cut short comes back, and equal files are stored once."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import narrows
+from narrows.archive import writer as writing
+from narrows.archive.archive import Archive
+from narrows.archive.entries import SAME, Entry
+from narrows.archive.promise import Promise
+from narrows.archive.salvage import beginning
+from narrows.archive.writer import Writer
+from narrows.codecs.block import BlockCodec
+from narrows.errors import ArchiveError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 30, 20, 3), np.uint8)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index is kept after every ten images."""
+    monkeypatch.setattr(writing, "SO_FAR_BYTES", 10 * IMAGES[0].nbytes)
+    monkeypatch.setattr(writing, "SO_FAR_TIMES", 0)
+
+
+def archive(threads: int | None = None) -> bytes:
+    file = io.BytesIO()
+    writer = Writer(file, BlockCodec(Promise(0)), threads=threads)
+    for number, image in enumerate(IMAGES):
+        writer.add(Entry(f"{number:02d}.png", "image", image.shape, "uint8", extras={"n": bytes([number])}), [image])
+    writer.close()
+    return file.getvalue()
+
+
+def test_an_archive_with_what_was_so_far_is_one_like_any_other(often: None) -> None:
+    content = archive()
+    assert content == archive(threads=1)
+    opened = narrows.open_archive(content)
+    assert len(opened) == 40
+    assert list(opened.verify()) == []
+    assert np.array_equal(opened["31.png"], IMAGES[31])
+    assert opened.entry("31.png").extras == {"n": b"\x1f"}
+
+
+def test_small_archives_have_none() -> None:
+    assert b"NWS-so-far" not in archive()
+
+
+def test_whatever_is_whole_before_the_cut_comes_back(often: None, tmp_path: Path) -> None:
+    content, found = archive(), []
+    for cut in np.linspace(8, len(content) - 1, 40).astype(int):
+        (tmp_path / "cut").write_bytes(content[:cut])
+        with pytest.raises(ArchiveError):
+            narrows.open_archive(tmp_path / "cut")
+        left = beginning(tmp_path / "cut")
+        if left is None:
+            found.append(0)
+            continue
+        with closing(left), Archive(left, BlockCodec) as opened:  # type: ignore[arg-type]
+            found.append(len(opened))
+            assert list(opened.verify()) == []
+            last = f"{len(opened) - 1:02d}.png"
+            assert np.array_equal(opened[last], IMAGES[len(opened) - 1])
+    assert found == sorted(found)
+    assert set(found) == {0, 10, 20, 30}
+
+
+def test_decompress_gives_what_is_left_and_says_that_the_rest_is_lost(often: None, tmp_path: Path, capsys) -> None:
+    from narrows.cli.main import run
+
+    content = archive()
+    (tmp_path / "a.narrows").write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(ArchiveError):
+        narrows.decompress(tmp_path / "a.narrows", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    with pytest.raises(SystemExit) as ended:
+        run(["decompress", str(tmp_path / "a.narrows"), "-o", str(tmp_path / "back"), "--keep-going"])
+    assert ended.value.code == 1
+    assert "cut short" in capsys.readouterr().err
+    assert 20 <= len(list((tmp_path / "back").iterdir())) <= 30
+    (tmp_path / "b.narrows").write_bytes(b"no archive at all")
+    (tmp_path / "c.narrows").write_bytes(b"")
+    for name in ("b.narrows", "c.narrows", "none"):
+        with pytest.raises(ArchiveError):
+            narrows.decompress(tmp_path / name, tmp_path / "no", keep_going=True)
+
+
+def test_equal_files_are_stored_once_and_all_come_back(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "a.npy", IMAGES)
+    for name in ("b.npy", "c.npy"):
+        (tmp_path / "in" / name).write_bytes((tmp_path / "in" / "a.npy").read_bytes())
+    np.save(tmp_path / "in" / "d.npy", IMAGES[:3])
+    once = narrows.compress(tmp_path / "in" / "a.npy", tmp_path / "once.narrows")
+    done = narrows.compress(tmp_path / "in", tmp_path / "all.narrows")
+    assert (done.same, done.files) == (2, 4)
+    assert done.archive_bytes < 1.3 * once.archive_bytes
+    with narrows.open_archive(tmp_path / "all.narrows") as opened:
+        assert list(opened) == ["a.npy", "b.npy", "c.npy", "d.npy"]
+        assert np.array_equal(opened["c.npy"], IMAGES)
+        assert [entry.name for entry in opened.entries()] == list(opened)
+        assert opened.entry("b.npy").count == len(IMAGES)
+        assert list(opened.verify()) == []
+    narrows.decompress(tmp_path / "all.narrows", tmp_path / "back")
+    for path in (tmp_path / "in").iterdir():
+        assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+    narrows.decompress(tmp_path / "all.narrows", tmp_path / "one", only=["c.npy"])
+    assert np.array_equal(np.load(tmp_path / "one" / "c.npy"), IMAGES)
+
+
+def test_what_is_lost_of_one_is_lost_of_its_equals_and_lies_are_refused(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    writer = Writer(file, BlockCodec(Promise(0)))
+    writer.add(Entry("a", "image", IMAGES[0].shape, "uint8"), [IMAGES[0]])
+    writer.add(Entry("b", "array", (1,), "uint8", 0, extras={SAME: b"a"}), [])
+    writer.add(Entry("c", "array", (1,), "uint8", 0, extras={SAME: b"b"}), [])
+    writer.add(Entry("d", "array", (1,), "uint8", 0, extras={SAME: b"\xff"}), [])
+    writer.add(Entry("e", "array", (1,), "uint8", 0), [])
+    writer.close()
+    content = bytearray(file.getvalue())
+    opened = narrows.open_archive(bytes(content))
+    assert np.array_equal(opened["b"], IMAGES[0])
+    assert opened["e"].shape == (0, 1)
+    for name in ("c", "d"):
+        with pytest.raises(ArchiveError, match="the same as a name that is not there"):
+            opened[name]
+    content[200] ^= 1
+    assert {"a", "b"} <= set(narrows.open_archive(bytes(content)).verify())
+
+
+def test_one_call_takes_a_folder_there_and_back(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    np.save(tmp_path / "in" / "deep" / "x.npy", IMAGES)
+    done = narrows.compress(str(tmp_path / "in"), tmp_path / "a.narrows", max_error=0)
+    assert (done.files, done.archive_bytes) == (1, (tmp_path / "a.narrows").stat().st_size)
+    assert narrows.decompress(tmp_path / "a.narrows", tmp_path / "back").samples == 40
+    assert np.array_equal(np.load(tmp_path / "back" / "deep" / "x.npy"), IMAGES)
+    with pytest.raises(narrows.NarrowsError, match="colour was given; allowed are block_samples"):
+        narrows.compress(tmp_path / "in", tmp_path / "b.narrows", colour=3)
+    with pytest.raises(narrows.NarrowsError, match=r"use narrows\.open_archive"):
+        Archive(b"bytes")  # type: ignore[arg-type]
