@@ -1,12 +1,16 @@
 """What counts as samples, what is said of them, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from narrows.data import samples as samples_module
+from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.errors import DataError
+from narrows.evaluation.metrics import squared_errors
 from narrows.io.arrays import Ragged, pack
 
 
@@ -329,3 +333,45 @@ def test_a_description_of_nothing_that_can_be_is_refused(wrong):
         Description.from_json({**fields, "kind": "images"})  # told by the shape
     with pytest.raises(KeyError):
         Description.from_json({name: value for name, value in fields.items() if name not in wrong})
+
+
+def test_columns_of_very_different_scales_are_scaled_each_by_its_own_range():
+    rng = np.random.default_rng(0)
+    x = rng.random((50, 4)) * (1, 0.001, 10000, 0) + (0, 5, -3, 7)
+    description = from_arrays(x).description
+    assert str(description).endswith("each column by its own range")
+    tensor = to_tensor(x, description)
+    assert tensor.amin(dim=0).tolist() == [0, 0, 0, 0]
+    assert tensor.amax(dim=0).tolist() == [1, 1, 1, 0]
+    np.testing.assert_allclose(from_tensor(tensor, description), x, rtol=1e-6, atol=1e-3)
+    assert Description.from_json(json.loads(json.dumps(description.to_json()))) == description
+    errors = squared_errors(x, x + np.array([0.1, 0.0001, 1000, 0]), description)
+    np.testing.assert_allclose(errors, 0.03, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.random.default_rng(0).normal(size=(50, 4)) * (1, 2, 5, 1),  # alike
+        np.random.default_rng(0).random((50, 4)) * (1, 0.001, 1, 1),  # from 0 to 1, as given
+        np.random.default_rng(0).integers(0, 256, (50, 4), np.uint8) // (1, 200, 1, 1),
+        np.random.default_rng(0).normal(size=(50, 1)),
+    ],
+)
+def test_columns_that_are_alike_or_of_a_known_range_share_one(x):
+    x = x.astype(np.uint8) if x.dtype.kind in "ui" else x
+    description = from_arrays(x).description
+    assert description.columns == ()
+    assert "columns" not in description.to_json()
+
+
+@pytest.mark.parametrize(
+    "columns", [[[0, 1]], [[0, 1], [1, 1]], [[0, 1], [0, float("nan")]], [[0, 1], [0, 1e309]], 3]
+)
+def test_columns_that_cannot_be_are_refused(columns):
+    fields = from_arrays(np.random.default_rng(0).normal(size=(50, 2))).description.to_json()
+    with pytest.raises((ValueError, TypeError)):
+        Description.from_json({**fields, "columns": columns})
+    images = from_arrays(np.zeros((2, 4, 4), np.uint8)).description.to_json()
+    with pytest.raises((ValueError, TypeError)):
+        Description.from_json({**images, "columns": [[0, 1]]})

@@ -105,3 +105,15 @@ def test_a_model_built_and_fitted_in_python_is_a_codec(few: Samples) -> None:
         pass
     codec = narrows.Codec(model, quality=50)
     assert codec.decompress(codec.compress(few.values)).shape == few.values.shape
+
+
+def test_samples_that_are_noisy_themselves_are_told_and_clean_ones_are_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:64, :64]
+    clean = np.stack([128 + 60 * np.sin(rows / (8 + n) + columns / (5 + n)) for n in range(6)])
+    for sigma, told in ((0, False), (12, True)):
+        x = np.clip(np.rint(clean + rng.normal(0, sigma, clean.shape)), 0, 255).astype(np.uint8)
+        for purpose in ("denoise", "upscale", "reconstruct"):
+            training = narrows.train(x, tmp_path / "m", purpose=purpose, settings=narrows.Settings(steps=1))
+            noted = any("the samples seem noisy themselves, at a level of about 0.05" in n for n in training.notes)
+            assert noted == (told and purpose != "reconstruct")

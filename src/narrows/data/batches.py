@@ -24,9 +24,10 @@ RUN_VALUES = 1 << 23  # values of the samples that are read together
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
     """Arrays `(N, H, W, C)` or `(N, D)` as float32 tensors in 0..1, `(N, C, H, W)` or `(N, D)`."""
     span = description.high - description.low
-    if description.low != 0 or array.dtype not in _DIRECT:
+    if description.low != 0 or description.columns or array.dtype not in _DIRECT:
         # In double precision, so that close large values stay distinct; on the CPU, as not all devices have it.
-        array, span = ((array.astype(np.float64) - description.low) / span).astype(np.float32), 1.0
+        array = ((array.astype(np.float64) - description.lows) / description.spans).astype(np.float32)
+        span = 1.0
     # Writable, or torch warns; a copy, so that the caller's array is never written to.
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
     tensor = tensor.to(torch.float32, copy=True).mul_(1.0 / span)
@@ -40,8 +41,9 @@ def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
     """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
     array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().to(torch.float64, copy=True)
     dtype = np.dtype(description.dtype)
-    array.mul_(description.high - description.low).add_(description.low)
-    array.clamp_(description.low, min(description.high, _largest(dtype)))
+    lows, spans = (torch.as_tensor(ends, dtype=torch.float64) for ends in (description.lows, description.spans))
+    array.mul_(spans).add_(lows)
+    array.clamp_(lows, (lows + spans).clamp_max(_largest(dtype)))
     return (array.round_() if dtype.kind in "ui" else array).numpy().astype(dtype, order="C")
 
 

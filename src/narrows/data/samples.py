@@ -19,6 +19,7 @@ CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
 MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
 _LIFTS = {(1, 2), (1, 3), (1, 4), (2, 4), (3, 4)}  # channels before and after
+UNLIKE = 16  # times the range of the narrowest column: from there on each is scaled by its own
 MOST_VALUE = float(np.finfo(np.float64).max)
 
 
@@ -27,7 +28,8 @@ class Description:
     """What was inferred about a set of samples; printed, and stored with every model.
 
     `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` if sizes differ. Values
-    from `low` to `high` become 0..1 inside the networks.
+    from `low` to `high` become 0..1 inside the networks; those of vectors whose columns have very different scales by
+    the range of each of the `columns`.
     """
 
     shape: tuple[int, ...]
@@ -35,6 +37,17 @@ class Description:
     low: float
     high: float
     count: int
+    columns: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def lows(self) -> float | npt.NDArray[np.float64]:
+        """What becomes 0: one number, or one for each column."""
+        return np.array(self.columns, np.float64)[:, 0] if self.columns else self.low
+
+    @property
+    def spans(self) -> float | npt.NDArray[np.float64]:
+        """How much is between 0 and 1, likewise."""
+        return np.diff(np.array(self.columns, np.float64))[:, 0] if self.columns else self.high - self.low
 
     @property
     def axes(self) -> int:
@@ -75,11 +88,13 @@ class Description:
         return f"images {size}, {colour}"
 
     def __str__(self) -> str:
-        return f"{self.count} {self.form}, {self.dtype}, {self.low:g} to {self.high:g}"
+        ranges = ", each column by its own range" if self.columns else ""
+        return f"{self.count} {self.form}, {self.dtype}, {self.low:g} to {self.high:g}{ranges}"
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {**asdict(self), "shape": list(self.shape)}
+        fields = {**asdict(self), "shape": list(self.shape), "columns": [list(ends) for ends in self.columns]}
+        return {name: value for name, value in fields.items() if name != "columns" or value}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Description:
@@ -96,7 +111,12 @@ class Description:
         finite = all(type(end) in (int, float) and abs(end) <= MOST_VALUE for end in (low, high))
         if not finite or not 0 < float(high) - float(low) <= MOST_VALUE:
             raise ValueError("samples of no possible range")
-        return cls(**{**fields, "shape": shape, "low": float(low), "high": float(high)})
+        columns = tuple((float(start), float(end)) for start, end in fields.get("columns", ()))
+        if columns and (len(shape) != 1 or len(columns) != shape[0]):
+            raise ValueError("columns of no possible number")
+        if any(not abs(start) <= MOST_VALUE or not 0 < end - start <= MOST_VALUE for start, end in columns):
+            raise ValueError("columns of no possible range")
+        return cls(**{**fields, "shape": shape, "low": float(low), "high": float(high), "columns": columns})
 
 
 @dataclass(frozen=True)
@@ -231,8 +251,26 @@ def describe(values: Array | Ragged, source: str) -> Description:
             f"3 (RGB) and 4 (RGBA), channels last; {advice}"
         )
     low, high = value_range(values, source)
+    columns = () if isinstance(values, Ragged) or values.ndim != 2 else _columns(values, low, high)
     # The name of the dtype, whatever its byte order, which `to_tensor` converts batch by batch.
-    return Description(tuple(shape), values.dtype.name, low, high, len(values))
+    return Description(tuple(shape), values.dtype.name, low, high, len(values), columns)
+
+
+def _columns(values: Array, low: float, high: float) -> tuple[tuple[float, float], ...]:
+    """The range of each column of vectors `(N, D)`, where the widest is many times the narrowest; else nothing, as
+    for values whose range is known."""
+    if values.dtype.name in ("uint8", "uint16") or (low, high) == (0.0, 1.0) or values.shape[1] < 2:
+        return ()
+    least, most = np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
+    rows = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows].astype(np.float64)
+        least, most = np.minimum(least, part.min(axis=0)), np.maximum(most, part.max(axis=0))
+    spans = most - least
+    if not (spans > 0).any() or spans.max() < UNLIKE * spans[spans > 0].min():
+        return ()
+    most = np.where(spans > 0, most, least + np.maximum(1.0, np.abs(least)))
+    return tuple(zip(least.tolist(), most.tolist(), strict=True))
 
 
 def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:

@@ -18,8 +18,7 @@ PSNR_CAP_DB = 100.0  # for a perfect sample, so that means stay finite
 
 def squared_errors(originals: Array, reconstructions: Array, description: Description) -> Floats:
     """Squared error of each sample `(N, ...)`, summed over its values scaled to 0..1: `(N,)`."""
-    span = description.high - description.low
-    difference = (reconstructions.astype(np.float64) - originals.astype(np.float64)) / span
+    difference = (reconstructions.astype(np.float64) - originals.astype(np.float64)) / description.spans
     sums: Floats = np.square(difference).reshape(len(originals), -1).sum(axis=1)
     return sums
 
