@@ -188,9 +188,18 @@ def test_samples_and_codes_that_do_not_fit_are_refused() -> None:
 
 
 def test_channels_that_differ_are_told_by_their_names() -> None:
+    rng = np.random.default_rng(0)
+    model = build(from_arrays(np.zeros((2, 8, 8, 3), np.uint8)).description, "conv", 4)
+    with pytest.raises(ModelError, match=r"images 8x8, RGBA, uint8 were given, it is made for images 8x8, RGB"):
+        model.encode(np.zeros((2, 8, 8, 4), np.uint8))
+    grey = rng.integers(0, 256, (2, 8, 8, 1), np.uint8)  # which loses nothing as RGB
+    assert np.array_equal(model.encode(grey), model.encode(grey.repeat(3, axis=3)))
     model = build(from_arrays(np.zeros((2, 8, 8, 4), np.uint8)).description, "conv", 4)
-    with pytest.raises(ModelError, match=r"images 8x8, RGB, uint8 were given, it is made for images 8x8, RGBA"):
-        model.encode(np.zeros((2, 8, 8, 3), np.uint8))
+    opaque = np.concatenate([grey.repeat(3, axis=3), np.full_like(grey, 255)], axis=3)
+    assert np.array_equal(model.encode(grey), model.encode(opaque))
+    assert np.array_equal(model.encode(opaque[..., 2:]), model.encode(opaque))
+    images = [image[:, : 8 - 4 * (n > 0)] for n, image in enumerate(grey)]
+    assert [code.shape for code in model.encode(images)] == [(4, 2, 2), (4, 2, 1)]
 
 
 def test_samples_in_place_of_their_description_are_refused_with_what_is_needed() -> None:

@@ -14,16 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from narrows.checks import real
 from narrows.codecs.make import make_compact
-from narrows.data.batches import to_tensor
-from narrows.data.samples import Samples
 from narrows.data.sources import open_samples, refuse_overwriting
-from narrows.degradations import Cells, degradation_for
+from narrows.degradations import degradation_for
 from narrows.degradations.base import Degradation
-from narrows.degradations.level import deviation
 from narrows.errors import OutputError, SettingsError, TrainingError
 from narrows.io.atomic import check_new, check_writable
 from narrows.io.csv import is_table
@@ -33,6 +28,7 @@ from narrows.models.catalogue import named
 from narrows.models.loading import begin_from
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
+from narrows.tasks.noisy import noisy
 from narrows.tasks.planner import Choices, plan
 from narrows.tasks.tables import open_table
 from narrows.training import checkpoint as checkpoints
@@ -41,32 +37,10 @@ from narrows.training import loop
 from narrows.training.loop import Progress
 from narrows.training.settings import Settings
 
-NOISY = 0.025  # the level of noise from which samples are no clean ones; photographs have a fifth of that
-LOOKED_AT, SIDE, LEAST_SIDE = 16, 256, 32  # samples, and pixels a side of each, in which noise is looked for
 _log = logging.getLogger(__name__)
 FIRST = 0.6  # of the minutes for both promises, the share of the first
 CONVERTING = 0.03  # of the minutes, at least, for the way of a model to whole numbers
 LEAST = 0.05  # of the minutes, for each job, however late it is
-
-
-def _noisy(samples: Samples, degradation: Degradation | None) -> list[str]:
-    """A note where samples that a model is to learn to restore are noisy themselves."""
-    if degradation is None or samples.description.axes != 2 or isinstance(degradation, Cells):
-        return []
-    levels = []
-    for number in np.linspace(0, len(samples) - 1, min(LOOKED_AT, len(samples))).astype(int):
-        image = np.asarray(samples.values[int(number)])[:SIDE, :SIDE]
-        if min(image.shape[:2]) < LEAST_SIDE:  # there every detail is like noise
-            return []
-        x = to_tensor(image[None], samples.description)[0].double().numpy()
-        levels.append(deviation(x[: len(x) - samples.description.alpha]))
-    level = float(np.median(levels))
-    if level < NOISY:
-        return []
-    return [
-        f"the samples seem noisy themselves, at a level of about {level:.2f}: a model learns to give that noise "
-        "back; train on clean ones where there are any"
-    ]
 
 
 @own
@@ -148,7 +122,7 @@ class Training:
             self.samples, notes = open_samples(data, "train", skip_bad, report), ()
         self.degradation = degradation
         self.plan = plan(self.samples, purpose, choices, degradation)
-        self.notes = (*self.samples.notes, *notes, *_noisy(self.samples, degradation), *self.plan.notes)
+        self.notes = (*self.samples.notes, *notes, *noisy(self.samples, degradation), *self.plan.notes)
         if self._settings.minutes and len(self.plan.jobs) > 1:
             first = FIRST * self._settings.minutes
             rest = self._settings.minutes - first

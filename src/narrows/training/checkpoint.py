@@ -6,6 +6,7 @@ The file is sealed like a model, so that a damaged checkpoint is never used. Nex
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,7 @@ def _brief(stored: Any, given: Any) -> str:
 
 def fingerprint(samples: Samples) -> str:
     """A digest of 64 samples spread evenly over the set, which shows whether the data changed between two runs."""
-    digest = hashlib.sha256(repr(samples.description).encode())
+    digest = hashlib.sha256(json.dumps(samples.description.to_json()).encode())
     for index in np.linspace(0, len(samples) - 1, min(64, len(samples))).astype(int):
         digest.update(np.ascontiguousarray(samples.values[int(index)]).tobytes())
     return digest.hexdigest()
