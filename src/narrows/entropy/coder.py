@@ -52,9 +52,11 @@ class Coder(ABC):
             return result
         if not 0 <= which.min() <= which.max() < len(tables.parts):
             raise ValueError("an integer names a table that is not there")
-        order = np.argsort(which, kind="stable")
-        named, starts = np.unique(which[order], return_index=True)
-        ends = [*starts[1:].tolist(), len(which)]
+        narrow = np.uint16 if len(tables.parts) <= 1 << 16 else np.int64  # short integers are sorted much faster
+        order = np.argsort(which.astype(narrow), kind="stable")
+        ordered = which[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        named, ends = ordered[starts], [*starts[1:].tolist(), len(which)]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
         symbols = result
         if values is not None:
