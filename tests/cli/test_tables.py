@@ -169,7 +169,7 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
     table, made, out = trained / "t.csv", trained / "m", trained / "o.csv"
     for arguments, words in (
         (("inpaint", table, "-m", made, "-o", table), "the output is also the input"),
-        (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv or .tsv"),
+        (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv, .tsv or .parquet"),
         (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "say them to 'narrows train"),
         (("inpaint", table, "-m", model, "-o", out), "not to inpaint"),
         (("train", table, "-o", trained / "n"), "tables go with inpaint"),
@@ -185,3 +185,40 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
         assert words in err.splitlines()[-1]
     assert not out.exists()
     assert not (trained / "n").exists()
+
+
+def test_a_parquet_file_is_a_table_and_comes_back_as_one(call, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 100, 120)
+    values = {
+        "whole": [None if n % 7 == 0 else int(v) for n, v in enumerate(x)],
+        "real": [None if n % 5 == 0 else float(v) / 4 for n, v in enumerate(x)],
+        "kind": [None if n % 11 == 0 else ("low" if v < 50 else "high") for n, v in enumerate(x)],
+        "who": [f"name, {n}" for n in range(120)],
+    }
+    table = arrow.table(values).cast(
+        arrow.schema(
+            [("whole", arrow.int32()), ("real", arrow.float32()), ("kind", arrow.string()), ("who", arrow.string())]
+        )
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    options = ("--for", "inpaint", "--steps", 5, "--width", 16, "-o", tmp_path / "m")
+    code, _, err = call("train", tmp_path / "t.parquet", *options)
+    assert code == 0, err
+    assert "120 rows, 4 columns" in err
+    for name in ("full.parquet", "full.csv"):
+        assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / name)[0] == 0
+    full = parquet.read_table(tmp_path / "full.parquet")
+    assert full.schema.equals(table.schema)
+    for name in values:
+        for old, new in zip(table[name].to_pylist(), full[name].to_pylist(), strict=True):
+            assert new is not None
+            assert old is None or new == old
+    assert call("inpaint", tmp_path / "full.csv", "-m", tmp_path / "m", "-o", tmp_path / "b.parquet")[0] == 2
+    parquet.write_table(arrow.table({"a": [[1], [2]]}), tmp_path / "nested.parquet")
+    (tmp_path / "text.parquet").write_text("no table")
+    for name in ("nested", "text", "none"):
+        code, _, err = call("train", tmp_path / f"{name}.parquet", *options, "--force")
+        assert code == 2
+        assert f"{name}.parquet: " in err.splitlines()[-1]

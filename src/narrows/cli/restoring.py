@@ -81,9 +81,9 @@ def inpaint(**options: Any) -> None:
     narrows inpaint photos/ --mask masks/ -m fill.safetensors -o whole/
     narrows inpaint table.csv -m cells.safetensors -o full.csv
 
-    What is known comes back as it is. In a table (.csv or .tsv, with a model trained on one) missing cells are empty,
-    or say NaN, NA, ?, NULL or the like; training says which words it took so. Every other byte stays as it is, and
-    so does what cannot be filled in: free text, and whatever the model never saw.
+    What is known comes back as it is. In a table (.csv, .tsv or .parquet, with a model trained on one) missing cells
+    are empty, or say NaN, NA, ?, NULL or the like; training says which words it took so. Every other byte stays as it
+    is, and so does what cannot be filled in: free text, and whatever the model never saw.
     """
     _run("inpaint", **options)
 

@@ -15,8 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from narrows.errors import DataError
+from narrows.io import parquet
 
-SUFFIXES = frozenset({".csv", ".tsv"})
+SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 NUMBERED = "column {}"  # names of columns without a header
 _BOM = codecs.BOM_UTF8.decode()
@@ -58,13 +59,15 @@ class Table:
 
 
 def is_table(source: object) -> bool:
-    """Whether a source is a table: a path that ends in .csv or .tsv."""
+    """Whether a source is a table: a path that ends in .csv, .tsv or .parquet."""
     return isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).suffix.lower() in SUFFIXES
 
 
 def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> Table:
-    """The table in a UTF-8 file, with or without a header; see `parse`. Raises `DataError` for a file that is not
-    text or has no rows, and for rows with more or fewer cells than the first."""
+    """The table in a UTF-8 file, with or without a header, see `parse`, or in a Parquet file. Raises `DataError` for a
+    file that is not text or has no rows, and for rows with more or fewer cells than the first."""
+    if Path(path).suffix.lower() == parquet.SUFFIX:
+        return parse(parquet.to_text(path), str(path), names)
     try:
         content = Path(path).read_bytes()
     except OSError as error:

@@ -19,6 +19,7 @@ from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
 from narrows.errors import ModelError, SettingsError
+from narrows.io import parquet
 from narrows.io.atomic import check_new, write_file
 from narrows.io.csv import SUFFIXES, Table, read_table
 from narrows.io.images import Report
@@ -119,11 +120,14 @@ def fill_table(
     be written or something is there already, unless `force`.
     """
     if output.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{output}: tables are written as .csv or .tsv; give a name that ends so")
+        raise SettingsError(f"{output}: tables are written as .csv, .tsv or .parquet; give a name that ends so")
+    back = output.suffix.lower() == parquet.SUFFIX
+    if back and Path(data).suffix.lower() != parquet.SUFFIX:
+        raise SettingsError(f"{output}: only a .parquet file is written as one; give a name that ends in .csv")
     refuse_overwriting(output, data)
     check_new(output, force)
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)
-    write_file(output, result.text.encode())
+    write_file(output, parquet.from_text(result.text, data) if back else result.text.encode())
     return result
