@@ -64,8 +64,8 @@ def is_table(source: object) -> bool:
 
 
 def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> Table:
-    """The table in a UTF-8 file, with or without a header, see `parse`, or in a Parquet file. Raises `DataError` for a
-    file that is not text or has no rows, and for rows with more or fewer cells than the first."""
+    """The table in a UTF-8 file, with or without a header, see `parse`, or in a Parquet file. Raises `DataError` for
+    a file that is not text or has no rows, and for rows with more or fewer cells than the first."""
     if Path(path).suffix.lower() == parquet.SUFFIX:
         return parse(parquet.to_text(path), str(path), names)
     try:

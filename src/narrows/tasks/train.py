@@ -282,8 +282,8 @@ def train(
 ) -> Training:
     """Learn a model from data and save it at `output`, as `narrows train` does: plan, train, write.
 
-    `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) with the purpose "inpaint". The `purpose` is
-    "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
+    `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) with the purpose "inpaint". The `purpose`
+    is "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
     `promise`, `effort`, `memory`, `begin`.
 
