@@ -86,3 +86,20 @@ def test_pca_is_measured_too_and_clipping_it_to_the_range_helps(digits: Samples)
     pca, clipped = linear(model, digits)
     assert 10 < pca.psnr_db <= clipped.psnr_db < 40
     assert pca.name == "PCA, 8 numbers"
+
+
+def test_a_walk_leads_to_another_class_and_no_code_goes_where_none_was(digits: Samples, monkeypatch) -> None:
+    from narrows.evaluation import figures, pictures
+
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(figures, "walk", lambda outputs, **named: seen.update(named))
+    monkeypatch.setattr(figures, "code_effects", lambda rows, values, **named: seen.update(values=values))
+    some = digits.take(np.arange(300))
+    model = narrows.build(some.description, "dense", code=4)
+    list(narrows.fit(model, some, narrows.Settings(steps=1, threads=1)))
+    pictures.walk(model, some)
+    labels = {image.tobytes(): label for image, label in zip(some.values, some.labels, strict=True)}
+    assert labels[seen["first"].tobytes()] != labels[seen["last"].tobytes()]
+    monkeypatch.setattr(pictures, "_codes", lambda *_: np.maximum(0, model.encode(some.values)))
+    pictures.code_effects(model, some)
+    assert (np.asarray(seen["values"]) >= 0).all()

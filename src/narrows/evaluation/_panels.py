@@ -192,12 +192,22 @@ def draw_sample(axes: Axes, box: Box, sample: NDArray[Any], limits: Range) -> No
         _plot(axes, box, sample.astype(float), limits, (INK, INK))
 
 
-def rows_of(rows: dict[str, list[NDArray[Any]]], title: str, note: str, limits: Range) -> Figure:
-    """Samples in named rows, one above the other."""
+LETTERS = 14  # of a name in an inch
+
+
+def rows_of(
+    rows: dict[str, list[NDArray[Any]]], title: str, note: str, limits: Range, below: Sequence[str] = ()
+) -> Figure:
+    """Samples in named rows, one above the other, with the name of each column `below`."""
     first = next(iter(rows.values()))
     wide, tall = panel_size(first, min(max(9 / len(first), 0.95), 2.5))
     across, down, left = wide + GAP, tall + GAP, 1.35
-    figure, axes = open_sheet(left + len(first) * across + 0.1, len(rows) * down + 0.1, title, note)
+    end = len(rows) * down
+    figure, axes = open_sheet(left + len(first) * across + 0.1, end + 0.1 + 0.2 * bool(below), title, note)
+    for column, name in enumerate(below):
+        most = max(6, int(wide * LETTERS))
+        short = name if len(name) <= most else f"{name[: most - 1]}…"
+        write(axes, left + column * across + wide / 2, end + 0.1, short, 7, ha="center", va="center")
     for row, (name, samples) in enumerate(rows.items()):
         y = row * down + 0.05
         write(axes, left - 0.1, y + tall / 2, name, 9, ha="right", va="center")

@@ -120,6 +120,8 @@ def code_effects(model: Coded, samples: Samples) -> Figure | None:
     plane: tuple[int, ...] = (PLANE, PLANE) if spatial else ()
     place = tuple(n // 2 for n in plane)
     values = mean[:, None] + np.linspace(-1, 1, EFFECT_STEPS) * (3 if spatial else 2) * deviation[:, None]  # (K, S)
+    # Not beyond what the code has been: a ReLU gives nothing below 0.
+    values = np.clip(values, columns.min(axis=1, keepdims=True), columns.max(axis=1, keepdims=True))
     varied = []
     for number in range(count):
         trial = np.broadcast_to(mean.reshape(-1, *[1] * len(plane)), (EFFECT_STEPS, count, *plane)).copy()
@@ -154,11 +156,14 @@ def walk(model: Coded, samples: Samples) -> Figure | None:
     codes = _codes(model, samples)
     if len(codes) < 2:
         return None
+    some = _spread(samples, 200)
     distance = np.square(codes - codes[0]).reshape(len(codes), -1).sum(axis=1)
-    far = int(np.argsort(distance)[len(codes) * 3 // 4])
+    others = np.arange(len(codes))
+    if some.labels is not None and (some.labels != some.labels[0]).any():
+        others = np.flatnonzero(some.labels != some.labels[0])  # of another class, where there are such
+    far = int(others[np.argsort(distance[others])[len(others) * 3 // 4]])
     shares = np.linspace(0, 1, WALK_STEPS).reshape(-1, *[1] * (codes.ndim - 1))
     line = ((1 - shares) * codes[0] + shares * codes[far]).astype(np.float32)
-    some = _spread(samples, 200)
     views, names = _views(some), some.names
     which = "" if names is None else f"From {names[0]} to {names[far]}. "
     if _cut(samples):

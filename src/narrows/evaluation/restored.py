@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +106,7 @@ def side_by_side(model: Restoring, samples: Samples, evaluation: Restored) -> Fi
         "Damaged, restored and original",
         f"{len(chosen)} of {len(samples):,} samples, from worst to best restored.",
         (model.description.low, model.description.high),
+        [Path(samples.names[n]).name if samples.names else f"sample {n}" for n in chosen.tolist()],
     )
 
 

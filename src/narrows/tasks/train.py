@@ -283,7 +283,7 @@ def train(
     """Learn a model from data and save it at `output`, as `narrows train` does: plan, train, write.
 
     `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) with the purpose "inpaint". The `purpose`
-    is "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for those that restore, `degradation`
+    is "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for the latter four, `degradation`
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
     `promise`, `effort`, `memory`, `begin`.
 
