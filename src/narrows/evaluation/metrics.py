@@ -75,6 +75,15 @@ class Score:
         self._sums += sums.tolist()
         self._sizes += [size] * len(sums)
 
+    def of(self, numbers: npt.NDArray[np.int64]) -> Score:
+        """The score of some of the samples that were counted, with the seconds of all."""
+        part = Score(self.name, self.description)
+        part._sums, part._sizes = ([values[n] for n in numbers] for values in (self._sums, self._sizes))
+        if len(self._similarities) == len(self._sums):
+            part._similarities = [self._similarities[n] for n in numbers]
+        part._seconds, part._pixels = self._seconds, self._pixels
+        return part
+
     @property
     def samples(self) -> int:
         """How many samples were counted."""
