@@ -32,7 +32,6 @@ def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Pa
     archive, folder = tmp_path / "a.narrows", tmp_path / "found"
     assert call("compress", data, "-o", archive)[0] == 0
     calls = {
-        "train": (data, "-o", tmp_path / "m", *QUICK),
         "embed": ("digits", "-m", model, "-o", tmp_path / "e.npy"),
         "evaluate": (model, "digits", "-o", folder),
         "compress": (data, "-o", tmp_path / "b.narrows"),
@@ -50,9 +49,31 @@ def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Pa
         assert state(tmp_path) == before
         assert call(name, *arguments, "--force")[0] == 0
     assert set(COMMANDS) - set(calls) == {
-        *("demo", "inspect", "models", "verify"),
+        *("train", "demo", "inspect", "models", "verify"),  # the first two have tests of their own
         *("denoise", "inpaint", "colourise", "upscale"),  # test_restoring has them
     }
+
+
+def test_a_model_is_not_replaced_unless_it_took_seconds(call, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    assert call("train", data, "-o", path, *QUICK)[0] == 0
+    code, _, err = call("train", data, "-o", path, *QUICK)
+    assert code == 0
+    assert f"{path} was there, a model of 0 seconds of training, and is replaced" in err
+    model = narrows.load(path)
+    model.provenance["seconds"] = 120.0
+    model.save(path)
+    (tmp_path / "picture").write_bytes(b"no model")
+    (tmp_path / "cut").write_bytes(path.read_bytes()[:-100])
+    for name in ("m", "picture", "cut", "x.npy.names.txt", "x.npy"):
+        if name.endswith("txt"):
+            (tmp_path / name).write_text("a list")
+        before = state(tmp_path)
+        code, _, err = call("train", "digits", "-o", tmp_path / name, *QUICK)
+        assert code == 2
+        assert "it is there already" in err
+        assert state(tmp_path) == before
+    assert call("train", data, "-o", path, *QUICK, "--force")[0] == 0
 
 
 def test_a_picture_of_ones_own_is_not_replaced_by_one_of_an_evaluation(call, model: Path, tmp_path: Path) -> None:

@@ -345,3 +345,18 @@ def test_what_jpeg_does_can_be_learned_to_be_undone(call, photos: Path, tmp_path
     code, _, err = call("denoise", picture, "-m", model, "-o", tmp_path / "o.png", "--strength", "0.1")
     assert code == 2
     assert "no use for it" in err
+
+
+def test_a_loop_of_links_is_a_picture_that_cannot_be_read(call, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "x.png").symlink_to("x.png")
+    code, _, err = call("denoise", tmp_path / "in", "-o", tmp_path / "out", "--strength", 0.1)
+    assert code == 2
+    assert "x.png" in err
+    assert "internal" not in err
+    code, _, err = call(
+        "denoise", tmp_path / "in", "-o", tmp_path / "out", "--strength", 0.1, "--skip-bad", "--force"
+    )
+    assert code == 0
+    assert "left out" in err

@@ -92,8 +92,11 @@ def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() ->
         (huge, _), _ = columns_of(parse(table("a,b", [f"{(-1) ** n}e308,{n}" for n in range(20)])))
         assert huge.scaled(np.array([-1e308, 0.0, 1e308])).tolist() == [0, 0.5, 1]
         assert huge.written(np.array([1.0])) == "1e+308"
-        (long, _), _ = columns_of(parse(table("a,b", [f"{n}{'0' * 40},{n}" for n in range(1, 20)])))
-        assert len(long.written(np.array([0.5]))) < 15
+        (wide, _), _ = columns_of(parse(table("a,b", [f"12345678901234{n},{n}" for n in range(10, 40)])))
+        assert wide.low <= int(wide.written(np.array([1.0]))) <= wide.high
+        assert not huge.known("1e299999")
+        (small, _), _ = columns_of(parse(table("a,b", [f"{n},{n}" for n in range(10)])))
+        assert not small.known("-1e300")
 
 
 @pytest.mark.parametrize(
@@ -135,3 +138,39 @@ def test_a_model_knows_whether_its_table_had_a_header() -> None:
     bare = parse("5.1,3.5\n4.9,3.0\n")
     assert len(parse("6.0,\n", names=bare.names).cells) == 1
     assert parse("a,b\n6.0,\n", names=("a", "b")).names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Höhe, m;Gewicht, kg;Alter\n11,5;71,5;\n12,5;72,5;3\n", ["Höhe, m", "Gewicht, kg", "Alter"]),
+        ('"Höhe\n(m)";"Gewicht\n(kg)"\n1,5;2,5\n2,5;3,5\n', ["Höhe\n(m)", "Gewicht\n(kg)"]),
+        ("a;b,c\n1;2,3\n", ["a", "b,c"]),
+        ("text,n\nx; y,1\nz,2\n", ["text", "n"]),
+        ("a,b\n1,2\n3,4,\n5,6\n", ["a", "b"]),
+        ("one\n1\n2\n", ["one"]),
+    ],
+)
+def test_cells_end_where_all_rows_agree(text: str, names: list[str]) -> None:
+    found = parse(text)
+    assert list(found.names) == names
+    assert found.with_cells({}) == text
+
+
+def test_a_row_of_nothing_between_others_is_a_row() -> None:
+    found = parse("a,b\n,\nx,1\n,\n,,\n")
+    assert found.cells == (("", ""), ("x", "1"))
+    assert found.row(1).endswith("row 2")
+
+
+def test_numbers_may_be_written_otherwise_than_in_training() -> None:
+    (column, _), _ = columns_of(parse(table("a,b", [f"{n / 4},{n}" for n in range(30)])))
+    other = column.written_as(["1,5", "", "2,25"], ";")
+    assert other.written(np.array([0.5])) == "3,62"
+    assert other.known("7,25")
+    assert (
+        column.written_as(["1.5", "x"], ";")
+        == column
+        == column.written_as(["x", "y"], ";")
+        == column.written_as([], ",")
+    )

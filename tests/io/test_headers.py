@@ -211,3 +211,24 @@ def test_training_reads_what_it_can_and_says_what_it_does_not(tmp_path: Path) ->
     assert np.asarray(values).max() == 1
     assert "only the first picture is used of 1 of 1 files that hold more" in notes[0]
     assert "stack.tif with 3" in notes[0]
+
+
+def test_a_header_that_begins_late_is_found(tmp_path: Path) -> None:
+    image = Image.fromarray(np.arange(3072, dtype=np.uint16).astype(np.uint8).reshape(32, 32, 3))
+    image.save(tmp_path / "a.jp2", irreversible=False)
+    content = bytearray((tmp_path / "a.jp2").read_bytes())
+    for component in range(3):
+        content[content.index(b"\xff\x4f\xff\x51") + 42 + 3 * component] = 15
+    box = struct.pack(">I", 70024) + b"uuid" + bytes(70016)
+    at = content.index(b"jp2c") - 4
+    _written(tmp_path / "late.jp2", bytes(content[:at]) + box + bytes(content[at:]))
+    assert "values of 16 bits" in refusal(tmp_path / "late.jp2")
+
+
+def test_several_pictures_in_one_stream_and_volumes_are_refused(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
+    one = b"P6 # a comment\n7 6\n255\n" + rgb.tobytes()
+    assert np.array_equal(read_picture(_written(tmp_path / "one.ppm", one)).pixels, rgb)
+    assert "2 pictures in one file" in refusal(_written(tmp_path / "two.ppm", one * 2))
+    path = simple(tmp_path / "v.tif", np.zeros((8, 8), "u1"), 8, t32997=4)
+    assert "a volume of 4 slices" in refusal(path)

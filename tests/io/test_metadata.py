@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,57 @@ def test_a_profile_goes_with_its_colours() -> None:
     assert without_profile({"icc": grey, "dpi": b"1 1"}, 3) == ({"dpi": b"1 1"}, ["a colour profile for GRAY"])
     assert without_profile({"icc": rgb}, 4) == ({"icc": rgb}, [])
     assert without_profile({"icc": grey}, 2) == ({"icc": grey}, [])
+
+
+def test_xmp_does_not_push_out_the_other_tags_of_a_tiff(tmp_path: Path) -> None:
+    tags = {700: XMP, 271: "Make", 305: "Software", **GEO}
+    Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo=tags, dpi=(300, 300))
+    picture = rehearsed("a.tif", read_picture(tmp_path / "a.tif"))
+    assert picture.lost == ()
+    content, _ = encode_picture("a.tif", picture.pixels, picture.extras)
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.info["xmp"] == XMP
+        assert (image.tag_v2[271], image.tag_v2[305]) == ("Make", "Software")  # type: ignore[attr-defined]
+        assert image.tag_v2[33550] == GEO[33550]  # type: ignore[attr-defined]
+        assert round(float(image.info["dpi"][0])) == 300
+
+
+def test_a_resolution_without_a_unit_is_kept_or_told(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo={282: 5.0, 283: 7.0, 296: 1})
+    content, _ = encode_picture("a.tif", PIXELS, read_picture(tmp_path / "a.tif").extras)
+    with Image.open(io.BytesIO(content)) as image:
+        assert [float(image.tag_v2[tag]) for tag in (282, 283, 296)] == [5, 7, 1]  # type: ignore[attr-defined]
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", dpi=(300, 150))
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    at = content.index(b"pHYs") + 4
+    content[at + 8] = 0
+    content[at + 9 : at + 13] = struct.pack(">I", zlib.crc32(content[at - 4 : at + 9]))
+    (tmp_path / "a.png").write_bytes(content + b"and more")
+    assert read_picture(tmp_path / "a.png").lost == ("the proportions of pixels", "what follows the end of a PNG")
+
+
+def test_what_a_photo_holds_beside_the_usual_is_told(tmp_path: Path) -> None:
+    first, second = Image.fromarray(PIXELS), Image.fromarray(PIXELS[::2, ::2])
+    first.save(tmp_path / "two.jpg", "MPO", save_all=True, append_images=[second])
+    assert "1 more picture in a photo" in read_picture(tmp_path / "two.jpg").lost
+    first.save(tmp_path / "a.jpg", comment=b"last", extra=_segment(0xFE, b"first") + _segment(0xE2, b"FPXR\0more"))
+    lost = read_picture(tmp_path / "a.jpg").lost
+    assert sorted(lost) == ["APP2 of a JPEG", "COM of a JPEG"]
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
+    profile = bytes(16) + b"RGB " + bytes(200)
+    rows = PIXELS[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 12, 20, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    head = head.ljust(112, b"\0") + struct.pack("<II", 124 + len(rows), len(profile)) + bytes(4)
+    size = 14 + len(head) + len(rows) + len(profile)
+    path = tmp_path / "a.bmp"
+    path.write_bytes(b"BM" + struct.pack("<IHHI", size, 0, 0, 14 + len(head)) + head + rows + profile)
+    picture = read_picture(path)
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert picture.extras["icc"] == profile
+    assert encode_picture("a.bmp", picture.pixels, picture.extras)[1] == "PNG"

@@ -10,19 +10,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
-from narrows.data.numbers import LARGE, Style, style_of
+from narrows.data.numbers import Style, style_of
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array
 from narrows.io.csv import NUMBERED, Table
 
 CATEGORIES_MOST = 64  # per column; with more it is free text
+FAR = 1e6  # times the range of a column: numbers further away tell a network nothing
 WIDTH_MOST = 512  # values per row
 DECIMALS_MOST = 12  # with more, numbers are written with six significant digits
 # What stands for a missing cell beside nothing and NaN, unless it is a category, in lower case.
@@ -93,8 +94,21 @@ class Column:
         """Whether a cell has a value that the column can hold: neither missing nor text among numbers nor a category
         that was never seen."""
         if self.kind == "number":
-            return not self.missing(cell) and self.style.number(cell) is not None
+            number = None if self.missing(cell) else self.style.number(cell)
+            if number is None:
+                return False
+            span = self.high / 2 - self.low / 2 or 1.0
+            return abs(number / 2 - self.low / 2) / span <= FAR
         return self.kind == "category" and cell.strip() in self.categories
+
+    def written_as(self, cells: Sequence[str], delimiter: str) -> Column:
+        """The column with its numbers as they are written in these cells, where it can read none of those that are
+        known."""
+        known = [cell for cell in cells if not self.missing(cell)]
+        if self.kind != "number" or not known or any(self.style.number(cell) is not None for cell in known):
+            return self
+        found = style_of(known, delimiter)
+        return self if found is None else replace(self, comma=found.style.point == ",", group=found.style.group)
 
     def scaled(self, numbers: Array) -> Array:
         """Numbers to 0..1."""
@@ -111,7 +125,7 @@ class Column:
         if self.kind == "category":
             return self.categories[int(values.argmax())]
         number = float(self.unscaled(values)[0])
-        if self.decimals > DECIMALS_MOST or abs(number) >= LARGE:
+        if self.decimals > DECIMALS_MOST:
             return f"{number:.6g}".replace(".", self.style.point)
         return self.style.text(float(round(number)) if self.whole else number, self.decimals)
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 GROUPS = {".": (",", "'", "\u2019", " ", "\xa0", "\u202f"), ",": (".", "'", "\u2019", " ", "\xa0", "\u202f")}
-LARGE = 1e15  # from here on numbers are written with an exponent
 _CODE = re.compile(r"[+-]?0\d+")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from narrows.io import parquet
 
 SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+LOOKED_AT = 20_000  # characters that decide at which mark cells end
 NUMBERED = "column {}"  # names of columns without a header
 _BOM = codecs.BOM_UTF8.decode()
 _END = r"\r\n|\n|\r|\Z"
@@ -93,8 +95,7 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     said = _SEPARATOR.match(text, start)
     if said:
         start = said.end()
-    first = re.sub(r'"[^"]*"', "", re.split(_END, text[start:], maxsplit=1)[0])
-    delimiter = said[1] if said and said[1] in DELIMITERS else max(DELIMITERS, key=first.count)
+    delimiter = said[1] if said and said[1] in DELIMITERS else _delimiter(text, start)
     rows, spans = _rows(text, start, delimiter, source)
     if not rows:
         raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
@@ -106,7 +107,7 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
         raise DataError(f"{source}: it has a header and no rows; at least one row below a header is needed")
-    if len(header) == 1 and " " in first.strip():
+    if len(header) == 1 and " " in header[0]:
         marks = ", ".join(DELIMITERS.values())
         raise DataError(f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV")
     for number, cells in enumerate(rows):
@@ -148,11 +149,32 @@ def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, lis
         places.append(found.span(1))
         start = found.end()
         if found[2] != delimiter:
-            if any(cell.strip() for cell in row):
+            if len(row) > 1 or row[0].strip():  # else an empty line
                 rows.append(tuple(row))
                 spans.append(tuple(places))
             row, places = [], []
+    while rows and not "".join(rows[-1]).strip():  # as spreadsheets leave below a table
+        rows.pop()
+        spans.pop()
     return rows, spans
+
+
+def _delimiter(text: str, start: int) -> str:
+    """The mark at which cells end: that by which most of the first rows have the same number of cells, more than one;
+    of several such the one that decimals are not written with, and then the one that makes more cells."""
+    end = text.find("\n", start + LOOKED_AT)
+    some = text if end < 0 else text[: end + 1]
+
+    def worth(mark: str) -> tuple[float, bool, int]:
+        try:
+            rows, _ = _rows(some, start, mark, "")
+        except DataError:  # a quote inside a cell, or a row that is cut
+            return 0.0, False, 0
+        number, often = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
+        return (often / len(rows), mark != ",", number) if number > 1 else (0.0, False, 0)
+
+    best = max(DELIMITERS, key=worth)
+    return best if worth(best)[0] else max(DELIMITERS, key=text[start : start + LOOKED_AT].count)
 
 
 def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from PIL import Image, TiffImagePlugin
 FORMATS = (
     "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
 )  # Pillow's names; some JPEGs are MPOs; a JPEG may be an MPO
+DEEP_HEADERS = ("JPEG2000", "AVIF", "PPM")  # of which more than the first bytes are looked at
 HEAD_BYTES = 1 << 16  # of a file, in which its header stands
 
 _PNG_GREY, _PNG_DEPTH, _PNG_COLOUR = 0, 24, 25  # a colour type, and places of the header
@@ -26,7 +27,7 @@ _SIGNED, _FLOAT = 2, 3
 _PREMULTIPLIED = 1
 _PLANES = 2
 _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
-_SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW = 254, 330, 338, 339, 50706
+_SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
 _NAMES = {  # of what is not read, by how it begins
     rb"8BPS": "a Photoshop document",
     rb"%PDF": "a PDF document",
@@ -57,13 +58,15 @@ class Facts:
 
     `lost` names what is cut or stretched to fit where Pillow reads it, `wrong` what it does not read right at all.
     `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent grey is told in
-    numbers before they were spread over 0..255 in `steps` of so much.
+    numbers before they were spread over 0..255 in `steps` of so much. `pages` are pictures that Pillow does not
+    count.
     """
 
     lost: str = ""
     wrong: str = ""
     inverted: bool = False
     steps: int = 1
+    pages: int = 1
 
 
 def facts(image: Image.Image, head: bytes) -> Facts:
@@ -99,8 +102,15 @@ def _ppm(image: Image.Image, head: bytes) -> Facts:
     words = re.sub(rb"#[^\n\r]*", b"", head[:4096]).split()
     magic, most = words[0], int(words[3]) if words[0] not in (b"P1", b"P4") else 255
     if most == 255 or (most == 65535 and magic in (b"P2", b"P5")):
-        return Facts()
+        return Facts(pages=1 + _more_follow(image, head, magic, most))
     return Facts(lost=f"values up to {most}")
+
+
+def _more_follow(image: Image.Image, content: bytes, magic: bytes, most: int) -> bool:
+    """Whether another picture follows the first, in binary, in the same file."""
+    bits = {b"P4": 1, b"P5": 8 if most < 256 else 16, b"P6": 24}.get(magic, 0)
+    raster = -(-image.width * bits // 8) * image.height
+    return bool(bits) and re.search(rb"P[1-6]\s", content[3 + raster :]) is not None
 
 
 def _jpeg2000(image: Image.Image, head: bytes) -> Facts:
@@ -108,7 +118,9 @@ def _jpeg2000(image: Image.Image, head: bytes) -> Facts:
     at = head.find(b"\xff\x4f\xff\x51")
     components = int.from_bytes(head[at + 40 : at + 42], "big")
     depths = {head[at + 42 + 3 * i] for i in range(components) if at + 42 + 3 * i < len(head)} if at >= 0 else set()
-    if not depths or depths == {7} or (depths == {15} and components == 1):
+    if not depths:
+        return Facts(lost="values of a depth that is not told")
+    if depths == {7} or (depths == {15} and components == 1):
         return Facts()
     if any(depth & 0x80 for depth in depths):
         return Facts(wrong="signed values")
@@ -134,6 +146,8 @@ def _tiff(image: Image.Image, head: bytes) -> Facts:
     extra = extra if isinstance(extra, (tuple, list)) else (extra,)
     if _RAW in tags or _PARTS in tags or _numbers(tags, _SUBFILE, 0)[0] & 1:
         return Facts(wrong="several pictures inside, as in a camera's raw file, of which this is a preview or a part")
+    if (slices := _numbers(tags, _SLICES, 1)[0]) > 1:
+        return Facts(wrong=f"a volume of {slices} slices, of which one would be read")
     if _FLOAT in samples:
         return Facts(wrong="values that are floats")
     if _SIGNED in samples:

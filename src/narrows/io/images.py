@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
-from narrows.io.headers import CHANNELS, FORMATS, HEAD_BYTES, Facts, facts, is_cut, kind_of
+from narrows.io.headers import CHANNELS, DEEP_HEADERS, FORMATS, HEAD_BYTES, Facts, facts, is_cut, kind_of
 
 GREY, ALPHA, COLOUR = 1, 2, 4  # bits of what an image's mode holds
 MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
@@ -53,12 +53,12 @@ def _header(image: Image.Image, facts: Facts) -> Header:
     wide = image.mode.startswith("I")
     grey = wide or image.mode in ("1", "L", "LA", "La")
     content = (GREY if grey else COLOUR) | (ALPHA if image.has_transparency_data else 0)
-    return Header(image.height, image.width, content, wide, facts.lost, pages(image))
+    return Header(image.height, image.width, content, wide, facts.lost, pages(image, facts))
 
 
-def pages(image: Image.Image) -> int:
+def pages(image: Image.Image, facts: Facts) -> int:
     """The number of pictures in a file, not counting the previews in a photo."""
-    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    return 1 if image.format == "MPO" else max(getattr(image, "n_frames", 1), facts.pages)
 
 
 def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool | None = None) -> Array:
@@ -114,6 +114,9 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Ima
             head = file.read(HEAD_BYTES)
             try:
                 with Image.open(file, formats=FORMATS) as image:
+                    if image.format in DEEP_HEADERS:  # whose headers may begin anywhere
+                        file.seek(0)
+                        head = file.read()
                     yield image, _checked(image, head, path)
             except UnidentifiedImageError:
                 raise DataError(f"{path}: {_not_read(head, kind_of(head, file))}") from None

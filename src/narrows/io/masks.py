@@ -20,7 +20,7 @@ from narrows.io.folders import SUFFIXES
 from narrows.io.images import opened, read_image
 from narrows.io.npy import open_npy
 
-LABELS = 8  # different values in a mask that are taken for labels, at most; more are shades
+LABELS = 32  # different values in a mask that are taken for labels, at most; more are shades
 SHADE = 0.25  # of the brightest value: darker ones are the traces that lossy formats leave around strokes
 _ORIENTATION = 0x112
 # From how a picture is shown to how it is stored (EXIF 2.3, 4.6.4).

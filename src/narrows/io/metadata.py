@@ -40,12 +40,13 @@ _PNG_XMP = b"XML:com.adobe.xmp"
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
 _SECTIONS = (0x8769, 0x8825)
-_ACROSS = 282  # the resolution
+_ACROSS, _DOWN, _UNIT, _NO_UNIT = 282, 283, 296, 1  # the resolution
+_XMP = 700
 # Names of document and page, position; IPTC; GeoTIFF and GDAL.
 _TIFF_KEPT = (269, 285, 286, 287, 297, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 285), 288, 289, 292, 293, 296, *range(317, 326),
                            *range(330, 348), *range(512, 533), 700, 34665, 34675, 34853))  # fmt: skip
-_JPEG_KNOWN = ("APP0", "APP1", "APP2", "APP14", "COM")
+_JPEG_READ = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0")
 _CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
 
 
@@ -58,26 +59,34 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
         "dpi": _resolution(image),
         "comment": _bytes(image.info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
     }
+    if image.format in ("BMP", "DIB"):
+        found["icc"] = _bmp_profile(file)
     others: list[str] = []
     if image.format == "PNG":
         kept = []
         for kind, content in _chunks(file):
             if kind in _PNG_KEPT and not content.startswith(_PNG_XMP):
                 kept.append(struct.pack(">I", len(content)) + kind + content)
+            elif kind == b"pHYs" and content[8:] == b"\0":
+                others.append("the proportions of pixels")
             elif kind not in _PNG_KEPT | _PNG_KNOWN:
                 others.append(f"{kind.decode('latin-1')} of a PNG")
         found["chunks"] = b"".join(kept)
     elif image.format == "TIFF":
         tags = getattr(image, "tag_v2", {})
         own = Image.Exif()
-        for tag in _TIFF_KEPT:
+        without_unit = (_ACROSS, _DOWN, _UNIT) if tags.get(_UNIT) == _NO_UNIT else ()
+        for tag in (*_TIFF_KEPT, *without_unit):
             if tag in tags:
                 own[tag] = tags[tag]
         found["tags"] = own.tobytes().removeprefix(_EXIF) if len(own) else b""
         known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
         others = [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
     elif image.format in ("JPEG", "MPO"):
-        others = [f"{name} of a JPEG" for name, _ in getattr(image, "applist", ()) if name not in _JPEG_KNOWN]
+        others = [f"{name} of a JPEG" for name, content in _segments(image) if not _is_read(name, content)]
+        density = image.info.get("jfif_density")
+        if image.info.get("jfif_unit") == 0 and density and density[0] != density[1]:
+            others.append("the proportions of pixels")
     return {name: data for name, data in found.items() if data}, list(dict.fromkeys(others))
 
 
@@ -102,25 +111,38 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     if dpi := held.get("dpi"):
         across, down = (float(number) for number in dpi.split())
         given["dpi"] = (across, down)
-    if "exif" in held or "tags" in held:
-        given["exif"] = _joined(held)
+    if "exif" in held or "tags" in held or ("xmp" in held and format_ == "TIFF"):
+        given["exif"] = _joined(held, format_ == "TIFF")
     if "xmp" in held and format_ in ("WEBP", "JPEG"):
         given["xmp"] = held["xmp"]
     if "comment" in held and format_ == "JPEG":
         given["comment"] = held["comment"]
-    if "xmp" in held and format_ == "TIFF":
-        given["tiffinfo"] = {700: held["xmp"]}
     if format_ == "PNG":
         given["pnginfo"] = _png(held)
     return given, lost
 
 
-def _joined(held: Mapping[str, bytes]) -> bytes:
-    """EXIF, with the tags of a TIFF where there are such."""
-    if "tags" not in held:
+def _segments(image: Image.Image) -> list[tuple[str, bytes]]:
+    """The segments of a JPEG beside its picture; of comments all but the last, which Pillow keeps."""
+    found = list(getattr(image, "applist", ()))
+    comments = [segment for segment in found if segment[0] == "COM"]
+    return [segment for segment in found if segment[0] != "COM"] + comments[:-1]
+
+
+def _is_read(name: str, content: bytes) -> bool:
+    """Whether Pillow tells what a segment of a JPEG holds, or it is no more than how the picture is stored."""
+    return name in ("APP0", "APP14") or content.startswith(_JPEG_READ)
+
+
+def _joined(held: Mapping[str, bytes], tiff: bool) -> bytes:
+    """EXIF, with the other tags of a TIFF where there are such."""
+    if not tiff or not held.keys() & {"tags", "xmp"}:
         return _EXIF + held["exif"]
     joined = Image.Exif()
-    joined.load(_EXIF + held["tags"])
+    if "tags" in held:
+        joined.load(_EXIF + held["tags"])
+    if "xmp" in held:
+        joined[_XMP] = held["xmp"]
     if "exif" in held:
         other = Image.Exif()
         other.load(_EXIF + held["exif"])
@@ -164,6 +186,8 @@ def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield kind, file.read(length)
         file.seek(4, 1)
         if kind == b"IEND":
+            if file.read(1):
+                yield b"what follows the end", b""
             return
 
 
@@ -178,10 +202,22 @@ def _exif(image: Image.Image) -> bytes:
     return kept.tobytes().removeprefix(_EXIF) if len(kept) else b""
 
 
+def _bmp_profile(file: IO[bytes]) -> bytes:
+    """The colour profile in a BMP of version 5, which Pillow does not read."""
+    file.seek(14)
+    head = file.read(124)
+    if len(head) < 124 or head[:4] != (124).to_bytes(4, "little") or head[56:60] != b"DEBM":
+        return b""
+    start, size = struct.unpack_from("<II", head, 112)
+    file.seek(14 + start)
+    return file.read(size)
+
+
 def _resolution(image: Image.Image) -> bytes:
     """Dots an inch across and down, where the file has them."""
     dpi = image.info.get("dpi")
-    if image.format == "TIFF" and _ACROSS not in getattr(image, "tag_v2", {}):
+    tags = getattr(image, "tag_v2", {})
+    if image.format == "TIFF" and (_ACROSS not in tags or tags.get(_UNIT) == _NO_UNIT):
         return b""  # Pillow makes one up
     if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
         return b""  # the same, or it is in the EXIF

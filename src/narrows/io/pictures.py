@@ -83,7 +83,7 @@ def picture_in(content: bytes) -> Picture:
 def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) -> Picture:
     # Pillow's warnings, also on opening a file, are harmless or followed by an error.
     with warnings.catch_warnings(action="ignore"), opened(path, content) as (image, facts):
-        frames = pages(image)
+        frames = pages(image, facts)
         if facts.lost and exact:
             raise DataError(f"{path}: {facts.lost}, which cannot be kept to the bit; save the pixels as .npy")
         if frames > 1 and exact:
@@ -95,6 +95,8 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
         if not strip:
             with path.open("rb") if content is None else io.BytesIO(content) as file:
                 extras, lost = metadata(image, file)
+        if image.format == "MPO" and (more := getattr(image, "n_frames", 1) - 1) > 0 and not strip:
+            lost.append(f"{more} more picture{'s' * (more > 1)} in a photo")
         if not exact:
             lost += [facts.lost] * bool(facts.lost) + [f"{frames - 1} more pictures"] * (frames > 1)
             if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
@@ -117,7 +119,10 @@ def rehearsed(name: str, picture: Picture) -> Picture:
     corner = picture.pixels[:_REHEARSED, :_REHEARSED]
 
     def tried(extras: Mapping[str, bytes]) -> list[str]:
-        return _saved(name, corner, mode, format_, extras)[1]
+        content, lost = _saved(name, corner, mode, format_, extras)
+        back = _read(Path(name), False, content, exact=False).extras
+        silent = [key for key in HOLDS[format_] & extras.keys() - back.keys() if (format_, key) != ("PNG", "comment")]
+        return [*lost, *(NAMES[key] for key in silent)]
 
     try:
         lost = tried(picture.extras)

@@ -71,6 +71,16 @@ def _unsealed(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, dict[str, 
         raise ModelError(f"{error} (it comes with narrows: install narrows again)") from None
 
 
+def seconds_of(path: str | os.PathLike[str]) -> float | None:
+    """How long the training of a model in a file took; None for what is no model, or does not say."""
+    try:
+        _, _, metadata = _unsealed(path)
+    except ModelError:
+        return None
+    seconds = metadata.get("provenance", {}).get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) else None
+
+
 def begin_from(model: Model, other: Model) -> tuple[str, ...]:
     """Give a model the weights of another one, as far as names and shapes agree; returns the names of its own that
     are left as they were. Training then begins there. Raises `ModelError` if nothing agrees, or `other` holds no

@@ -5,6 +5,7 @@ ICC profile and EXIF are kept. Next door: `restore` restores arrays in memory; `
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -145,9 +146,9 @@ def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tu
                 f"{target}: pictures ending in {', '.join(sorted(WRITTEN))} can be written; choose one of them"
             )
         found, notes = [Job(source, target)], ()
-    sources = {job.source.resolve() for job in found}
+    sources = {os.path.realpath(job.source) for job in found}  # which, unlike Path.resolve, ends in loops
     for job in found:
-        if job.target.resolve() in sources:
+        if os.path.realpath(job.target) in sources:
             raise OutputError(f"{job.target}: the output is also the input; choose another place for it")
         if job.target.exists():
             check_new(job.target, force)

@@ -82,8 +82,10 @@ def _missing(table: Table, columns: Sequence[Column]) -> npt.NDArray[np.bool_]:
 
 def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     """A table with its missing cells filled in. Raises `ModelError` where its columns are not those of the model."""
-    columns = imputer_of(model).cells.columns
+    columns: tuple[Column, ...] = imputer_of(model).cells.columns
     check_fits(columns, table.names, table.source)
+    each = zip(columns, zip(*table.cells, strict=True), strict=True)
+    columns = tuple(column.written_as(cells, table.delimiter) for column, cells in each)
     vectors, missing = encode(table, columns), _missing(table, columns)
     usable = np.array([column.kind != "text" for column in columns])
     wanted = missing & usable

@@ -25,7 +25,7 @@ from narrows.io.csv import is_table
 from narrows.io.images import Report
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
-from narrows.models.loading import begin_from
+from narrows.models.loading import begin_from, seconds_of
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
 from narrows.tasks.noisy import noisy
@@ -40,6 +40,7 @@ from narrows.training.settings import Settings
 _log = logging.getLogger(__name__)
 FIRST = 0.6  # of the minutes for both promises, the share of the first
 CONVERTING = 0.03  # of the minutes, at least, for the way of a model to whole numbers
+QUICK = 60.0  # seconds of training; a model of fewer is replaced with a word, and needs no force
 LEAST = 0.05  # of the minutes, for each job, however late it is
 
 
@@ -107,6 +108,7 @@ class Training:
     ) -> None:
         """As `train`, with what it gathers as `choices`."""
         self._began = time.perf_counter()
+        self.notes: tuple[str, ...] = ()
         self.output, self.resume, self._settings = Path(output), resume, settings or Settings()
         self._force, self._compresses = force, purpose == "compress"
         self._checkpoint_seconds = real("checkpoint seconds", checkpoint_seconds, 0)
@@ -122,7 +124,7 @@ class Training:
             self.samples, notes = open_samples(data, "train", skip_bad, report), ()
         self.degradation = degradation
         self.plan = plan(self.samples, purpose, choices, degradation)
-        self.notes = (*self.samples.notes, *notes, *noisy(self.samples, degradation), *self.plan.notes)
+        self.notes += (*self.samples.notes, *notes, *noisy(self.samples, degradation), *self.plan.notes)
         if self._settings.minutes and len(self.plan.jobs) > 1:
             first = FIRST * self._settings.minutes
             rest = self._settings.minutes - first
@@ -145,7 +147,12 @@ class Training:
                 f"{left}: an earlier run that was interrupted can go on from here; add --resume to go on with it, or "
                 "--force to begin anew"
             )
-        check_new(self.output, self.resume or self._force)
+        replacing = self.resume or self._force
+        made = seconds_of(self.output) if self.output.is_file() and not replacing else None
+        if made is not None and made < QUICK:  # nothing is lost that is worth a question
+            self.notes = (f"{self.output} was there, a model of {made:.0f} seconds of training, and is replaced",)
+            replacing = True
+        check_new(self.output, replacing)
         if self.resume:
             checkpoints.check(self.checkpoint(0))
         if choices.network is not None and self._settings.crop and not named(choices.network, purpose).spatial:
@@ -287,8 +294,8 @@ def train(
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
     `promise`, `effort`, `memory`, `begin`.
 
-    A file that is there already is replaced only with `force`; an earlier run that was interrupted goes on with
-    `resume`.
+    A file that is there already is replaced only with `force`, unless it is a model of less than a minute of
+    training; an earlier run that was interrupted goes on with `resume`.
 
     Iterate over what comes back for progress, or call its `run()`. Raises `DataError`, `SettingsError` or
     `OutputError` for what cannot be trained or written.
