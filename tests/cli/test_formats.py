@@ -72,7 +72,7 @@ def test_every_command_can_be_quiet_but_for_warnings_and_errors(call, tmp_path: 
     assert all(line.startswith("warning: ") for line in err.splitlines())
     assert out.startswith("{")
     assert "network:" in call("train", "digits", "-o", tmp_path / "n", *QUICK)[2]  # the next one is not
-    assert call("train", "digits", "-o", tmp_path / "m", *QUICK, "-q")[2].startswith("narrows: ")
+    assert call("train", "digits", "-o", tmp_path, *QUICK, "-q")[2].startswith("narrows: ")
     for name in COMMANDS:
         assert "-q, --quiet" in call(name, "--help")[1]
 
@@ -112,3 +112,39 @@ def test_inspect_lists_layers_when_asked(call, model: Path) -> None:
     out = call("inspect", model)[1]
     assert "{" not in out
     assert "\n  seed             0\n" in out
+
+
+def test_two_names_that_would_become_one_stay_two(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for name in ("a.jpg", "a.png", "a.webp"):
+        noise = rng.integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(noise).resize((80, 80)).save(tmp_path / "in" / name)
+    call("compress", tmp_path / "in", "-o", tmp_path / "a.narrows", "--quality", 80)
+    for wanted, names in (
+        ("jpeg", {"a.jpg", "a.png.jpg", "a.webp.jpg"}),
+        ("png", {"a.png", "a.jpg.png", "a.webp.png"}),
+    ):
+        out = tmp_path / wanted
+        for force in ((), ("--force",)):
+            code, _, err = call("decompress", tmp_path / "a.narrows", "-o", out, "--format", wanted, *force)
+            assert code == 0, err
+            assert {path.name for path in out.iterdir()} == names
+
+
+def test_a_png_under_the_name_of_a_jpeg_is_told(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (24, 24, 4), np.uint8)).save(tmp_path / "a.png")
+    code, _, err = call("upscale", tmp_path / "a.png", "-o", tmp_path / "large.jpg")
+    assert code == 0
+    assert "not kept: the format of its name, which holds no such pixels: it is PNG data" in err
+
+
+def test_one_image_that_would_be_many_is_refused_or_told(call, tmp_path: Path) -> None:
+    image = np.zeros((30, 40, 3), np.uint8)
+    np.save(tmp_path / "x.npy", image)
+    code, _, err = call("denoise", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert code == 2
+    assert "30 grey images of 40x3 pixels; for one image in colour give array[None]" in err
+    assert "read as 30 grey images of 40x3 pixels" in narrows.from_arrays(image).notes[0]
+    assert narrows.from_arrays(image[None]).notes == ()

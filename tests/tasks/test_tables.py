@@ -124,8 +124,8 @@ def test_columns_are_numbers_categories_or_free_text() -> None:
     assert [column.kind for column in columns] == ["number", "number", "category", "text"]
     assert (columns[0].whole, columns[0].decimals, columns[1].whole, columns[1].decimals) == (True, 0, False, 2)
     assert columns[2].categories == ("blue", "red")
-    assert ["'NA' counts as missing, 1 times" in note for note in notes] == [True, False]
-    assert ["'who' is free text" in note for note in notes] == [False, True]
+    assert ["'NA' counts as missing, 1 times" in note for note in notes] == [False, True]
+    assert ["'who' is free text" in note for note in notes] == [True, False]
     assert columns[0].written(np.array([0.49])) == "19"
     assert columns[1].written(np.array([2.0])) == "9.75"
     assert columns_of(parse("a;b\n1,5;2\n2,25;3"))[0][0].written(np.array([1.0])) == "2,25"

@@ -25,7 +25,7 @@ def inspect(path: Path, names: bool, layers: bool, as_json: bool) -> None:
     narrows inspect mnist.safetensors
     narrows inspect photos.narrows
     """
-    archive = is_archive(path)
+    archive = is_archive(path) or path.suffix == ".narrows"
     if names and not archive:
         raise SettingsError(f"{path}: is not an archive; --names lists what an archive holds")
     if layers and archive:

@@ -26,10 +26,10 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     """
     from narrows.tasks.decompress import opened
 
-    samples, damaged, ok = 0, [], False
+    samples, names, damaged, ok = 0, 0, [], False
     try:
         with opened(path, model_path) as archive:
-            samples = len(archive.samples)
+            samples, names = len(archive.samples), len(archive)
             damaged = list(archive.verify())
             ok = not damaged
     except ArchiveError as error:
@@ -37,7 +37,8 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
             raise
         show.say(f"narrows: {error}")
     else:
-        show.say(f"{path}: {f'all {samples} samples are intact' if ok else f'damaged: {show.files(len(damaged))}'}")
+        whole = f"all is intact: {show.files(names)}, {samples} samples"
+        show.say(f"{path}: {whole if ok else f'damaged: {show.files(len(damaged))}'}")
     if as_json:
         show.result_json({"ok": ok, "samples": samples, "damaged": damaged})
     elif damaged:

@@ -1,8 +1,8 @@
 """Grey pictures, and pictures with alpha, for a way of coding that knows RGB only.
 
 Grey is coded as RGB with three equal channels, of which the mean comes back. Alpha is stored exactly, before the
-colours; where a picture is fully transparent, its colours are those of the nearest place to the left that is not, so
-that what nobody sees costs little.
+colours. Where a picture is fully transparent, and its colours may change, they are those of the nearest place to the
+left that is not, so that what nobody sees costs little.
 Next door: `transform` codes the colours, `planes` the alpha.
 """
 
@@ -24,17 +24,18 @@ ALPHA = (2, 4)  # numbers of channels of which the last is alpha
 
 
 class AnyColours(Way):
-    """Images of 1 to 4 channels through the way `rgb`, which codes images of three."""
+    """Images of 1 to 4 channels through the way `rgb`, which codes images of three; `lossy` if colours that nobody
+    sees may change."""
 
-    def __init__(self, rgb: Way) -> None:
-        self.rgb = rgb
+    def __init__(self, rgb: Way, *, lossy: bool) -> None:
+        self.rgb, self._lossy = rgb, lossy
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         images = all(len(shape) == 3 and 1 <= shape[2] <= 4 for shape in shapes)
         return images and self.rgb.fits(_colours(shapes), dtype)
 
     def encode(self, samples: Sequence[Array]) -> Coded:
-        coded = self.rgb.encode([_as_rgb(sample) for sample in samples])
+        coded = self.rgb.encode([_as_rgb(sample, self._lossy) for sample in samples])
         if samples[0].shape[2] not in ALPHA:
             return coded
         alphas = [np.ascontiguousarray(sample[..., -1:]) for sample in samples]
@@ -67,9 +68,9 @@ def _colours(shapes: Sequence[Shape]) -> list[Shape]:
     return [(*shape[:2], RGB) for shape in shapes]
 
 
-def _as_rgb(sample: Array) -> Array:
+def _as_rgb(sample: Array, lossy: bool) -> Array:
     colours = sample[..., : _count(sample.shape[2])]
-    if sample.shape[2] in ALPHA:
+    if lossy and sample.shape[2] in ALPHA:
         colours = _seen(colours, sample[..., -1] > 0)
     return np.ascontiguousarray(np.broadcast_to(colours, (*sample.shape[:2], RGB)))
 

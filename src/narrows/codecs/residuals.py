@@ -211,4 +211,4 @@ def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
     way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.max_error)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")
-    return AnyColours(way) if way.residuals.channels == 3 else way
+    return AnyColours(way, lossy=False) if way.residuals.channels == 3 else way

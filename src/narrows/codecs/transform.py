@@ -164,7 +164,7 @@ open_factorized = functools.partial(open_transform, way=FACTORIZED)
 def open_pyramid(promise: Promise, compact: CompactModel | None) -> Way:
     """The way of a compact model of two resolutions; one for RGB takes grey pictures and alpha, too."""
     way = open_transform(promise, compact, PYRAMID)
-    return AnyColours(way) if way.make.description.channels == RGB else way
+    return AnyColours(way, lossy=True) if way.make.description.channels == RGB else way
 
 
 def _encoder(model: Lossy, encoding: bytes) -> nn.Module | None:

@@ -141,6 +141,7 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
+    notes += _marked(columns, list(zip(*table.cells, strict=True)))
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(f"{table.source}: all columns are free text; one of numbers or categories is needed")
@@ -171,7 +172,7 @@ def _column(
         low, high = float(values.min()), float(values.max())
         comma = style.style.point == ","
         column = Column(name, "number", low, high, decimals, whole, comma, group=style.style.group, marks=marks)
-        return column, [f"{told}: {style.note}"] * bool(style.note) + _marked(column, cells)
+        return column, [f"{told}: {style.note}"] * bool(style.note)
     seen = set(known)
     if not marks and _are_codes(seen) and "NA" in map(str.strip, cells):
         seen.add("NA")
@@ -179,22 +180,32 @@ def _column(
         odd = next((cell for cell in known if style_of([cell], delimiter) is None), known[0])
         return blank, [f"{told} is free text, such as {brief(odd)}: kept as it is and not used"]
     column = Column(name, "category", categories=tuple(sorted(seen)), marks=marks)
-    return column, _marked(column, cells)
+    return column, []
 
 
-def _marked(column: Column, cells: Sequence[str]) -> list[str]:
+def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[str]:
     """What people should know about words that stand for missing cells, or could."""
-    words = Counter(cell.strip() for cell in cells if cell.strip() and cell.strip().lower() != "nan")
-    missing = {word: count for word, count in words.items() if column.missing(word)}
-    notes = [
-        f"column {column.name!r}: {word!r} counts as missing, {count} times; --missing-value says what does"
-        for word, count in missing.items()
-    ]
-    if "NA" in column.categories and not column.marks:
+    found: dict[str, dict[str, int]] = {}
+    codes = []
+    for column, texts in zip(columns, cells, strict=True):
+        if column.kind == "text":
+            continue
+        words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
+        for word, count in words.items():
+            if column.missing(word):
+                found.setdefault(word, {})[column.name] = count
+        if "NA" in column.categories and not column.marks:
+            codes.append(
+                f"column {column.name!r}: 'NA' is a category as other codes are; --missing-value NA says otherwise"
+            )
+    notes = []
+    for word, counts in found.items():
+        first, more = next(iter(counts)), f" and {len(counts) - 1} more columns" * (len(counts) > 1)
+        times = sum(counts.values())
         notes.append(
-            f"column {column.name!r}: 'NA' is a category like the other codes; --missing-value NA makes it missing"
+            f"column {first!r}{more}: {word!r} counts as missing, {times} times; --missing-value says what does"
         )
-    return notes
+    return notes + codes
 
 
 def _decimals(cell: str, point: str) -> int:

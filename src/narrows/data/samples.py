@@ -179,7 +179,10 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
             "(N, H, W) or (N, H, W, C) for images; reshape it"
         )
     truths = str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
-    notes = ("bool values were read as uint8: false as 0, true as 255",) if truths else ()
+    notes: tuple[str, ...] = ("bool values were read as uint8: false as 0, true as 255",) if truths else ()
+    if np.ndim(data) == 3 and array.shape[2] in (3, 4):
+        size = f"{array.shape[1]}x{array.shape[2]}"
+        notes += (f"read as {len(array)} grey images of {size} pixels; one in colour is array[None]",)
     return Samples(array, describe(array, source), source, notes=notes)
 
 

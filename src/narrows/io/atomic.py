@@ -70,6 +70,8 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` if a file could not be written there later; leaves nothing behind."""
     path = Path(path)
+    if not (folder := path.parent).exists():
+        raise OutputError(f"{path}: cannot be written: there is no folder {folder}; make it, or choose another place")
     with _explained(path, "written"):
         if not _device(path):
             with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):

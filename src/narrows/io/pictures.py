@@ -222,7 +222,11 @@ def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple
     """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels; with the
     bytes, what of the extras the file does not hold, in words."""
     if Path(name).suffix.lower() not in _JPEG or pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
-        return _saved(name, pixels, *_form(name, pixels, extras), extras)
+        mode, format_ = _form(name, pixels, extras)
+        content, lost = _saved(name, pixels, mode, format_, extras)
+        if other_ending(name, format_):
+            lost.append(f"the format of its name, which holds no such pixels: it is {format_} data")
+        return content, lost
     mode = "L" if pixels.shape[2] == 1 else "RGB"
     return _saved(name, pixels, mode, "JPEG", extras, quality=JPEG_QUALITY, subsampling=0)
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from pathlib import Path
 from typing import IO, Any
 
 import torch
 
 from narrows.data.samples import Description
 from narrows.degradations import from_json
-from narrows.errors import ModelError
+from narrows.errors import ModelError, OutputError
 from narrows.models.base import Model, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.coded import Absent, Coded
@@ -79,6 +81,17 @@ def seconds_of(path: str | os.PathLike[str]) -> float | None:
         return None
     seconds = metadata.get("provenance", {}).get("seconds")
     return float(seconds) if isinstance(seconds, (int, float)) else None
+
+
+def check_room(path: Path, model: Model) -> None:
+    """Raise `OutputError` if a model would not fit the disk on which it is to be saved."""
+    need = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    free = shutil.disk_usage(path.resolve().parent).free
+    if need > free:
+        raise OutputError(
+            f"{path}: the model will take about {need / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free; make room or "
+            "choose another place"
+        )
 
 
 def begin_from(model: Model, other: Model) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ back.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -61,7 +62,12 @@ def compress(
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
     usual = usual_models() if model is None and (wanted.may_lose or any(map(_large_picture, sources))) else {}
     models = usual if model is None else compact_models(model)
+    if model is not None and not models:
+        named = os.fspath(model) if isinstance(model, (str, os.PathLike)) else "the model"
+        raise SettingsError(f"{named}: not trained to compress; train one with --for compress, or leave it out")
     promise, tried = wanted.promise(model, models), 0
+    if model is not None and promise.part not in models:
+        models = {**models, **{part: own for part, own in usual_models().items() if part == promise.part}}
     if wanted.target_bpp is not None or wanted.target_psnr is not None:
         samples = _some(sources)
         tried = len(samples)

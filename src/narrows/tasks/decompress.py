@@ -6,7 +6,7 @@ Next door: `compress` is the way in.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -42,11 +42,20 @@ class Restored:
 
     samples: int
     other_ending: bool = False
+    path: Path | None = None
 
 
-def restore(archive: Archive, name: str, target: Path, wanted: str | None = None, force: bool = True) -> Restored:
+def restore(
+    archive: Archive,
+    name: str,
+    target: Path,
+    wanted: str | None = None,
+    force: bool = True,
+    taken: Collection[Path] = (),
+) -> Restored:
     """Write what the archive has under a name to its place, making folders as needed. Pictures that are not kept to
-    the byte are written in the format that is `wanted`, if one is, with its ending.
+    the byte are written in the format that is `wanted`, if one is, with its ending, after the old one where the new
+    name is `taken`.
 
     Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
     """
@@ -54,7 +63,8 @@ def restore(archive: Archive, name: str, target: Path, wanted: str | None = None
     if kept is None and entry.kind == "image" and wanted is not None:
         kept, named = encode_as(target.name, archive[name], entry.extras, wanted)
         if named != target.name:
-            target = target.with_name(named)
+            other_name = target.with_name(named)
+            target = other_name if other_name not in taken else target.with_name(target.name + other_name.suffix)
             make_folder(target.parent)
             check_new(target, force)
     elif kept is None and entry.kind == "image":
@@ -64,7 +74,7 @@ def restore(archive: Archive, name: str, target: Path, wanted: str | None = None
         make_folder(target.parent)
         with replacing(target) as file:
             file.write(kept)
-        return Restored(1, other)
+        return Restored(1, other, target)
     form = entry.shape if entry.form is None else entry.form
     make_folder(target.parent)
     with replacing(target) as file:
@@ -102,20 +112,22 @@ def _whole_or_left(path: Path, model: Model | None, keep_going: bool) -> Iterato
     with ExitStack() as stack:
         try:
             archive = stack.enter_context(open_archive(path, model))
-        except ArchiveError:
-            left = beginning(path) if keep_going else None
+        except ArchiveError as error:
+            left = beginning(path)
             if left is None:
                 raise
             stack.callback(left.close)
+            if not keep_going:
+                raise ArchiveError(f"{error}; what is whole of it comes back with --keep-going") from None
             archive = stack.enter_context(open_archive(cast(IO[bytes], left), model))
         yield archive
 
 
-def chosen(archive: Archive, only: Sequence[str], path: Path) -> list[str]:
-    """The names asked for, files or folders, in the order of the archive; all where nothing is asked. Raises
-    `SettingsError` for a name that is not there."""
+def chosen(archive: Archive, only: Sequence[str], path: Path, cut: bool = False) -> tuple[list[str], list[str]]:
+    """The names asked for, files or folders, in the order of the archive, all where nothing is asked; and, of an
+    archive that is `cut`, those that are not there. Raises `SettingsError` for such in a whole one."""
     if not only:
-        return list(archive)
+        return list(archive), []
     wanted = {name.removeprefix("./").rstrip("/") for name in only}
     names = []
     met: set[str] = set()
@@ -124,9 +136,10 @@ def chosen(archive: Archive, only: Sequence[str], path: Path) -> list[str]:
         if hits := wanted & {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}:
             met |= hits
             names.append(name)
-    if missing := sorted(wanted - met):
+    missing = sorted(wanted - met)
+    if missing and not cut:
         raise SettingsError(f"{path}: nothing in it is called {missing[0]}; 'narrows inspect --names' lists what is")
-    return names
+    return names, missing
 
 
 @dataclass
@@ -161,7 +174,8 @@ def decompress(
     """
     one_of("format", format, (None, *FORMATS))
     with opened(path, model, keep_going) as archive:
-        names = chosen(archive, only, path)
+        cut = archive.sizes.total < path.stat().st_size
+        names, missing = chosen(archive, only, path, cut)
         places = {name: place(output, name) for name in names}
         existing = [target for target in places.values() if os.path.lexists(target)]
         if existing and not force:
@@ -169,12 +183,15 @@ def decompress(
                 f"{existing[0]}: it is there already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; "
                 "choose another place, or --force to replace it"
             )
-        result = Decompressed(len(names), cut=archive.sizes.total < path.stat().st_size)
+        taken = set(places.values())
+        result = Decompressed(len(names) + len(missing), lost=missing, cut=cut)
         for number, (name, target) in enumerate(places.items(), 1):
             lost = None
             try:
-                restored = restore(archive, name, target, format, force)
+                restored = restore(archive, name, target, format, force, taken)
                 result.samples += restored.samples
+                if restored.path is not None:
+                    taken.add(restored.path)
                 result.other_endings += restored.other_ending
             except (ArchiveError, DataError) as error:
                 if not keep_going:

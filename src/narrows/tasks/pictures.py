@@ -20,7 +20,7 @@ from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, make_folder, write_file
 from narrows.io.folders import list_images
-from narrows.io.images import Report
+from narrows.io.images import Report, read_header
 from narrows.io.masks import mask_file, read_mask
 from narrows.io.metadata import without_profile
 from narrows.io.npy import open_npy, save_array
@@ -28,7 +28,17 @@ from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask, checked_mask, marked
-from narrows.tasks.restore import Effort, check, estimate, fill, fitting, restore, restored, restoring
+from narrows.tasks.restore import (
+    Effort,
+    check,
+    estimate,
+    fill,
+    fitting,
+    refuse_one_image,
+    restore,
+    restored,
+    restoring,
+)
 
 WRITTEN = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg"})
 
@@ -112,6 +122,9 @@ def restore_path(
         yield _restore_array(restorer, data, output, wanted, report)
         return
     found, notes = jobs(path, output, wanted.force)
+    if not wanted.skip_bad:
+        for job in found:
+            read_header(job.source)  # before anything is written
     for note in notes:
         yield Done(path, samples=0, of=len(found), note=note)
     for job in found:
@@ -122,7 +135,8 @@ def restore_path(
         except NarrowsError as error:
             line = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
             if not wanted.skip_bad:
-                raise type(error)(line) from None
+                hint = " (or leave out such pictures with --skip-bad)" * (len(found) > 1)
+                raise type(error)(line + hint) from None
             yield Done(job.source, error=line, of=len(found))
 
 
@@ -170,6 +184,8 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
             )
         result = fill(model, open_npy(data), wanted.missing_value, data, wanted.effort, report)
     else:
+        if npy:
+            refuse_one_image(open_npy(data).shape)
         samples = open_samples(data, "test", report=report)
         mask = None if wanted.mask is None else read_mask(wanted.mask, samples.description.shape[:2])
         found = restore(model, samples, strength=wanted.strength, mask=mask, effort=wanted.effort, report=report)

@@ -21,7 +21,7 @@ from narrows.data.tiles import tiles
 from narrows.degradations import Grey, combined, noise_of, parts_of
 from narrows.degradations.base import Hints
 from narrows.degradations.resample import larger
-from narrows.errors import ModelError, SettingsError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
 from narrows.models.base import Model
 from narrows.models.loading import load
@@ -67,6 +67,8 @@ def restore(
     if effort not in get_args(Effort):
         raise SettingsError(f"effort {effort!r} was given; allowed are {' and '.join(get_args(Effort))}")
     checked = from_arrays(samples)
+    if not isinstance(samples, (Samples, list, tuple)):
+        refuse_one_image(np.shape(samples))
     masks = None if mask is None else masks_of(mask, checked)
     outputs: list[Array] = []
     done = 0
@@ -97,6 +99,15 @@ def fill(
     result = np.array(samples.values)
     result[chosen] = found
     return result
+
+
+def refuse_one_image(shape: Sequence[int]) -> None:
+    """Raise `DataError` for the shape of one image in colour, which would be taken for many narrow grey ones."""
+    if len(shape) == 3 and shape[2] in (3, 4):
+        raise DataError(
+            f"an array of shape {tuple(shape)} is {shape[0]} grey images of {shape[1]}x{shape[2]} pixels; for one "
+            "image in colour give array[None]"
+        )
 
 
 def restoring(model: Model) -> Restoring:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -25,7 +24,7 @@ from narrows.io.csv import is_table
 from narrows.io.images import Report
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
-from narrows.models.loading import begin_from, seconds_of
+from narrows.models.loading import begin_from, check_room, seconds_of
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
 from narrows.tasks.noisy import noisy
@@ -185,7 +184,7 @@ class Training:
             path = self.checkpoint(job)
             resume = self.resume and (path.exists() or job == 0)
             self._made.append(self.plan.build(job, self.samples, self._settings.seed) if resume else self._begun(job))
-            self._check_room()
+            check_room(self.output, self.current)
             iteration = fit(
                 self.current,
                 self.samples,
@@ -222,16 +221,6 @@ class Training:
         left -= 0 if last else (1 - FIRST) * minutes
         left -= max(CONVERTING * minutes, self._converting / 60) if self._compresses else 0.0
         return replace(self._settings, minutes=max(left, LEAST * minutes))
-
-    def _check_room(self) -> None:
-        """Raise `OutputError` if the model that is to be trained would not fit the disk."""
-        need = sum(tensor.numel() * tensor.element_size() for tensor in self.current.state_dict().values())
-        free = shutil.disk_usage(self.output.resolve().parent).free
-        if need > free:
-            raise OutputError(
-                f"{self.output}: the model will take about {need / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free; "
-                "make room or choose another place"
-            )
 
     def _begun(self, job: int) -> Model:
         """The model of a job, with the weights that it begins from."""

@@ -75,7 +75,9 @@ def under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 def check(path: str | os.PathLike[str]) -> None:
     """Raise `SettingsError` if there is no checkpoint."""
     if not Path(path).exists():
-        raise SettingsError(f"{path}: no checkpoint to resume from; start without --resume")
+        raise SettingsError(
+            f"{path}: no checkpoint to resume from, as after a training that was completed; start without --resume"
+        )
 
 
 def _brief(stored: Any, given: Any) -> str:
