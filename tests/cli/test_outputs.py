@@ -29,11 +29,10 @@ def state(folder: Path) -> dict[Path, tuple[int, bytes]]:
 
 
 def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Path, tmp_path: Path) -> None:
-    archive, folder = tmp_path / "a.narrows", tmp_path / "found"
+    archive = tmp_path / "a.narrows"
     assert call("compress", data, "-o", archive)[0] == 0
     calls = {
         "embed": ("digits", "-m", model, "-o", tmp_path / "e.npy"),
-        "evaluate": (model, "digits", "-o", folder),
         "compress": (data, "-o", tmp_path / "b.narrows"),
         "decompress": (archive, "-o", tmp_path / "back"),
     }
@@ -49,7 +48,7 @@ def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Pa
         assert state(tmp_path) == before
         assert call(name, *arguments, "--force")[0] == 0
     assert set(COMMANDS) - set(calls) == {
-        *("train", "demo", "inspect", "models", "verify"),  # the first two have tests of their own
+        *("train", "evaluate", "demo", "inspect", "models", "verify"),  # the first three have tests of their own
         *("denoise", "inpaint", "colourise", "upscale"),  # test_restoring has them
     }
 
@@ -78,6 +77,9 @@ def test_a_model_is_not_replaced_unless_it_took_seconds(call, data: Path, tmp_pa
 
 def test_a_picture_of_ones_own_is_not_replaced_by_one_of_an_evaluation(call, model: Path, tmp_path: Path) -> None:
     assert call("evaluate", model, "digits", "-o", tmp_path / "one")[0] == 0
+    code, _, err = call("evaluate", model, "digits", "-o", tmp_path / "one")
+    assert code == 0
+    assert "an evaluation that is there is replaced" in err
     name = next((tmp_path / "one").glob("*.png")).name
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / name).write_text("mine")
@@ -86,6 +88,9 @@ def test_a_picture_of_ones_own_is_not_replaced_by_one_of_an_evaluation(call, mod
     assert name in err
     assert [path.name for path in (tmp_path / "two").iterdir()] == [name]
     assert (tmp_path / "two" / name).read_text() == "mine"
+    (tmp_path / "two" / name).rename(tmp_path / "two" / "evaluation.json")
+    assert call("evaluate", model, "digits", "-o", tmp_path / "two")[0] == 2
+    assert (tmp_path / "two" / "evaluation.json").read_text() == "mine"
 
 
 def test_a_demo_does_not_touch_what_is_in_its_folder(call, tmp_path: Path) -> None:

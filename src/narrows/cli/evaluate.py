@@ -36,14 +36,16 @@ def evaluate(
     For a named set its test part is used. Errors count values scaled to 0..1.
     """
     from narrows.data.sources import refuse_overwriting
-    from narrows.evaluation.evaluate import VALUES, evaluate
+    from narrows.evaluation.evaluate import VALUES, evaluate, is_evaluation
     from narrows.io.atomic import check_folder, check_new
     from narrows.models.loading import load
     from narrows.training.device import choose
 
     if output is not None:
         check_folder(output)
-        if output.is_dir():
+        if is_evaluation(output):
+            show.note(f"{output}: an evaluation that is there is replaced")
+        elif output.is_dir():
             check_new(output / VALUES, force)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))

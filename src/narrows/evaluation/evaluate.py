@@ -56,8 +56,9 @@ class Evaluation:
 
     def write(self, folder: Path, force: bool = False) -> list[Path]:
         """`evaluation.json` and all pictures, into a folder that is made; raises `OutputError`, also where one of
-        them is there already, unless `force`."""
+        them is there already, unless `force` or by an earlier evaluation."""
         make_folder(folder)
+        force = force or is_evaluation(folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
             path = Path(place) / VALUES
             write_file(path, (json.dumps(self.values, indent=2) + "\n").encode())
@@ -68,6 +69,14 @@ class Evaluation:
             for each, target in zip(made, written, strict=True):
                 each.replace(target)
         return written
+
+
+def is_evaluation(folder: Path) -> bool:
+    """Whether a folder holds an evaluation, which may be replaced by another: it is made again in no time."""
+    try:
+        return "samples" in json.loads((folder / VALUES).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 @dataclass(frozen=True)
