@@ -145,3 +145,13 @@ def test_one_call_takes_a_folder_there_and_back(tmp_path: Path) -> None:
         narrows.compress(tmp_path / "in", tmp_path / "b.narrows", colour=3)
     with pytest.raises(narrows.NarrowsError, match=r"use narrows\.open_archive"):
         Archive(b"bytes")  # type: ignore[arg-type]
+
+
+def test_equal_arrays_of_no_samples_come_back_too(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        np.save(tmp_path / "in" / f"{name}.npy", np.zeros((0, 5), np.float32))
+    assert narrows.compress(tmp_path / "in", tmp_path / "a.narrows").same == 2
+    narrows.decompress(tmp_path / "a.narrows", tmp_path / "back")
+    for name in "abc":
+        assert np.load(tmp_path / "back" / f"{name}.npy").shape == (0, 5)

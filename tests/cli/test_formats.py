@@ -148,3 +148,13 @@ def test_one_image_that_would_be_many_is_refused_or_told(call, tmp_path: Path) -
     assert "30 grey images of 40x3 pixels; for one image in colour give array[None]" in err
     assert "read as 30 grey images of 40x3 pixels" in narrows.from_arrays(image).notes[0]
     assert narrows.from_arrays(image[None]).notes == ()
+
+
+def test_nothing_is_written_where_a_new_name_is_there_already(call, folder: Path, tmp_path: Path) -> None:
+    call("compress", folder, "-o", tmp_path / "a.narrows", "--quality", 90)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scan.jpg").write_text("mine")
+    code, _, err = call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "out", "--format", "jpeg")
+    assert code == 2
+    assert "scan.jpg: it is there already" in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.jpg"]

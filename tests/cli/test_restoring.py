@@ -360,3 +360,13 @@ def test_a_loop_of_links_is_a_picture_that_cannot_be_read(call, tmp_path: Path) 
     )
     assert code == 0
     assert "left out" in err
+
+
+def test_a_picture_that_cannot_be_opened_is_told_before_any_result_is_written(call, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_text("words")
+    code, _, err = call("denoise", tmp_path / "in", "-o", tmp_path / "out", "--strength", 0.1)
+    assert code == 2
+    assert err.rstrip().endswith("(or leave out such pictures with --skip-bad)")
+    assert not (tmp_path / "out").exists()

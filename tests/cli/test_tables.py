@@ -121,7 +121,7 @@ def test_what_a_model_never_saw_stays_and_the_rest_is_filled_in(call, trained: P
     assert code == 0, err
     assert (json.loads(out)["cells"], json.loads(out)["unknown"]) == (3, 3)
     assert "3 cells that the model cannot know, the first: " in err
-    assert "row 2, column 'height': 'two'" in err
+    assert "row 1, column 'kind': 'giant'" in err
     rows = [row.split(",") for row in (trained / "o.csv").read_text().split("\n")]
     assert (rows[1][0], rows[1][2], rows[2][0], rows[2][2], rows[3][:2]) == (
         "180",

@@ -14,7 +14,7 @@ from PIL import Image
 
 from narrows.errors import DataError
 from narrows.io.folders import load_images
-from narrows.io.headers import facts
+from narrows.io.headers import facts_of
 from narrows.io.pictures import encode_picture, read_picture
 
 SHORT, LONG = 3, 4
@@ -161,7 +161,7 @@ def test_deep_avif_jpeg_2000_and_sgi_are_refused(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "a.avif").read_bytes())
     content[content.index(b"av1C") + 6] |= 0x40  # high_bitdepth
     with Image.open(tmp_path / "a.avif") as opened:  # Pillow writes 8 bits only
-        assert facts(opened, bytes(content)).lost == "values of 10 or 12 bits"
+        assert facts_of(opened, io.BytesIO(content)).lost == "values of 10 or 12 bits"
     image.save(tmp_path / "a.jp2", irreversible=False)
     assert np.array_equal(read_picture(tmp_path / "a.jp2").pixels, np.array(image))
     content = bytearray((tmp_path / "a.jp2").read_bytes())

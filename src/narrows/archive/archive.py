@@ -107,16 +107,20 @@ class Archive(Mapping[str, Array]):
 
     def _source(self, name: str) -> str:
         """The name under which the samples of a name are stored: another one, if their files were the same."""
-        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
-        if count or not run.array or not run.extras:
+        other = self._same(name)
+        if other is None:
             return name
-        same = self._reader.record(run, name)[1].get(SAME)
-        if same is None:
-            return name
-        other = same.decode("utf-8", "replace")
-        if other not in self or self._reader.layout.entry(self._reader.numbers[other])[2] == 0:
+        if other not in self or self._same(other) is not None:
             raise ArchiveError(f"{self._reader.name}: {name}: it is said to be the same as a name that is not there")
         return other
+
+    def _same(self, name: str) -> str | None:
+        """The name that is stored in place of the samples of a name, if there is one."""
+        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
+        if count or not run.array or not run.extras:
+            return None
+        same = self._reader.record(run, name)[1].get(SAME)
+        return None if same is None else same.decode("utf-8", "replace")
 
     def entries(self) -> Iterator[Entry]:
         """All entries, in their order."""

@@ -131,8 +131,8 @@ def _announce(result: Compressed, model: Path | None) -> None:
     if result.unpaid is not None:
         model_bytes, saved = result.unpaid
         show.note(
-            f"the model would take {size(model_bytes)} and save {size(saved)}, so general methods are used; more "
-            "files in one archive would share it"
+            f"the model would take {size(model_bytes)} and save {size(saved)}, so it is left out; more files in one "
+            "archive would share it"
         )
     elif not result.uses_model:
         why = "no model was given" if model is None else f"{model} holds nothing to compress with"

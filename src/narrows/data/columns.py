@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -56,7 +57,7 @@ class Column:
         """The number of values per cell."""
         return {"number": 1, "category": len(self.categories), "text": 0}[self.kind]
 
-    @property
+    @cached_property
     def style(self) -> Style:
         """How its numbers are written."""
         return Style("," if self.comma else ".", self.group)
@@ -84,22 +85,19 @@ class Column:
             return True
         if self.marks:
             return cell in self.marks
-        return cell.lower() in MARKS and cell not in self.categories and not (cell == "NA" and self._codes)
+        return (
+            cell.lower() in MARKS
+            and cell not in self.categories
+            and not (cell == "NA" and _are_codes(self.categories))
+        )
 
-    @property
-    def _codes(self) -> bool:
-        return _are_codes(self.categories)
-
-    def known(self, cell: str) -> bool:
-        """Whether a cell has a value that the column can hold: neither missing nor text among numbers nor a category
-        that was never seen."""
-        if self.kind == "number":
-            number = None if self.missing(cell) else self.style.number(cell)
-            if number is None:
-                return False
-            span = self.high / 2 - self.low / 2 or 1.0
-            return abs(number / 2 - self.low / 2) / span <= FAR
-        return self.kind == "category" and cell.strip() in self.categories
+    def number(self, cell: str) -> float | None:
+        """The number in a cell; None for a cell that is missing, no number, or too far from the others."""
+        number = None if self.missing(cell) else self.style.number(cell)
+        if number is None:
+            return None
+        span = self.high / 2 - self.low / 2 or 1.0
+        return number if abs(number / 2 - self.low / 2) / span <= FAR else None
 
     def written_as(self, cells: Sequence[str], delimiter: str) -> Column:
         """The column with its numbers as they are written in these cells, where it can read none of those that are
@@ -237,19 +235,21 @@ def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str)
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:
-    """Vectors `(N, 2W)`: values, then 1 where they are known."""
+    """Vectors `(N, 2W)`: values, then 1 where they are known: neither missing, nor text among numbers, nor a category
+    that was never seen."""
     values: list[Array] = []
     known: list[Array] = []
     for column, cells in zip(columns, zip(*table.cells, strict=True), strict=True):
         if column.kind == "text":
             continue
-        there = np.array([column.known(cell) for cell in cells])
         if column.kind == "number":
-            found = [column.style.number(cell) if known_ else 0.0 for cell, known_ in zip(cells, there, strict=True)]
-            part = column.scaled(np.array(found, np.float64))[:, None]
+            found = [column.number(cell) for cell in cells]
+            there = np.array([number is not None for number in found])
+            part = column.scaled(np.array([number or 0.0 for number in found], np.float64))[:, None]
         else:
             places = {category: place for place, category in enumerate(column.categories)}
             index = np.array([places.get(cell.strip(), -1) for cell in cells])
+            there = index >= 0
             part = (index[:, None] == np.arange(column.width)).astype(np.float64)
         values.append(part * there[:, None])
         known.append(np.repeat(there[:, None], column.width, axis=1))

@@ -56,7 +56,7 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
     usual, other = (".", ",") if delimiter == "," else (",", ".")
     plain = next((Style(mark) for mark in (usual, other) if _all(Style(mark), cells)), None)
     styles = (Style(point, group) for point in (usual, other) for group in GROUPS[point])
-    grouped = next((s for s in styles if _all(s, cells) and any(s.group in cell for cell in cells)), None)
+    grouped = next((s for s in styles if any(s.group in cell for cell in cells) and _all(s, cells)), None)
     if plain is None and grouped is not None:
         return Found(grouped, _example(grouped, cells))
     if plain is None or grouped != Style(usual, other):

@@ -253,36 +253,38 @@ def describe(values: Array | Ragged, source: str) -> Description:
             f"{source}: images with {shape[2]} channels were given; allowed are 1 (grey), 2 (grey + alpha), "
             f"3 (RGB) and 4 (RGBA), channels last; {advice}"
         )
-    low, high = value_range(values, source)
-    columns = () if isinstance(values, Ragged) or values.ndim != 2 else _columns(values, low, high)
+    low, high, columns = _ranges(values, source)
     # The name of the dtype, whatever its byte order, which `to_tensor` converts batch by batch.
     return Description(tuple(shape), values.dtype.name, low, high, len(values), columns)
 
 
-def _columns(values: Array, low: float, high: float) -> tuple[tuple[float, float], ...]:
-    """The range of each column of vectors `(N, D)`, where the widest is many times the narrowest; else nothing, as
-    for values whose range is known."""
-    if values.dtype.name in ("uint8", "uint16") or (low, high) == (0.0, 1.0) or values.shape[1] < 2:
-        return ()
-    least, most = np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
-    rows = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
-    for start in range(0, len(values), rows):
-        part = values[start : start + rows].astype(np.float64)
-        least, most = np.minimum(least, part.min(axis=0)), np.maximum(most, part.max(axis=0))
-    spans = most - least
-    if not (spans > 0).any() or spans.max() < UNLIKE * spans[spans > 0].min():
-        return ()
-    most = np.where(spans > 0, most, least + np.maximum(1.0, np.abs(least)))
-    return tuple(zip(least.tolist(), most.tolist(), strict=True))
-
-
-def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:
+def _ranges(values: Array | Ragged, source: str) -> tuple[float, float, tuple[tuple[float, float], ...]]:
     """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it, else from the
-    smallest to the largest value. Raises `DataError` for NaN and infinities."""
+    smallest to the largest value; and that of each column of vectors `(N, D)`, where the widest is many times the
+    narrowest. Raises `DataError` for NaN and infinities."""
     if values.dtype.name in ("uint8", "uint16"):
-        return 0.0, float(np.iinfo(values.dtype).max)
+        return 0.0, float(np.iinfo(values.dtype).max), ()
+    least, most = _ends(values, source)
+    low, high = float(least.min()), float(most.max())
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return 0.0, 1.0, ()
+    if high - low == float("inf"):
+        raise DataError(f"{source}: values from {low:g} to {high:g} are too far apart; scale them")
+    spans = most - least
+    columns: tuple[tuple[float, float], ...] = ()
+    if len(spans) > 1 and (spans > 0).any() and spans.max() >= UNLIKE * spans[spans > 0].min():
+        ends = np.where(spans > 0, most, least + np.maximum(1.0, np.abs(least)))
+        columns = tuple(zip(least.tolist(), ends.tolist(), strict=True))
+    # All values equal: any range that is not empty will do, also where low + 1 is low.
+    return low, high if high > low else low + max(1.0, abs(low)), columns
+
+
+def _ends(values: Array | Ragged, source: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The smallest and the largest value, `(D,)`, of each column of vectors, or `(1,)` of images, in one pass."""
     array = values.flat if isinstance(values, Ragged) else values
-    low, high = float("inf"), float("-inf")
+    axis = 0 if array.ndim == 2 else None
+    least = np.full(array.shape[1] if axis == 0 else 1, np.inf)
+    most = -least
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
@@ -291,10 +293,5 @@ def value_range(values: Array | Ragged, source: str) -> tuple[float, float]:
             if isinstance(values, Ragged):
                 where = int(np.searchsorted(values.starts, where, side="right")) - 1
             raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
-        low, high = min(low, float(part.min())), max(high, float(part.max()))
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 0.0, 1.0
-    if high - low == float("inf"):
-        raise DataError(f"{source}: values from {low:g} to {high:g} are too far apart; scale them")
-    # All values equal: any range that is not empty will do, also where low + 1 is low.
-    return low, high if high > low else low + max(1.0, abs(low))
+        least, most = np.minimum(least, part.min(axis=axis)), np.maximum(most, part.max(axis=axis))
+    return least, most

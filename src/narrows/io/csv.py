@@ -20,6 +20,7 @@ from narrows.io import parquet
 
 SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+ROWS = 1000  # that decide whether the first is a header
 LOOKED_AT = 20_000  # characters that decide at which mark cells end
 NUMBERED = "column {}"  # names of columns without a header
 _BOM = codecs.BOM_UTF8.decode()
@@ -88,8 +89,8 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
 
     Whether it has a header is inferred: there is none if the first row has numbers where the others have, and no
     text that is not below it; columns then have numbers as names. With `names`, those of a model, there is none if
-    these are such. Cells end at the mark that is most frequent in the first row, or that a line such as `sep=;` says.
-    Empty rows, and empty cells after the last column, are no part of the table.
+    these are such. Cells end at the mark by which the rows agree, or that a line such as `sep=;` says. Empty lines,
+    empty rows at the end, and empty cells after the last column are no part of the table.
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     said = _SEPARATOR.match(text, start)
@@ -184,7 +185,7 @@ def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | 
         numbered = [NUMBERED.format(number + 1) for number in range(len(names))]
         if list(names) == numbered and first != numbered:
             return None, ()
-    elif len(rows) > 1 and _is_data(first, rows[1:]):
+    elif len(rows) > 1 and _is_data(first, rows[1:ROWS]):
         return None, ()
     while len(first) > 1 and not any("".join(row[len(first) - 1 :]).strip() for row in (first, *rows[1:])):
         first.pop()  # a mark at the end of each line makes no column

@@ -13,11 +13,9 @@ from typing import IO, Any
 
 from PIL import Image, TiffImagePlugin
 
-FORMATS = (
-    "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
-)  # Pillow's names; some JPEGs are MPOs; a JPEG may be an MPO
-DEEP_HEADERS = ("JPEG2000", "AVIF", "PPM")  # of which more than the first bytes are looked at
-HEAD_BYTES = 1 << 16  # of a file, in which its header stands
+# Pillow's names; a JPEG may turn out to be an MPO.
+FORMATS = "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
+HEAD_BYTES = 1 << 12  # of a file, by which most headers are known
 
 _PNG_GREY, _PNG_DEPTH, _PNG_COLOUR = 0, 24, 25  # a colour type, and places of the header
 _SGI_DEPTH = 3
@@ -28,6 +26,11 @@ _PREMULTIPLIED = 1
 _PLANES = 2
 _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
+_SPACE = rb"(?:\s|#[^\n\r]*[\n\r])+"
+_PNM = re.compile(
+    rb"(P[2356])" + (_SPACE + rb"\d+") * 2 + _SPACE + rb"(\d+)\s|(P[14])" + (_SPACE + rb"\d+") * 2 + rb"\s"
+)
+_READ = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|P[1-6]\s|\xff\x4f\xff\x51|qoif", re.DOTALL)
 _NAMES = {  # of what is not read, by how it begins
     rb"8BPS": "a Photoshop document",
     rb"%PDF": "a PDF document",
@@ -69,52 +72,54 @@ class Facts:
     pages: int = 1
 
 
-def facts(image: Image.Image, head: bytes) -> Facts:
-    """The facts of an opened image, whose file begins with `head`."""
+def facts_of(image: Image.Image, file: IO[bytes]) -> Facts:
+    """The facts of an image that was opened from a file, whose position changes."""
     found = _FACTS.get(image.format or "")
-    return Facts() if found is None else found(image, head)
+    file.seek(0)
+    return Facts() if found is None else found(image, file)
 
 
 def is_cut(head: bytes) -> bool:
     """Whether a file that cannot be opened begins as an image of a kind that is read does."""
-    return (
-        re.match(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|P[1-6]\s|\xff\x4f\xff\x51|qoif", head, re.DOTALL)
-        is not None
-    )
+    return _READ.match(head) is not None
 
 
-def kind_of(head: bytes, file: IO[bytes]) -> str:
+def kind_of(file: IO[bytes]) -> str:
     """What a file that is not read is, in words, from its first bytes; empty where that is unknown."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
     for start, name in _NAMES.items():
         if re.match(start, head, re.DOTALL):
             return f"{name}{_tiff_values(file)}" if name == "a TIFF" else name
     return ""
 
 
-def _png(image: Image.Image, head: bytes) -> Facts:
+def _png(image: Image.Image, file: IO[bytes]) -> Facts:
+    head = file.read(_PNG_COLOUR + 1)
     depth, colour = head[_PNG_DEPTH], head[_PNG_COLOUR]
     if depth == 16 and colour != _PNG_GREY:
         return Facts(lost="colour or alpha of 16 bits")
     return Facts(steps=255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1)
 
 
-def _ppm(image: Image.Image, head: bytes) -> Facts:
-    words = re.sub(rb"#[^\n\r]*", b"", head[:4096]).split()
-    magic, most = words[0], int(words[3]) if words[0] not in (b"P1", b"P4") else 255
-    if most == 255 or (most == 65535 and magic in (b"P2", b"P5")):
-        return Facts(pages=1 + _more_follow(image, head, magic, most))
-    return Facts(lost=f"values up to {most}")
+def _ppm(image: Image.Image, file: IO[bytes]) -> Facts:
+    """From the numbers before the pixels: width, height and, but for bitmaps, the largest value."""
+    found = _PNM.match(file.read(HEAD_BYTES))
+    if found is None:
+        return Facts(lost="values up to a number that is not told")
+    magic, most = found[1] or found[3], int(found[2] or 255)
+    if most != 255 and (most != 65535 or magic not in (b"P2", b"P5")):
+        return Facts(lost=f"values up to {most}")
+    bits = {b"P4": 1, b"P5": 8 if most < 256 else 16, b"P6": 24}.get(magic)
+    if bits is None:
+        return Facts()
+    file.seek(found.end() + -(-image.width * bits // 8) * image.height)
+    return Facts(pages=1 + (_PNM.match(file.read(HEAD_BYTES).lstrip()) is not None))
 
 
-def _more_follow(image: Image.Image, content: bytes, magic: bytes, most: int) -> bool:
-    """Whether another picture follows the first, in binary, in the same file."""
-    bits = {b"P4": 1, b"P5": 8 if most < 256 else 16, b"P6": 24}.get(magic, 0)
-    raster = -(-image.width * bits // 8) * image.height
-    return bool(bits) and re.search(rb"P[1-6]\s", content[3 + raster :]) is not None
-
-
-def _jpeg2000(image: Image.Image, head: bytes) -> Facts:
-    """From the SIZ marker of the code stream (ITU-T T.800, A.5.1)."""
+def _jpeg2000(image: Image.Image, file: IO[bytes]) -> Facts:
+    """From the SIZ marker of the code stream (ITU-T T.800, A.5.1), which may begin anywhere."""
+    head = file.read()
     at = head.find(b"\xff\x4f\xff\x51")
     components = int.from_bytes(head[at + 40 : at + 42], "big")
     depths = {head[at + 42 + 3 * i] for i in range(components) if at + 42 + 3 * i < len(head)} if at >= 0 else set()
@@ -128,17 +133,18 @@ def _jpeg2000(image: Image.Image, head: bytes) -> Facts:
     return Facts(lost=f"values of {words} bits")
 
 
-def _avif(image: Image.Image, head: bytes) -> Facts:
-    """From the codec's configuration (AV1 in ISOBMFF, 2.3)."""
+def _avif(image: Image.Image, file: IO[bytes]) -> Facts:
+    """From the codec's configuration (AV1 in ISOBMFF, 2.3), which may stand anywhere."""
+    head = file.read()
     deep = any(head[found.end() + 2] & _AVIF_DEEP for found in re.finditer(b"av1C", head[:-3]))
     return Facts(lost="values of 10 or 12 bits" if deep else "")
 
 
-def _sgi(image: Image.Image, head: bytes) -> Facts:
-    return Facts(lost="values of 16 bits" if head[_SGI_DEPTH] == 2 else "")
+def _sgi(image: Image.Image, file: IO[bytes]) -> Facts:
+    return Facts(lost="values of 16 bits" if file.read(_SGI_DEPTH + 1)[_SGI_DEPTH] == 2 else "")
 
 
-def _tiff(image: Image.Image, head: bytes) -> Facts:
+def _tiff(image: Image.Image, file: IO[bytes]) -> Facts:
     tags = getattr(image, "tag_v2", {})
     bits, samples = _numbers(tags, _BITS, 1), _numbers(tags, _SAMPLES, 1)
     channels, photometric = _numbers(tags, CHANNELS, 1)[0], _numbers(tags, _PHOTOMETRIC, 1)[0]
@@ -167,7 +173,7 @@ def _tiff(image: Image.Image, head: bytes) -> Facts:
     return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO)
 
 
-_FACTS: dict[str, Callable[[Image.Image, bytes], Facts]] = {
+_FACTS: dict[str, Callable[[Image.Image, IO[bytes]], Facts]] = {
     "PNG": _png,
     "PPM": _ppm,
     "JPEG2000": _jpeg2000,

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
-from narrows.io.headers import CHANNELS, DEEP_HEADERS, FORMATS, HEAD_BYTES, Facts, facts, is_cut, kind_of
+from narrows.io.headers import CHANNELS, FORMATS, HEAD_BYTES, Facts, facts_of, is_cut, kind_of
 
 GREY, ALPHA, COLOUR = 1, 2, 4  # bits of what an image's mode holds
 MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
@@ -107,19 +107,14 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
 def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Image, Facts]]:
     """An image that may be decoded, and what its header says; whatever Pillow raises inside the block becomes a
     `DataError`. With `content`, that is the file, and `path` only its name."""
-    file = None
     try:
         # Not by name: Pillow would map the file, and scramble uncompressed TIFFs that have to be rotated.
         with path.open("rb") if content is None else io.BytesIO(content) as file:
-            head = file.read(HEAD_BYTES)
             try:
                 with Image.open(file, formats=FORMATS) as image:
-                    if image.format in DEEP_HEADERS:  # whose headers may begin anywhere
-                        file.seek(0)
-                        head = file.read()
-                    yield image, _checked(image, head, path)
+                    yield image, _checked(image, file, path)
             except UnidentifiedImageError:
-                raise DataError(f"{path}: {_not_read(head, kind_of(head, file))}") from None
+                raise DataError(f"{path}: {_not_read(file)}") from None
     except DataError:
         raise
     except FileNotFoundError:
@@ -132,14 +127,14 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Ima
         raise DataError(f"{path}: the image cannot be read ({_brief(error)}); replace or remove it") from None
 
 
-def _checked(image: Image.Image, head: bytes, path: Path) -> Facts:
+def _checked(image: Image.Image, file: IO[bytes], path: Path) -> Facts:
     """The facts of an image; raises `DataError` for one whose pixels Pillow would not read right."""
     limit = pixel_limit()
     if limit is not None and image.width * image.height > limit:
         raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
     if image.mode == "F":
         raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
-    found = facts(image, head)
+    found = facts_of(image, file)
     if found.wrong:
         raise DataError(f"{path}: {found.wrong}; allowed are 8 and 16 bits a channel; save the pixels as .npy")
     # Pillow reads TIFFs of more channels as RGB without a warning.
@@ -154,8 +149,10 @@ def _checked(image: Image.Image, head: bytes, path: Path) -> Facts:
     return found
 
 
-def _not_read(head: bytes, kind: str) -> str:
+def _not_read(file: IO[bytes]) -> str:
     """Why a file that Pillow does not know is not read, and what to do."""
+    file.seek(0)
+    head, kind = file.read(HEAD_BYTES), kind_of(file)
     if not head:
         return "the file is empty; replace or remove it"
     if is_cut(head):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -83,13 +84,14 @@ def compress(
         writer = Writer(
             file,
             codec,
-            embed_model=None if shipped else wanted.embed_model,
+            embed_model=None if result.shipped else wanted.embed_model,
             block_samples=wanted.block_samples,
             verify=wanted.verify,
         )
         firsts: dict[bytes, str] = {}
+        sizes_met = Counter(source.size for source in sources)
         for index, source in enumerate(sources):
-            if _stored_before(writer, source, firsts, result):
+            if sizes_met[source.size] > 1 and _stored_before(writer, source, firsts, result):
                 report(result, result.input_bytes, writer.data_bytes)
                 continue
             shown = look if index % -(-len(sources) // MOST_LOOKED_AT) == 0 else None
@@ -111,21 +113,23 @@ def compress(
 
 
 def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, result: Compressed) -> BlockCodec:
-    """The codec to use: one without the model where that saves less than it takes. Where the archive may be larger
-    than the files, the result is told what is expected."""
+    """The codec to use: not that of a model which saves less than it takes, beside what needs none. Where the archive
+    may be larger than the files, the result is told what is expected."""
     exact = result.promise.max_error == 0
     embedded = result.uses_model and not result.shipped and wanted.embed_model
     if exact and not embedded:
         return codec  # files are kept where that is smaller
     trial = forecast(sources)
     if embedded and result.promise.quality is None:
-        model, general = len(codec.compact_model), BlockCodec(result.promise, b"")
-        saved = round(trial.size(general) - trial.size(codec))
+        spare = usual_models().get(result.promise.part, b"")
+        model, other = len(codec.compact_model), BlockCodec(result.promise, spare)
+        saved = round(trial.size(other) - trial.size(codec))
         if trial.times and saved <= model:
-            result.unpaid, result.uses_model = (model, max(0, saved)), False
-            codec = general
+            result.unpaid, result.uses_model = (model, max(0, saved)), bool(spare)
+            result.shipped = (shipped_name(spare) or "") if spare else ""
+            codec = other
     if not exact:
-        model = len(codec.compact_model) if embedded and result.uses_model else 0
+        model = len(codec.compact_model) if embedded and not result.shipped else 0
         result.expected_bytes = round(trial.size(codec)) + model
     return codec
 

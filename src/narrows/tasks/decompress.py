@@ -38,7 +38,8 @@ def place(folder: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class Restored:
-    """How many samples were written, and whether the file is of another format than its name says."""
+    """How many samples were written, whether the file is of another format than its name says, and where it is, if
+    that is known only now."""
 
     samples: int
     other_ending: bool = False
@@ -177,7 +178,11 @@ def decompress(
         cut = archive.sizes.total < path.stat().st_size
         names, missing = chosen(archive, only, path, cut)
         places = {name: place(output, name) for name in names}
-        existing = [target for target in places.values() if os.path.lexists(target)]
+        targets = list(places.values())
+        if format is not None:  # a picture may go to either name
+            images = (target for name, target in places.items() if archive.entry(name).kind == "image")
+            targets += [target.with_suffix(FORMATS[format]) for target in images]
+        existing = [target for target in dict.fromkeys(targets) if os.path.lexists(target)]
         if existing and not force:
             raise OutputError(
                 f"{existing[0]}: it is there already{f', and {len(existing) - 1} more' * (len(existing) > 1)}; "

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from narrows.codecs.block import BlockCodec
 from narrows.errors import NarrowsError
 from narrows.io.arrays import Array
-from narrows.io.images import read_header
+from narrows.io.images import MODES, read_header
 from narrows.tasks.inputs import Source, is_npy, read
 
 FILES = 6  # of which pieces are tried
@@ -68,9 +67,9 @@ def _parts(image: Array) -> Iterator[Array]:
 def _raw_bytes(source: Source) -> int:
     """Bytes of the samples in a file, from its header."""
     try:
-        if is_npy(Path(source.path)):
+        if is_npy(source.path):
             return source.size
         header = read_header(source.path)
-        return header.height * header.width * (2 if header.wide else 3 if header.content > 2 else 1)
+        return header.height * header.width * len(MODES[header.content]) * (2 if header.wide else 1)
     except NarrowsError:
         return 0

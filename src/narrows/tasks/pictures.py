@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,9 +122,9 @@ def restore_path(
         yield _restore_array(restorer, data, output, wanted, report)
         return
     found, notes = jobs(path, output, wanted.force)
+    hint = " (or leave out such pictures with --skip-bad)" * (len(found) > 1)
     if not wanted.skip_bad:
-        for job in found:
-            read_header(job.source)  # before anything is written
+        _check_headers(found, hint)
     for note in notes:
         yield Done(path, samples=0, of=len(found), note=note)
     for job in found:
@@ -135,9 +135,17 @@ def restore_path(
         except NarrowsError as error:
             line = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
             if not wanted.skip_bad:
-                hint = " (or leave out such pictures with --skip-bad)" * (len(found) > 1)
                 raise type(error)(line + hint) from None
             yield Done(job.source, error=line, of=len(found))
+
+
+def _check_headers(found: Sequence[Job], hint: str) -> None:
+    """Raise `DataError` for a picture that cannot be opened, before anything is written."""
+    for job in found:
+        try:
+            read_header(job.source)
+        except DataError as error:
+            raise DataError(f"{error}{hint}") from None
 
 
 def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tuple[str, ...]]:

@@ -89,25 +89,21 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     vectors, missing = encode(table, columns), _missing(table, columns)
     usable = np.array([column.kind != "text" for column in columns])
     wanted = missing & usable
+    ends = np.cumsum([column.width for column in columns])
     new: dict[tuple[int, int], str] = {}
     chosen = np.flatnonzero(wanted.any(axis=1))
     if chosen.size:
         answers = restore(model, vectors[chosen], report=report)
         assert isinstance(answers, np.ndarray)
-        ends = np.cumsum([column.width for column in columns])
         for row, values in zip(chosen.tolist(), answers, strict=True):
             for number in np.flatnonzero(wanted[row]).tolist():
                 column = columns[number]
                 new[row, number] = column.written(values[ends[number] - column.width : ends[number]])
-    odd = [
-        (row, number)
-        for number, column in enumerate(columns)
-        for row, cells in enumerate(table.cells)
-        if usable[number] and not missing[row, number] and not column.known(cells[number])
-    ]
+    known = vectors[:, vectors.shape[1] // 2 :][:, ends[usable] - 1] > 0  # of each column that is used
+    odd = np.argwhere(~known & ~missing[:, usable]).tolist()
     first = ""
     if odd:
-        row, number = odd[0]
+        row, number = odd[0][0], int(np.flatnonzero(usable)[odd[0][1]])
         first = f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
     left = int((missing & ~usable).sum())
     return Filled(table.with_cells(new), len(table.cells), len(new), left, len(odd), first)
