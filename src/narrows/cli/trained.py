@@ -35,6 +35,7 @@ def judge(training: Training, last: Progress) -> list[str]:
 
 
 def plan(training: Training, progress: Progress) -> None:
+    """Say what is about to be trained, where it begins, and for how long."""
     model, settings = training.current, progress.plan
     code = f"code {show.shape(model.code_shape)}, " if model.code_shape else ""
     show.say(f"network: {model.specification.network}, {code}{model.parameter_count} parameters")
@@ -59,6 +60,7 @@ def _bits(training: Training, progress: Progress) -> str:
 
 
 def words(training: Training, progress: Progress) -> str:
+    """Where a training stands, for its bar."""
     from narrows.evaluation.metrics import psnr_db
 
     watched = "validation" if progress.plan.validation else "on training samples"
@@ -72,6 +74,7 @@ def words(training: Training, progress: Progress) -> str:
 
 
 def done(training: Training, last: Progress) -> None:
+    """Say how a training that reached its end went."""
     metrics = training.current.provenance["metrics"]
     held = metrics["validation_mse"]
     words = []
@@ -89,6 +92,7 @@ def done(training: Training, last: Progress) -> None:
 
 
 def stopped(training: Training, last: Progress) -> None:
+    """Say what is left of a training that was interrupted."""
     kept = any(training.checkpoint(job).exists() for job in range(len(training.plan.jobs)))
     further = "; the same command with --resume continues" if kept else ""
     show.say(f"stopped at step {last.step} of {last.steps}; {training.output} holds the best weights so far{further}")

@@ -72,7 +72,7 @@ class Evaluation:
 
 
 def is_evaluation(folder: Path) -> bool:
-    """Whether a folder holds an evaluation, which may be replaced by another: it is made again in no time."""
+    """Whether a folder holds an evaluation, which another may replace."""
     try:
         return "samples" in json.loads((folder / VALUES).read_text())
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Whether a new codec is worth having: a few held-out images beside WebP, at equal error and without loss.
+"""Whether a new codec is worth having: a few held-out images beside general formats, at equal error and without loss.
 
 Next door: `against` draws whole curves; `lossless` estimates what exact formats need.
 """
@@ -11,9 +11,8 @@ import numpy as np
 
 from narrows.data.samples import Samples
 from narrows.evaluation.curves import on_white
-from narrows.evaluation.lossless import Rivals
 from narrows.evaluation.metrics import psnr_db
-from narrows.evaluation.rivals import RIVALS, SMALL_SIDE, Coded, Coder, ways
+from narrows.evaluation.rivals import RIVALS, SMALL_SIDE, Coded, Coder, Rival, encode, jxl_installed, tile, ways
 from narrows.io.arrays import Array, pack
 from narrows.models.lossy import Compressing
 from narrows.tasks.codec import Codec
@@ -58,13 +57,24 @@ def verdicts(model: Compressing, samples: Samples) -> list[Verdict]:
     if "lossy" in model.packed:
         found.append(_at_equal_error(model, images))
     if "exact" in model.packed:
-        looked = Rivals()
-        for image in images:
-            looked.look(image)
-        size = _size(Codec(model, max_error=0), images)
-        if best := looked.best(sum(image.nbytes for image in images)):
-            found.append(Verdict(len(images), size, *best))
+        ours = len(Codec(model, max_error=0).compress(pack(images), embed_model=False))
+        theirs = {rival.title: _lossless(rival, images) for rival in RIVALS.values() if _can_be_exact(rival)}
+        best = min(theirs, key=lambda title: theirs[title])
+        found.append(Verdict(len(images), ours, best, theirs[best]))
     return found
+
+
+def _can_be_exact(rival: Rival) -> bool:
+    return bool(rival.lossless) and (rival.name != "jxl" or jxl_installed())
+
+
+def _lossless(rival: Rival, images: list[Array]) -> int:
+    """The bytes that a format takes without loss, in one file each or, of small images of one size, on sheets."""
+    together = len({image.shape for image in images}) == 1 and max(images[0].shape[:2]) <= SMALL_SIDE
+    return min(
+        sum(len(encode(rival, rival.lossless, image)) for image in group)
+        for group in ([images, tile(images)] if together else [images])
+    )
 
 
 def _middle(image: Array) -> Array:
@@ -103,7 +113,3 @@ def _bytes_at(coder: Coder, images: list[Array], wanted: float) -> float:
 def _psnr(images: list[Array], wanted: list[Array]) -> float:
     errors = [np.square((a.astype(float) - b) / 255).mean() for a, b in zip(images, wanted, strict=True)]
     return float(psnr_db(float(np.mean(errors))))
-
-
-def _size(codec: Codec, images: list[Array]) -> int:
-    return len(codec.compress(pack(images), embed_model=False))
