@@ -46,6 +46,7 @@ EVERY: list[Degradation] = [
     Noise((0.0, 0.2), clip=True),
     Noise(0.2, "salt-and-pepper"),
     Noise(0.1, "poisson"),
+    Noise(own=0.1),
     Missing(0.5, "pixels"),
     Missing((0.1, 0.4), "strokes"),
     Missing(0.2, "boxes"),

@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     help="Begin with the weights of this model, a file or a name (see 'narrows models'). By default photographs "
     "begin with those that come with narrows, where these validate better than the linear optimum; 'none' does not.",
 )
+@click.option(
+    "--noisy-samples",
+    is_flag=True,
+    help="With --for denoise: the samples are noisy themselves and there are no clean ones; learn from their noise.",
+)
 @click.option("--epochs", type=float, help="Train for this many passes over the data.")
 @click.option("--steps", type=int, help="Train for this many steps.")
 @click.option(

@@ -134,10 +134,11 @@ def combined(parts: Sequence[Degradation], together: float = 1.0) -> Degradation
     if not singles:
         raise SettingsError("no degradation was given; give at least one")
     names = [part.name for part in singles]
-    alone = any(isinstance(part, Cells | Custom) for part in singles)
+    alone = any(isinstance(part, Cells | Custom) or (isinstance(part, Noise) and part.own) for part in singles)
     if len(set(names)) < len(names) or (alone and len(names) > 1):
         raise SettingsError(
-            f"degradations {' + '.join(names)} cannot be combined; give different ones, and cells or a function alone"
+            f"degradations {' + '.join(names)} cannot be combined; give different ones, and cells, a function or the "
+            "samples' own noise alone"
         )
     order = [kind.name for kind in KINDS]
     singles.sort(key=lambda part: order.index(part.name))
@@ -192,7 +193,7 @@ def settled(degradation: Degradation, dtype: str) -> Degradation:
     whole, found = np.dtype(dtype).kind in "ui", list(parts_of(degradation))
     for i, part in enumerate(found):
         if isinstance(part, Noise) and part.clip is None:
-            found[i] = Noise(part.level, part.kind, whole)
+            found[i] = Noise(part.level, part.kind, whole, part.own)
     return combined(found, together_of(degradation))
 
 

@@ -7,11 +7,15 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from narrows.checks import one_of
+from narrows.checks import one_of, real
 from narrows.degradations.base import Hints, Observed, Range, Residual, range_of, range_words, uniform
 from narrows.degradations.level import deviation
+from narrows.errors import SettingsError
 
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
+OWN_MOST = 0.6  # the level of noise that samples may have themselves
+AROUND = (0.5, 1.5)  # the levels that a model takes that has learned from noisy samples, as shares of theirs
+SHARES = (0.2, 1.0)  # of their noise, so much is added to what the network sees
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 Clip = bool | Literal["some"] | None
 
@@ -26,12 +30,18 @@ class Noise(Residual):
     several channels get the same noise in each. The condition is the level; a network without biases serves all
     levels (Mohan et al., ICLR 2020).
 
+    With `own` above 0 the samples are not clean: they have Gaussian noise of that level themselves. More of it, drawn
+    anew, is added to what the network sees, and taken away from what it is to answer, so that the noise of the one
+    says nothing about the noise of the other; on average that teaches what clean samples would (Pang et al.,
+    Recorrupted-to-recorrupted, CVPR 2021). `level` is then around `own`.
+
     Raises `SettingsError` for levels outside 0..1 and unknown kinds.
     """
 
     level: tuple[float, float]
     kind: NoiseKind
     clip: Clip
+    own: float
 
     name = "noise"
     scale = 1
@@ -40,19 +50,33 @@ class Noise(Residual):
     task = "denoise"
     needs = ("level",)
 
-    def __init__(self, level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: Clip = None) -> None:
+    def __init__(
+        self, level: Range = USUAL_NOISE, kind: NoiseKind = "gaussian", clip: Clip = None, own: float = 0.0
+    ) -> None:
         kind = one_of("kind of noise", kind, get_args(NoiseKind))
         clip = one_of("clip", clip, (None, False, True, "some"))
-        vars(self).update(level=range_of("noise", level), kind=kind, clip=clip)  # frozen: not by assignment
+        own = real("own noise", own, 0, OWN_MOST)
+        if own and kind != "gaussian":
+            raise SettingsError(f"own noise was given with {kind} noise; it goes with gaussian noise")
+        if own:
+            level = (AROUND[0] * own, AROUND[1] * own)
+        # Frozen: not by assignment.
+        vars(self).update(level=range_of("noise", level), kind=kind, clip=clip, own=own)
 
     def __str__(self) -> str:
+        if self.own:
+            return f"the samples' own gaussian noise {self.own:.3g}"
         words = {True: ", clipped", "some": ", clipped or not"}.get(self.clip or False, "")
         return f"{self.kind} noise {range_words(self.level)}{words}"
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [{"degradation": self.name, "level": list(self.level), "kind": self.kind, "clip": self.clip}]
+        own = {"own": self.own} if self.own else {}
+        fields = {"degradation": self.name, "level": list(self.level), "kind": self.kind, "clip": self.clip}
+        return [{**fields, **own}]
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
+        if self.own:
+            return self._recorrupted(clean, generator)
         level = uniform(self.level, clean, generator)
         if self.kind == "gaussian":
             seen = clean + level * torch.randn(clean.shape, generator=generator, device=clean.device)
@@ -73,6 +97,15 @@ class Noise(Residual):
             seen = seen.clamp(0, 1)
         return Observed(seen, _plane(level, clean))
 
+    def _recorrupted(self, noisy: torch.Tensor, generator: torch.Generator) -> Observed:
+        """Noisy samples with more noise, and a target whose noise is independent of that."""
+        share = uniform(SHARES, noisy, generator)
+        more = self.own * torch.randn(noisy.shape, generator=generator, device=noisy.device)
+        if noisy.ndim == 4:
+            more = torch.where(_grey(noisy), more[:, :1], more)
+        level = self.own * (1 + share.square()).sqrt()
+        return Observed(noisy + share * more, _plane(level, noisy), noisy - more / share)
+
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         assert hints.level is not None
         return Observed(seen, _plane(hints.level.view(-1, *(1,) * (seen.ndim - 1)), seen))
@@ -88,6 +121,10 @@ class Noise(Residual):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
+
+    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Noise:
+        """Once it is trained, the model denoises as others do."""
+        return Noise(self.level, self.kind, self.clip)
 
     def estimate(self, seen: torch.Tensor) -> float:
         """The level of the noise in one sample `(C, H, W)`, within the range of this degradation."""

@@ -138,7 +138,8 @@ class Restorer(Restoring):
         x = torch.cat([batches.draw(step) for step in range(draws)])
         observed, alpha = self.observe(x, torch.Generator(x.device).manual_seed(beginning.seed))
         guess = self.degradation.guess(observed)
-        wanted = self.degradation.answer(x[:, : x.shape[1] - self.description.alpha], cut(guess, x))
+        target = _target(observed, alpha, x)
+        wanted = self.degradation.answer(target[:, : x.shape[1] - self.description.alpha], cut(guess, x))
         seen = self._seen(observed, guess, alpha)
         layer = self._start(self.decoder, *(_padded(t, self.grid) for t in (seen, cut(wanted, x))))
         others = batches.draw(draws)
@@ -185,12 +186,14 @@ class RestoringAutoencoder(Restoring, Coded):
 def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
     """Mean of the root of each sample's mean squared error, damaged anew in each step: little and much damage count
     alike."""
-    return _roots(model.restored(*model.observe(x, seeded(x.device, seed, 4, step))), x).mean()
+    observed, alpha = model.observe(x, seeded(x.device, seed, 4, step))
+    return _roots(model.restored(observed, alpha), _target(observed, alpha, x)).mean()
 
 
 def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
     """The same for samples that are damaged the same way each time."""
-    roots = _roots(model.trial(x).clamp(0, 1), x)
+    observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(0))
+    roots = _roots(model.restored(observed, alpha).clamp(0, 1), _target(observed, alpha, x))
     return Measure(float(roots.mean(dtype=torch.float64)), float(roots.square().mean(dtype=torch.float64)))
 
 
@@ -198,7 +201,8 @@ def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
 def damaged_mse(model: Restoring, x: torch.Tensor) -> float:
     """The error of the first guess, clipped to the range, on samples `x` in 0..1."""
     observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(0))
-    colours = x if alpha is None else x[:, :-1]
+    target = _target(observed, alpha, x)
+    colours = target if alpha is None else target[:, :-1]
     return float((cut(model.degradation.guess(observed), x).clamp(0, 1) - colours).square().mean())
 
 
@@ -210,6 +214,13 @@ def beside_damage(mse: float, damaged: float) -> list[str]:
         f"no better than the damaged samples (MSE {mse:.4g} against {damaged:.4g}); train longer, or on samples that "
         "are damaged as much as those to come"
     ]
+
+
+def _target(observed: Observed, alpha: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
+    """What training takes for clean samples: `x` itself, unless it is noisy."""
+    if observed.target is None:
+        return x
+    return observed.target if alpha is None else torch.cat([observed.target, x[:, -1:]], dim=1)
 
 
 def _roots(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

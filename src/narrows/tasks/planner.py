@@ -35,6 +35,7 @@ class Choices:
     `begin` is a model whose weights training begins from, its path or the name of weights that come with narrows;
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
+    With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
     """
 
     network: str | None = None
@@ -45,6 +46,7 @@ class Choices:
     memory: int | None = None
     begin: Model | str | os.PathLike[str] | None = None
     missing_value: tuple[str, ...] = ()
+    noisy_samples: bool = False
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
@@ -57,6 +59,8 @@ class Choices:
                     )
         if self.missing_value and purpose != "inpaint":
             raise SettingsError(f"a missing value was given to {purpose}; it is for tables to inpaint: leave it out")
+        if self.noisy_samples and purpose != "denoise":
+            raise SettingsError(f"noisy samples were said to {purpose}; only denoising is learned from them")
         if self.effort is not None and (self.network is not None or self.width is not None):
             raise SettingsError("of effort on one side and network and width on the other, choose one")
         if self.network is not None:

@@ -27,7 +27,7 @@ from narrows.models.catalogue import named
 from narrows.models.loading import begin_from, check_room, seconds_of
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
-from narrows.tasks.noisy import noisy
+from narrows.tasks.noisy import noisy, own_noise
 from narrows.tasks.planner import Choices, plan
 from narrows.tasks.tables import open_table
 from narrows.training import checkpoint as checkpoints
@@ -119,8 +119,14 @@ class Training:
         else:
             if choices.missing_value:
                 raise SettingsError("a missing value was given for samples that are no table; leave it out")
+            if choices.noisy_samples and degradation is not None:
+                raise SettingsError(
+                    f"{degradation} was given beside noisy samples, whose own noise is found; leave it out"
+                )
             degradation = degradation_for(purpose, () if degradation is None else (degradation,))
             self.samples, notes = open_samples(data, "train", skip_bad, report), ()
+            if choices.noisy_samples:
+                degradation = own_noise(self.samples)
         self.degradation = degradation
         self.plan = plan(self.samples, purpose, choices, degradation)
         self.notes += (*self.samples.notes, *notes, *noisy(self.samples, degradation), *self.plan.notes)
@@ -281,7 +287,7 @@ def train(
     `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) with the purpose "inpaint". The `purpose`
     is "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for the latter four, `degradation`
     says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
-    `promise`, `effort`, `memory`, `begin`.
+    `promise`, `effort`, `memory`, `begin`, `noisy_samples`.
 
     A file that is there already is replaced only with `force`, unless it is a model of less than a minute of
     training; an earlier run that was interrupted goes on with `resume`.
