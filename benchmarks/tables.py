@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-from narrows.integrations.sklearn import Imputer
+from narrows.sklearn import Imputer
 from narrows.io.arrays import Array
 
 SHARE = 0.2

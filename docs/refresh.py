@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "narrows"
 # In the order of imports: each may import those before it.
 FOLDERS = (
-    "io data degradations entropy archive networks models training codecs tasks evaluation integrations cli"
+    "io data degradations entropy archive networks models training codecs tasks evaluation sklearn cli"
 ).split()
 _ROW = re.compile(r" *\d+  ((?:[0-9A-F]{2} )+) *(.*)")
 

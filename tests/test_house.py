@@ -16,7 +16,7 @@ from narrows.cli.main import narrows as narrows_command
 ROOT = Path(narrows.__file__).parent
 ROOMS = (
     "errors version checks surroundings io data degradations entropy archive networks models training codecs tasks "
-    "evaluation integrations cli"
+    "evaluation sklearn cli"
 ).split()
 
 

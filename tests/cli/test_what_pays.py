@@ -12,7 +12,7 @@ from PIL import Image
 
 import narrows
 from narrows.archive.promise import Promise
-from narrows.cli import show
+from narrows.cli import terminal
 from narrows.codecs.block import BlockCodec
 from narrows.data.samples import Samples
 from narrows.evaluation.verdict import Verdict, verdicts
@@ -117,13 +117,13 @@ def test_exact_networks_use_one_core_in_every_thread(codec, digits: Samples, mon
 
 def test_the_time_left_is_that_of_what_is_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, said = [0.0], []
-    monkeypatch.setattr(show.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(show, "say", said.append)
-    with show.bar() as draw:
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(terminal, "say", said.append)
+    with terminal.bar() as draw:
         clock[0] = 100.0  # spent on reading
         draw("reading", 5, 5)
         draw("comparing", 10, 40)
         clock[0] = 110.0
         draw("comparing", 20, 40)
     assert said[-1] == "comparing: 20 of 40, about 20 s left"
-    assert show.ratio(100, 0) == "nothing yet"
+    assert terminal.ratio(100, 0) == "nothing yet"

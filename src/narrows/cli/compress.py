@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
-from narrows.cli.show import files, ratio, size
+from narrows.cli import terminal
+from narrows.cli.terminal import files, ratio, size
 
 if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
@@ -78,7 +78,7 @@ def compress(
     rivals = Rivals()
     with ExitStack() as stack:
         paths = [stack.enter_context(_from_stdin()) if given == "-" else Path(given) for given in inputs]
-        draw = stack.enter_context(show.bar(" kB"))
+        draw = stack.enter_context(terminal.bar(" kB"))
 
         def report(result: Compressed, read: float, written: int) -> None:
             words = f"{size(result.raw_bytes)} of samples in, {size(written)} out, {ratio(result.raw_bytes, written)}"
@@ -96,7 +96,7 @@ def compress(
     seconds = time.monotonic() - started
     _tell(result, rivals, output, seconds)
     if as_json:
-        show.result_json(
+        terminal.result_json(
             {
                 **{name: getattr(result, name) for name in ("samples", "raw_bytes", "archive_bytes", "model_bytes")},
                 "seconds": round(seconds, 3),
@@ -122,23 +122,23 @@ def _announce(result: Compressed, model: Path | None) -> None:
     """Say what is about to be done."""
     if result.left_out:
         left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        show.note(f"skipped, since they are neither images nor .npy: {left}")
+        terminal.note(f"skipped, since they are neither images nor .npy: {left}")
     if result.tried:
-        show.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
-    show.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
+        terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
+    terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
     if result.shipped:
-        show.say(f"with the weights {result.shipped}, which come with narrows")
+        terminal.say(f"with the weights {result.shipped}, which come with narrows")
     if result.unpaid is not None:
         model_bytes, saved = result.unpaid
-        show.note(
+        terminal.note(
             f"the model would take {size(model_bytes)} and save {size(saved)}, so it is left out; more files in one "
             "archive would share it"
         )
     elif not result.uses_model:
         why = "no model was given" if model is None else f"{model} holds nothing to compress with"
-        show.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
+        terminal.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
     if result.expected_bytes > result.total_bytes:
-        show.note(
+        terminal.note(
             f"the archive will take about {size(result.expected_bytes)}, more than the files: keep them, or ask for "
             f"{'a' if result.promise.quality is None else 'a lower'} --quality"
         )
@@ -148,27 +148,27 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     """Say what was done, and whatever would have served better."""
     raw, packed = result.raw_bytes, result.archive_bytes
     model = f", {size(result.model_bytes)} of it the model" if result.model_bytes else ""
-    show.say(
+    terminal.say(
         f"{output}: {result.samples} samples, {size(raw)} in {size(packed)} ({ratio(raw, packed)}{model}); "
         f"{result.promise}; {seconds:.1f} seconds"
     )
     if result.same:
-        show.say(f"{files(result.same)} the same as others, and stored once")
+        terminal.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
-        show.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
+        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
     if result.not_kept:
-        show.note(show.not_kept(result.not_kept))
+        terminal.note(terminal.not_kept(result.not_kept))
     if result.unread:
-        show.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
+        terminal.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
     if result.bad:
-        show.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
+        terminal.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
     if result.unknown:
-        show.note(
+        terminal.note(
             f"{result.unknown} of the samples are not of a kind that the model knows, and are stored exactly; "
             "'narrows train --for compress' makes a model of them"
         )
     if result.uses_model and not result.model_bytes and not result.shipped:
-        show.note("the model is not in the archive; reading it needs the same model with -m")
+        terminal.note("the model is not in the archive; reading it needs the same model with -m")
     if result.input_bytes < packed:
         if result.input_bytes >= packed - result.model_bytes:
             advice = "only the model makes the difference, and more files in one archive would share it"
@@ -177,10 +177,10 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
             advice = f"this is usual for JPEG photos when every pixel is kept; keep the files{or_lose}"
         else:
             advice = "keep them, or try a lower --quality"
-        show.note(f"the files themselves are smaller, {size(result.input_bytes)}: {advice}")
+        terminal.note(f"the files themselves are smaller, {size(result.input_bytes)}: {advice}")
     best = rivals.best(raw) if result.images else None
     if result.promise.quality is None and best is not None and best[1] < SURE * packed:
-        show.note(
+        terminal.note(
             f"lossless {best[0]} would be smaller: about {size(best[1])} with one file per image, estimated from "
             f"{rivals.images} of them"
         )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 from narrows.errors import SettingsError
 
 
@@ -51,28 +51,28 @@ def decompress(
     if more and not only:
         raise SettingsError(f"{more[0]}: one archive at a time; names of files in it go after --only")
     started = time.monotonic()
-    with show.bar() as draw:
+    with terminal.bar() as draw:
 
         def report(done: int, total: int, lost: str | None) -> None:
             if lost is not None:
-                show.say(f"lost: {lost}")
+                terminal.say(f"lost: {lost}")
             draw("decompressing", done, total)
 
         result = decompress(path, output, model_path, only=(*only, *more), report=report, **options)
     seconds = time.monotonic() - started
     if result.other_endings:
-        count = show.files(result.other_endings)
-        show.note(
+        count = terminal.files(result.other_endings)
+        terminal.note(
             f"PNG or TIFF data under another ending, to lose nothing: {count}; image programs recognise it, and "
             "--format jpeg makes smaller files"
         )
     if result.cut:
-        show.say(f"warning: {path} is cut short; what came after the files that are written is lost")
+        terminal.say(f"warning: {path} is cut short; what came after the files that are written is lost")
     if result.lost:
-        show.say(f"lost: {len(result.lost)} of {show.files(result.names)}")
-    written = show.files(result.names - len(result.lost))
-    show.say(f"{output}: {written}, {result.samples} samples; {seconds:.1f} seconds")
+        terminal.say(f"lost: {len(result.lost)} of {terminal.files(result.names)}")
+    written = terminal.files(result.names - len(result.lost))
+    terminal.say(f"{output}: {written}, {result.samples} samples; {seconds:.1f} seconds")
     if as_json:
-        show.result_json({"samples": result.samples, "seconds": round(seconds, 3), "lost": result.lost})
+        terminal.result_json({"samples": result.samples, "seconds": round(seconds, 3), "lost": result.lost})
     if result.lost or result.cut:
         raise SystemExit(1)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 
 CODE = 8  # of the 64 values of a digit
 NOISE = 0.3  # of the value range
@@ -47,7 +47,7 @@ def demo(output: Path, force: bool, as_json: bool) -> None:
         check_new(path, force)
     told = _photographs(output)
     training, test = open_samples("digits"), open_samples("digits", "test")
-    show.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")
+    terminal.say(f"data: {training.description}; {len(test)} others for testing; a code of {CODE} numbers")
     rows: list[tuple[str, ...]] = []
     results: list[dict[str, Any]] = []
     for name, network, start, epochs in RUNS:
@@ -69,25 +69,27 @@ def demo(output: Path, force: bool, as_json: bool) -> None:
     if as_json:
         ours, damaged = restored.restored, restored.damaged
         denoised = {"psnr_db": ours.psnr_db, "damaged_psnr_db": damaged.psnr_db}
-        show.result_json(
+        terminal.result_json(
             {"photographs": told, "runs": results, "denoised": denoised, "pictures": [str(p) for p in written]}
         )
         return
     for name, shown in told.items():
         versions = [(version, f"{level:.2f}") for version, level in shown["psnr_db"].items()]
-        show.result_table(shown["title"], versions, ("two photographs", "PSNR dB"))
-        show.result(f"Picture: {name}.png in {output}/")
-    show.result_table("Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds"))
-    show.result(f"Pictures of the last network: {', '.join(p.name for p in written)} in {output}/")
+        terminal.result_table(shown["title"], versions, ("two photographs", "PSNR dB"))
+        terminal.result(f"Picture: {name}.png in {output}/")
+    terminal.result_table(
+        "Error on digits that no network has seen", rows, ("", "MSE per value", "PSNR dB", "seconds")
+    )
+    terminal.result(f"Pictures of the last network: {', '.join(p.name for p in written)} in {output}/")
     lines = [restored.damaged, *restored.rivals, restored.restored]
-    show.result_table(
+    terminal.result_table(
         f"The same digits with noise of {NOISE}, restored",
         [(line.name if line is not restored.restored else "narrows", f"{line.psnr_db:.2f}") for line in lines],
         ("", "PSNR dB"),
     )
-    show.result(f"Picture: restored.png in {output}/")
-    show.result(f"Next: narrows inspect {path}")
-    show.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
+    terminal.result(f"Picture: restored.png in {output}/")
+    terminal.result(f"Next: narrows inspect {path}")
+    terminal.result("      narrows train YOUR-PICTURES/ -o yours.safetensors")
 
 
 def _photographs(output: Path) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def _fit(what: str, model: Any, samples: Any, settings: Any) -> float:
     """Train with a bar; returns the seconds that it took."""
     from narrows.training.loop import fit
 
-    with show.bar() as draw:
+    with terminal.bar() as draw:
         for progress in fit(model, samples, settings):
             if not progress.finished:
                 draw(what, progress.step, progress.steps, f"loss {progress.loss:.4g}")

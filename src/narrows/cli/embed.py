@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 
 
 @click.command()
@@ -36,13 +36,13 @@ def embed(data: str, model_path: Path, output: Path, force: bool, skip_bad: bool
     refuse_overwriting(output, data, model_path)
     check_features_path(output, force)
     model = coded(load(model_path, choose(device)))
-    with show.bar() as report:
+    with terminal.bar() as report:
         samples = open_samples(data, "train", skip_bad, report)
     for note in samples.notes:
-        show.note(note)
+        terminal.note(note)
     rows = features(model, samples)
     write_features(output, rows, samples)
     if as_json:
-        show.result_json({"rows": rows.shape[0], "columns": rows.shape[1]})
+        terminal.result_json({"rows": rows.shape[0], "columns": rows.shape[1]})
     else:
-        show.say(f"{output}: {rows.shape[0]} rows of {rows.shape[1]} numbers")
+        terminal.say(f"{output}: {rows.shape[0]} rows of {rows.shape[1]} numbers")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 
 
 @click.command()
@@ -44,20 +44,20 @@ def evaluate(
     if output is not None:
         check_folder(output)
         if is_evaluation(output):
-            show.note(f"{output}: an evaluation that is there is replaced")
+            terminal.note(f"{output}: an evaluation that is there is replaced")
         elif output.is_dir():
             check_new(output / VALUES, force)
         refuse_overwriting(output, data)
     model = load(model_path, choose(device))
-    with show.bar() as report:
-        found = evaluate(model, data, name=str(model_path), report=report, note=show.note, **options)
+    with terminal.bar() as report:
+        found = evaluate(model, data, name=str(model_path), report=report, note=terminal.note, **options)
     if as_json:
-        show.result_json(found.values)
+        terminal.result_json(found.values)
     else:
         for table in found.tables:
-            show.result_table(table.title, table.rows, table.columns)
+            terminal.result_table(table.title, table.rows, table.columns)
         for line in found.lines:
-            show.result(line)
+            terminal.result(line)
     if output is not None:
         for path in found.write(output, force):
-            show.say(f"wrote {path}")
+            terminal.say(f"wrote {path}")

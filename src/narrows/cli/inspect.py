@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 from narrows.errors import SettingsError
 
 
@@ -32,14 +32,14 @@ def inspect(path: Path, names: bool, layers: bool, as_json: bool) -> None:
         raise SettingsError(f"{path}: is an archive; --layers lists those of a model")
     values, further = (_archive(path, names), "") if archive else _model(path)
     if as_json:
-        show.result_json(values)
+        terminal.result_json(values)
     elif names:
-        show.result("\n".join(values["names"]))
+        terminal.result("\n".join(values["names"]))
     else:
         for line in _lines(values):
-            show.result(line)
+            terminal.result(line)
         if layers:
-            show.result(further)
+            terminal.result(further)
 
 
 def is_archive(path: Path) -> bool:
@@ -93,7 +93,7 @@ def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield title
             yield from _lines(value, f"{indent}  ")
         else:
-            yield f"{title:<18} {show.shape(value) if name == 'code' else _plain(value)}"
+            yield f"{title:<18} {terminal.shape(value) if name == 'code' else _plain(value)}"
 
 
 def _plain(value: object) -> str:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from narrows.cli import show
+from narrows.cli import terminal
 
 
 class Log:
@@ -35,6 +35,6 @@ class Log:
             self.mode = "a"
         except OSError as error:
             self.failed = True
-            show.say(
+            terminal.say(
                 f"warning: {self.path}: the log cannot be written: {error.strerror}; training goes on without it"
             )

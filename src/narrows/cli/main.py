@@ -66,9 +66,9 @@ def _quiet() -> click.Option:
     """The option that every command has."""
 
     def heed(context: click.Context, option: click.Parameter, quiet: bool) -> None:
-        from narrows.cli import show
+        from narrows.cli import terminal
 
-        show.be_quiet(quiet)
+        terminal.be_quiet(quiet)
 
     text = "Print results, warnings and errors only."
     return click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, is_eager=True, callback=heed, help=text)

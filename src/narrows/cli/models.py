@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 
 PURPOSES = {
     "compress": "compresses photographs at a quality",
@@ -39,11 +39,11 @@ def models(as_json: bool) -> None:
             values["undoes"] = str(model.degradation)
         found.append({**values, "bytes": shipped.path_of(name).stat().st_size, **model.provenance})
     if as_json:
-        show.result_json({"models": found})
+        terminal.result_json({"models": found})
         return
     for card in found:
-        show.result(f"{card['name']}: {PURPOSES[card['purpose']]}; {show.size(card['bytes'])}")
+        terminal.result(f"{card['name']}: {PURPOSES[card['purpose']]}; {terminal.size(card['bytes'])}")
         if "undoes" in card:
-            show.result(f"  undoes: {card['undoes']}")
-        show.result(f"  learned from {card['data']}")
-        show.result(f"  trained for {card.get('hours', '?')} hours on {'; '.join(card.get('data_sets', ['?']))}")
+            terminal.result(f"  undoes: {card['undoes']}")
+        terminal.result(f"  learned from {card['data']}")
+        terminal.result(f"  trained for {card.get('hours', '?')} hours on {'; '.join(card.get('data_sets', ['?']))}")

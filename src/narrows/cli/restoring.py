@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 from narrows.errors import DataError, ModelError, SettingsError
 
 if TYPE_CHECKING:
@@ -169,31 +169,31 @@ def _run(
     began = time.perf_counter()
     count = pixels = left_out = 0
     lost: dict[str, list[str]] = {}
-    with show.bar() as draw:
+    with terminal.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
-                show.say(f"left out: {done.error}")
+                terminal.say(f"left out: {done.error}")
                 left_out += 1
                 continue
             if done.note is not None:
-                show.note(done.note)
+                terminal.note(done.note)
             for words in done.lost:
                 lost.setdefault(words, []).append(done.source.name)
             if done.level is not None:
-                show.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
+                terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
             draw("restoring", count + left_out, done.of)
     if not count:
         raise DataError(f"{data}: none of {left_out} pictures could be restored")
     if lost:
-        show.note(show.not_kept(lost))
+        terminal.note(terminal.not_kept(lost))
     seconds = time.perf_counter() - began
     if as_json:
-        show.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
+        terminal.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
     else:
-        show.say(f"{output}: {count} restored, {pixels / 1e6:.1f} megapixels in {seconds:.1f} seconds")
+        terminal.say(f"{output}: {count} restored, {pixels / 1e6:.1f} megapixels in {seconds:.1f} seconds")
         if model_path is None:
-            show.say(f"with the weights {named}, which come with narrows")
+            terminal.say(f"with the weights {named}, which come with narrows")
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:
@@ -207,23 +207,23 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
     if how.effort != "usual":
         raise SettingsError("--effort best was given for a table; it is for pictures: leave it out")
     began = time.perf_counter()
-    with show.bar() as report:
+    with terminal.bar() as report:
         found = fill_table(model, data, output, how.force, report)
     seconds = time.perf_counter() - began
     if not found.cells:
-        show.note(f"{data}: no cell is missing that could be filled in; {output} is a copy")
+        terminal.note(f"{data}: no cell is missing that could be filled in; {output} is a copy")
     if found.left:
-        show.note(f"left missing: {found.left} cells in columns of free text")
+        terminal.note(f"left missing: {found.left} cells in columns of free text")
     if found.unknown:
-        show.note(
+        terminal.note(
             f"left as they are, and not used: {found.unknown} cells that the model cannot know, the first: "
             f"{found.first_unknown}"
         )
     if as_json:
         counts = {"samples": found.rows, "cells": found.cells, "left": found.left, "unknown": found.unknown}
-        show.result_json({**counts, "seconds": round(seconds, 3), "megapixels": 0.0})
+        terminal.result_json({**counts, "seconds": round(seconds, 3), "megapixels": 0.0})
     else:
-        show.say(f"{output}: {found.cells} cells filled in, {found.rows} rows in {seconds:.1f} seconds")
+        terminal.say(f"{output}: {found.cells} cells filled in, {found.rows} rows in {seconds:.1f} seconds")
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from narrows.cli import damages, show, trained
+from narrows.cli import damages, terminal, trained
 from narrows.cli import options as shared
 from narrows.cli.log import Log
 from narrows.cli.main import RESTORING
@@ -150,7 +150,7 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
     choices = Choices(**taken(Choices.__dataclass_fields__))
     settings = Settings(**taken(Settings.__dataclass_fields__))
     board = nullcontext() if tensorboard is None else _tensorboard(tensorboard)
-    with show.bar() as report:
+    with terminal.bar() as report:
         training = Training(
             data,
             output,
@@ -162,16 +162,16 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
             **options,
         )
     for note in training.notes:
-        show.note(note)
+        terminal.note(note)
     if training.degradation is not None:
-        show.say(f"damage: {training.degradation}")
-    show.say(f"data: {training.samples.source}: {training.samples.description}")
+        terminal.say(f"damage: {training.degradation}")
+    terminal.say(f"data: {training.samples.source}: {training.samples.description}")
     with board as writer:
         last = _follow(training, writer)
     judged = trained.judge(training, last)
     metrics = training.model.provenance["metrics"]
     if as_json:
-        show.result_json(
+        terminal.result_json(
             {
                 "model": str(output),
                 "samples": len(training.samples),
@@ -193,7 +193,7 @@ def _follow(training: Training, board: Any) -> Progress:
     model: Model | None = None
     last: Progress | None = None
     try:
-        with _stopping() as stopped, show.bar(" steps") as draw:
+        with _stopping() as stopped, terminal.bar(" steps") as draw:
             for progress in iteration:
                 if training.current is not model:
                     model, last = training.current, None
@@ -205,11 +205,11 @@ def _follow(training: Training, board: Any) -> Progress:
                 last = progress
                 log.write(progress)
                 if progress.notes and not progress.finished:
-                    show.note(progress.notes[0])
+                    terminal.note(progress.notes[0])
                 if progress.finished:
                     trained.done(training, progress)
                 elif progress.stage != "training":
-                    show.say("converting the model to integers")
+                    terminal.say("converting the model to integers")
                 else:
                     draw("training", progress.step, progress.steps, trained.words(training, progress))
                 if stopped and not progress.finished:
@@ -217,7 +217,7 @@ def _follow(training: Training, board: Any) -> Progress:
                     trained.stopped(training, progress)
                     sys.exit(128 + stopped[0])
     except TrainingError:
-        show.say(f"{training.output} holds the best weights so far")
+        terminal.say(f"{training.output} holds the best weights so far")
         raise
     assert last is not None
     return last
@@ -232,7 +232,7 @@ def _stopping() -> Iterator[list[int]]:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
-        show.say("stopping after this step; interrupt again to stop at once")
+        terminal.say("stopping after this step; interrupt again to stop at once")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from narrows.cli import show
+from narrows.cli import terminal
 
 if TYPE_CHECKING:
     from narrows.tasks.train import Training
@@ -23,28 +23,28 @@ def judge(training: Training, last: Progress) -> list[str]:
         return []
     warnings = []
     for verdict in verdicts(model, training.samples.take(held)):
-        show.say(str(verdict))
+        terminal.say(str(verdict))
         if verdict.loses:
             how = "without loss" if verdict.psnr_db is None else "at equal error"
             warnings.append(
                 f"{verdict.rival} is smaller than this codec {how}; train longer or on more samples, or keep the "
                 "files as they are"
             )
-            show.say(f"warning: {warnings[-1]}")
+            terminal.say(f"warning: {warnings[-1]}")
     return warnings
 
 
 def plan(training: Training, progress: Progress) -> None:
     """Say what is about to be trained, where it begins, and for how long."""
     model, settings = training.current, progress.plan
-    code = f"code {show.shape(model.code_shape)}, " if model.code_shape else ""
-    show.say(f"network: {model.specification.network}, {code}{model.parameter_count} parameters")
+    code = f"code {terminal.shape(model.code_shape)}, " if model.code_shape else ""
+    terminal.say(f"network: {model.specification.network}, {code}{model.parameter_count} parameters")
     if model.holds_everything:
-        show.note("the code has as many numbers as the sample, so nothing is made smaller; lower --code")
+        terminal.note("the code has as many numbers as the sample, so nothing is made smaller; lower --code")
     if training.beginning is not None:
-        show.say(training.beginning)
-    show.say(f"plan: {settings}")
-    show.say(
+        terminal.say(training.beginning)
+    terminal.say(f"plan: {settings}")
+    terminal.say(
         f"split: {settings.training} for training, {settings.validation} for validation, by seed {settings.seed}"
     )
 
@@ -86,15 +86,17 @@ def done(training: Training, last: Progress) -> None:
             words.append(f"{title} {metrics[name]:.4g}")
     if last.validation_bits is not None:
         words.append(f"{_bits(training, last)} {'in training' if held is None else 'of validation'} samples")
-    show.say(f"done: {training.output}: {', '.join(words)}; {last.seconds:.1f} seconds")
+    terminal.say(f"done: {training.output}: {', '.join(words)}; {last.seconds:.1f} seconds")
     for note in last.notes:
-        show.say(f"warning: {note}")
+        terminal.say(f"warning: {note}")
 
 
 def stopped(training: Training, last: Progress) -> None:
     """Say what is left of a training that was interrupted."""
     kept = any(training.checkpoint(job).exists() for job in range(len(training.plan.jobs)))
     further = "; the same command with --resume continues" if kept else ""
-    show.say(f"stopped at step {last.step} of {last.steps}; {training.output} holds the best weights so far{further}")
+    terminal.say(
+        f"stopped at step {last.step} of {last.steps}; {training.output} holds the best weights so far{further}"
+    )
     for note in training.current.provenance["notes"]:
-        show.say(f"warning: {note}")
+        terminal.say(f"warning: {note}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from narrows.cli import options as shared
-from narrows.cli import show
+from narrows.cli import terminal
 from narrows.cli.inspect import is_archive
 from narrows.errors import ArchiveError
 
@@ -35,13 +35,13 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     except ArchiveError as error:
         if not is_archive(path):
             raise
-        show.say(f"narrows: {error}")
+        terminal.say(f"narrows: {error}")
     else:
-        whole = f"all is intact: {show.files(names)}, {samples} samples"
-        show.say(f"{path}: {whole if ok else f'damaged: {show.files(len(damaged))}'}")
+        whole = f"all is intact: {terminal.files(names)}, {samples} samples"
+        terminal.say(f"{path}: {whole if ok else f'damaged: {terminal.files(len(damaged))}'}")
     if as_json:
-        show.result_json({"ok": ok, "samples": samples, "damaged": damaged})
+        terminal.result_json({"ok": ok, "samples": samples, "damaged": damaged})
     elif damaged:
-        show.result("\n".join(damaged))
+        terminal.result("\n".join(damaged))
     if not ok:
         raise SystemExit(1)

@@ -46,7 +46,7 @@ def own_noise(samples: Samples) -> Noise:
     levels = _levels(samples)
     if not levels:
         raise SettingsError(
-            f"noisy samples were said, but {samples.source} has {samples.description.form}; to find the noise in them, "
+            f"noisy samples were said, but {samples.source} has {samples.description.form}; to find their noise, "
             f"images of {LEAST_SIDE} pixels a side or more are needed"
         )
     level = float(np.median(levels))

@@ -1,6 +1,6 @@
 """Tables in files: rows to learn from, and missing cells filled in.
 
-Next door: `data.columns` makes vectors of rows and back; `integrations.sklearn` does the same for arrays.
+Next door: `data.columns` makes vectors of rows and back; `sklearn` does the same for arrays.
 """
 
 from __future__ import annotations
