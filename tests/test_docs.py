@@ -52,6 +52,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         for i, image in enumerate(images[:count]):
             Image.fromarray(image).save(folder / name / f"{i}.png")
+    rng = np.random.default_rng(0)
+    for i in range(2):  # large enough for the noise in them to be found
+        noisy = np.kron(images[i], np.ones((4, 4, 1))) + rng.normal(0, 20, (40, 48, 3))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / "noisy" / f"{i}.png")
     images[0][3:5, 4:9] = 255, 0, 255
     Image.fromarray(images[0]).save(folder / "scratched.png")
     Image.fromarray(np.eye(10, 12, dtype=np.uint8)).save(folder / "scratches.png")
