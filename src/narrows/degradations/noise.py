@@ -15,7 +15,7 @@ from narrows.errors import SettingsError
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 OWN_MOST = 0.6  # the level of noise that samples may have themselves
 AROUND = (0.5, 1.5)  # the levels that a model takes that has learned from noisy samples, as shares of theirs
-SHARES = (0.2, 1.0)  # of their noise, so much is added to what the network sees
+SHARES = (0.5, 1.0)  # of their noise, so much is added to what the network sees
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 Clip = bool | Literal["some"] | None
 

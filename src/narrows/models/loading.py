@@ -26,7 +26,7 @@ from narrows.models.shipped import located
 from narrows.surroundings import own
 
 PACKED = "packed."
-ATTACHED = ("optimum.", PACKED)
+ATTACHED = ("optimum.", "mixture.", PACKED)
 
 
 @own

@@ -1,0 +1,152 @@
+"""Rows of scikit-learn, arrays of numbers or data frames, as the vectors that networks take, and back.
+
+Next door: `data.columns` does the same for tables in files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
+
+from narrows.data.columns import CATEGORIES_MOST, WIDTH_MOST, Column
+from narrows.errors import DataError
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+MIDDLE = (25.0, 50.0, 75.0)  # percentiles that say where most values of a column lie
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the numbers of a column become 0..1: by their range, or, if `spread` is above 0, first by the inverse
+    hyperbolic sine of their distance from the `middle` in spreads, so that a few that lie far off leave room for the
+    others."""
+
+    low: float
+    high: float
+    middle: float = 0.0
+    spread: float = 0.0
+
+    def scaled(self, numbers: Doubles) -> Doubles:
+        """Numbers to 0..1, beyond it for those outside the range."""
+        return (self._bent(numbers) - self.low) / ((self.high - self.low) or 1.0)
+
+    def unscaled(self, values: Doubles) -> Doubles:
+        """The inverse."""
+        bent = values * ((self.high - self.low) or 1.0) + self.low
+        return self.middle + self.spread * np.sinh(bent) if self.spread else bent
+
+    def _bent(self, numbers: Doubles) -> Doubles:
+        return np.arcsinh((numbers - self.middle) / self.spread) if self.spread else numbers
+
+
+def scale_of(numbers: Doubles, bent: bool) -> Scale:
+    """The scale of a column `(N,)`."""
+    if not bent:
+        return Scale(float(numbers.min()), float(numbers.max()))
+    first, middle, third = np.percentile(numbers, MIDDLE)
+    spread = (third - first) / 1.35 or numbers.std() or 1.0  # of a normal distribution, its deviation
+    away = np.arcsinh((numbers - middle) / spread)
+    return Scale(float(away.min()), float(away.max()), float(middle), float(spread))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The columns of the data that an estimator was fitted to. A column of numbers has a scale, one of words the
+    categories."""
+
+    columns: tuple[Scale | Column, ...]
+
+    @property
+    def width(self) -> int:
+        """The number of values in a vector."""
+        return sum(1 if isinstance(each, Scale) else each.width for each in self.columns)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether all columns hold numbers."""
+        return all(isinstance(each, Scale) for each in self.columns)
+
+    def encode(self, X: Any) -> Floats:
+        """Vectors `(N, W)` of checked data, in 0..1 as far as they lie in the range of those that were fitted."""
+        parts = []
+        for each, values in zip(self.columns, _columns(X), strict=True):
+            if isinstance(each, Scale):
+                parts.append(each.scaled(np.asarray(values, np.float64))[:, None])
+            else:
+                places = {category: place for place, category in enumerate(each.categories)}
+                index = np.array([places.get(str(value), -1) for value in values])
+                parts.append(index[:, None] == np.arange(each.width))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def decode(self, vectors: Doubles) -> npt.NDArray[Any]:
+        """The inverse: an array `(N, D)` of numbers, or of objects where a column holds words."""
+        found, at = [], 0
+        for each in self.columns:
+            if isinstance(each, Scale):
+                found.append(each.unscaled(vectors[:, at]))
+                at += 1
+            else:
+                chosen = vectors[:, at : at + each.width].argmax(axis=1)
+                found.append(np.array(each.categories, object)[chosen])
+                at += each.width
+        if self.numeric:
+            return np.column_stack(found)
+        made = np.empty((len(vectors), len(found)), object)
+        for n, values in enumerate(found):
+            made[:, n] = values
+        return made
+
+
+def checked(estimator: Any, X: Any, reset: bool) -> Any:
+    """`X` as scikit-learn checks it: an array `(N, D)` of doubles; a data frame with words stays one. Raises
+    ValueError as scikit-learn's estimators do, and `DataError` for missing words."""
+    if not _has_words(X):
+        return validate_data(estimator, X, dtype=np.float64, reset=reset)
+    _check_feature_names(estimator, X, reset=reset)
+    _check_n_features(estimator, X, reset=reset)
+    for name in X.columns:
+        if X[name].isna().any():
+            raise DataError(f"column {name!r} has missing values; fill them in first, or leave out such rows")
+    return X
+
+
+def rows_of(X: Any, bent: bool) -> Rows:
+    """The columns of checked data."""
+    columns: list[Scale | Column] = []
+    for n, values in enumerate(_columns(X)):
+        if _is_numeric(values):
+            columns.append(scale_of(np.asarray(values, np.float64), bent))
+            continue
+        words = sorted({str(value) for value in values})
+        if len(words) > CATEGORIES_MOST:
+            raise DataError(
+                f"column {n} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as categories; "
+                "leave it out"
+            )
+        columns.append(Column(str(n), "category", categories=tuple(words)))
+    made = Rows(tuple(columns))
+    if not made.numeric and made.width > WIDTH_MOST:
+        raise DataError(f"the columns make {made.width} values per row; allowed are {WIDTH_MOST}; leave some out")
+    return made
+
+
+def _columns(X: Any) -> list[Any]:
+    if hasattr(X, "iloc"):
+        return [X.iloc[:, n] for n in range(X.shape[1])]
+    return list(X.T)
+
+
+def _is_numeric(values: Any) -> bool:
+    return getattr(values.dtype, "kind", "O") in "buif"
+
+
+def _has_words(X: Any) -> bool:
+    """Whether this is a pandas data frame with a column that holds no numbers."""
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")) or not len(X) or not X.shape[1]:
+        return False
+    return any(getattr(dtype, "kind", "O") not in "buif" for dtype in X.dtypes)

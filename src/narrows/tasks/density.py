@@ -1,0 +1,149 @@
+"""Learning how the codes of a model's samples lie, so that odd samples are told and new ones drawn.
+
+Next door: `models.mixture` is what is learned; `outliers` and `generate` use it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from narrows.data.batches import Indices, runs, split, to_tensor
+from narrows.data.samples import Samples
+from narrows.errors import ModelError, SettingsError
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.mixture import Mixture
+from narrows.surroundings import own
+
+WHOLE_MOST = 128  # numbers of a code that are taken as they are; of larger planes, the mean of each channel
+COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of Gaussians that are tried
+ENOUGH_EACH = 2  # samples for each number of a point and each Gaussian
+TRAINED_MOST, HELD_MOST = 10_000, 4_000  # samples that are looked at
+FLOOR = 1e-3  # added to variances of 1
+LEAST_ERROR = 1e-12  # of a mean squared error, whose logarithm is taken
+SAID = 1024  # held-out scores that are kept, evenly picked
+ROUNDS = 60  # of expectation and maximisation, at most
+Doubles = npt.NDArray[np.float64]
+
+
+def pooled(model: Autoencoder) -> bool:
+    """Whether of a model's codes the mean of each channel is taken, and not every number."""
+    shape = model.code_shape
+    return len(shape) > 1 and (0 in shape or math.prod(shape) > WHOLE_MOST)
+
+
+@own
+def points(model: Autoencoder, samples: Samples) -> Doubles:
+    """The code of each sample, then the logarithm of its mean squared error in 0..1: `(N, K + 1)`. Raises
+    `ModelError` where the samples do not fit the model or a half of it is missing."""
+    model.part("encoder")
+    model.part("decoder")
+    checked, averaged, found = model.fitting(samples), pooled(model), []
+    for batch in runs(checked):
+        x = to_tensor(batch, model.description)
+        code = np.asarray(model.encode(batch))
+        size = batch.shape[1:3] if batch.ndim == 4 else None
+        again = to_tensor(np.asarray(model.decode(code, size)), model.description)
+        error = (again - x).square().flatten(1).mean(dim=1).double().numpy()
+        numbers = code.mean(axis=(2, 3)) if averaged else code.reshape(len(code), -1)
+        found.append(np.column_stack([numbers.astype(np.float64), np.log(error + LEAST_ERROR)]))
+    return np.concatenate(found)
+
+
+def mixture_of(model: Autoencoder) -> Mixture:
+    """What a model knows of the codes of its training samples. Raises `ModelError` where it knows nothing."""
+    found = Mixture.from_attachments(model.attachments)
+    if found is None:
+        raise ModelError(
+            "this model does not know how the codes of its training samples lie; train it again with 'narrows "
+            "train', or in Python call narrows.tasks.density.learn(model, samples)"
+        )
+    return found
+
+
+def autoencoder_of(model: object) -> Autoencoder:
+    """The model, if it reconstructs through a code; raises `ModelError` for any other."""
+    if isinstance(model, Autoencoder):
+        return model
+    specification = getattr(model, "specification", None)
+    what = f"a model to {specification.purpose}" if specification is not None else type(model).__name__
+    raise ModelError(f"{what} was given; what is needed is one that reconstructs: train it without --for")
+
+
+@own
+def learn(model: Autoencoder, samples: Samples) -> Mixture:
+    """Learn how the codes of a trained model's samples lie, and keep it with the model.
+
+    Samples that its training held out are told from the others as in the training; they choose the number of
+    Gaussians by their likelihood, and are what thresholds are taken from. Raises `SettingsError` for fewer than four
+    samples.
+    """
+    training, held = _parts(model, len(samples))
+    mixture = fitted(points(model, samples.take(training)), points(model, samples.take(held)), pooled(model))
+    model.attachments |= mixture.to_attachments()
+    return mixture
+
+
+def _parts(model: Autoencoder, count: int) -> tuple[Indices, Indices]:
+    """Some of the samples that a training saw, and some that it held out, or some others where it held out none."""
+    if count < 4:
+        raise SettingsError(f"{count} samples were given to learn how codes lie; at least 4 are needed")
+    plan = model.provenance.get("plan", {})
+    training, held = split(count, int(plan.get("validation", 0)), int(plan.get("seed", 0)))
+    if len(held) < 2 or len(training) < 2:
+        training, held = split(count, max(2, count // 5), 0)
+    return _some(training, TRAINED_MOST), _some(held, HELD_MOST)
+
+
+def _some(indices: Indices, most: int) -> Indices:
+    if len(indices) <= most:
+        return indices
+    return np.sort(np.random.default_rng(0).choice(indices, most, replace=False))
+
+
+def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
+    """A mixture of the points of training samples, its number of Gaussians chosen by those held out, `(N, K + 1)`.
+
+    The errors of training samples are smaller than those of others; so much is added to them.
+    """
+    training = training.copy()
+    training[:, -1] += held[:, -1].mean() - training[:, -1].mean()
+    shift, scale = training.mean(axis=0), training.std(axis=0)
+    scale = np.where(scale > 1e-6 * np.abs(shift) + 1e-9, scale, 1.0)
+    shift, scale = _half(shift), _half(scale)
+    x, y = ((part - shift) / scale for part in (training, held))
+    best: GaussianMixture | None = None
+    for count in COUNTS:
+        if count > 1 and len(x) < ENOUGH_EACH * count * x.shape[1]:
+            break
+        found = GaussianMixture(count, reg_covar=FLOOR, max_iter=ROUNDS, tol=1e-2, random_state=0)
+        with np.errstate(all="ignore"), _quiet():
+            found.fit(x)
+            found.likelihood = found.score(y)
+        if best is not None and found.likelihood <= best.likelihood:
+            break
+        best = found
+    assert best is not None
+    learned = map(_half, (np.maximum(best.weights_, 1e-4), best.means_, best.precisions_cholesky_))
+    weights, means, precisions = learned
+    of_codes = np.array([averaged], np.float32)
+    made = Mixture(shift, scale, weights, means, precisions, held=np.zeros(1), pooled=of_codes)
+    scores = np.sort(made.scores(held))
+    if len(scores) > SAID:
+        scores = np.quantile(scores, np.linspace(0, 1, SAID))
+    return replace(made, held=_half(scores))
+
+
+def _half(array: Doubles) -> npt.NDArray[np.float32]:
+    """Numbers as a model's file holds them, so that a model that is read again finds the same."""
+    return np.clip(array, -65504, 65504).astype(np.float16).astype(np.float32)
+
+
+def _quiet() -> warnings.catch_warnings[None]:
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
