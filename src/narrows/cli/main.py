@@ -34,6 +34,9 @@ COMMANDS = {
     "colourise": "Give colour to grey pictures or arrays.",
     "upscale": "Make pictures or arrays larger.",
     "embed": "Write the code of every sample as a row of numbers.",
+    "outliers": "Find the samples that are unlike the others.",
+    "sample": "Make new samples like those that a model learned from.",
+    "walk": "Write what lies between two samples.",
 }
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 INTERNAL_ERROR = 70

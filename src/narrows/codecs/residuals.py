@@ -148,10 +148,11 @@ class _Walker:
         if values is not None:
             steps = (values.reshape(-1).astype(np.int64) - rest.centre + self.step // 2) // self.step
         steps = self.model.logistics.code(self.coder, steps, rest)
-        if (np.abs(steps) > VALUES).any():
+        if (np.abs(steps) > VALUES).any() and not self.coder.draws:
             raise ArchiveError("a damaged block: a value outside 0..255")
         found = rest.centre + steps * self.step
-        found = np.clip(found, 0, VALUES - 1) if self.step > 1 else _in_range(found)
+        # Tables reach beyond the range, which only what is drawn does.
+        found = np.clip(found, 0, VALUES - 1) if self.step > 1 or self.coder.draws else _in_range(found)
         found = found.reshape(len(known), -1)
         surprise = np.zeros(mean.shape, np.int64)
         surprise[at] = (found << MEAN_BITS) - mean[at]

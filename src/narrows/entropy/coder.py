@@ -27,7 +27,9 @@ _LENGTHS = np.full(16, TOTAL // 16, np.int64)
 
 
 class Coder(ABC):
-    """Codes integers by tables, in an order that is the same for all coders."""
+    """Codes integers by tables, in an order that is the same for all coders; one that `draws` makes them up."""
+
+    draws = False
 
     @abstractmethod
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
@@ -147,6 +149,8 @@ class RangeDecoder(Coder):
 
 class Sampler(Coder):
     """Draws symbols in place of reading them, so that a walk makes new samples. Escapes are never drawn."""
+
+    draws = True
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)

@@ -35,7 +35,8 @@ class Specification:
 
     `code` counts the numbers of a vector code, or the channels of a spatial one; `width` scales the hidden layers.
     `memory` counts the training samples that a lossy model keeps as references, `fold` is the side of its blocks in
-    pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON.
+    pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON; `columns` are likewise
+    those of the table whose rows a model reconstructs.
     """
 
     network: str
@@ -45,10 +46,11 @@ class Specification:
     memory: int = 0
     fold: int = 0
     degradation: list[dict[str, Any]] | None = None
+    columns: list[dict[str, Any]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, those left out that have their default."""
-        usual = {"purpose": "reconstruct", "memory": 0, "fold": 0, "degradation": None}
+        usual = {"purpose": "reconstruct", "memory": 0, "fold": 0, "degradation": None, "columns": None}
         return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
 

@@ -6,11 +6,12 @@ the table. Next door: `makers` builds the kinds of model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from narrows.checks import brief, whole
+from narrows.data.columns import Column
 from narrows.data.samples import Description
 from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
@@ -185,6 +186,7 @@ def build(
     fold: int | None = None,
     degradation: Degradation | None = None,
     effort: Effort = "usual",
+    columns: Sequence[Column] | None = None,
 ) -> Model:
     """An untrained model for samples of this description, with PyTorch's random weights of this seed.
 
@@ -212,7 +214,10 @@ def build(
         if value is not None and option not in row.accepts:
             able = ", ".join(n for n, other in CATALOGUE.items() if option in other.accepts)
             raise SettingsError(f"a {option} of {brief(value)} was given; network {name} has none, {able} has")
-    return row.make(replace(request, network=name, stretch=row.efforts.get(effort, 1.0)), row.recipe)
+    made = row.make(replace(request, network=name, stretch=row.efforts.get(effort, 1.0)), row.recipe)
+    if columns is not None:
+        made.specification = replace(made.specification, columns=[column.to_json() for column in columns])
+    return made
 
 
 def _purpose(description: Description, purpose: Purpose, degradation: Degradation | None) -> Purpose:
@@ -251,6 +256,7 @@ def rebuild(description: Description, specification: Specification) -> Model:
         memory=specification.memory,
         fold=specification.fold or None,
         degradation=undone,
+        columns=None if specification.columns is None else [Column.from_json(each) for each in specification.columns],
     )
 
 

@@ -17,6 +17,7 @@ from sklearn.mixture import GaussianMixture
 from narrows.data.batches import Indices, runs, split, to_tensor
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
+from narrows.io.arrays import Ragged
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.mixture import Mixture
 from narrows.surroundings import own
@@ -25,6 +26,9 @@ WHOLE_MOST = 128  # numbers of a code that are taken as they are; of larger plan
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of Gaussians that are tried
 ENOUGH_EACH = 2  # samples for each number of a point and each Gaussian
 TRAINED_MOST, HELD_MOST = 10_000, 4_000  # samples that are looked at
+VALUES_MOST = 1 << 27  # of these samples, but for a few that are always looked at
+FEW = 64
+LEAST_SAMPLES = 4  # samples, from which anything can be learned
 FLOOR = 1e-3  # added to variances of 1
 LEAST_ERROR = 1e-12  # of a mean squared error, whose logarithm is taken
 SAID = 1024  # held-out scores that are kept, evenly picked
@@ -84,21 +88,24 @@ def learn(model: Autoencoder, samples: Samples) -> Mixture:
     Gaussians by their likelihood, and are what thresholds are taken from. Raises `SettingsError` for fewer than four
     samples.
     """
-    training, held = _parts(model, len(samples))
+    training, held = _parts(model, samples)
     mixture = fitted(points(model, samples.take(training)), points(model, samples.take(held)), pooled(model))
     model.attachments |= mixture.to_attachments()
     return mixture
 
 
-def _parts(model: Autoencoder, count: int) -> tuple[Indices, Indices]:
+def _parts(model: Autoencoder, samples: Samples) -> tuple[Indices, Indices]:
     """Some of the samples that a training saw, and some that it held out, or some others where it held out none."""
-    if count < 4:
-        raise SettingsError(f"{count} samples were given to learn how codes lie; at least 4 are needed")
+    count = len(samples)
+    if count < LEAST_SAMPLES:
+        raise SettingsError(f"{count} samples were given to learn how codes lie; at least {LEAST_SAMPLES} are needed")
     plan = model.provenance.get("plan", {})
-    training, held = split(count, int(plan.get("validation", 0)), int(plan.get("seed", 0)))
+    training, held = split(count, min(int(plan.get("validation", 0)), count), int(plan.get("seed", 0)))
     if len(held) < 2 or len(training) < 2:
         training, held = split(count, max(2, count // 5), 0)
-    return _some(training, TRAINED_MOST), _some(held, HELD_MOST)
+    each = samples.values.flat.size // count if isinstance(samples.values, Ragged) else samples.description.values
+    most = max(FEW, VALUES_MOST // each)
+    return _some(training, min(most, TRAINED_MOST)), _some(held, min(most, HELD_MOST))
 
 
 def _some(indices: Indices, most: int) -> Indices:

@@ -6,10 +6,12 @@ Next door: `train` carries the plan out; `models.catalogue` knows which network 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from narrows.data.character import drawn, often_alike
+from narrows.data.columns import Column
 from narrows.data.samples import Samples
 from narrows.degradations.base import Degradation
 from narrows.entropy.passes import CODE_SECTION
@@ -20,6 +22,7 @@ from narrows.models.catalogue import CATALOGUE, REFERENCES_MOST, build, named, u
 from narrows.models.loading import load
 from narrows.models.makers import Effort, Request
 
+CODE_MOST = 32  # numbers of the code of a table's rows, where nobody says how many
 SMALL_FOLD = 4  # pixels a side of the blocks of drawings
 PHOTO_SIDE = 64  # pixels a side from which an image may be a photograph
 NONE = "none"  # in place of weights to begin from
@@ -57,8 +60,8 @@ class Choices:
                     raise SettingsError(
                         f"{name} {value} was given to {purpose}; it is for models that compress: leave it out"
                     )
-        if self.missing_value and purpose != "inpaint":
-            raise SettingsError(f"a missing value was given to {purpose}; it is for tables to inpaint: leave it out")
+        if self.missing_value and purpose not in ("inpaint", "reconstruct"):
+            raise SettingsError(f"a missing value was given to {purpose}; it is for tables: leave it out")
         if self.noisy_samples and purpose != "denoise":
             raise SettingsError(f"noisy samples were said to {purpose}; only denoising is learned from them")
         if self.effort is not None and (self.network is not None or self.width is not None):
@@ -85,7 +88,13 @@ class Plan:
         return build(samples.description, seed=seed, **self.jobs[job])
 
 
-def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degradation | None = None) -> Plan:
+def plan(
+    samples: Samples,
+    purpose: Purpose,
+    choices: Choices,
+    degradation: Degradation | None = None,
+    columns: Sequence[Column] | None = None,
+) -> Plan:
     """The models that `purpose` needs: for both promises of "compress" a lossy and an exact one, else one.
 
     Raises `SettingsError` for choices that exclude each other, `ModelError` for a model to begin from that cannot be
@@ -95,7 +104,10 @@ def plan(samples: Samples, purpose: Purpose, choices: Choices, degradation: Degr
     shape = {"network": choices.network, "code": choices.code, "width": choices.width}
     notes: list[str] = []
     if purpose != "compress":
-        jobs = [{**shape, "degradation": degradation}]
+        if columns is not None and choices.code is None:
+            # Of each cell a vector also says whether it is known; half of the others make a row smaller.
+            shape["code"] = max(1, min(CODE_MOST, samples.description.values // 4))
+        jobs = [{**shape, "degradation": degradation, "columns": columns}]
         purposes: tuple[Purpose, ...] = (purpose,)
     else:
         purposes = _promised(samples, choices, notes)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,13 @@ import numpy.typing as npt
 from narrows.checks import brief
 from narrows.data.columns import Column, check_fits, columns_of, encode
 from narrows.data.samples import Samples, from_arrays
-from narrows.data.sources import refuse_overwriting
+from narrows.data.sources import Split, open_samples, refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
 from narrows.errors import ModelError, SettingsError
 from narrows.io import parquet
+from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, write_file
-from narrows.io.csv import SUFFIXES, Table, read_table
+from narrows.io.csv import SUFFIXES, Table, is_table, read_table
 from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.imputer import Imputer
@@ -37,24 +39,78 @@ def imputer_of(model: Model) -> Imputer:
     return model
 
 
-def open_table(
-    path: str | os.PathLike[str], purpose: str, damage: Degradation | None = None, marks: Sequence[str] = ()
-) -> tuple[Samples, Cells, tuple[str, ...]]:
-    """The rows of a table as samples, the degradation that hides some of its cells, and notes. `damage` may be
-    `Missing`, whose share is that of the cells. With `marks`, these words stand for missing cells, and no usual ones.
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table as samples, what its columns hold, and what a person should know."""
 
-    Raises `SettingsError` for other purposes than "inpaint" and other damage.
+    samples: Samples
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
+
+
+def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] = ()) -> Rows:
+    """The rows of a table, to be learned from. With `marks`, these words stand for missing cells, and no usual ones.
+
+    Raises `SettingsError` for other purposes than "inpaint" and "reconstruct".
     """
-    if purpose != "inpaint":
-        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with inpaint")
-    if damage is not None and not (isinstance(damage, Missing) and damage.kind == "any"):
-        raise SettingsError(f"{path}: {damage} was given for a table; only a share of missing cells goes with tables")
+    if purpose not in ("inpaint", "reconstruct"):
+        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with inpaint and reconstruct")
     table = read_table(path)
     columns, notes = columns_of(table, marks)
     missing = sum(map(int, _missing(table, columns).ravel()))
-    cells = Cells(columns) if damage is None else Cells(columns, damage.share)
     summary = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
-    return from_arrays(encode(table, columns), str(path)), cells, (summary, *table.notes, *notes)
+    return Rows(_samples(table, columns), columns, (summary, *table.notes, *notes))
+
+
+def hidden(columns: Sequence[Column], damage: Degradation | None, source: object) -> Cells:
+    """The degradation that hides some cells of a table. `damage` may be `Missing`, whose share is that of the cells;
+    raises `SettingsError` for any other."""
+    if damage is not None and not (isinstance(damage, Missing) and damage.kind == "any"):
+        raise SettingsError(f"{source}: {damage} was given for a table; only a share of missing cells goes with it")
+    return Cells(tuple(columns)) if damage is None else Cells(tuple(columns), damage.share)
+
+
+def columns_known(model: Model) -> tuple[Column, ...] | None:
+    """The columns of the table whose rows a model reconstructs; None for one of other samples."""
+    known = model.specification.columns
+    return None if known is None else tuple(Column.from_json(each) for each in known)
+
+
+def open_for(
+    model: Model, data: Any, split: Split = "train", skip_bad: bool = False, report: Report | None = None
+) -> Samples:
+    """Samples for a model that reconstructs: the rows of a table for one of tables, else what `open_samples` opens.
+    Raises `ModelError` for a table whose columns are others, and as `open_samples` does."""
+    columns = columns_known(model)
+    if columns is None:
+        if is_table(data):
+            raise ModelError(
+                f"{data}: a table was given to a model for {model.description.form}; give such, or train a model on "
+                "the table"
+            )
+        return open_samples(data, split, skip_bad, report)
+    if not is_table(data):
+        raise ModelError(
+            f"{data}: what was given is no table, and the model is for rows of {len(columns)} columns; give a table"
+        )
+    table = read_table(data, [column.name for column in columns])
+    check_fits(columns, table.names, table.source)
+    each = zip(columns, zip(*table.cells, strict=True), strict=True)
+    return _samples(table, tuple(column.written_as(cells, table.delimiter) for column, cells in each))
+
+
+def _samples(table: Table, columns: tuple[Column, ...]) -> Samples:
+    samples = from_arrays(encode(table, columns), table.source)
+    return replace(samples, names=tuple(f"row {number + 1}" for number in range(len(samples))))
+
+
+def written_rows(columns: Sequence[Column], vectors: Array) -> list[list[str]]:
+    """Vectors `(N, 2W)` as the cells of a table; those of free text are empty."""
+    ends = np.cumsum([column.width for column in columns])
+    return [
+        [c.written(row[end - c.width : end]) if c.width else "" for c, end in zip(columns, ends, strict=True)]
+        for row in vectors
+    ]
 
 
 @dataclass(frozen=True)

@@ -15,21 +15,20 @@ from typing import Any
 
 from narrows.checks import real
 from narrows.codecs.make import make_compact
-from narrows.data.sources import open_samples, refuse_overwriting
-from narrows.degradations import degradation_for
+from narrows.data.sources import refuse_overwriting
 from narrows.degradations.base import Degradation
 from narrows.errors import OutputError, SettingsError, TrainingError
 from narrows.io.atomic import check_new, check_writable
-from narrows.io.csv import is_table
 from narrows.io.images import Report
+from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Model, Purpose
 from narrows.models.catalogue import named
 from narrows.models.loading import begin_from, check_room, seconds_of
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
-from narrows.tasks.noisy import noisy, own_noise
+from narrows.tasks.density import LEAST_SAMPLES, learn
+from narrows.tasks.opening import open_data
 from narrows.tasks.planner import Choices, plan
-from narrows.tasks.tables import open_table
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import loop
@@ -114,22 +113,11 @@ class Training:
         choices = choices or Choices()
         choices.check(purpose)
         self._check_early(data, choices, purpose)
-        if is_table(data):
-            self.samples, degradation, notes = open_table(data, purpose, degradation, choices.missing_value)
-        else:
-            if choices.missing_value:
-                raise SettingsError("a missing value was given for samples that are no table; leave it out")
-            if choices.noisy_samples and degradation is not None:
-                raise SettingsError(
-                    f"{degradation} was given beside noisy samples, whose own noise is found; leave it out"
-                )
-            degradation = degradation_for(purpose, () if degradation is None else (degradation,))
-            self.samples, notes = open_samples(data, "train", skip_bad, report), ()
-            if choices.noisy_samples:
-                degradation = own_noise(self.samples)
+        opened = open_data(data, purpose, degradation, choices, skip_bad, report)
+        self.samples, degradation = opened.samples, opened.degradation
         self.degradation = degradation
-        self.plan = plan(self.samples, purpose, choices, degradation)
-        self.notes += (*self.samples.notes, *notes, *noisy(self.samples, degradation), *self.plan.notes)
+        self.plan = plan(self.samples, purpose, choices, degradation, opened.columns)
+        self.notes += (*self.samples.notes, *opened.notes, *self.plan.notes)
         if self._settings.minutes and len(self.plan.jobs) > 1:
             first = FIRST * self._settings.minutes
             rest = self._settings.minutes - first
@@ -208,6 +196,8 @@ class Training:
                         _log.warning(note)
                     if progress.finished:
                         self._converting = time.perf_counter() - converting if converting else 0.0
+                        if isinstance(self.current, Autoencoder) and len(self.samples) >= LEAST_SAMPLES:
+                            learn(self.current, self.samples)
                         self._save()
                     yield progress
             except (GeneratorExit, TrainingError):
