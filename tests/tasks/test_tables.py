@@ -15,8 +15,8 @@ import narrows
 from narrows.data.columns import Column, columns_of, encode
 from narrows.degradations import Cells
 from narrows.errors import DataError, ModelError, SettingsError
-from narrows.sklearn import Imputer
 from narrows.io.csv import parse, read_table
+from narrows.sklearn import Imputer
 from narrows.tasks.restore import restore
 from narrows.tasks.tables import filled
 

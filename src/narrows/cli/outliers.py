@@ -76,6 +76,6 @@ def outliers(
         further = f"; {output} has all" if output is not None else "; -o scores.csv keeps all"
         terminal.say(f"{len(odd) - SHOWN} more{further}")
     terminal.say(
-        f"{len(odd)} of {len(found.scores)} samples are odd: their score is above {found.threshold:.2f}, as it is for "
+        f"{len(odd)} of {len(found.scores)} samples are odd: their score is above {found.threshold:.2f}, as for "
         f"{found.false_alarms:.3g} of usual samples, to judge by {found.held} that training held out"
     )

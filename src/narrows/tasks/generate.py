@@ -60,9 +60,7 @@ def sample(model: Model, count: int, seed: int = 0, *, near: Any = None, far: fl
     if near is None:
         codes = mixture.draw(count, rng)
     else:
-        given = points(autoencoder, from_arrays(near))
-        if len(given) != 1:
-            raise SettingsError(f"{len(given)} samples were given to be near; give one")
+        given = points(autoencoder, _one(autoencoder, near, "near which others are to be"))
         codes = mixture.near(given[0], far, count, rng)
     return np.asarray(autoencoder.decode(codes.reshape(count, *autoencoder.code_shape)))
 
@@ -90,22 +88,29 @@ def _drawn(model: Compressing, count: int, seed: int) -> Array:
     return np.stack(found).astype(model.description.dtype)
 
 
+def _one(model: Model, given: Any, where: str) -> Samples:
+    """One sample, given as it is or as a set of one. Raises `SettingsError` for several, `ModelError` for one that
+    does not fit the model."""
+    if isinstance(given, np.ndarray) and given.ndim == len(model.description.shape):
+        given = given[None]
+    checked = model.fitting(given)
+    if len(checked) != 1:
+        raise SettingsError(f"{len(checked)} samples were given {where}; give one")
+    return checked
+
+
 @own
 def walk(model: Model, first: Any, last: Any, steps: int = 9) -> Array:
     """Samples on the straight line between the codes of two, both ends included: `(steps, H, W, C)` or
     `(steps, D)`. Raises `ModelError` for a model without a code, `SettingsError` for fewer than two steps."""
     steps = whole("steps", steps, 2, 10_000)
     autoencoder = autoencoder_of(model)
-    ends = []
-    for given in (first, last):
-        checked = autoencoder.fitting(from_arrays(given))
-        if len(checked) != 1:
-            raise SettingsError(f"{len(checked)} samples were given as one end of a walk; give one")
-        ends.append(np.asarray(autoencoder.encode(np.asarray(checked.values[0])[None]))[0])
+    values = [_one(autoencoder, given, "at one end of a walk").values[0] for given in (first, last)]
+    ends = [np.asarray(autoencoder.encode(np.asarray(value)[None]))[0] for value in values]
     if ends[0].shape != ends[1].shape:
         raise SettingsError("the ends of a walk differ in size; give two images of one size")
     shares = np.linspace(0, 1, steps, dtype=np.float32).reshape(-1, *[1] * ends[0].ndim)
-    size = np.asarray(from_arrays(first).values[0]).shape[:2] if autoencoder.description.axes else None
+    size = values[0].shape[:2] if autoencoder.description.axes else None
     return np.asarray(autoencoder.decode((1 - shares) * ends[0] + shares * ends[1], size))
 
 
