@@ -17,6 +17,7 @@ from narrows.errors import DataError
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+UNLIKE = 16  # times the range of a column: wider ones are not like it
 MIDDLE = (25.0, 50.0, 75.0)  # percentiles that say where most values of a column lie
 
 
@@ -115,9 +116,17 @@ def checked(estimator: Any, X: Any, reset: bool) -> Any:
     return X
 
 
+def alike(numbers: Doubles) -> bool:
+    """Whether the ranges of columns `(N, D)` are much the same, as those of pixels are, so that one serves all."""
+    spans = np.ptp(numbers, axis=0)
+    return bool(np.mean(spans[spans > 0] >= spans.max() / UNLIKE) > 0.5) if (spans > 0).any() else True
+
+
 def rows_of(X: Any, bent: bool) -> Rows:
-    """The columns of checked data."""
+    """The columns of checked data; where all are numbers in ranges that are much the same, in one range."""
     columns: list[Scale | Column] = []
+    if isinstance(X, np.ndarray) and alike(X):
+        return Rows((Scale(float(X.min()), float(X.max())),) * X.shape[1])
     for n, values in enumerate(_columns(X)):
         if _is_numeric(values):
             columns.append(scale_of(np.asarray(values, np.float64), bent))
