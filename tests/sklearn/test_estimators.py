@@ -77,7 +77,7 @@ def test_rows_of_another_kind_are_outliers(words: pd.DataFrame) -> None:
     ours = OutlierDetector(2, steps=300, false_alarms=0.05).fit(words)
     odd = pd.DataFrame({"kind": ["cat", "horse", "rat"], "weight": [600.0, 4.0, 0.2], "legs": [4, 4, 4]})
     assert (ours.predict(odd) == -1).all()
-    assert 0.8 < (ours.predict(words) == 1).mean()
+    assert (ours.predict(words) == 1).mean() > 0.8
     assert (ours.decision_function(odd) < 0).all()
 
 
