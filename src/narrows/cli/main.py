@@ -34,6 +34,8 @@ COMMANDS = {
     "colourise": "Give colour to grey pictures or arrays.",
     "upscale": "Make pictures or arrays larger.",
     "embed": "Write the code of every sample as a row of numbers.",
+    "find": "Find the samples that are most like others, or nearly the same.",
+    "show": "Look at data: what they are, and a sheet of samples.",
 }
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 INTERNAL_ERROR = 70

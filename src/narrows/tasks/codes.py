@@ -1,7 +1,7 @@
 """Codes in files: .npy, .csv or .parquet, with names, labels and a record of the encoder that made them.
 
-A .parquet holds everything. Beside an .npy stand `.names.txt` and `.labels.txt`, one a line, where there are such; and
-beside .npy and .csv a `.record.json`. Next door: `embed` makes codes, `find` searches in them.
+A .parquet holds everything. Beside an .npy stand `.names.txt` and `.labels.txt`, one a line, where there are such,
+and beside .npy and .csv a `.record.json`. Next door: `embed` makes codes, `find` searches in them.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ def write_codes(path: Path, codes: Codes) -> None:
         texts[NAMES] = "".join(f"{_line(name)}\n" for name in codes.names)
     if codes.labels is not None:
         texts[LABELS] = "".join(f"{_line(str(label))}\n" for label in codes.labels)
-    writers: dict[Path, Callable[[], None]] = {
-        ".npy": {path: partial(save_array, path, codes.rows)},
-        ".csv": {path: partial(_write_csv, path, codes)},
-        ".parquet": {path: partial(_write_parquet, path, codes, record)},
+    writers: dict[Path, Callable[[], None]] = {}
+    writers[path] = {
+        ".npy": partial(save_array, path, codes.rows),
+        ".csv": partial(_write_csv, path, codes),
+        ".parquet": partial(_write_parquet, path, codes, record),
     }[path.suffix]
     for each in _beside(path):
         text = texts.get(each.name.removeprefix(path.stem))
@@ -141,7 +142,9 @@ def read_codes(path: Path) -> Codes:
         try:
             rows = np.stack([np.asarray(column, np.float32) for column in numbers], axis=1)
         except (TypeError, ValueError):
-            raise DataError(f"{path}: not all codes in it are numbers; give a file that 'narrows embed' wrote") from None
+            raise DataError(
+                f"{path}: not all codes in it are numbers; give a file that 'narrows embed' wrote"
+            ) from None
         names, labels = columns.get("name"), columns.get("label")
     if rows.ndim != 2 or 0 in rows.shape or rows.dtype.kind != "f":
         raise DataError(f"{path}: {rows.dtype} of shape {rows.shape} is not codes, which are floats (N, K)")
@@ -201,7 +204,7 @@ def _read_csv(path: Path) -> tuple[dict[str, Sequence[Any]], Any]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
-            columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+            columns: dict[str, Sequence[Any]] = dict(zip(header, zip(*rows, strict=True), strict=True))
     except (OSError, ValueError, csv.Error):
         raise DataError(f"{path}: no codes can be read in it; give a file that 'narrows embed' wrote") from None
     return columns, _record_beside(path)

@@ -15,7 +15,10 @@ from narrows.tasks.nearest import Floats, nearest
 
 LOOKED_AT = 8  # neighbours of each sample
 GAP = 3.0  # times as far: from there on it is a gap
-NEAR, FAR = 0.1, 0.5  # times the usual distance of the last neighbour looked at: no gap lies beyond, or is looked for
+NEAR, FAR = (
+    0.1,
+    0.25,
+)  # times the usual distance of the last neighbour looked at: no gap lies beyond, or is looked for
 LEAST = 1e-3  # likewise: smaller distances count as so much
 BINS = 16
 
@@ -71,11 +74,11 @@ class Duplicates:
 
 
 def duplicates(codes: Codes, below: float | None = None) -> Duplicates:
-    """Groups of samples that are nearly the same: each is connected with those of its eight nearest that are less than
-    `below` away, or whose code is equal.
+    """Groups of samples that are nearly the same: each is connected with those of its eight nearest that are less
+    than `below` away, and with those of equal code.
 
-    Without `below`, it lies in the widest gap between the distances to the nearest neighbour, if there is one where
-    one distance is three times another, else at a tenth of the usual distance of the eighth neighbour. Raises
+    Without `below`, it lies in the widest gap between the distances to the nearest neighbour, if there is one where a
+    distance is three times the one before, else at a tenth of the usual distance of the eighth neighbour. Raises
     `DataError` for a single sample, `SettingsError` for a `below` under 0.
     """
     if below is not None:
@@ -110,7 +113,7 @@ def duplicates(codes: Codes, below: float | None = None) -> Duplicates:
 def _threshold(distances: Floats, usual: float) -> tuple[float, str]:
     """A distance between those of samples that are nearly the same and of others, and how it was chosen; `usual` is
     the distance of a neighbour further away, which a copy or two do not change."""
-    rising = np.unique(np.maximum(distances, LEAST * usual))
+    rising = np.unique(np.maximum(distances[distances > 0], LEAST * usual))
     gaps = rising[1:] / rising[:-1]
     gaps = gaps[rising[:-1] < FAR * usual]
     if gaps.size and gaps.max() >= GAP:

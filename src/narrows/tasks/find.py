@@ -49,8 +49,8 @@ class Searched:
             raise DataError(f"{source}: holds codes only, and no pictures can be drawn: {error}") from None
         if len(samples) != len(self.codes):
             raise DataError(
-                f"{source}: holds codes of {len(self.codes)} samples, and {self.origin} has {len(samples)} now, so that "
-                "no pictures can be drawn; make the codes again"
+                f"{source}: holds codes of {len(self.codes)} samples, and {self.origin} has {len(samples)} now, so "
+                "that no pictures can be drawn; make the codes again"
             )
         return [np.asarray(samples.values[i]) for i in indices]
 
@@ -96,9 +96,9 @@ def find(
     """The `k` samples of `data` that are nearest to each of `query`, by the Euclidean distance of their codes.
 
     Both are whatever `open_samples` takes; `data` may also be a file of codes that `narrows embed` wrote. Of images
-    that differ in size, codes are the means of their channels. Raises `ModelError` for a model without a code, samples
-    that do not fit it, and codes of another model; `SettingsError` for a `k` that is not 1 to the number of samples;
-    `DataError`.
+    that differ in size, codes are the means of their channels. Raises `ModelError` for a model without a code, for
+    samples that do not fit it, and for codes of another model; `SettingsError` for a `k` that is not 1 to the number
+    of samples; `DataError`.
     """
     coded(model)
     given = open_samples(query, "test", skip_bad, report)
@@ -116,12 +116,14 @@ def find(
 
 
 def open_searched(model: Model | None, data: Any, skip_bad: bool = False, report: Report | None = None) -> Searched:
-    """The codes of `data`, see `find`, checked to be those of the model; without a model only a file of codes will do.
+    """The codes of `data`, see `find`, checked to be those of the model, without which only a file of codes will do.
 
     Raises `ModelError` for codes of another model, and where a model is needed."""
     if not is_codes(data):
         if model is None:
-            raise ModelError(f"{data}: samples were given and no model; give -m, or a file that 'narrows embed' wrote")
+            raise ModelError(
+                f"{data}: samples were given and no model; give -m, or a file that 'narrows embed' wrote"
+            )
         samples = open_samples(data, "train", skip_bad, report)
         return Searched(embed(model, samples), samples, notes=samples.notes)
     path = Path(data)

@@ -90,7 +90,9 @@ def _walk(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int, frame: _Fram
     for start in range(0, len(codes), frame.rows):
         part = frame(codes[start : start + frame.rows])  # (M, K)
         norms = np.square(part).sum(axis=1)
-        squares = left @ np.column_stack([part, norms]).T  # (Q, M): |a|^2 - 2ab, to which |b|^2 of the query is missing
+        squares = (
+            left @ np.column_stack([part, norms]).T
+        )  # (Q, M): |a|^2 - 2ab, to which |b|^2 of the query is missing
         rounding = (q.shape[1] + 16) * np.finfo(np.float32).eps * (q_norms + norms.max())
         worst = np.square(distances[:, -1] / frame.scale) - q_norms  # of those found so far
         if start == 0 and k < len(part):
@@ -142,7 +144,7 @@ def _by_index(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int) -> Neigh
         index.add(np.arange(start, start + len(part)), part)
     found: list[Indices] = []
     for start in range(0, len(query), rows):
-        matches = index.search(np.ascontiguousarray(query[start : start + rows], np.float32), k)
+        matches: Any = index.search(np.ascontiguousarray(query[start : start + rows], np.float32), k)
         keys = np.asarray(matches.keys).astype(np.int64).reshape(-1, k)
         if (np.asarray(matches.counts) < k).any():
             raise SettingsError(f"k {k} was given, and the index finds fewer; ask for fewer neighbours")
