@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from narrows.checks import legible
 from narrows.cli import options as shared
 from narrows.cli import terminal
 from narrows.errors import SettingsError
 
 if TYPE_CHECKING:
     from narrows.tasks.duplicates import Duplicates
+    from narrows.tasks.embed import Codes
     from narrows.tasks.find import Found
 
 BAR = 40  # signs of the longest bar
@@ -22,7 +24,7 @@ LISTED = 50  # groups
 @click.command()
 @click.argument("inputs", metavar="[QUERY] DATA", nargs=-1, required=True)
 @shared.model("The model; a file of codes needs none with --duplicates.", required=False)
-@click.option("-k", "count", type=int, default=10, show_default=True, help="Neighbours of each query.")
+@click.option("-k", "count", type=int, metavar="K", help="Neighbours of each query; without it 10, or all if fewer.")
 @click.option("--duplicates", "alike", is_flag=True, help="List groups in DATA that are nearly the same.")
 @click.option(
     "--below", type=float, metavar="D", help="The distance that connects a group, else chosen from the data."
@@ -35,7 +37,7 @@ LISTED = 50  # groups
 def find(
     inputs: tuple[str, ...],
     model_path: Path | None,
-    count: int,
+    count: int | None,
     alike: bool,
     below: float | None,
     output: Path | None,
@@ -100,22 +102,25 @@ def find(
 
 
 def _print_found(found: Found) -> None:
-    from narrows.tasks.find import named
-
-    codes = found.searched.codes
+    codes, queries = found.searched.codes, found.queries.codes
     for number, (indices, distances) in enumerate(
         zip(found.neighbours.indices.tolist(), found.neighbours.distances.tolist(), strict=True)
     ):
-        same = ", which has a sample of the same code" if distances[0] == 0 else ""
-        terminal.result(f"{named(found.queries.codes, number)}: nearest of {len(codes):,} samples{same}")
+        same = "; the first has the same code" if distances[0] == 0 else ""
+        terminal.result(f"{legible(queries.called(number))}: nearest of {len(codes):,} samples{same}")
         for i, distance in zip(indices, distances, strict=True):
-            terminal.result(f"  {distance:10.4g}  {named(codes, i)}")
+            _print_sample(codes, i, distance)
+
+
+def _print_sample(codes: Codes, index: int, distance: float) -> None:
+    from narrows.tasks.find import labelled
+
+    label = labelled(codes, index)
+    terminal.result(f"  {distance:10.4g}  {legible(codes.called(index))}{f', {label}' * bool(label)}")
 
 
 def _print_groups(found: Duplicates) -> None:
     import numpy as np
-
-    from narrows.tasks.find import named
 
     counts, edges = found.histogram()
     terminal.result("distances to the nearest neighbour, bars on a logarithmic scale:")
@@ -134,6 +139,6 @@ def _print_groups(found: Duplicates) -> None:
     for number, group in enumerate(found.groups[:LISTED]):
         terminal.result(f"group {number + 1}")
         for i, distance in zip(group.members, group.distances, strict=True):
-            terminal.result(f"  {distance:10.4g}  {named(found.codes, i)}")
+            _print_sample(found.codes, i, distance)
     if len(found.groups) > LISTED:
         terminal.result(f"and {len(found.groups) - LISTED:,} more groups; --json has all")

@@ -49,8 +49,8 @@ def show(data: str, output: Path | None, count: int, force: bool, skip_bad: bool
     for note in summary.notes:
         terminal.note(note)
     if isinstance(summary, task.TableSummary):
-        title = f"{summary.source}: {summary.rows:,} rows, {len(summary.columns)} columns"
-        terminal.result_table(title, summary.rows_of_columns(), ("column", "kind", "holds", "missing cells"))
+        terminal.result(f"{summary.source}: {summary.rows:,} rows, {len(summary.columns)} columns")
+        terminal.result_table("", summary.rows_of_columns(), ("column", "kind", "holds", "missing cells"))
         return
     for name, words in summary.lines():
         terminal.result(f"{name:<12} {words}")

@@ -38,7 +38,7 @@ def scatter(codes: Codes, samples: Samples) -> Figure:
     some = np.random.default_rng(0).permutation(count)[:MOST_POINTS]  # so that no order of the set can be seen
     title = f"The codes of {count:,} samples by their first two principal components"
     note = "Images that lie near each other have similar codes. Each stands at its code; those that would cover "
-    note += f"another are points{f', {len(some):,} of all' * (len(some) < count)}. "
+    note += f"another are points{f' ({len(some):,} samples are drawn)' * (len(some) < count)}. "
     labels = codes.labels
     classes = np.unique(labels) if labels is not None else np.zeros(0)
     if len(classes) > MOST_CLASSES:

@@ -19,7 +19,8 @@ from narrows.evaluation import _panels as panels
 from narrows.evaluation._panels import ACCENT, GAP, INK, Box, Range, write
 from narrows.io.arrays import Array
 from narrows.tasks.duplicates import Duplicates
-from narrows.tasks.find import Found, Searched, named
+from narrows.tasks.embed import Codes
+from narrows.tasks.find import Found, Searched, labelled
 from narrows.tasks.show import Summary
 
 ACROSS = 11  # panels in a row
@@ -68,7 +69,7 @@ def neighbours(found: Found) -> Figure:
         for i, distance in zip(
             indices[number].tolist(), found.neighbours.distances[number, :k].tolist(), strict=True
         ):
-            row.append(Panel(pictures[i], named(searched.codes, i), panels.number(distance)))
+            row.append(Panel(pictures[i], searched.codes.called(i), _words(searched.codes, i, distance)))
         rows.append(row)
     title = f"The {k} nearest of {len(searched.codes):,} samples"
     if drawn < count:
@@ -85,9 +86,8 @@ def alike(found: Duplicates, searched: Searched) -> Figure:
         if len(some) < min(2, len(group.members)):
             break
         panels_left -= len(some)
-        distances = map(panels.number, group.distances)
-        words = zip(searched.values(some), some, distances, strict=False)
-        groups.append([Panel(picture, named(found.codes, i), distance) for picture, i, distance in words])
+        each = zip(searched.values(some), some, group.distances, strict=False)
+        groups.append([Panel(picture, found.codes.called(i), _words(found.codes, i, d)) for picture, i, d in each])
     count = len(found.groups)
     title = f"{count:,} group{'s' * (count != 1)} of nearly the same among {len(found.codes):,} samples"
     note = (
@@ -98,6 +98,10 @@ def alike(found: Duplicates, searched: Searched) -> Figure:
     if len(groups) < count:
         note += f" The first {len(groups):,} groups are drawn."
     return _sheet(groups, title, note, above=found)
+
+
+def _words(codes: Codes, index: int, distance: float) -> str:
+    return ", ".join(filter(None, (panels.number(distance), labelled(codes, index))))
 
 
 def _sheet(
@@ -121,6 +125,8 @@ def _sheet(
         scale = panels.limits_of(shown, limits)
         longest = max(map(len, blocks))
         across = min(ACROSS, longest if own_rows else len(every))
+        if len(blocks) == 1:
+            across = -(-longest // -(-longest // ACROSS))  # no row much shorter than the others
         wide, tall = panels.panel_size(shown, min(max(11 / across, 1.05), 1.6))
         called = [panels.broken(panels.shorten(legible(panel.name), 2 * wide), wide) for panel in every]
         lines = max(name.count("\n") + 1 for name in called)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,8 @@ def coded(model: Model) -> Coded:
 def embed(model: Model, samples: Samples, means: bool = False) -> Codes:
     """The codes of samples with all that is known of them; `means` as for `features`. Raises `ModelError`."""
     rows = features(coded(model), samples, means)
-    return Codes(rows, samples.names, samples.labels, samples.source, encoder_of(model))
+    source = str(Path(samples.source).absolute()) if Path(samples.source).exists() else samples.source
+    return Codes(rows, samples.names, samples.labels, source, encoder_of(model))
 
 
 def encoder_of(model: Model) -> str:

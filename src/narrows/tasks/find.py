@@ -26,6 +26,8 @@ from narrows.tasks.nearest import Neighbours, nearest
 
 __all__ = ["Found", "Searched", "find", "nearest", "open_searched"]
 
+NEIGHBOURS = 10  # of each query, if no number was given
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -91,9 +93,10 @@ class Found:
 
 
 def find(
-    model: Model, query: Any, data: Any, k: int = 10, *, skip_bad: bool = False, report: Report | None = None
+    model: Model, query: Any, data: Any, k: int | None = None, *, skip_bad: bool = False, report: Report | None = None
 ) -> Found:
-    """The `k` samples of `data` that are nearest to each of `query`, by the Euclidean distance of their codes.
+    """The `k` samples of `data` nearest to each of `query`, by the Euclidean distance of their codes; without
+    `k` ten, or all where there are fewer.
 
     Both are whatever `open_samples` takes; `data` may also be a file of codes that `narrows embed` wrote. Of images
     that differ in size, codes are the means of their channels. Raises `ModelError` for a model without a code, for
@@ -107,11 +110,11 @@ def find(
         queries = _like(searched.codes, model, given)
     else:
         samples = open_samples(data, "train", skip_bad, report)
-        whole("k", k, 1, len(samples))  # before the work
+        _count(k, len(samples))  # before the work
         means = _differ(given, samples)
         queries = Searched(embed(model, given, means), given, notes=given.notes)
         searched = Searched(embed(model, samples, means), samples, notes=samples.notes)
-    found = nearest(searched.codes.rows, queries.codes.rows, k)
+    found = nearest(searched.codes.rows, queries.codes.rows, _count(k, len(searched.codes)))
     return Found(queries, searched, found)
 
 
@@ -156,6 +159,10 @@ def _like(codes: Codes, model: Model, given: Samples) -> Searched:
     return Searched(queries, given, notes=given.notes)
 
 
+def _count(k: int | None, samples: int) -> int:
+    return min(NEIGHBOURS, samples) if k is None else whole("k", k, 1, samples)
+
+
 def _differ(one: Samples, other: Samples) -> bool:
     """Whether images differ in size between or within two sets, so that only means of channels can be compared."""
     varied = any(isinstance(samples.values, Ragged) for samples in (one, other))
@@ -169,7 +176,6 @@ def _of_equal_channels(images: list[Array]) -> list[Array]:
     return [(image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image for image in images]
 
 
-def named(codes: Codes, index: int) -> str:
-    """The name of a sample as it is printed and drawn, with its label where it has one."""
-    label = "" if codes.labels is None or codes.names is not None else f", label {codes.labels[index]}"
-    return legible(f"{codes.called(index)}{label}")
+def labelled(codes: Codes, index: int) -> str:
+    """The label of a sample in words, empty where it has none."""
+    return "" if codes.labels is None else f"label {legible(str(codes.labels[index]))}"
