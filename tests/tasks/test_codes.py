@@ -60,13 +60,13 @@ def test_samples_without_names_have_none_afterwards(suffix: str, codes: Codes, t
 def test_nothing_of_earlier_codes_stays_beside_new_ones(codes: Codes, tmp_path: Path) -> None:
     path = tmp_path / "c.npy"
     write_codes(path, codes)
-    assert {each.name for each in tmp_path.iterdir()} == {"c.npy", "c.names.txt", "c.labels.txt", "c.record.json"}
+    assert {each.name for each in tmp_path.iterdir()} == {"c.npy", "c.names.txt", "c.labels.txt", "c.npy.json"}
     write_codes(path, replace(codes, names=None, labels=None))
-    assert {each.name for each in tmp_path.iterdir()} == {"c.npy", "c.record.json"}
+    assert {each.name for each in tmp_path.iterdir()} == {"c.npy", "c.npy.json"}
 
 
 def test_what_stands_beside_codes_is_not_replaced(codes: Codes, tmp_path: Path) -> None:
-    for beside in ("c.names.txt", "c.labels.txt", "c.record.json"):
+    for beside in ("c.names.txt", "c.labels.txt", "c.npy.json"):
         (tmp_path / beside).write_text("mine")
         with pytest.raises(OutputError, match=beside):
             check_codes_path(tmp_path / "c.npy")
@@ -98,7 +98,7 @@ def test_content_that_is_not_codes_is_refused(codes: Codes, tmp_path: Path) -> N
     np.save(tmp_path / "h.npy", codes.rows)
     (tmp_path / "f.names.txt").write_text("a\nb\nc\n")
     (tmp_path / "g.names.txt").write_text("a\nb\n")
-    (tmp_path / "h.record.json").write_text("[")
+    (tmp_path / "h.npy.json").write_text("[")
     words = {
         "a.csv": "no column code_0",
         "b.csv": "no codes can be read",
@@ -107,7 +107,7 @@ def test_content_that_is_not_codes_is_refused(codes: Codes, tmp_path: Path) -> N
         "e.csv": "NaN or infinity in the code of b",
         "f.npy": "is not codes",
         "g.npy": "2 lines for 7 codes",
-        "h.npy": "its record h.record.json is damaged",
+        "h.npy": "its record h.npy.json is damaged",
     }
     for name, said in words.items():
         assert is_codes(tmp_path / name)
@@ -154,5 +154,5 @@ def test_components_are_those_of_scikit_learn_and_say_what_they_explain(codes: C
 
 def test_the_record_of_csv_is_json(codes: Codes, tmp_path: Path) -> None:
     write_codes(tmp_path / "c.csv", codes)
-    record = json.loads((tmp_path / "c.record.json").read_text())
+    record = json.loads((tmp_path / "c.csv.json").read_text())
     assert record == {"encoder": "ab" * 32, "source": "digits:train", "components": 0}

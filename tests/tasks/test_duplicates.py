@@ -49,6 +49,14 @@ def test_equal_codes_are_a_group_at_distance_0_and_make_no_gap(rows: np.ndarray)
     assert groups(rows, 0) == [(10, 20, 30), (40, 50)]
 
 
+def test_codes_that_differ_by_rounding_are_equal(rows: np.ndarray) -> None:
+    given = rows.astype(np.float32)
+    given[100:130] = np.nextafter(given[5], np.arange(30, dtype=np.float32)[:, None])
+    found = duplicates(Codes(given), 0)
+    assert [group.members for group in found.groups] == [(5, *range(100, 130))]
+    assert not np.any(found.groups[0].distances)
+
+
 def test_groups_are_chains_of_near_samples() -> None:
     rows = np.array([[0.0], [1], [2], [10], [11], [30]])
     assert groups(rows, 1.5) == [(0, 1, 2), (3, 4)]

@@ -93,3 +93,10 @@ def test_an_index_finds_nearly_the_same(codes: np.ndarray, monkeypatch: pytest.M
     found = nearest(codes, codes[:200], 5)
     assert (found.distances[:, 0] == 0).all()
     assert (found.indices == exact.indices).mean() > 0.98
+
+
+def test_what_differs_by_rounding_is_at_distance_0_and_in_the_order_of_the_set(codes: np.ndarray) -> None:
+    codes[9] = np.nextafter(codes[300], np.float32(0))
+    found = nearest(codes, codes[300], 2, rounding=module.ROUNDING)
+    assert (found.indices.tolist(), found.distances.tolist()) == ([[9, 300]], [[0, 0]])
+    assert nearest(codes, codes[300], 2).indices.tolist() == [[300, 9]]

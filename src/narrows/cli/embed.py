@@ -50,9 +50,9 @@ def embed(
     from narrows.tasks.codes import check_codes_path, write_codes
     from narrows.training.device import choose
 
-    check_codes_path(output, force)
     for path in (output, *((scatter,) if scatter else ())):
         refuse_overwriting(path, data, model_path)
+    check_codes_path(output, force)
     if scatter is not None:
         shared.check_picture(scatter, force)
     model = task.coded(load(model_path, choose(device)))

@@ -135,7 +135,8 @@ def _print_groups(found: Duplicates) -> None:
     if not passed:
         terminal.result(f"  {'-' * 22} below {found.below:.4g}: {found.how}")
     members = sum(len(group.members) for group in found.groups)
-    terminal.result(f"{len(found.groups):,} groups, {members:,} of {len(found.codes):,} samples")
+    count = len(found.groups)
+    terminal.result(f"{count:,} group{'s' * (count != 1)}, {members:,} of {len(found.codes):,} samples")
     for number, group in enumerate(found.groups[:LISTED]):
         terminal.result(f"group {number + 1}")
         for i, distance in zip(group.members, group.distances, strict=True):

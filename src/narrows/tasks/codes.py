@@ -1,7 +1,7 @@
 """Codes in files: .npy, .csv or .parquet, with names, labels and a record of the encoder that made them.
 
-A .parquet holds everything. Beside an .npy stand `.names.txt` and `.labels.txt`, one a line, where there are such,
-and beside .npy and .csv a `.record.json`. Next door: `embed` makes codes, `find` searches in them.
+A .parquet holds everything. Beside `x.npy` stand `x.names.txt` and `x.labels.txt`, one a line, where there are such,
+and `x.npy.json`, the record, as beside a .csv. Next door: `embed` makes codes, `find` searches in them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from narrows.io.npy import open_npy, save_array
 from narrows.tasks.embed import Codes, check_finite
 
 SUFFIXES = (".npy", ".csv", ".parquet")
-NAMES, LABELS, RECORD = ".names.txt", ".labels.txt", ".record.json"
+NAMES, LABELS = ".names.txt", ".labels.txt"
 _KEY = b"narrows"  # of the record in the metadata of a .parquet
 
 
@@ -40,8 +40,12 @@ def check_codes_path(path: Path, force: bool = False) -> None:
 
 
 def _beside(path: Path) -> tuple[Path, ...]:
-    endings = {".npy": (NAMES, LABELS, RECORD), ".csv": (RECORD,)}.get(path.suffix, ())
-    return tuple(path.with_suffix(ending) for ending in endings)
+    texts = (path.with_suffix(NAMES), path.with_suffix(LABELS))
+    return {".npy": (*texts, _record(path)), ".csv": (_record(path),)}.get(path.suffix, ())
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def write_codes(path: Path, codes: Codes) -> None:
@@ -49,11 +53,11 @@ def write_codes(path: Path, codes: Codes) -> None:
     then."""
     check_codes_path(path, force=True)
     record = {"encoder": codes.encoder, "source": codes.source, "components": codes.components}
-    texts = {RECORD: json.dumps(record) + "\n"}
+    texts = {_record(path): json.dumps(record) + "\n"}
     if codes.names is not None:
-        texts[NAMES] = "".join(f"{_line(name)}\n" for name in codes.names)
+        texts[path.with_suffix(NAMES)] = "".join(f"{_line(name)}\n" for name in codes.names)
     if codes.labels is not None:
-        texts[LABELS] = "".join(f"{_line(str(label))}\n" for label in codes.labels)
+        texts[path.with_suffix(LABELS)] = "".join(f"{_line(str(label))}\n" for label in codes.labels)
     writers: dict[Path, Callable[[], None]] = {}
     writers[path] = {
         ".npy": partial(save_array, path, codes.rows),
@@ -61,7 +65,7 @@ def write_codes(path: Path, codes: Codes) -> None:
         ".parquet": partial(_write_parquet, path, codes, record),
     }[path.suffix]
     for each in _beside(path):
-        text = texts.get(each.name.removeprefix(path.stem))
+        text = texts.get(each)
         remove = partial(each.unlink, missing_ok=True)  # of earlier codes
         writers[each] = remove if text is None else partial(write_file, each, text.encode("utf-8", "surrogateescape"))
     written: list[Path] = []
@@ -122,7 +126,7 @@ def is_codes(source: object) -> bool:
     """Whether a source is a file of codes: a .csv or .parquet, or an .npy with a record or names beside it."""
     if not isinstance(source, (str, Path)) or not (path := Path(source)).is_file():
         return False
-    known = path.suffix == ".npy" and any(path.with_suffix(ending).is_file() for ending in (RECORD, NAMES))
+    known = path.suffix == ".npy" and (_record(path).is_file() or path.with_suffix(NAMES).is_file())
     return known or path.suffix in (".csv", ".parquet")
 
 
@@ -163,7 +167,7 @@ def _checked(record: object, path: Path) -> dict[str, Any]:
         return {}
     kinds = {"encoder": str, "components": int}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
-        raise DataError(f"{path}: its record {path.with_suffix(RECORD).name} is damaged; make the codes again")
+        raise DataError(f"{path}: its record {_record(path).name} is damaged; make the codes again")
     return {key: record[key] for key in kinds}
 
 
@@ -176,7 +180,7 @@ def source_of(path: Path) -> str:
 
 def _record_beside(path: Path) -> Any:
     try:
-        return json.loads(path.with_suffix(RECORD).read_bytes())
+        return json.loads(_record(path).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from narrows.checks import real
 from narrows.errors import DataError
 from narrows.tasks.embed import Codes
-from narrows.tasks.nearest import Floats, nearest
+from narrows.tasks.nearest import ROUNDING, Floats, nearest
 
 LOOKED_AT = 8  # neighbours of each sample
 GAP = 3.0  # times as far: from there on it is a gap
@@ -98,13 +98,15 @@ def duplicates(codes: Codes, below: float | None = None) -> Duplicates:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     single, which, several = rows[first[order]], place[which], several[order]
-    found = nearest(single, single, min(LOOKED_AT + 1, len(single)))
-    others, apart = found.indices[:, 1:], found.distances[:, 1:]  # the first is the code itself, at distance 0
+    found = nearest(single, single, min(LOOKED_AT + 1, len(single)), rounding=ROUNDING)
+    own = found.indices == np.arange(len(single))[:, None]
+    own[~own.any(axis=1), -1] = True  # where very many are at distance 0
+    others, apart = (each[~own].reshape(len(single), -1) for each in (found.indices, found.distances))
     distances = np.where(several, 0.0, apart[:, 0])[which]  # (N,)
     how = "as asked for"
     if below is None:
         below, how = _threshold(distances, float(np.median(apart[:, -1])))
-    groups = _connected(others, apart < below, which)
+    groups = _connected(others, (apart < below) | (apart == 0), which)
     made = [Group(group, tuple(distances[list(group)].tolist())) for group in groups]
     made.sort(key=lambda group: (min(group.distances), group.members))
     return Duplicates(codes, tuple(made), distances, below, how)
@@ -113,6 +115,8 @@ def duplicates(codes: Codes, below: float | None = None) -> Duplicates:
 def _threshold(distances: Floats, usual: float) -> tuple[float, str]:
     """A distance between those of samples that are nearly the same and of others, and how it was chosen; `usual` is
     the distance of a neighbour further away, which a copy or two do not change."""
+    if not usual:
+        return 0.0, "most codes are equal"
     rising = np.unique(np.maximum(distances[distances > 0], LEAST * usual))
     gaps = rising[1:] / rising[:-1]
     gaps = gaps[rising[:-1] < FAR * usual]

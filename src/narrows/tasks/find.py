@@ -22,7 +22,7 @@ from narrows.models.base import Model
 from narrows.models.coded import Coded
 from narrows.tasks.codes import is_codes, read_codes, source_of
 from narrows.tasks.embed import Codes, coded, embed, encoder_of
-from narrows.tasks.nearest import Neighbours, nearest
+from narrows.tasks.nearest import ROUNDING, Neighbours, nearest
 
 __all__ = ["Found", "Searched", "find", "nearest", "open_searched"]
 
@@ -114,7 +114,7 @@ def find(
         means = _differ(given, samples)
         queries = Searched(embed(model, given, means), given, notes=given.notes)
         searched = Searched(embed(model, samples, means), samples, notes=samples.notes)
-    found = nearest(searched.codes.rows, queries.codes.rows, _count(k, len(searched.codes)))
+    found = nearest(searched.codes.rows, queries.codes.rows, _count(k, len(searched.codes)), rounding=ROUNDING)
     return Found(queries, searched, found)
 
 

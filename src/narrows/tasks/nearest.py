@@ -16,6 +16,7 @@ from narrows.errors import DataError, MissingExtraError, SettingsError
 
 MOST_PAIRS = 10**12  # that are compared one by one: a million codes with a million
 BLOCK_BYTES = 64 << 20  # of codes, and of distances, that are held at a time
+ROUNDING = 2e-6  # of the length of a code: by so much those of one sample may differ
 QUERIES, KEPT = 1024, 1 << 22  # queries at a time, and neighbours of all of them
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -29,9 +30,11 @@ class Neighbours:
     distances: Floats
 
 
-def nearest(codes: Any, query: Any, k: int = 10) -> Neighbours:
+def nearest(codes: Any, query: Any, k: int = 10, *, rounding: float = 0.0) -> Neighbours:
     """The `k` codes of `(N, K)` that are nearest to each query of `(Q, K)` or `(K,)`, by Euclidean distance; of equal
-    distances the one with the lower index comes first, and equal codes have distance 0.
+    distances the one with the lower index comes first, and equal codes have distance 0. So have those that are no
+    further apart than `rounding` times the length of the query: networks give one sample codes that differ by
+    `ROUNDING`, alone and among others.
 
     The result is exact up to 10^12 pairs, a million codes beside a million; beyond that an index of the package
     `usearch` finds nearly all of them. Raises `SettingsError` for a `k` that is not 1 to N, `DataError` for NaN and
@@ -45,9 +48,9 @@ def nearest(codes: Any, query: Any, k: int = 10) -> Neighbours:
         raise DataError("NaN or infinity in a query; every number must be finite")
     frame = _Frame.of(codes, query)
     if len(codes) * len(query) > MOST_PAIRS:
-        return _by_index(codes, query, k)
+        return _by_index(codes, query, k, rounding)
     rows = max(1, min(QUERIES, KEPT // k))
-    parts = [_walk(codes, query[start : start + rows], k, frame) for start in range(0, len(query), rows)]
+    parts = [_walk(codes, query[start : start + rows], k, frame, rounding) for start in range(0, len(query), rows)]
     return Neighbours(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
@@ -79,7 +82,9 @@ class _Frame:
         return ((part.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
 
 
-def _walk(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int, frame: _Frame) -> tuple[Indices, Floats]:
+def _walk(
+    codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int, frame: _Frame, rounding: float
+) -> tuple[Indices, Floats]:
     """Block by block: products in float32 say which pairs may be among the nearest, within a bound of their rounding;
     the distances of those are computed from differences, in double precision."""
     q = frame(query)  # (Q, K)
@@ -93,27 +98,31 @@ def _walk(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int, frame: _Fram
         squares = (
             left @ np.column_stack([part, norms]).T
         )  # (Q, M): |a|^2 - 2ab, to which |b|^2 of the query is missing
-        rounding = (q.shape[1] + 16) * np.finfo(np.float32).eps * (q_norms + norms.max())
+        bound = (q.shape[1] + 16) * np.finfo(np.float32).eps * (q_norms + norms.max())
         worst = np.square(distances[:, -1] / frame.scale) - q_norms  # of those found so far
         if start == 0 and k < len(part):
-            worst = np.partition(squares, k - 1, axis=1)[:, k - 1] + rounding
-        near = np.flatnonzero(squares <= (worst + rounding).astype(np.float32)[:, None])
+            worst = np.partition(squares, k - 1, axis=1)[:, k - 1] + bound
+        near = np.flatnonzero(squares <= (worst + bound).astype(np.float32)[:, None])
         rows, columns = np.divmod(near, len(part))
-        exact = _distances(codes, query, rows, columns + start)
+        exact = _distances(codes, query, rows, columns + start, rounding)
         closer = exact < distances[rows, -1]  # of equal ones, the earlier stays
         distances, indices = _merged(distances, indices, rows[closer], exact[closer], columns[closer] + start)
     return indices, distances
 
 
-def _distances(codes: npt.NDArray[Any], query: npt.NDArray[Any], rows: Indices, columns: Indices) -> Floats:
-    """The distance of each pair of a query and a code, from their differences."""
+def _distances(
+    codes: npt.NDArray[Any], query: npt.NDArray[Any], rows: Indices, columns: Indices, rounding: float
+) -> Floats:
+    """The distance of each pair of a query and a code, from their differences; 0 within the rounding."""
+    least = rounding * np.linalg.norm(query.astype(np.float64), axis=1)
     step = max(1, BLOCK_BYTES // (16 * codes.shape[1]))
     parts = [np.zeros(0)]
     for start in range(0, len(rows), step):
         span = slice(start, start + step)
         difference = codes[columns[span]].astype(np.float64) - query[rows[span]]
         parts.append(np.sqrt(np.einsum("ij,ij->i", difference, difference)))
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    return np.where(found <= least[rows], 0.0, found)
 
 
 def _merged(distances: Floats, indices: Indices, rows: Indices, new: Floats, at: Indices) -> tuple[Floats, Indices]:
@@ -129,7 +138,7 @@ def _merged(distances: Floats, indices: Indices, rows: Indices, new: Floats, at:
     return every[order].reshape(count, k), where[order].reshape(count, k)
 
 
-def _by_index(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int) -> Neighbours:
+def _by_index(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int, rounding: float) -> Neighbours:
     """Nearly all of the nearest, by a graph of codes in memory; their distances are exact."""
     try:
         from usearch.index import Index
@@ -150,6 +159,7 @@ def _by_index(codes: npt.NDArray[Any], query: npt.NDArray[Any], k: int) -> Neigh
             raise SettingsError(f"k {k} was given, and the index finds fewer; ask for fewer neighbours")
         found.append(keys)
     indices = np.concatenate(found)
-    distances = _distances(codes, query, np.repeat(np.arange(len(query)), k), indices.ravel()).reshape(-1, k)
+    every = np.repeat(np.arange(len(query)), k)
+    distances = _distances(codes, query, every, indices.ravel(), rounding).reshape(-1, k)
     order = np.lexsort((indices, distances), axis=1)
     return Neighbours(np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1))
