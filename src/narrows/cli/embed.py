@@ -58,9 +58,9 @@ def embed(
     model = task.coded(load(model_path, choose(device)))
     with terminal.bar() as report:
         samples = open_samples(data, "train", skip_bad, report)
+        codes = task.embed(model, samples, report=report)
     for note in samples.notes:
         terminal.note(note)
-    codes = task.embed(model, samples)
     kept, shares = (codes, ()) if pca is None else task.reduced(codes, pca)
     write_codes(output, kept)
     if scatter is not None:

@@ -22,9 +22,10 @@ from narrows.evaluation._panels import INK, Box
 from narrows.evaluation.sheets import small
 from narrows.tasks.embed import Codes, reduced
 
-PLOT = Box(0.7, 0.1, 8.2, 8.2)
+SIDE, LEAST = 8.2, 4.5  # inches of the plot: its width, and its height at least
 THUMBNAILS = 600  # at most
-SIDES = (0.34, 0.9)  # of a thumbnail in inches, for many images and for few
+ENOUGH, SHARE = 100, 0.4  # so many thumbnails, or so many of all; where fewer fit, they are made smaller
+SIDES = (0.24, 0.9)  # of a thumbnail in inches, for many images and for few
 
 
 def scatter(codes: Codes, samples: Samples) -> Figure:
@@ -44,16 +45,19 @@ def scatter(codes: Codes, samples: Samples) -> Figure:
     if len(classes) > MOST_CLASSES:
         note += f"Its {len(classes):,} different labels are too many to tell apart by colour. "
         labels = None
-    figure, axes = panels.open_plot(
-        PLOT.x + PLOT.width + (1.3 if labels is not None else 0.2), 8.9, PLOT, title, note
-    )
-    unit = _fit(axes, points)
+    across, down = np.ptp(points, axis=0)
+    plot = Box(0.7, 0.1, SIDE, float(np.clip(SIDE * down / (across or 1), LEAST, SIDE)))
+    width = plot.x + plot.width + (1.3 if labels is not None else 0.2)
+    figure, axes = panels.open_plot(width, plot.height + 0.7, plot, title, note)
+    unit = _fit(axes, points, plot)
     for axis, name, share in ((axes.xaxis, "first", shares[0]), (axes.yaxis, "second", shares[1])):
         axis.set_label_text(f"{name} component ({share:.0%} of the variance)", size=9)
     colours = _colours(labels, classes, count)
     axes.scatter(points[some, 0], points[some, 1], color=colours[some], s=6, lw=0, alpha=0.6, zorder=1)
-    side = min(max(PLOT.width / np.sqrt(count) / 1.2, SIDES[0]), SIDES[1])
-    chosen = _apart(points[some], 1.04 * side * unit)
+    side = min(max(SIDE / np.sqrt(count) / 1.2, 0.34), SIDES[1])
+    enough = min(SHARE * count, ENOUGH)
+    while len(chosen := _apart(points[some], 1.04 * side * unit)) < enough and side * 0.85 > SIDES[0]:
+        side *= 0.85
     images = [small(np.asarray(samples.values[i])) for i in some[chosen].tolist()]
     description = samples.description
     for i, image in zip(some[chosen].tolist(), images, strict=True):
@@ -78,12 +82,13 @@ def scatter(codes: Codes, samples: Samples) -> Figure:
     return figure
 
 
-def _fit(axes: Axes, points: NDArray[np.float64]) -> float:
+def _fit(axes: Axes, points: NDArray[np.float64], plot: Box) -> float:
     """Limits with one scale for both axes, so that distances on paper are distances in the plane; what an inch is."""
     low, high = points.min(axis=0), points.max(axis=0)
-    unit = float((high - low).max()) / (PLOT.width - SIDES[1]) or 1.0
-    corner = (low + high) / 2 - unit * PLOT.width / 2
-    axes.set(xlim=(corner[0], corner[0] + unit * PLOT.width), ylim=(corner[1], corner[1] + unit * PLOT.width))
+    inches = np.array([plot.width, plot.height])
+    unit = float(((high - low) / (inches - SIDES[1])).max()) or 1.0
+    ends = np.array([low + high - unit * inches, low + high + unit * inches]) / 2
+    axes.set(xlim=ends[:, 0], ylim=ends[:, 1])
     axes.set_autoscale_on(False)
     return unit
 

@@ -128,7 +128,7 @@ def _sheet(
         if len(blocks) == 1:
             across = -(-longest // -(-longest // ACROSS))  # no row much shorter than the others
         wide, tall = panels.panel_size(shown, min(max(11 / across, 1.05), 1.6))
-        called = [panels.broken(panels.shorten(legible(panel.name), 2 * wide), wide) for panel in every]
+        called = [panels.broken(panels.shorten(legible(panel.name), 2 * wide - 0.1), wide) for panel in every]
         lines = max(name.count("\n") + 1 for name in called)
         down = tall + 0.12 + 0.13 * lines + 0.16 * any(panel.words for panel in every)
         places, rows, columns = _places([len(block) for block in blocks], across, own_rows)

@@ -5,7 +5,6 @@ Next door: `codes` keeps such rows in files, `find` searches in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from narrows.data.batches import runs
 from narrows.data.samples import CHUNK_BYTES, Samples
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
+from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.coded import Coded
 from narrows.models.loading import digest_of
@@ -59,9 +59,9 @@ def coded(model: Model) -> Coded:
     return model
 
 
-def embed(model: Model, samples: Samples, means: bool = False) -> Codes:
+def embed(model: Model, samples: Samples, means: bool = False, report: Report | None = None) -> Codes:
     """The codes of samples with all that is known of them; `means` as for `features`. Raises `ModelError`."""
-    rows = features(coded(model), samples, means)
+    rows = features(coded(model), samples, means, report)
     source = str(Path(samples.source).absolute()) if Path(samples.source).exists() else samples.source
     return Codes(rows, samples.names, samples.labels, source, encoder_of(model))
 
@@ -71,7 +71,7 @@ def encoder_of(model: Model) -> str:
     return digest_of(coded(model).part("encoder"))
 
 
-def features(model: Coded, samples: Samples, means: bool = False) -> Floats:
+def features(model: Coded, samples: Samples, means: bool = False, report: Report | None = None) -> Floats:
     """Codes as rows `(N, columns)`: the whole code, or where images differ in size, or with `means`, the mean of each
     channel over the plane.
 
@@ -80,13 +80,16 @@ def features(model: Coded, samples: Samples, means: bool = False) -> Floats:
     checked = model.fitting(samples)
     means = means or isinstance(checked.values, Ragged) or model.description.varied
 
-    def parts() -> Iterator[Floats]:
-        for batch in runs(checked):
-            code = model.encode(batch)
-            assert isinstance(code, np.ndarray)
-            yield code.mean(axis=(2, 3)) if means and code.ndim == 4 else code.reshape(len(code), -1)
-
-    return np.concatenate(list(parts()))
+    rows: list[Floats] = []
+    done = 0
+    for batch in runs(checked):
+        code = model.encode(batch)
+        assert isinstance(code, np.ndarray)
+        rows.append(code.mean(axis=(2, 3)) if means and code.ndim == 4 else code.reshape(len(code), -1))
+        done += len(batch)
+        if report is not None:
+            report("encoding", done, len(checked))
+    return np.concatenate(rows)
 
 
 def check_finite(codes: Codes) -> None:

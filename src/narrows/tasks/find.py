@@ -113,7 +113,7 @@ def find(
         _count(k, len(samples))  # before the work
         means = _differ(given, samples)
         queries = Searched(embed(model, given, means), given, notes=given.notes)
-        searched = Searched(embed(model, samples, means), samples, notes=samples.notes)
+        searched = Searched(embed(model, samples, means, report), samples, notes=samples.notes)
     found = nearest(searched.codes.rows, queries.codes.rows, _count(k, len(searched.codes)), rounding=ROUNDING)
     return Found(queries, searched, found)
 
@@ -128,7 +128,7 @@ def open_searched(model: Model | None, data: Any, skip_bad: bool = False, report
                 f"{data}: samples were given and no model; give -m, or a file that 'narrows embed' wrote"
             )
         samples = open_samples(data, "train", skip_bad, report)
-        return Searched(embed(model, samples), samples, notes=samples.notes)
+        return Searched(embed(model, samples, report=report), samples, notes=samples.notes)
     path = Path(data)
     codes = read_codes(path)
     notes: tuple[str, ...] = ()
