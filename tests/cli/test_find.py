@@ -109,7 +109,7 @@ def test_calls_of_find_that_cannot_work_say_why(refused, model: Path, folder: Pa
     calls: dict[tuple[object, ...], str] = {
         (query, folder, "-k", 13): "k 13 was given; allowed is a whole number from 1 to 12",
         (query, folder, "-k", 0): "allowed is a whole number from 1 to 12",
-        (query,): "1 inputs were given; give QUERY and DATA, or DATA alone with --duplicates",
+        (query,): "number of inputs 1 was given; give QUERY and DATA, or DATA alone with --duplicates",
         (query, folder, "--duplicates"): "give DATA with --duplicates",
         (query, folder, "--below", 1): "--below was given without --duplicates",
         (query, folder, "-o", tmp_path / "s.jpg"): "pictures are written as .png",

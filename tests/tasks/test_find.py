@@ -97,7 +97,7 @@ def test_codes_of_arrays_find_their_samples_again(model: narrows.Model, digits: 
     found = find(model, digits.values[:1], tmp_path / "c.npy", 1)
     np.testing.assert_array_equal(found.searched.values([7])[0], digits.values[7])
     np.save(tmp_path / "x.npy", digits.values[:20])
-    with pytest.raises(DataError, match="codes of 30 samples, and .* has 20 now"):
+    with pytest.raises(DataError, match=r"codes of 30 samples, and .* has 20 now"):
         found.searched.values([7])
 
 

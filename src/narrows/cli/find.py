@@ -66,7 +66,7 @@ def find(
     wanted = 1 if alike else 2
     if len(inputs) != wanted:
         form = "DATA with --duplicates" if alike else "QUERY and DATA, or DATA alone with --duplicates"
-        raise SettingsError(f"{len(inputs)} inputs were given; give {form}")
+        raise SettingsError(f"number of inputs {len(inputs)} was given; give {form}")
     if below is not None and not alike:
         raise SettingsError("--below was given without --duplicates; leave it out, or -k says how many are found")
     if output is not None:
