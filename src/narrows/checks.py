@@ -38,3 +38,8 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     if value not in allowed:
         raise SettingsError(f"{name} {brief(value)} was given; allowed are {', '.join(map(str, allowed))}")
     return value
+
+
+def legible(text: str) -> str:
+    """Text that can be printed and drawn on one line: control characters, and bytes that are no text, as U+FFFD."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -41,6 +41,9 @@ def test_no_input_is_written_over(call, model: Path, tmp_path: Path) -> None:
         ("train", tmp_path, "-o", tmp_path / "a.png"),
         ("embed", data, "-m", model, "-o", data),
         ("embed", data, "-m", model, "-o", tmp_path / "link.npy"),
+        ("embed", tmp_path, "-m", model, "-o", tmp_path / "e.npy", "--scatter", tmp_path / "a.png"),
+        ("find", tmp_path / "a.png", tmp_path, "-m", model, "-o", tmp_path / "a.png"),
+        ("show", tmp_path, "-o", tmp_path / "a.png"),
         ("evaluate", model, tmp_path, "-o", tmp_path),
     ):
         assert "the output is also the input" in refused(call(*arguments))

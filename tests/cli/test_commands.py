@@ -110,7 +110,7 @@ def test_embed_writes_parquet_with_names(call, model: Path, tmp_path: Path) -> N
     parquet = pytest.importorskip("pyarrow.parquet")
     assert call("embed", "digits", "-m", model, "-o", tmp_path / "f.parquet")[0] == 0
     table = parquet.read_table(tmp_path / "f.parquet")
-    assert table.column_names == ["name", *(f"code_{i}" for i in range(4))]
+    assert table.column_names == ["name", "label", *(f"code_{i}" for i in range(4))]
     assert table.num_rows == 1437
 
 

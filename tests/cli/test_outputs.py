@@ -32,7 +32,9 @@ def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Pa
     archive = tmp_path / "a.narrows"
     assert call("compress", data, "-o", archive)[0] == 0
     calls = {
-        "embed": ("digits", "-m", model, "-o", tmp_path / "e.npy"),
+        "embed": ("digits", "-m", model, "-o", tmp_path / "e.npy", "--scatter", tmp_path / "e.png"),
+        "find": ("--duplicates", data, "-m", model, "-o", tmp_path / "f.png"),
+        "show": (data, "-o", tmp_path / "s.png"),
         "compress": (data, "-o", tmp_path / "b.narrows"),
         "decompress": (archive, "-o", tmp_path / "back"),
     }

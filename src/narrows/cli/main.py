@@ -37,6 +37,8 @@ COMMANDS = {
     "outliers": "Find the samples that are unlike the others.",
     "sample": "Make new samples like those that a model learned from.",
     "walk": "Write what lies between two samples.",
+    "find": "Find the samples that are most like others, or nearly the same.",
+    "show": "Look at data: what they are, and a sheet of samples.",
 }
 RESTORING = ("denoise", "inpaint", "colourise", "upscale")
 INTERNAL_ERROR = 70

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from narrows.errors import SettingsError
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 A_PATH = click.Path(path_type=Path)
@@ -26,6 +28,15 @@ def model(text: str, required: bool = True) -> Callable[[Command], Command]:
 def output(text: str, **given: Any) -> Callable[[Command], Command]:
     """The option for what is written, required unless `given` says otherwise."""
     return click.option("-o", "--output", type=A_PATH, help=text, **({"required": True} | given))
+
+
+def check_picture(path: Path, force: bool) -> None:
+    """Raise `SettingsError` for what is no .png, `OutputError` where it is there already, unless `force`."""
+    from narrows.io.atomic import check_new
+
+    if path.suffix.lower() != ".png":
+        raise SettingsError(f"{path}: pictures are written as .png; give a name that ends so")
+    check_new(path, force)
 
 
 def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

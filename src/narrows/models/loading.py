@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import nn
 
 from narrows.data.samples import Description
 from narrows.degradations import from_json
@@ -126,11 +127,16 @@ def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:
                 setattr(model, name, Absent(name))
 
 
+def digest_of(module: nn.Module) -> str:
+    """The SHA-256 of all weights of a model or of a part of one."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def card(model: Model) -> dict[str, Any]:
     """What a model is, how it was trained and how good it was, as JSON values for `inspect`."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     specification = model.specification
     parts = [name for name, part in model.named_children() if not isinstance(part, Absent)]
     undone = specification.degradation
@@ -143,7 +149,7 @@ def card(model: Model) -> dict[str, Any]:
         "parameters": model.parameter_count,
         "data": str(model.description),
         **({"restores": str(from_json(undone))} if undone is not None else {}),
-        "weights_sha256": digest.hexdigest(),
+        "weights_sha256": digest_of(model),
         "format_version": FORMAT_VERSION,
         **model.provenance,
     }

@@ -1,20 +1,51 @@
-"""The code as features: one row of numbers a sample."""
+"""The code as features: one row of numbers a sample.
+
+Next door: `codes` keeps such rows in files, `find` searches in them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from narrows.checks import legible, whole
 from narrows.data.batches import runs
-from narrows.data.samples import Samples
-from narrows.errors import MissingExtraError, ModelError, SettingsError
-from narrows.io.arrays import Ragged
-from narrows.io.atomic import check_new, replacing, write_file
-from narrows.io.npy import save_array
+from narrows.data.samples import CHUNK_BYTES, Samples
+from narrows.errors import DataError, ModelError
+from narrows.io.arrays import Array, Ragged
+from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.coded import Coded
+from narrows.models.loading import digest_of
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of samples as `rows` `(N, K)`, float32, in RAM or memory-mapped.
+
+    `names` and `labels` have N entries where they are known, `source` says where the samples came from. `encoder` is
+    the SHA-256 of the weights that made the codes, empty where it is not known; `components` is the number of
+    principal components that they were reduced to, 0 for whole codes.
+    """
+
+    rows: Floats
+    names: tuple[str, ...] | None = None
+    labels: Array | None = None
+    source: str = "array"
+    encoder: str = ""
+    components: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def called(self, index: int) -> str:
+        """The name of a sample, or its number where it has none."""
+        return f"sample {index}" if self.names is None else self.names[index]
 
 
 def coded(model: Model) -> Coded:
@@ -28,58 +59,62 @@ def coded(model: Model) -> Coded:
     return model
 
 
-def features(model: Coded, samples: Samples) -> npt.NDArray[np.float32]:
-    """Codes as rows `(N, columns)`: the whole code, or where images differ in size each channel's mean.
+def embed(model: Model, samples: Samples, means: bool = False, report: Report | None = None) -> Codes:
+    """The codes of samples with all that is known of them; `means` as for `features`. Raises `ModelError`."""
+    rows = features(coded(model), samples, means, report)
+    source = str(Path(samples.source).absolute()) if Path(samples.source).exists() else samples.source
+    return Codes(rows, samples.names, samples.labels, source, encoder_of(model))
+
+
+def encoder_of(model: Model) -> str:
+    """The SHA-256 of the weights of the encoder, by which codes are told from those of another model."""
+    return digest_of(coded(model).part("encoder"))
+
+
+def features(model: Coded, samples: Samples, means: bool = False, report: Report | None = None) -> Floats:
+    """Codes as rows `(N, columns)`: the whole code, or where images differ in size, or with `means`, the mean of each
+    channel over the plane.
 
     Raises `ModelError` where the samples do not fit the model or it has no encoder.
     """
     checked = model.fitting(samples)
-    differing = isinstance(checked.values, Ragged) or model.description.varied
-    rows = []
+    means = means or isinstance(checked.values, Ragged) or model.description.varied
+
+    rows: list[Floats] = []
+    done = 0
     for batch in runs(checked):
         code = model.encode(batch)
         assert isinstance(code, np.ndarray)
-        rows.append(code.mean(axis=(2, 3)) if differing and code.ndim == 4 else code.reshape(len(code), -1))
+        rows.append(code.mean(axis=(2, 3)) if means and code.ndim == 4 else code.reshape(len(code), -1))
+        done += len(batch)
+        if report is not None:
+            report("encoding", done, len(checked))
     return np.concatenate(rows)
 
 
-def check_features_path(path: Path, force: bool = False) -> None:
-    """Raise `SettingsError` for a file that features are not written to, `OutputError` where it cannot be, or is
-    there already, unless `force`."""
-    if path.suffix not in (".npy", ".parquet"):
-        raise SettingsError(f"{path}: files ending in .npy or .parquet can be written; choose one of them")
-    for each in (path, *([_names(path)] if path.suffix == ".npy" else [])):
-        check_new(each, force)
+def check_finite(codes: Codes) -> None:
+    """Raise `DataError` naming the first code with NaN or infinity."""
+    rows = max(1, CHUNK_BYTES // max(1, codes.rows[:1].nbytes))
+    for start in range(0, len(codes), rows):
+        bad = np.flatnonzero(~np.isfinite(codes.rows[start : start + rows]).all(axis=1))
+        if bad.size:
+            raise DataError(
+                f"{codes.source}: NaN or infinity in the code of {legible(codes.called(start + int(bad[0])))}; every "
+                "number must be finite; make the codes again"
+            )
 
 
-def _names(path: Path) -> Path:
-    """The file beside an .npy with the name of each row."""
-    return path.with_suffix(".names.txt")
+def reduced(codes: Codes, components: int) -> tuple[Codes, tuple[float, ...]]:
+    """Codes as so many principal components, and the share of the variance that each of these explains, largest
+    first. Raises `SettingsError` for more than samples or numbers of a code allow, `DataError` for NaN."""
+    components = whole("pca", components, 1, min(codes.rows.shape))
+    check_finite(codes)
+    from sklearn.decomposition import PCA  # here, because it takes a second
 
-
-def write_features(path: Path, rows: npt.NDArray[np.float32], samples: Samples) -> None:
-    """Write rows of features: an .npy, with a file of names beside it where samples have names, one a line; or a
-    .parquet with the names in a column. Raises `MissingExtraError` where pyarrow is not installed, `OutputError`."""
-    check_features_path(path, force=True)
-    if path.suffix == ".parquet":
-        _write_parquet(path, rows, samples)
-        return
-    if samples.names is not None:
-        names = "".join(f"{name}\n" for name in samples.names)
-        write_file(_names(path), names.encode("utf-8", "surrogateescape"))
-    save_array(path, rows)
-
-
-def _write_parquet(path: Path, rows: npt.NDArray[np.float32], samples: Samples) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("writing .parquet needs a package: pip install 'narrows[parquet]'") from None
-    # Parquet wants UTF-8, which names of files need not be.
-    columns = {f"code_{i}": rows[:, i] for i in range(rows.shape[1])}
-    names = samples.names if samples.names is not None else tuple(map(str, range(len(samples))))
-    with replacing(path) as file:
-        pyarrow.parquet.write_table(
-            pyarrow.table({"name": [n.encode("utf-8", "replace").decode() for n in names], **columns}), file
-        )
+    if not np.ptp(codes.rows, axis=0).any():
+        rows, shares = np.zeros((len(codes), components), np.float32), (0.0,) * components
+    else:
+        pca = PCA(components, random_state=0)
+        rows = pca.fit_transform(codes.rows).astype(np.float32)
+        shares = tuple(map(float, pca.explained_variance_ratio_))
+    return replace(codes, rows=rows, components=components), shares
