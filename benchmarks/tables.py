@@ -21,8 +21,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-from narrows.sklearn import Imputer
 from narrows.io.arrays import Array
+from narrows.sklearn import Imputer
 
 SHARE = 0.2
 TREES = "IterativeImputer, 30 extra trees, 3 rounds"

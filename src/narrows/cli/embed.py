@@ -44,10 +44,11 @@ def embed(
     --scatter draws images as thumbnails, other samples as points in the colour of their label, by the first two
     principal components.
     """
-    from narrows.data.sources import open_samples, refuse_overwriting
+    from narrows.data.sources import refuse_overwriting
     from narrows.models.loading import load
     from narrows.tasks import embed as task
     from narrows.tasks.codes import check_codes_path, write_codes
+    from narrows.tasks.tables import open_for
     from narrows.training.device import choose
 
     for path in (output, *((scatter,) if scatter else ())):
@@ -57,7 +58,7 @@ def embed(
         shared.check_picture(scatter, force)
     model = task.coded(load(model_path, choose(device)))
     with terminal.bar() as report:
-        samples = open_samples(data, "train", skip_bad, report)
+        samples = open_for(model, data, "train", skip_bad, report)
         codes = task.embed(model, samples, report=report)
     for note in samples.notes:
         terminal.note(note)

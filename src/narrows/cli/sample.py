@@ -67,6 +67,12 @@ def sample(
     model = load(model_path, choose(device))
     made = new.make(model, count, seed, near=near, far=far, beside=beside)
     written = new.write(output, made, force)
+    if made.pictured:
+        from narrows.evaluation import figures, sheets
+
+        figures.save(
+            sheets.new(made.samples, f"{count} new samples, drawn by a model", made.limits), output / new.SHEET
+        )
     if as_json:
         apart = made.distances
         values: dict[str, Any] = {"samples": count, "files": len(written)}

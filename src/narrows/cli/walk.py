@@ -39,6 +39,10 @@ def walk(
     check_folder(output)
     made = new.between(load(model_path, choose(device)), first, last, steps)
     written = new.write(output, made, force)
+    if made.pictured:
+        from narrows.evaluation import figures, sheets
+
+        figures.save(sheets.new(made.samples, f"From {first.name} to {last.name}", made.limits), output / new.SHEET)
     if as_json:
         terminal.result_json({"samples": steps, "files": len(written)})
     else:

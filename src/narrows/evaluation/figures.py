@@ -38,12 +38,14 @@ def reconstructions(
     *,
     names: Sequence[str] | None = None,
     value_range: Range | None = None,
+    scores: ArrayLike | None = None,
 ) -> Figure:
     """Originals over reconstructions over differences for the worst, the median and the best samples.
 
     They are picked by `errors` (N,), the MSEs: four of each, fewer if N < 12. The difference is reconstruction minus
     original, the mean over the channels (alpha counts as one), on a scale around 0 for each group, so that the small
-    differences of the best are seen too. `names` (N) replace "sample 17" below the columns.
+    differences of the best are seen too. `names` (N) replace "sample 17" below the columns. With `scores` (N,), how
+    odd samples are, it shows the oddest beside usual ones.
     """
     error = np.asarray(errors, dtype=float)
     count = len(error)
@@ -53,7 +55,8 @@ def reconstructions(
             "give one of each (and one name, if any) for every sample"
         )
     panels.check(originals)
-    groups = _worst_median_best(error)
+    told, unit = (error, "MSE") if scores is None else (np.asarray(scores, dtype=float), "score")
+    groups = _worst_median_best(error) if scores is None else _odd_and_usual(told)
     chosen = [i for members in groups.values() for i in members]
     pairs = [[some[i] for i in chosen] for some in (originals, reconstructions)]
     (before, after), how = panels.comparable(originals, *pairs)
@@ -78,6 +81,9 @@ def reconstructions(
         alike = ", samples of all sizes counting alike," if len({sample.shape for sample in before}) > 1 else ""
         note = "Each column is one sample, with its MSE (lower is better) and its name below. "
         note += f"The mean MSE of all {count:,}{alike} is {panels.number(error.mean())}."
+    if scores is not None:
+        title = f"The odd ones out: {len(groups['the oddest'])} of {count:,} samples, beside usual ones"
+        note = "The score says how rare a sample's code and error are (the higher, the odder)."
     height = captions + 0.2 + 0.14 * lines
     figure, axes = panels.open_sheet(right + 0.1, height, title, f"{note} {how.strip()}")
 
@@ -91,7 +97,7 @@ def reconstructions(
             panels.draw_sample(axes, Box(x, rows[0], wide, tall), before[column], limits)
             panels.draw_sample(axes, Box(x, rows[1], wide, tall), after[column], limits)
             panels.draw_difference(axes, Box(x, rows[2], wide, tall), changes[column], bound)
-            write(axes, x + wide / 2, captions, panels.number(error[i]), 7.5, weight="bold")
+            write(axes, x + wide / 2, captions, panels.number(told[i]), 7.5, weight="bold")
             write(axes, x + wide / 2, captions + 0.16, called[column], 7)
             x, column = x + wide + GAP, column + 1
         axes.plot([start, x - GAP], [0.25, 0.25], color=ACCENT, lw=1.5)
@@ -105,7 +111,7 @@ def reconstructions(
             panels.write_limits(axes, Box(left, y, wide, tall), limits)
     high, low = ("bright", "dark") if images and before[0].shape[2] % 2 else ("high", "low")
     write(axes, label, rows[2] + tall / 2 + 0.04, f"red: too {high}\nblue: too {low}", 7.5, ha="right")
-    write(axes, label, captions, "MSE", 7.5, ha="right", weight="bold")
+    write(axes, label, captions, unit, 7.5, ha="right", weight="bold")
     return figure
 
 
@@ -218,6 +224,13 @@ def _worst_median_best(errors: NDArray[np.float64]) -> dict[str, list[int]]:
     each = min(PER_GROUP, len(order) // 3)
     middle = (len(order) - each) // 2
     return {"worst": order[:each], "median": order[middle : middle + each], "best": order[-each:]}
+
+
+def _odd_and_usual(scores: NDArray[np.float64]) -> dict[str, list[int]]:
+    order = np.argsort(-scores, kind="stable").tolist()
+    odd = max(1, min(2 * PER_GROUP, len(order) - PER_GROUP))
+    middle = max(odd, len(order) // 2)
+    return {"the oddest": order[:odd], "usual": order[middle : middle + PER_GROUP]}
 
 
 def _difference(original: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray[np.float64]:

@@ -18,7 +18,9 @@ from narrows.io.arrays import Array, Ragged
 from narrows.io.atomic import make_folder
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.coded import Coded
+from narrows.models.mixture import Mixture
 from narrows.tasks.embed import features
+from narrows.tasks.outliers import outliers
 
 MAP_SAMPLES = 5000
 EFFECT_ROWS = 12
@@ -39,6 +41,7 @@ def draw(model: Coded, samples: Samples, score: Score, folder: Path) -> list[Pat
             "code-map.png": lambda: code_map(model, samples),
             "code-effects.png": lambda: code_effects(model, samples),
             "walk.png": lambda: walk(model, samples),
+            "odd.png": lambda: odd(model, samples, score),
         }
     make_folder(folder)
     written = []
@@ -71,6 +74,20 @@ def reconstructions(model: Coded, samples: Samples, score: Score) -> Figure:
         score.errors,
         names=samples.names,
         value_range=_range(model),
+    )
+
+
+def odd(model: Coded, samples: Samples, score: Score) -> Figure | None:
+    """The samples that are least like those of training, beside usual ones; None where the model does not know."""
+    if Mixture.from_attachments(model.attachments) is None or len(samples) < 2 * figures.PER_GROUP:
+        return None
+    return figures.reconstructions(
+        samples.values,
+        _Each(model, samples.values),
+        score.errors,
+        names=samples.names,
+        value_range=_range(model),
+        scores=outliers(model, samples).scores,
     )
 
 

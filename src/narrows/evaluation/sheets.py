@@ -55,6 +55,13 @@ def samples(summary: Summary, count: int = 24) -> Figure:
     return _sheet([made], f"{title}: {legible(given.source)}", f"{description}.", limits=shown)
 
 
+def new(values: Array, title: str, limits: Range | None = None) -> Figure:
+    """Samples that a model made, in their order."""
+    made = [Panel(sample, str(number)) for number, sample in enumerate(values[:MOST])]
+    first = f" The first {MOST} are drawn." if len(values) > MOST else ""
+    return _sheet([made], title, f"Below each is its number.{first}", limits=limits)
+
+
 def neighbours(found: Found) -> Figure:
     """A row for each query: the query, framed, and the samples nearest to it with names and distances."""
     queries, searched = found.queries, found.searched

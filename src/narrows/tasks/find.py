@@ -17,12 +17,14 @@ from narrows.data.samples import Samples
 from narrows.data.sources import open_samples
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
+from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report, read_image
 from narrows.models.base import Model
 from narrows.models.coded import Coded
 from narrows.tasks.codes import is_codes, read_codes, source_of
 from narrows.tasks.embed import Codes, coded, embed, encoder_of
 from narrows.tasks.nearest import ROUNDING, Neighbours, nearest
+from narrows.tasks.tables import columns_known, open_for
 
 __all__ = ["Found", "Searched", "find", "nearest", "open_searched"]
 
@@ -98,18 +100,18 @@ def find(
     """The `k` samples of `data` nearest to each of `query`, by the Euclidean distance of their codes; without
     `k` ten, or all where there are fewer.
 
-    Both are whatever `open_samples` takes; `data` may also be a file of codes that `narrows embed` wrote. Of images
-    that differ in size, codes are the means of their channels. Raises `ModelError` for a model without a code, for
-    samples that do not fit it, and for codes of another model; `SettingsError` for a `k` that is not 1 to the number
-    of samples; `DataError`.
+    Both are whatever `open_samples` takes, or tables for a model of such rows; `data` may also be a file of codes that
+    `narrows embed` wrote. Of images that differ in size, codes are the means of their channels. Raises `ModelError`
+    for a model without a code, for samples that do not fit it, and for codes of another model; `SettingsError` for a
+    `k` that is not 1 to the number of samples; `DataError`.
     """
     coded(model)
-    given = open_samples(query, "test", skip_bad, report)
-    if is_codes(data):
+    given = open_for(model, query, "test", skip_bad, report)
+    if _holds_codes(data, model):
         searched = open_searched(model, data)
         queries = _like(searched.codes, model, given)
     else:
-        samples = open_samples(data, "train", skip_bad, report)
+        samples = open_for(model, data, "train", skip_bad, report)
         _count(k, len(samples))  # before the work
         means = _differ(given, samples)
         queries = Searched(embed(model, given, means), given, notes=given.notes)
@@ -122,12 +124,12 @@ def open_searched(model: Model | None, data: Any, skip_bad: bool = False, report
     """The codes of `data`, see `find`, checked to be those of the model, without which only a file of codes will do.
 
     Raises `ModelError` for codes of another model, and where a model is needed."""
-    if not is_codes(data):
+    if not _holds_codes(data, model):
         if model is None:
             raise ModelError(
                 f"{data}: samples were given and no model; give -m, or a file that 'narrows embed' wrote"
             )
-        samples = open_samples(data, "train", skip_bad, report)
+        samples = open_for(model, data, "train", skip_bad, report)
         return Searched(embed(model, samples, report=report), samples, notes=samples.notes)
     path = Path(data)
     codes = read_codes(path)
@@ -140,6 +142,14 @@ def open_searched(model: Model | None, data: Any, skip_bad: bool = False, report
             f"{own[:8]}; embed the samples with this model"
         )
     return Searched(codes, origin=source_of(path), notes=notes if model is not None else ())
+
+
+def _holds_codes(data: Any, model: Model | None) -> bool:
+    """Whether data is a file of codes; for a model of tables, a table with the model's columns is none."""
+    columns = None if model is None else columns_known(model)
+    if columns is None or not (is_codes(data) and is_table(data)):
+        return is_codes(data)
+    return read_table(data).names != tuple(column.name for column in columns)
 
 
 def _like(codes: Codes, model: Model, given: Samples) -> Searched:

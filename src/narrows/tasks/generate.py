@@ -25,12 +25,13 @@ from narrows.models.coded import Coded
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
 from narrows.tasks.density import autoencoder_of, mixture_of, points
+from narrows.tasks.nearest import ROUNDING, nearest
 
 COUNT_MOST = 1_000_000
 TOGETHER = 64  # samples that are drawn together, symbol by symbol
 FAR_MOST = 10.0
 COMPARED = 20_000  # samples beside which new ones are looked at
-ROWS = 512  # distances to which are computed together
+AMONG = 5000  # of these, whose distances to one another are looked at
 Floats = npt.NDArray[np.float32]
 
 
@@ -131,7 +132,7 @@ class Distances:
     codes, or of values where there is no code; and how far these usually are from their own nearest. `copies` counts
     new ones that are nearer than a hundredth of the others ever are."""
 
-    nearest: Floats
+    nearest: npt.NDArray[np.float64]
     usual: float
     copies: int
 
@@ -144,9 +145,9 @@ def distances(model: Model, new: Array, known: Samples) -> Distances:
     if len(known) > COMPARED:
         some = known.take(np.sort(np.random.default_rng(0).choice(len(known), COMPARED, replace=False)))
     rows = [_rows(model, each) for each in (from_arrays(new), model.fitting(some))]
-    nearest = _nearest(rows[0], rows[1])
-    among = _nearest(rows[1][: 10 * ROWS], rows[1], itself=True)
-    return Distances(nearest, float(np.median(among)), int((nearest <= np.quantile(among, 0.01)).sum()))
+    apart = nearest(rows[1], rows[0], 1, rounding=ROUNDING).distances[:, 0]
+    among = nearest(rows[1], rows[1][:AMONG], min(2, len(some)), rounding=ROUNDING).distances[:, -1]
+    return Distances(apart, float(np.median(among)), int((apart <= np.quantile(among, 0.01)).sum()))
 
 
 def _rows(model: Model, samples: Samples) -> Floats:
@@ -155,15 +156,3 @@ def _rows(model: Model, samples: Samples) -> Floats:
         codes = np.asarray(model.encode(samples))
         return codes.reshape(len(codes), -1).astype(np.float32)
     return np.asarray(samples.values).reshape(len(samples), -1).astype(np.float32)
-
-
-def _nearest(rows: Floats, others: Floats, itself: bool = False) -> Floats:
-    """The distance of each row to the nearest of the others, `(N,)`; with `itself`, the rows are the first others."""
-    squares, found = np.square(others).sum(axis=1), []
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
-        apart = np.square(part).sum(axis=1)[:, None] - 2 * part @ others.T + squares
-        if itself:
-            apart[np.arange(len(part)), start + np.arange(len(part))] = np.inf
-        found.append(np.sqrt(apart.min(axis=1).clip(0)))
-    return np.concatenate(found)

@@ -24,7 +24,7 @@ from narrows.models.base import Model
 from narrows.tasks.generate import Distances, distances, sample, walk
 from narrows.tasks.tables import columns_known, open_for, written_rows
 
-ARRAY, TABLE = "samples.npy", "samples.csv"
+ARRAY, TABLE, SHEET = "samples.npy", "samples.csv", "sheet.png"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class New:
     samples: Array
     distances: Distances | None = None
     trouble: str = ""
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the samples are written as pictures, beside a sheet of all."""
+        return self.model.description.axes == 2 and self.samples.dtype in (np.uint8, np.uint16)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The values that are drawn black and white."""
+        return self.model.description.low, self.model.description.high
 
 
 def make(
@@ -77,13 +87,13 @@ def write(folder: Path, made: New, force: bool = False) -> list[Path]:
     one .npy. Raises `OutputError` where something is there already, unless `force`."""
     check_folder(folder)
     columns = columns_known(made.model)
-    if made.model.description.axes == 2 and made.samples.dtype in (np.uint8, np.uint16):
+    if made.pictured:
         digits = max(3, len(str(len(made.samples) - 1)))
         paths = [folder / f"{number:0{digits}}.png" for number in range(len(made.samples))]
     else:
         paths = [folder / (ARRAY if columns is None else TABLE)]
     if folder.exists():
-        for path in paths:
+        for path in (*paths, *((folder / SHEET,) if made.pictured else ())):
             check_new(path, force)
     make_folder(folder)
     if columns is not None:
