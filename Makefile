@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NOTEBOOKS := $(patsubst docs/lesson/%.md,lesson/%.ipynb,$(wildcard docs/lesson/[1-9]*.md))
+NOTEBOOKS := $(patsubst docs/%.md,%.ipynb,$(sort $(wildcard docs/lesson/[1-9]*.md)))
 PAGES = $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
 
 .PHONY: demo lesson test docs format fuzz clean

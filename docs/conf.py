@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.manager import KernelManager
+
 from narrows.version import __version__
 
 project = "narrows"
@@ -42,6 +44,7 @@ nb_execution_in_temp = True
 nb_execution_timeout = 120  # seconds a cell
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+KernelManager.transport_encryption.default_value = "auto"  # or every notebook warns that its kernel is not encrypted
 
 default_role = "code"  # docstrings write code in single backticks
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "__init__"}
