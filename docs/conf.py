@@ -3,8 +3,12 @@
 `make docs` builds them, with warnings as errors.
 """
 
+import hashlib
 import re
+from pathlib import Path
 from typing import Any
+
+from jupyter_client.manager import KernelManager
 
 from narrows.version import __version__
 
@@ -13,14 +17,34 @@ author = "the narrows authors"
 project_copyright = "the narrows authors"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "results/*.md", "FORMAT.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-exclude_patterns = [".venv", "build", "src", "tests", "demo", ".git"]  # so that they are not searched for pages
+include_patterns = ["docs/*.md", "docs/lesson/*.md", "results/*.md", "FORMAT.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+exclude_patterns = [
+    ".venv",
+    "build",
+    "src",
+    "tests",
+    "demo",
+    "lesson",
+    ".git",
+]  # so that they are not searched for pages
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # tables of results begin where their programs begin them
+
+# The notebooks of the lesson are run once for every state of the package: for the pages, or by tests/test_lesson.py.
+ROOT = Path(__file__).parents[1]
+_sources = sorted((ROOT / "src").rglob("*.py"))
+_state = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdigest()[:16]
+nb_execution_cache_path = str(ROOT / "build" / "lesson" / _state)
+nb_execution_mode = "cache"
+nb_execution_in_temp = True
+nb_execution_timeout = 120  # seconds a cell
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+KernelManager.transport_encryption.default_value = "auto"  # or every notebook warns that its kernel is not encrypted
 
 default_role = "code"  # docstrings write code in single backticks
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "__init__"}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from narrows.data.datasets import is_dataset, read_dataset
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged, array_of, check_numeric, pack
 
@@ -156,20 +157,25 @@ class Samples:
 
 
 def from_arrays(data: Any, source: str = "array") -> Samples:
-    """Samples from an array or a list of arrays.
+    """Samples from an array, a list of arrays, or a `Dataset` or `DataLoader` of PyTorch.
 
     `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images `(H, W)`
     or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as arrays, and bool
-    becomes 0 and 255.
+    becomes 0 and 255. The items of a data set are read once, into memory or a memory map; they are tensors
+    `(C, H, W)` or `(D,)`, arrays or Pillow images, alone or before a label.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """
     if isinstance(data, Samples):
         return data
+    labels = None
+    if is_dataset(data):
+        source = type(data).__name__ if source == "array" else source
+        data, labels = read_dataset(data, source)
     if isinstance(data, (list, tuple)):
         data = _from_list(data, source)
     if isinstance(data, Ragged):
-        return Samples(data, describe(data, source), source)
+        return Samples(data, describe(data, source), source, labels=labels)
     array = _numbers(data, source)
     if array.ndim == 3:
         array = array[..., None]
@@ -183,7 +189,7 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
     if np.ndim(data) == 3 and array.shape[2] in (3, 4):
         size = f"{array.shape[1]}x{array.shape[2]}"
         notes += (f"read as {len(array)} grey images of {size} pixels; one in colour is array[None]",)
-    return Samples(array, describe(array, source), source, notes=notes)
+    return Samples(array, describe(array, source), source, labels=labels, notes=notes)
 
 
 def lifted(samples: Samples, channels: int) -> Samples:

@@ -39,8 +39,7 @@ class Ragged(Sequence[Array]):
 def array_of(data: Any, source: str) -> Array:
     """An array, a tensor, or whatever says that it is an array, such as a data frame, as one; a memory map stays one.
 
-    Raises `DataError` naming everything else, such as data sets and loaders, which may have no end, and for masked
-    arrays, in which what is masked is not known.
+    Raises `DataError` naming everything else, and for masked arrays, in which what is masked is not known.
     """
     kind = type(data).__name__
     numbers = isinstance(data, (np.ndarray, np.generic, int, float, list, tuple))
