@@ -30,6 +30,7 @@ VALUES_MOST = 1 << 27  # of these samples, but for a few that are always looked 
 FEW = 64
 LEAST_SAMPLES = 4  # samples, from which anything can be learned
 FLOOR = 1e-3  # added to variances of 1
+LEAST_SPREAD = 1e-4  # of a number that is not taken for a constant, as half precision knows no less
 LEAST_ERROR = 1e-12  # of a mean squared error, whose logarithm is taken
 SAID = 1024  # held-out scores that are kept, evenly picked
 ROUNDS = 60  # of expectation and maximisation, at most
@@ -122,7 +123,7 @@ def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
     training = training.copy()
     training[:, -1] += held[:, -1].mean() - training[:, -1].mean()
     shift, scale = training.mean(axis=0), training.std(axis=0)
-    scale = np.where(scale > 1e-6 * np.abs(shift) + 1e-9, scale, 1.0)
+    scale = np.where(scale > LEAST_SPREAD * (1 + np.abs(shift)), scale, 1.0)
     shift, scale = _half(shift), _half(scale)
     x, y = ((part - shift) / scale for part in (training, held))
     best: GaussianMixture | None = None

@@ -101,9 +101,9 @@ def find(
     `k` ten, or all where there are fewer.
 
     Both are whatever `open_samples` takes, or tables for a model of such rows; `data` may also be a file of codes
-    that `narrows embed` wrote. Of images that differ in size, codes are the means of their channels. Raises `ModelError`
-    for a model without a code, for samples that do not fit it, and for codes of another model; `SettingsError` for a
-    `k` that is not 1 to the number of samples; `DataError`.
+    that `narrows embed` wrote. Of images that differ in size, codes are the means of their channels. Raises
+    `ModelError` for a model without a code, for samples that do not fit it, and for codes of another model;
+    `SettingsError` for a `k` that is not 1 to the number of samples; `DataError`.
     """
     coded(model)
     given = open_for(model, query, "test", skip_bad, report)
