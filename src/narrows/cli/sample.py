@@ -16,7 +16,7 @@ from narrows.cli import terminal
 @shared.output("The folder for the new samples.")
 @click.option("-n", "--count", type=int, default=64, show_default=True, help="How many samples to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed and model give the same samples.")
-@click.option("--near", type=shared.A_PATH, metavar="FILE", help="Make samples that are like the one in this file.")
+@click.option("--near", metavar="FILE", help="Make samples that are like the one in this file.")
 @click.option(
     "--far",
     type=float,
@@ -28,7 +28,6 @@ from narrows.cli import terminal
 )
 @click.option(
     "--beside",
-    type=shared.A_PATH,
     metavar="DATA",
     help="The samples beside which copies are looked for; by default those that the model learned from, where they "
     "still are.",
@@ -41,9 +40,9 @@ def sample(
     output: Path,
     count: int,
     seed: int,
-    near: Path | None,
+    near: str | None,
     far: float,
-    beside: Path | None,
+    beside: str | None,
     force: bool,
     device: str,
     as_json: bool,

@@ -15,7 +15,7 @@ from narrows.errors import SettingsError
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 OWN_MOST = 0.6  # the level of noise that samples may have themselves
 AROUND = (0.5, 1.5)  # the levels that a model takes that has learned from noisy samples, as shares of theirs
-SHARES = (0.5, 1.0)  # of their noise, so much is added to what the network sees
+SHARES = (0.2, 0.5)  # of their noise, so much is added to what the network sees
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 Clip = bool | Literal["some"] | None
 
@@ -121,6 +121,10 @@ class Noise(Residual):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
+
+    def own_hints(self, noisy: torch.Tensor) -> Hints:
+        """The level of the samples' own noise, for each of them."""
+        return Hints(level=torch.full((len(noisy),), self.own, device=noisy.device))
 
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Noise:
         """Once it is trained, the model denoises as others do."""

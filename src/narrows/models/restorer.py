@@ -187,7 +187,22 @@ def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.
     """Mean of the root of each sample's mean squared error, damaged anew in each step: little and much damage count
     alike."""
     observed, alpha = model.observe(x, seeded(x.device, seed, 4, step))
-    return _roots(model.restored(observed, alpha), _target(observed, alpha, x)).mean()
+    if observed.target is not None:
+        return _unbiased(model, x, observed, alpha)
+    return _roots(model.restored(observed, alpha), x).mean()
+
+
+def _unbiased(model: Restoring, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> torch.Tensor:
+    """What the mean squared error would be on clean samples, on average and but for a constant, from noisy samples `x`
+    alone: that to the noisy samples, and how far the result follows noise that is added (Stein, Annals of Statistics
+    9, 1981; Ramani, Blu and Unser, IEEE Transactions on Image Processing 17, 2008)."""
+    assert observed.target is not None
+    noisy = x if alpha is None else x[:, :-1]
+    plain = model.degradation.given(noisy, model.degradation.own_hints(noisy))
+    kept, moved = (model.restored(each, alpha).float() for each in (plain, observed))
+    kept, moved = (each[:, : noisy.shape[1]] for each in (kept, moved))
+    follows = 2 * (noisy - observed.target) * (moved - kept)
+    return ((kept - noisy).square() + follows).mean()
 
 
 def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
