@@ -158,7 +158,7 @@ def test_exact_models_draw_digits(call, tmp_path: Path) -> None:
         (("sample", "{own}", "-o", "{new}", "--near", "{vectors}"), "do not fit this model"),
         (("sample", "{own}", "-o", "{new}", "--near", "{text}"), "text.png"),
         (("sample", "{own}", "-o", "{new}", "--near", "{one}", "--far", "-1"), "far -1.0 was given"),
-        (("sample", "{own}", "-o", "{new}", "--near", "digits"), "digits"),
+        (("sample", "{own}", "-o", "{new}", "--near", "digits"), "samples were given near"),
         (("sample", "{own}", "-o", "{new}", "--beside", "{vectors}"), "do not fit this model"),
         (("walk", "{one}", "{large}", "-m", "{own}", "-o", "{new}"), "do not fit this model"),
         (("walk", "{one}", "{one}", "-m", "{own}", "-o", "{new}", "--steps", "1"), "steps 1 was given"),
