@@ -30,10 +30,9 @@ class Noise(Residual):
     several channels get the same noise in each. The condition is the level; a network without biases serves all
     levels (Mohan et al., ICLR 2020).
 
-    With `own` above 0 the samples are not clean: they have Gaussian noise of that level themselves. More of it, drawn
-    anew, is added to what the network sees, and taken away from what it is to answer, so that the noise of the one
-    says nothing about the noise of the other; on average that teaches what clean samples would (Pang et al.,
-    Recorrupted-to-recorrupted, CVPR 2021). `level` is then around `own`.
+    With `own` above 0 the samples are not clean: they have Gaussian noise of that level themselves. Some more of it is
+    added, drawn anew, and taken away, larger, from what stands for clean samples, so that the noise of the one says
+    nothing about that of the other (Pang et al., Recorrupted-to-recorrupted, CVPR 2021). `level` is then around `own`.
 
     Raises `SettingsError` for levels outside 0..1 and unknown kinds.
     """
@@ -104,7 +103,8 @@ class Noise(Residual):
         if noisy.ndim == 4:
             more = torch.where(_grey(noisy), more[:, :1], more)
         level = self.own * (1 + share.square()).sqrt()
-        return Observed(noisy + share * more, _plane(level, noisy), noisy - more / share)
+        own = torch.full_like(level, self.own)
+        return Observed(noisy + share * more, _plane(level, noisy), noisy - more / share, _plane(own, noisy))
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         assert hints.level is not None
@@ -121,10 +121,6 @@ class Noise(Residual):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
-
-    def own_hints(self, noisy: torch.Tensor) -> Hints:
-        """The level of the samples' own noise, for each of them."""
-        return Hints(level=torch.full((len(noisy),), self.own, device=noisy.device))
 
     def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Noise:
         """Once it is trained, the model denoises as others do."""

@@ -193,14 +193,16 @@ def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.
 
 
 def _unbiased(model: Restoring, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> torch.Tensor:
-    """What the mean squared error would be on clean samples, on average and but for a constant, from noisy samples `x`
-    alone: that to the noisy samples, and how far the result follows noise that is added (Stein, Annals of Statistics
-    9, 1981; Ramani, Blu and Unser, IEEE Transactions on Image Processing 17, 2008)."""
+    """The mean squared error to clean samples, on average and but for a constant, from noisy ones `x` alone: that to
+    the noisy ones, and how far the result follows noise that is added (Ramani, Blu and Unser, IEEE Transactions on
+    Image Processing 17, 2008)."""
     assert observed.target is not None
+    assert observed.own is not None
     noisy = x if alpha is None else x[:, :-1]
-    plain = model.degradation.given(noisy, model.degradation.own_hints(noisy))
-    kept, moved = (model.restored(each, alpha).float() for each in (plain, observed))
-    kept, moved = (each[:, : noisy.shape[1]] for each in (kept, moved))
+    kept, moved = (
+        cut(model.restored(each, alpha).float(), x)[:, : noisy.shape[1]]
+        for each in (Observed(noisy, observed.own), observed)
+    )
     follows = 2 * (noisy - observed.target) * (moved - kept)
     return ((kept - noisy).square() + follows).mean()
 

@@ -16,6 +16,7 @@ from narrows.models.mixture import Mixture
 from narrows.sklearn.learned import Doubles, Learned
 from narrows.tasks.density import LEAST_ERROR, fitted
 
+WIDTH = 256  # of hidden layers; wider ones take several times as long, and tell odd rows no better
 HELD_OUT = 0.2  # of the rows, from which the threshold is taken
 
 
@@ -40,7 +41,7 @@ class OutlierDetector(OutlierMixin, Learned):  # type: ignore[misc]
         *,
         false_alarms: float = 0.01,
         network: str = "dense",
-        width: int | None = None,
+        width: int | None = WIDTH,
         epochs: float | None = None,
         steps: int | None = None,
         device: str | None = "cpu",
