@@ -30,9 +30,10 @@ class Noise(Residual):
     several channels get the same noise in each. The condition is the level; a network without biases serves all
     levels (Mohan et al., ICLR 2020).
 
-    With `own` above 0 the samples are not clean: they have Gaussian noise of that level themselves. Some more of it is
-    added, drawn anew, and taken away, larger, from what stands for clean samples, so that the noise of the one says
-    nothing about that of the other (Pang et al., Recorrupted-to-recorrupted, CVPR 2021). `level` is then around `own`.
+    With `own` above 0 the samples are not clean: they have Gaussian noise of that level themselves. Some more of it
+    is added, drawn anew, and taken away, larger, from what stands for clean samples, so that the noise of the one
+    says nothing about that of the other (Pang et al., Recorrupted-to-recorrupted, CVPR 2021). `level` is then around
+    it.
 
     Raises `SettingsError` for levels outside 0..1 and unknown kinds.
     """
