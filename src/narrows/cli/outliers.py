@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from narrows.checks import legible
 from narrows.cli import options as shared
 from narrows.cli import terminal
 
@@ -66,12 +67,12 @@ def outliers(
         task.write_scores(output, found, force)
     odd = found.order[: int(found.odd.sum())].tolist()
     if as_json:
-        rows = [{"name": found.names[n], "score": round(float(found.scores[n]), 4)} for n in odd]
+        rows = [{"name": legible(found.names[n]), "score": round(float(found.scores[n]), 4)} for n in odd]
         values = {"samples": len(found.scores), "odd": len(odd), "threshold": round(found.threshold, 4)}
         terminal.result_json({**values, "false_alarms": false_alarms, "outliers": rows})
         return
     for number in odd[:SHOWN]:
-        terminal.result(f"{found.scores[number]:10.2f}  {found.names[number]}")
+        terminal.result(f"{found.scores[number]:10.2f}  {legible(found.names[number])}")
     if len(odd) > SHOWN:
         further = f"; {output} has all" if output is not None else "; -o scores.csv keeps all"
         terminal.say(f"{len(odd) - SHOWN} more{further}")

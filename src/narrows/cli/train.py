@@ -132,8 +132,9 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
     narrows train photos/ -o clean.safetensors --for denoise
     narrows train table.csv -o cells.safetensors --for inpaint
 
-    DATA is a folder of images, an image, an .npy or .npz file, or a named set: mnist, fashion-mnist or digits. With
-    --for inpaint it can also be a table (.csv, .tsv, .parquet), in which cells may be missing.
+    DATA is a folder of images, an image, an .npy or .npz file, a named set (mnist, fashion-mnist or digits), or a
+    table (.csv, .tsv, .parquet), in which cells may be missing. Without --for, a model learns a code of the rows of a
+    table; with --for inpaint it learns to fill in the gaps.
 
     Whatever you leave out is chosen to suit the network and the machine, printed, and stored with the model. Ctrl-C
     leaves a usable model and a checkpoint; the same command with --resume continues to the same result, bit for bit.
