@@ -40,8 +40,17 @@ def card(recipe: Recipe, model: Model) -> dict[str, object]:
 
 def hours_of(model: Model) -> float:
     """Of its training, with that of the weights that it began from."""
-    earlier = sum(each.get("seconds", 0) for each in model.provenance.get("from", []))
-    return float((model.provenance["seconds"] + earlier) / 3600)
+    return float(model.provenance["seconds"] / 3600 + sum(map(_hours, model.provenance.get("from", []))))
+
+
+def _hours(earlier: dict[str, float]) -> float:
+    """Of an earlier training, or of all that went into weights that have been shipped."""
+    return earlier.get("hours", earlier.get("seconds", 0) / 3600)
+
+
+def _told(earlier: dict[str, float]) -> str:
+    steps = f"{earlier['steps_done']} steps in " if "steps_done" in earlier else ""
+    return f"{steps}{_hours(earlier):.1f} hours"
 
 
 def curve(recipe: Recipe, model: Model) -> str:
@@ -57,7 +66,7 @@ def curve(recipe: Recipe, model: Model) -> str:
         f"# The training of {recipe.name}\n",
         f"`python recipes/train.py {recipe.name} --data ../shared/data`\n",
         f"{steps} in {hours:.1f} hours on {where}. The score of held-out images decides which weights are kept.\n",
-        *(f"Before that: {e['steps_done']} steps in {e['seconds'] / 3600:.1f} hours.\n" for e in earlier),
+        *(f"Before that: {_told(each)}.\n" for each in earlier),
         "| step | score | mean squared error |",
         "| --- | --- | --- |",
         *(f"| {e['step']} | {e['score']:.4f} | {e['validation_mse']:.6f} |" for e in chosen),

@@ -115,7 +115,7 @@ def begin_from(model: Model, other: Model) -> tuple[str, ...]:
 
 def _lineage(model: Model) -> dict[str, Any]:
     """What is known of the training of a model that another one begins from."""
-    known = ("recipe", "source", "samples", "steps_done", "seconds", "note")
+    known = ("recipe", "source", "samples", "steps_done", "seconds", "hours", "note")
     return {key: value for key, value in model.provenance.items() if key in known}
 
 
