@@ -112,6 +112,7 @@ def test_calls_of_find_that_cannot_work_say_why(refused, model: Path, folder: Pa
         (query,): "number of inputs 1 was given; give QUERY and DATA, or DATA alone with --duplicates",
         (query, folder, "--duplicates"): "give DATA with --duplicates",
         (query, folder, "--below", 1): "--below was given without --duplicates",
+        (folder, "--duplicates", "-k", 3): "-k was given with --duplicates",
         (query, folder, "-o", tmp_path / "s.jpg"): "pictures are written as .png",
         (tmp_path / "wide.npy", folder): "do not fit this model",
         (tmp_path / "vectors.npy", folder): "do not fit this model",

@@ -69,6 +69,8 @@ def find(
         raise SettingsError(f"number of inputs {len(inputs)} was given; give {form}")
     if below is not None and not alike:
         raise SettingsError("--below was given without --duplicates; leave it out, or -k says how many are found")
+    if count is not None and alike:
+        raise SettingsError("-k was given with --duplicates, which finds groups of any size; leave it out")
     if output is not None:
         refuse_overwriting(output, *inputs, *((model_path,) if model_path else ()))
         shared.check_picture(output, force)
