@@ -7,8 +7,10 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+import narrows
 from narrows.data.batches import chunks, to_tensor
 from narrows.data.samples import Samples, from_arrays
+from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Beginning, Model, measured
 from narrows.models.catalogue import build
 from narrows.networks.klt import linear_optimum, thinned, unfold
@@ -163,3 +165,23 @@ def test_large_sets_are_thinned_to_the_work_limit_and_small_ones_are_not() -> No
     assert len(many) * 784**2 <= 6e10
     assert many[0] == 0
     assert many[-1] == 9_999_999
+
+
+def test_the_code_is_scaled_by_what_its_numbers_do_and_nothing_else_changes(digits: Samples) -> None:
+    model = narrows.build(digits.description, "dense", 6)
+    assert isinstance(model, Autoencoder)
+    settle, model.settle = model.settle, lambda x: None  # type: ignore[method-assign]
+    list(narrows.fit(model, digits, narrows.Settings(steps=60)))
+    before, codes = model.reconstruct(digits.values), np.asarray(model.encode(digits.values))
+    settle(to_tensor(digits.values, digits.description))
+    after = model.reconstruct(digits.values)
+    assert np.abs(before.astype(int) - after).max() <= 1
+    scaled = np.asarray(model.encode(digits.values))
+    assert np.allclose(scaled / codes, (scaled / codes)[:1], rtol=1e-3)
+
+    def agreement(rows: np.ndarray) -> float:
+        apart = [np.linalg.norm(part[:300, None] - part[None, :300], axis=2).ravel() for part in (rows, flat)]
+        return float(np.corrcoef(*apart)[0, 1])
+
+    flat = before.reshape(len(before), -1) / 255
+    assert agreement(scaled) > agreement(codes)

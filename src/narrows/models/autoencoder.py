@@ -11,8 +11,11 @@ import torch
 
 from narrows.data.samples import Samples
 from narrows.models.base import Beginning, Measure, Part, mean_square
-from narrows.models.coded import Coded, pca_mse
+from narrows.models.coded import Coded, LinearStart, pca_mse
 
+SETTLED = 256  # samples that tell what the numbers of a code do
+STEP = 0.3  # deviations of a number, by which it is moved for that
+LEAST_EFFECT = 0.01  # of the largest; numbers that do less are scaled as if they did so much
 DEAD_DEVIATION = 1e-6  # a code number that varies less than this over the samples says nothing
 
 
@@ -65,5 +68,21 @@ class Autoencoder(Coded):
             )
         return notes
 
+    @torch.no_grad()
     def settle(self, x: torch.Tensor) -> None:
-        """Nothing: the weights are all there is."""
+        """Scale the numbers of the code, where the network can, so that each counts as much as it changes what is
+        decoded: codes are then about as far apart as their samples."""
+        if not isinstance(self._start, LinearStart) or self._start.rescale is None:
+            return
+        code = self.encoder(self.pad(x[:SETTLED])).float()
+        steps = STEP * code.std(dim=0, correction=0)
+        before = self.decoder(code).flatten(1)
+        effects = []
+        for number, step in enumerate(steps.tolist()):
+            moved = code.clone()
+            moved[:, number] += step
+            change = (self.decoder(moved).flatten(1) - before).square().sum(dim=1).mean().sqrt()
+            effects.append(float(change) / step if step > 0 else 0.0)
+        factors = torch.tensor(effects, device=code.device)
+        if factors.max() > 0:
+            self._start.rescale(self.encoder, self.decoder, factors.clamp_min(LEAST_EFFECT * float(factors.max())))

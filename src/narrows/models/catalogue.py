@@ -106,7 +106,10 @@ CATALOGUE: dict[str, Network] = {
     ),
     "dense": Network(
         makers.Halves(
-            dense.dense, 32, LinearStart(dense.start), width=lambda values: min(1000, max(256, 4 * values))
+            dense.dense,
+            32,
+            LinearStart(dense.start, rescale=dense.rescale),
+            width=lambda values: min(1000, max(256, 4 * values)),
         ),
         Recipe(1500, 3e-3, 20, muon=4e-2, shift=1),
         _CODED,

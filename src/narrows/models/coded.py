@@ -37,10 +37,12 @@ Start = Callable[["Coded", Samples, Indices, Beginning], LinearOptimum | None]
 @dataclass(frozen=True)
 class LinearStart:
     """Start at the linear optimum: `begin(encoder, decoder, optimum, x)` puts it into both halves, where `x` are
-    training samples in 0..1; at most `work` multiplications are spent on finding it."""
+    training samples in 0..1; at most `work` multiplications are spent on finding it. Where a network can,
+    `rescale(encoder, decoder, factors)` multiplies the numbers of its code by factors, and changes nothing else."""
 
     begin: Callable[[nn.Module, nn.Module, LinearOptimum, torch.Tensor], None]
     work: float = WORK_LIMIT
+    rescale: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
 
     def __call__(
         self, model: Coded, samples: Samples, training: Indices, beginning: Beginning

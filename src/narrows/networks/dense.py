@@ -45,3 +45,14 @@ def start(encoder: nn.Module, decoder: nn.Module, optimum: LinearOptimum, x: tor
     standardise.mean.copy_(x.mean())
     standardise.deviation.copy_(x.std().clamp_min(1e-3))
     scale.by.copy_(standardise.deviation)
+
+
+@torch.no_grad()
+def rescale(encoder: nn.Module, decoder: nn.Module, factors: torch.Tensor) -> None:
+    """Multiply the numbers of the code by `factors` `(K,)` above 0; what the decoder makes of it stays."""
+    into, back = encoder[1], decoder[0]  # type: ignore[index]
+    for last in (into.linear, into.branch[-1]):
+        last.weight.mul_(factors[:, None])
+        last.bias.mul_(factors)
+    for first in (back.linear, back.branch[0]):
+        first.weight.div_(factors)
