@@ -26,12 +26,11 @@ SHARE_MOST = 0.99  # the largest share of a sample that can be missing
 class Observed:
     """Damaged samples as they are `seen`, and the `condition` on which the network depends: a noise level or a mask,
     `(N, K, H, W)` of the size of what is seen, or `(N, K)` for vectors. Where the samples were not clean, `target`
-    is what training takes in their place, and `own` the condition of these samples as they were."""
+    is what training takes in their place."""
 
     seen: torch.Tensor
     condition: torch.Tensor
     target: torch.Tensor | None = None
-    own: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

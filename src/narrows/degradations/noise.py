@@ -15,7 +15,7 @@ from narrows.errors import SettingsError
 USUAL_NOISE = (0.0, 55 / 255)  # the range of the published denoisers
 OWN_MOST = 0.6  # the level of noise that samples may have themselves
 AROUND = (0.5, 1.5)  # the levels that a model takes that has learned from noisy samples, as shares of theirs
-SHARES = (0.2, 0.5)  # of their noise, so much is added to what the network sees
+SHARES = (0.5, 1.0)  # of their noise, so much is added to what the network sees
 NoiseKind = Literal["gaussian", "salt-and-pepper", "poisson"]
 Clip = bool | Literal["some"] | None
 
@@ -104,8 +104,7 @@ class Noise(Residual):
         if noisy.ndim == 4:
             more = torch.where(_grey(noisy), more[:, :1], more)
         level = self.own * (1 + share.square()).sqrt()
-        own = torch.full_like(level, self.own)
-        return Observed(noisy + share * more, _plane(level, noisy), noisy - more / share, _plane(own, noisy))
+        return Observed(noisy + share * more, _plane(level, noisy), noisy - more / share)
 
     def given(self, seen: torch.Tensor, hints: Hints) -> Observed:
         assert hints.level is not None

@@ -187,24 +187,7 @@ def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.
     """Mean of the root of each sample's mean squared error, damaged anew in each step: little and much damage count
     alike."""
     observed, alpha = model.observe(x, seeded(x.device, seed, 4, step))
-    if observed.target is not None:
-        return _unbiased(model, x, observed, alpha)
-    return _roots(model.restored(observed, alpha), x).mean()
-
-
-def _unbiased(model: Restoring, x: torch.Tensor, observed: Observed, alpha: torch.Tensor | None) -> torch.Tensor:
-    """The mean squared error to clean samples, on average and but for a constant, from noisy ones `x` alone: that to
-    the noisy ones, and how far the result follows noise that is added (Ramani, Blu and Unser, IEEE Transactions on
-    Image Processing 17, 2008)."""
-    assert observed.target is not None
-    assert observed.own is not None
-    noisy = x if alpha is None else x[:, :-1]
-    kept, moved = (
-        cut(model.restored(each, alpha).float(), x)[:, : noisy.shape[1]]
-        for each in (Observed(noisy, observed.own), observed)
-    )
-    follows = 2 * (noisy - observed.target) * (moved - kept)
-    return ((kept - noisy).square() + follows).mean()
+    return _roots(model.restored(observed, alpha), _target(observed, alpha, x)).mean()
 
 
 def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
