@@ -31,7 +31,12 @@ def state(folder: Path) -> dict[Path, tuple[int, bytes]]:
 def test_every_command_that_writes_has_the_same_rule(call, data: Path, model: Path, tmp_path: Path) -> None:
     archive = tmp_path / "a.narrows"
     assert call("compress", data, "-o", archive)[0] == 0
+    own, new = tmp_path / "own", tmp_path / "new"
+    assert call("train", "digits", "-o", own, "--network", "lesson-linear", "--code", 4, "--steps", 5)[0] == 0
     calls = {
+        "outliers": ("digits", "-m", own, "-o", tmp_path / "o.csv"),
+        "sample": (own, "-n", 2, "-o", new),
+        "walk": (new / "000.png", new / "001.png", "-m", own, "-o", tmp_path / "way"),
         "embed": ("digits", "-m", model, "-o", tmp_path / "e.npy", "--scatter", tmp_path / "e.png"),
         "find": ("--duplicates", data, "-m", model, "-o", tmp_path / "f.png"),
         "show": (data, "-o", tmp_path / "s.png"),

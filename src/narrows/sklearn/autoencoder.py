@@ -21,10 +21,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learned):  
     """Learns a code of `code` numbers for rows `(N, D)`; None: half as many as columns, at most 32.
 
     `transform` gives codes `(N, code)`, `inverse_transform` rows again. It starts at PCA and only improves on it. The
-    rows are numbers without gaps, or a pandas data frame whose words count as categories. `network` is "dense" or one
-    of the lesson's ("lesson-linear"), `width` the size of its hidden layers, `epochs` or `steps` the budget (None:
-    20 epochs, at least 1000 steps). The same `random_state` gives the same codes on one machine. `model_` is the
-    network, which `save` and `narrows.load` keep; `rows_` says how columns become values in 0..1.
+    rows are numbers without gaps, or a pandas data frame whose words count as categories. `network` is the name of
+    one for vectors (None: the usual one), `width` the size of its hidden layers, `epochs` or `steps` the budget
+    (None: 20 epochs, at least 1000 steps). The same `random_state` gives the same codes on one machine. `model_` is
+    the network, which `save` and `narrows.load` keep; `rows_` says how columns become values in 0..1.
 
     `fit` raises `SettingsError` (a ValueError) for settings out of range.
     """
@@ -33,7 +33,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learned):  
         self,
         code: int | None = None,
         *,
-        network: str = "dense",
+        network: str | None = None,
         width: int | None = None,
         epochs: float | None = None,
         steps: int | None = None,

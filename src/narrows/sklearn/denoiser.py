@@ -36,7 +36,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, Learned):  # type: ignore
         noise: float = 0.1,
         *,
         code: int | None = None,
-        network: str = "dense",
+        network: str | None = None,
         width: int | None = None,
         epochs: float | None = None,
         steps: int | None = None,

@@ -34,7 +34,7 @@ class Learned(BaseEstimator):  # type: ignore[misc]
     """An estimator with an autoencoder of rows."""
 
     code: int | None
-    network: str
+    network: str | None
     width: int | None
     epochs: float | None
     steps: int | None

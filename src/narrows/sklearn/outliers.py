@@ -40,7 +40,7 @@ class OutlierDetector(OutlierMixin, Learned):  # type: ignore[misc]
         code: int | None = None,
         *,
         false_alarms: float = 0.01,
-        network: str = "dense",
+        network: str | None = None,
         width: int | None = WIDTH,
         epochs: float | None = None,
         steps: int | None = None,

@@ -49,7 +49,7 @@ def open_data(
             return Opened(rows.samples, hidden(rows.columns, degradation, data), None, rows.notes)
         return Opened(rows.samples, None, rows.columns, rows.notes)
     if choices.missing_value:
-        raise SettingsError("a missing value was given for samples that are no table; leave it out")
+        raise SettingsError("a missing value was given for samples that are no table; it is for tables: leave it out")
     if choices.noisy_samples and degradation is not None:
         raise SettingsError(f"{degradation} was given beside noisy samples, whose own noise is found; leave it out")
     degradation = degradation_for(purpose, () if degradation is None else (degradation,))
