@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from _common import Rows, autoencoder, table, write
-from scipy.linalg import sqrtm
 from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn import functional
@@ -68,9 +67,10 @@ def through(layers: nn.Module, x: Floats) -> Floats:
 def frechet(a: Floats, b: Floats) -> float:
     """Between Gaussians of the mean and covariance of each, `(N, K)`."""
     covariances = [np.cov(each.T.astype(np.float64)) for each in (a, b)]
-    root = np.real(sqrtm(covariances[0] @ covariances[1]))
+    # The trace of the root of the product, whose eigenvalues are not negative but for rounding.
+    root = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
     shift = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    return float(shift + np.trace(covariances[0] + covariances[1] - 2 * root))
+    return float(shift + np.trace(covariances[0] + covariances[1]) - 2 * root)
 
 
 def variational(x: Floats, width: int, seconds: float) -> Floats:
