@@ -113,9 +113,9 @@ def main() -> None:
             took = [f"{made.learning:.1f}", f"{made.transforming:.3f}"]
             rows.append((name, way, *measured(made, labels, y), *took))
             print(rows[-1], flush=True)
-    columns = ("set", "features", "1-NN, %", "linear, %", "overlap, %", "learning, s", "transforming 10,000, s")
-    text = f"{NUMBERS} numbers for each image but for raw pixels.\n\n{table(columns, rows)}\n"
-    write(f"features{'-quick' * arguments.quick}", "The code as features", text)
+        columns = ("set", "features", "1-NN, %", "linear, %", "overlap, %", "learning, s", "transforming 10,000, s")
+        text = f"{NUMBERS} numbers for each image but for raw pixels.\n\n{table(columns, rows)}\n"
+        write(f"features{'-quick' * arguments.quick}", "The code as features", text)
 
 
 if __name__ == "__main__":
