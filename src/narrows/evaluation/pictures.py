@@ -66,14 +66,18 @@ class _Each(Sequence[Array]):
         return self.model.reconstruct(np.asarray(self.values[index])[None])[0]
 
 
-def reconstructions(model: Coded, samples: Samples, score: Score) -> Figure:
-    """Worst, median and best samples: original, reconstruction, difference."""
+def reconstructions(
+    model: Coded, samples: Samples, score: Score, scores: npt.NDArray[np.float64] | None = None
+) -> Figure:
+    """Worst, median and best samples: original, reconstruction, difference. With `scores` `(N,)`, how odd each is,
+    the oddest beside usual ones."""
     return figures.reconstructions(
         samples.values,
         _Each(model, samples.values),
         score.errors,
         names=samples.names,
         value_range=_range(model),
+        scores=scores,
     )
 
 
@@ -81,14 +85,7 @@ def odd(model: Coded, samples: Samples, score: Score) -> Figure | None:
     """The samples that are least like those of training, beside usual ones; None where the model does not know."""
     if Mixture.from_attachments(model.attachments) is None or len(samples) < 2 * figures.PER_GROUP:
         return None
-    return figures.reconstructions(
-        samples.values,
-        _Each(model, samples.values),
-        score.errors,
-        names=samples.names,
-        value_range=_range(model),
-        scores=outliers(model, samples).scores,
-    )
+    return reconstructions(model, samples, score, outliers(model, samples).scores)
 
 
 def loss(model: Coded) -> Figure | None:

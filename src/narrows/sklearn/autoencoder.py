@@ -12,9 +12,7 @@ import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.sklearn.learned import Learned
-
-VALIDATION = 0.05
+from narrows.sklearn.learned import VALIDATION, Learned
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learned):  # type: ignore[misc]

@@ -15,10 +15,8 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
 from narrows.degradations import Noise
 from narrows.models.restorer import RestoringAutoencoder
-from narrows.sklearn.learned import Learned
+from narrows.sklearn.learned import VALIDATION, Learned
 from narrows.surroundings import own
-
-VALIDATION = 0.05
 
 
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, Learned):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Models of narrows as estimators of scikit-learn.
+"""Rows with their missing numbers filled in, as a transformer of scikit-learn.
 
 Next door: `tasks.tables` fills in tables in files.
 """

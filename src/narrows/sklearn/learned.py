@@ -27,6 +27,7 @@ from narrows.tasks.train import fit
 from narrows.training.settings import Settings
 
 Doubles = npt.NDArray[np.float64]
+VALIDATION = 0.05  # of the rows, which decide the weights that are kept
 CODE_MOST = 32  # numbers of a code, where nobody says how many
 
 
