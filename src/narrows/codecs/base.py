@@ -96,6 +96,7 @@ class WayRow:
 # Part of the format: a number is never given to another way.
 RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
+WAVES = 23
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -109,6 +110,7 @@ WAYS = (
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
     WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
     WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
+    WayRow(WAVES, "waves:open_waves", learned=True, lossy=True),
 )
 
 

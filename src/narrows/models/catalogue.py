@@ -16,7 +16,7 @@ from narrows.data.samples import Description
 from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
-from narrows.models import makers
+from narrows.models import makers, waves
 from narrows.models.base import Model, Purpose, Recipe, Specification
 from narrows.models.coded import LinearStart
 from narrows.models.makers import Effort, Request
@@ -166,6 +166,15 @@ CATALOGUE: dict[str, Network] = {
         spatial=True,
         efforts={"fast": 0.5, "best": 1.5},
         accepts=("memory", "fold"),
+    ),
+    "waves": Network(
+        waves.waves,
+        Recipe(16, 2e-3, 60, crop=8192, half=False),
+        ("compress",),
+        lambda request: request.description.axes == 1,
+        spatial=True,
+        efforts={"fast": 0.5, "best": 1.5},
+        accepts=("fold",),
     ),
     "transform-vectors": Network(
         makers.of_vectors,

@@ -68,12 +68,14 @@ class Sum(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions whose result is added to their input: `(N, C, h, w)` to the same."""
+    """Two 3x3 convolutions, or with 1 of the `axes` 1x3, whose result is added to their input: `(N, C, h, w)` to the
+    same."""
 
-    def __init__(self, channels: int, dialled: bool = False) -> None:
+    def __init__(self, channels: int, dialled: bool = False, axes: int = 2) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        sides, padding = (3, 3) if axes == 2 else (1, 3), (axes - 1, 1)
+        self.first = nn.Conv2d(channels, channels, sides, padding=padding)
+        self.second = nn.Conv2d(channels, channels, sides, padding=padding)
         self.dialled = dialled
         if dialled:
             self.dial = Modulate(channels)
