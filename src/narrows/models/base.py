@@ -224,8 +224,10 @@ class Model(nn.Module, ABC):
         Sizes of images may differ for networks that take any size; dtype and length may not. Grey images go to a
         model for RGB, and images without alpha to one for such, where nothing is lost by that.
         """
-        checked: Samples = lifted(from_arrays(samples), self.description.channels)
-        given, own = checked.description, self.description
+        own = self.description
+        read = from_arrays(samples, kind="signals", rate=own.rate) if own.axes == 1 else from_arrays(samples)
+        checked: Samples = lifted(read, own.channels)
+        given = checked.description
         same = given.shape == own.shape or (
             self.grid.step > 0 and given.axes == own.axes and given.channels == own.channels
         )

@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from narrows.networks.klt import apart, together
+
 Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
 
 DIAL = 0.5  # of networks with a dial, if none is given; about quality 75
@@ -84,6 +86,28 @@ class Residual(nn.Module):
     def forward(self, x: torch.Tensor, *dial: torch.Tensor) -> torch.Tensor:
         h = self.first(x)
         return x + self.second(nn.functional.gelu(self.dial(h, *dial) if dial else h))  # type: ignore[no-any-return]
+
+
+class Apart(nn.Module):
+    """`PixelUnshuffle` for signals `(N, C, 1, T)`, in time alone."""
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return apart(x, self.downscale_factor)
+
+
+class Together(nn.Module):
+    """The inverse of `Apart`."""
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return together(x, self.upscale_factor)
 
 
 class Modulate(nn.Module):
