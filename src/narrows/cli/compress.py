@@ -70,8 +70,8 @@ def compress(
     Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB, CMYK
     stays CMYK. WAV, AIFF, AU and CAF files come back to the byte, FLAC with the same numbers and tags, MP3, Ogg and
     Opus as the same files. Higher quality takes more bytes: 75 is good for most pictures, 95 for those that are
-    looked at closely. Every block is decoded and compared before it is written, and the archive appears only when it is
-    complete.
+    looked at closely. Every block is decoded and compared before it is written, and the archive appears only when it
+    is complete.
     """
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import compress
