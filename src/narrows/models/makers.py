@@ -277,7 +277,7 @@ def _transform(
     with request.random_weights():
         encoder, decoder = transform.transform(_channels_first(request.description), code, width, fold)
         narrow = PRIOR_WIDTH * fold // transform.FOLD if fold else PRIOR_WIDTH
-        prior = Prior(code, 2 * (fold > 0), min(width, narrow), request.memory > 0, flat)
+        prior = Prior(code, fold > 0, min(width, narrow), request.memory > 0, flat)
     grid, specification = Grid(fold, 0, fold, max(1, fold)), request.specified(code, width, fold)
     start = LinearStart(transform.start)
     return Lossy(encoder, decoder, prior, specification, request.description, grid, recipe, start)
