@@ -79,7 +79,8 @@ class IntegerBands:
 
     def values(self, symbols: Integers, quality: int) -> Doubles:
         """Walked symbols in the units of codes."""
-        return symbols * (float(self.steps[quality - 1]) * 2.0**-STEP_BITS)
+        found: Doubles = symbols.astype(np.float64) * (float(self.steps[quality - 1]) * 2.0**-STEP_BITS)
+        return found
 
     def walk(
         self, coder: Coder, codes: Sequence[Doubles] | None, lengths: Sequence[int], qualities: Integers

@@ -45,9 +45,12 @@ def integer_bands(bands: Bands, analysed: Callable[[torch.Tensor], torch.Tensor]
         layers = convolutions(network.layers)
         first = layers[0]
         assert isinstance(first, nn.Conv2d)
-        layers[0] = nn.Conv2d(SIDE * INPUTS, first.out_channels, 1)
-        layers[0].weight.copy_(first.weight.permute(0, 3, 1, 2).reshape(layers[0].weight.shape))
-        layers[0].bias.copy_(first.bias)
+        assert first.bias is not None
+        flat = nn.Conv2d(SIDE * INPUTS, first.out_channels, 1)
+        flat.weight.copy_(first.weight.permute(0, 3, 1, 2).reshape(flat.weight.shape))
+        assert flat.bias is not None
+        flat.bias.copy_(first.bias)
+        layers[0] = flat
         networks.append(quantised(layers, near, VALUE_BITS, high, OUT_BITS, low, SHARE))
     steps: Doubles = bands.step(dials()).double().numpy()
     made = IntegerBands(

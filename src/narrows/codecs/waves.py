@@ -43,7 +43,9 @@ def _tables() -> CumulativeTables:
     """One table of levels, all alike, and one of numbers that are mostly small; the escape comes last."""
     small = np.maximum(1, (1 << 16) >> np.abs(np.arange(-REACH, REACH + 1)))
     levels = np.ones(LEVELS, np.int64)
-    return CumulativeTables(tuple(from_weights(np.append(w, e)) for w, e in ((levels, 0), (small, 16))), (LEAST, -REACH))
+    return CumulativeTables(
+        tuple(from_weights(np.append(w, e)) for w, e in ((levels, 0), (small, 16))), (LEAST, -REACH)
+    )
 
 
 TABLES = _tables()
@@ -97,7 +99,9 @@ class WavesWay(LearnedWay):
         for i, shape in enumerate(shapes):
             for start in range(0, shape[0], SECTION):
                 length = min(SECTION, shape[0] - start)
-                sections.append((i, slice(start, start + length), self.make.grid.padded(length) // self.make.grid.step))
+                sections.append(
+                    (i, slice(start, start + length), self.make.grid.padded(length) // self.make.grid.step)
+                )
         return sorted(sections, key=lambda section: -section[2])
 
     def _values(self, x: Doubles) -> Array:
@@ -115,7 +119,12 @@ class WavesWay(LearnedWay):
         which = np.tile([0, *[1] * (channels + 1)], count)
         found = coder.by_table(None if given is None else given.reshape(-1), which, TABLES).reshape(count, -1)
         level, mean, quality = found[:, 0], found[:, 1:-1], found[:, -1] + self.quality
-        if (level < LEAST).any() or (level >= LEAST + LEVELS).any() or (quality < 1).any() or (quality > QUALITIES).any():
+        if (
+            (level < LEAST).any()
+            or (level >= LEAST + LEVELS).any()
+            or (quality < 1).any()
+            or (quality > QUALITIES).any()
+        ):
             raise ArchiveError("a damaged block: a level or quality that there is not")
         return Heads(Loudness(torch.from_numpy(level.copy()), torch.from_numpy(mean.copy())), quality)
 

@@ -116,9 +116,7 @@ CATALOGUE: dict[str, Network] = {
         lambda request: _small(request) and not _cells(request),
     ),
     "conv": Network(
-        makers.Halves(
-            conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step, axes=(2, 1)
-        ),
+        makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step, axes=(2, 1)),
         Recipe(64, 1e-3, 10, muon=1e-2),
         _CODED,
         lambda request: not _small(request) and not _cells(request),

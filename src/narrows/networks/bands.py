@@ -70,7 +70,7 @@ class Bands(nn.Module):
 
     def planes(self, symbols: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
         """What networks see of all blocks but the own one: `(N t, INPUTS - 1, K)` of symbols `(N, t, K)`."""
-        count, length, _ = symbols.shape
+        length = symbols.shape[1]
         size = sizes(symbols)
         base = self.base(dial)[:, None].expand_as(size)
         place = torch.linspace(0, 1, size.shape[2], device=size.device).expand_as(size)

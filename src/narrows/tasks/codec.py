@@ -75,12 +75,13 @@ class Codec:
         return self._blocks.file(payload, digest)
 
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
-        """An archive in memory of an array whose first axis counts samples, or of a list of images, signals or vectors.
+        """An archive in memory of an array whose first axis counts samples, or of a list of images, signals or
+        vectors.
 
-        Samples `(T, C)` are signals if the model is one of signals, else images. Lists come back as lists. Raises `DataError` for anything else. `embed_model=False` leaves the model out; then
-        reading takes a codec with the same model. One that comes with the package is always left out, and found. A
-        block has `block_samples`, or about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to
-        single samples.
+        Samples `(T, C)` are signals if the model is one of signals, else images. Lists come back as lists. Raises
+        `DataError` for anything else. `embed_model=False` leaves the model out; then reading takes a codec with the
+        same model. One that comes with the package is always left out, and found. A block has `block_samples`, or
+        about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to single samples.
         """
         signals = isinstance(samples, Samples) and samples.description.axes == 1
         if isinstance(samples, Samples):
