@@ -64,14 +64,16 @@ def _model(path: Path) -> tuple[dict[str, Any], str]:
 
 def _archive(path: Path, names: bool) -> dict[str, Any]:
     from narrows.codecs.opening import open_archive
+    from narrows.tasks.achieved import largest_errors
 
     with open_archive(path) as archive:
-        sizes = archive.sizes
-        listed = {"names": [entry.name for entry in archive.entries()]} if names else {}
+        sizes, errors = archive.sizes, largest_errors(archive)
+        listed = {"names": [entry.name for entry in archive.entries()], "largest_errors": errors} if names else {}
         return {
             "file": str(path),
             "bytes": sizes.total,
             "promise": str(archive.promise),
+            **({"largest_error": max(errors.values())} if errors else {}),
             "files": len(archive),
             "samples": len(archive.samples),
             "raw_bytes": archive.raw_bytes,

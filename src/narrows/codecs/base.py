@@ -76,7 +76,8 @@ class WayRow:
     """A way as the format knows it: its `number` is the first byte of its blocks, and of its compact models.
 
     A `learned` way needs a model; a `lossy` one keeps a quality, any other an error; a `whole` one keeps a file to
-    the byte; a `bounded` one an error that is not 0, which its blocks say. `opener` is the function that opens it, as "module:name".
+    the byte; a `bounded` one an error that is not 0, which its blocks say. `opener` is the function that opens it, as
+    "module:name".
     """
 
     number: int

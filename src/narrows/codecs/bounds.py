@@ -13,7 +13,7 @@ import numpy as np
 
 from narrows.archive.codec import Block
 from narrows.archive.digest import digest_of
-from narrows.archive.entries import Shape
+from narrows.archive.entries import Entry, Shape
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.promise import Promise
 from narrows.codecs.base import INTERPOLATION
@@ -97,14 +97,14 @@ def samples_in_block(shape: Shape, itemsize: int, wanted: int | None = None) -> 
 
 
 class Bounded:
-    """Blocks of one array within a bound, for samples of `shape` as coded, which were `form` before."""
+    """Blocks of one array within a bound."""
 
-    def __init__(self, codec: BlockCodec, bound: Bound, shape: Shape, form: Shape | None, verify: bool = True) -> None:
+    def __init__(self, codec: BlockCodec, bound: Bound, entry: Entry, verify: bool = True) -> None:
         self._codec, self._bound, self._verify = codec, bound, verify
-        self._shape, self._form = shape, shape if form is None else form
+        self._form = entry.shape if entry.form is None else entry.form
 
     def blocks(self, chunks: Iterable[Array]) -> Iterator[Block]:
-        """A block for each chunk `(n, *shape)`."""
+        """A block for each chunk `(n, *shape)` of samples."""
         for chunk in chunks:
             yield self.block(np.ascontiguousarray(chunk).astype(chunk.dtype.newbyteorder("="), copy=False))
 

@@ -1,7 +1,7 @@
 """Values within an error, without a model: steps of twice the error from what their neighbours on a grid predict.
 
-Values are a whole number of sixteenths of a step, or two to the power of one where the error is a share of each value.
-What is not finite, marked as missing, or would leave the bound in the values' own precision is stored as it is.
+Values are whole numbers of sixteenths of a step, or two to the power of such where the error is a share of each
+value. What is not finite, marked as missing, or would leave the bound in the values' own precision is stored as it is.
 Next door: `bounds` says what the error of an array is and makes the blocks; `walk` predicts and codes the numbers.
 """
 
@@ -85,9 +85,9 @@ def in_dtype(values: Doubles, dtype: np.dtype[np.generic]) -> Array:
     if dtype.kind == "f":
         with np.errstate(over="ignore", under="ignore"):
             return values.astype(dtype)
-    limits, whole = np.iinfo(dtype), np.rint(values)
-    low, high = whole <= float(limits.min), whole >= float(limits.max)
-    found = np.where(low | high, 0, whole).astype(dtype)
+    limits, nearest = np.iinfo(dtype.name), np.rint(values)
+    low, high = nearest <= float(limits.min), nearest >= float(limits.max)
+    found = np.where(low | high, 0, nearest).astype(dtype)
     found[low], found[high] = limits.min, limits.max
     return found
 
@@ -156,7 +156,9 @@ def encoded(sides: Shape, values: Array, scale: Scale, exact: Mask) -> tuple[byt
 def whole(data: bytes, error: float, corrected: Mask, values: Array) -> bytes:
     """The bytes of a block, from those of `encoded`: its largest error, and what is `corrected` after them."""
     places = np.flatnonzero(corrected)
-    tail = to_varints(np.diff(places, prepend=0)) + planes.joined([values[corrected]]).tobytes() if len(places) else b""
+    tail = (
+        to_varints(np.diff(places, prepend=0)) + planes.joined([values[corrected]]).tobytes() if len(places) else b""
+    )
     return _ERROR.pack(error) + to_varints([len(places), len(tail)]) + tail + data
 
 

@@ -27,7 +27,23 @@ _LEARN = 16  # what a symbol adds to its weight
 _TOGETHER = 1 << 14  # points whose tables are the same
 _WEIGHT_BITS, _WEIGHTS = 9, 1 << 12  # of the weights of neighbours: after the point, and how many there are
 _HALF_OCTAVE = 0.7071067811865476
-_FACTORS = (8, 16, 37, 65, 97, 129, 158, 182, 201, 215, 226, 235, 241, 245, 248)  # of 256; the last for all that follow
+_FACTORS = (
+    8,
+    16,
+    37,
+    65,
+    97,
+    129,
+    158,
+    182,
+    201,
+    215,
+    226,
+    235,
+    241,
+    245,
+    248,
+)  # of 256; the last for all that follow
 _EVEN = np.full(2, TOTAL // 2, np.int64)
 _ANY_WEIGHT = np.full(_WEIGHTS, TOTAL // _WEIGHTS, np.int64)
 
