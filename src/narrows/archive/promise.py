@@ -90,23 +90,25 @@ class Promise:
         raise ArchiveError("the archive promises something that this narrows does not know; update narrows")
 
 
-def bounded(max_error: float | str | None, relative_error: float | None = None) -> Promise:
+def bounded(max_error: float | str | None, relative_error: float | str | None = None) -> Promise:
     """The promise of an error as people write it: a number, or such as "1%" of the range; or `relative_error`, a
     share of each value. Raises `SettingsError` for anything else, and for both."""
     if relative_error is not None:
         if max_error is not None:
             raise SettingsError("of max error and relative error, choose one")
         return Promise(_number(relative_error, "relative error"), None, "value")
-    if isinstance(max_error, str) and max_error.strip().endswith("%"):
-        return Promise(_number(max_error.strip()[:-1], "max error") / 100, None, "range")
-    return Promise(_number(0 if max_error is None else max_error, "max error"))
+    share = isinstance(max_error, str) and max_error.strip().endswith("%")
+    return Promise(_number(max_error or 0, "max error"), None, "range" if share else "absolute")
 
 
 def _number(given: float | str, name: str) -> float:
+    words = str(given).strip()
+    share = words.endswith("%")
     try:
-        number = float(given)
-    except (TypeError, ValueError):
+        number = float(words.removesuffix("%"))
+    except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         raise SettingsError(f"{name} {given} was given; numbers from 0 are allowed, and percentages such as 1%")
+    number = number / 100 if share else number
     return int(number) if number == int(number) else number

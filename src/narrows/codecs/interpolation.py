@@ -1,7 +1,8 @@
 """Values within an error, without a model: steps of twice the error from what their neighbours on a grid predict.
 
 Values are whole numbers of sixteenths of a step, or two to the power of such where the error is a share of each
-value. What is not finite, marked as missing, or would leave the bound in the values' own precision is stored as it is.
+value. What is not finite, marked as missing, or would leave the bound in the values' own precision is stored as it
+is.
 Next door: `bounds` says what the error of an array is and makes the blocks; `walk` predicts and codes the numbers.
 """
 

@@ -27,23 +27,7 @@ _LEARN = 16  # what a symbol adds to its weight
 _TOGETHER = 1 << 14  # points whose tables are the same
 _WEIGHT_BITS, _WEIGHTS = 9, 1 << 12  # of the weights of neighbours: after the point, and how many there are
 _HALF_OCTAVE = 0.7071067811865476
-_FACTORS = (
-    8,
-    16,
-    37,
-    65,
-    97,
-    129,
-    158,
-    182,
-    201,
-    215,
-    226,
-    235,
-    241,
-    245,
-    248,
-)  # of 256; the last for all that follow
+_FACTORS = (8, 16, 37, 65, 97, 129, 158, 182, 201, 215, 226, 235, 241, 245, 248)  # of 256; the last for all others
 _EVEN = np.full(2, TOTAL // 2, np.int64)
 _ANY_WEIGHT = np.full(_WEIGHTS, TOTAL // _WEIGHTS, np.int64)
 
@@ -97,7 +81,8 @@ def _predicted(
         for offset, weight in zip(others, weights.tolist(), strict=True):
             sums += weight * (back[group.at(offset)] - middle)
         middle = middle + (sums >> _WEIGHT_BITS)
-    return np.clip(middle, -2 * LARGEST, 2 * LARGEST)
+    predicted: Integers = np.clip(middle, -2 * LARGEST, 2 * LARGEST)
+    return predicted
 
 
 def _fitted(
@@ -117,7 +102,8 @@ def _fitted(
     products[np.diag_indices(len(offsets))] += 1e-3 * np.trace(products) / len(offsets) + 1
     weights = np.linalg.solve(products, rows.T @ target)
     most = _WEIGHTS // 2 - 1
-    return np.clip(np.rint(weights * (1 << _WEIGHT_BITS)), -most, most).astype(np.int64)
+    fitted: Integers = np.clip(np.rint(weights * (1 << _WEIGHT_BITS)), -most, most).astype(np.int64)
+    return fitted
 
 
 def _spread(group: Group, back: Integers, sizes: Integers, predicted: Integers) -> Integers:
@@ -131,7 +117,8 @@ def _spread(group: Group, back: Integers, sizes: Integers, predicted: Integers) 
     size = 2 * STEP * shares // total + (np.abs(after - before) >> 3)
     size += np.abs(predicted - (before + after >> 1)) >> 2
     fraction, exponent = np.frexp((size + 4).astype(np.float64))  # exact
-    return 2 * (exponent.astype(np.int64) - 3) + (fraction >= _HALF_OCTAVE)
+    spread: Integers = 2 * (exponent.astype(np.int64) - 3) + (fraction >= _HALF_OCTAVE)
+    return spread
 
 
 class _Learning:
@@ -162,4 +149,5 @@ class _Learning:
             at = shift == bits
             given = None if steps is None else steps[at] & ((1 << bits) - 1)
             lower[at] = coder.one_table(given, int(at.sum()), np.full(1 << bits, TOTAL >> bits, np.int64))
-        return (upper << shift) + lower
+        distances: Integers = (upper << shift) + lower
+        return distances

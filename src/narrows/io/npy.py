@@ -34,8 +34,8 @@ class Layout:
 
 def layout(array: Array) -> Layout:
     """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors. An
-    array of one axis or none is one sample; a long one of floats is as many samples as values, so that it need not fit
-    into memory."""
+    array of one axis or none is one sample; a long one of floats is as many samples as values, so that it need not
+    fit into memory."""
     if array.ndim == 1 and array.dtype.kind == "f" and array.size > LONG:
         return Layout(array.size, (1,), ())
     if array.ndim < 2:

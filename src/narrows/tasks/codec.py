@@ -23,6 +23,7 @@ from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged, array_of
 from narrows.surroundings import own
 from narrows.tasks.bounding import blocks_within
+from narrows.tasks.compressed import NOT_MISSING
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
@@ -45,16 +46,14 @@ class Codec:
         *,
         max_error: float | str | None = None,
         quality: int | None = None,
-        relative_error: float | None = None,
+        relative_error: float | str | None = None,
         missing_value: float | None = None,
     ) -> None:
         if quality is not None and (max_error is not None or relative_error is not None):
             raise SettingsError("one of quality and max error must be given, and not both")
         promise = bounded(max_error, relative_error) if quality is None else Promise(None, quality)
         if missing_value is not None and not promise.max_error:
-            raise SettingsError(
-                "a missing value was given without a max error; without one, values come back exactly"
-            )
+            raise SettingsError(NOT_MISSING)
         self._missing = missing_value
         compact = _compact(model, promise.part)
         self._blocks, self._shipped = (

@@ -12,19 +12,23 @@ from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
 
 DEFAULT_QUALITY = 75
+NOT_MISSING = "a missing value was given, which takes a max error or relative error; without, all comes back exactly"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error` (a number, or such as "1%" of
-    the range of an array, or of each column of one of vectors), `relative_error` (a share of each value), `target_bpp`
-    (bits per pixel) and `target_psnr` (dB). Within an error, values that are not finite or equal `missing_value` come
-    back exactly. Files of other kinds than `only_kind` ("images", "arrays", "files") are left out. With no promise, the quality is 75 if a model was given that can be lossy; else every bit
-    is kept."""
+    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error` (a number, or such as "1%"
+    of the range of an array, or of each column of one of vectors), `relative_error` (a share of each value),
+    `target_bpp` (bits per pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can
+    be lossy; else every bit is kept.
+
+    Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
+    `only_kind` ("images", "arrays", "files"), if any is given, are left out.
+    """
 
     quality: int | None = None
     max_error: float | str | None = None
-    relative_error: float | None = None
+    relative_error: float | str | None = None
     missing_value: float | None = None
     target_bpp: float | None = None
     target_psnr: float | None = None
@@ -55,9 +59,7 @@ class Wanted:
         if self.max_error is not None or self.relative_error is not None:
             return bounded(self.max_error, self.relative_error)
         if self.missing_value is not None:
-            raise SettingsError(
-                "a missing value was given without a max error; without one, values come back exactly"
-            )
+            raise SettingsError(NOT_MISSING)
         asked, lossy = self.may_lose, bool(models.get("lossy"))
         if asked and not lossy:
             raise SettingsError(
@@ -78,8 +80,9 @@ class Compressed:
     and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
     knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
     byte, of which some are JPEGs that cannot be read as pictures (`unread`). `others` are files of no kind that
-    narrows reads, kept to the byte. Of arrays within an error, the `largest_error` is that in units of the promise. Files that are `bad` or `left_out` are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the
-    files.
+    narrows reads, kept to the byte, too. Of arrays within an error, the `largest_error` is that in units of the
+    promise. Files that are `bad` or `left_out` are not in the archive. What belongs to pictures and is `not_kept` is
+    told in words, with the names of the files.
     """
 
     promise: Promise

@@ -49,7 +49,8 @@ class Content:
 
 @dataclass(frozen=True)
 class Found:
-    """The files to compress; those that are `left_out`, as another kind was asked for; and what is wrong with each of those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
+    """The files to compress; those that are `left_out`, as another kind was asked for; and what is wrong with each of
+    those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
 
     sources: list[Source]
     left_out: list[Path]
@@ -60,8 +61,8 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
     """What there is to compress.
 
     Names are relative to the folder; with several inputs, each folder's own name comes first. Hidden files are
-    ignored, and so are files of other kinds than `only_kind`, if any is given. Raises `DataError` if there is nothing to compress or two files would have one name, and, without
-    `skip_bad`, for files that are bad.
+    ignored, and so are files of other kinds than `only_kind`, if any is given. Raises `DataError` if there is nothing
+    to compress or two files would have one name, and, without `skip_bad`, for files that are bad.
     """
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
@@ -87,9 +88,7 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
                 raise DataError(wrong + " (or leave out such files with --skip-bad)")
             bad.append(wrong)
     if left_out and not sources:
-        raise DataError(
-            f"{left_out[0]}: no file of the kind {' or '.join(only_kind)} was given; leave out --only-kind"
-        )
+        raise DataError(f"{left_out[0]}: there are no {' or '.join(only_kind)}; leave out --only-kind")
     if bad and not sources:
         raise DataError(f"none of {len(bad)} files can be compressed; the first: {bad[0]}")
     check_tree(dict.fromkeys(sources, 0))
