@@ -80,9 +80,9 @@ def compress(
     narrows compress winds.npy -o winds.narrows --max-error 0.1%
 
     Folders keep their tree; other files in them, but hidden ones, are kept to the byte. Pixels are kept as they are
-    stored, with ICC profile and EXIF; palettes become RGB, CMYK stays CMYK. Higher quality takes more bytes: 75 is good for most pictures, 95 for those that are looked at
-    closely. Every block is decoded and compared before it is written, and the archive appears only when it is
-    complete.
+    stored, with ICC profile and EXIF; palettes become RGB, CMYK stays CMYK. Higher quality takes more bytes: 75 is
+    good for most pictures, 95 for those that are looked at closely. Every block is decoded and compared before it is
+    written, and the archive appears only when it is complete.
     """
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import compress

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from narrows.archive.entries import Shape
 from narrows.entropy.coder import Coder
@@ -21,32 +22,60 @@ from narrows.io.arrays import Array
 
 Offset = tuple[int, ...]
 
+SMOOTH = 0.25
+
 
 @dataclass(frozen=True)
 class Group:
     """Points that are predicted together, and where their neighbours are. `here` `(n,)` are the points, as indices of
-    the flattened grid; `direct` are the offsets of the nearest neighbours, at least two, and `further` those of
+    the flattened grid, on the `axis` that is refined; `direct` are the offsets of the nearest neighbours, at least two, and `further` those of
     others, all in units of the strides."""
 
     here: Integers
+    axis: int
     direct: tuple[Offset, ...]
     further: tuple[Offset, ...]
     places: tuple[Integers, ...]
     sides: Shape
     strides: Shape
+    lines: bool
 
     def at(self, offset: Offset) -> Integers:
-        """The indices of the neighbours at an offset. Beyond an end is what lies on the other side of the point, and
-        where that is beyond the other end, the point one stride before."""
-        flat = np.zeros(len(self.here), np.int64)
-        for place, steps, side, stride in zip(self.places, offset, self.sides, self.strides, strict=True):
-            at = place
+        """The indices of the neighbours at an offset; beyond an end, those of the nearest that are known."""
+        return self._near(offset)[0]
+
+    def values(self, grid: Integers, offset: Offset) -> Integers:
+        """The values of the neighbours at an offset; beyond an end, that of the nearest, or the line through the nearest
+        two."""
+        near, before, beyond = self._near(offset)
+        found: Integers = grid[near]
+        if beyond is not None and self.lines:
+            found[beyond] += found[beyond] - grid[before[beyond]]
+        return found
+
+    def _near(self, offset: Offset) -> tuple[Integers, Integers, npt.NDArray[np.bool_] | None]:
+        """The nearest known points, those one further from the end, and which are not at the offset itself."""
+        near = np.zeros(len(self.here), np.int64)
+        before, beyond = near, None
+        for axis, (place, steps, side, stride) in enumerate(
+            zip(self.places, offset, self.sides, self.strides, strict=True)
+        ):
+            at = further = place
             if steps:
+                apart = stride * (2 if axis == self.axis or not offset[self.axis] else 1)
+                sign = 1 if steps > 0 else -1
                 at = place + steps * stride
-                at = np.where((at < 0) | (at >= side), place - steps * stride, at)
-                at = np.where((at < 0) | (at >= side), place - stride, at)
-            flat = flat * side + at
-        return flat
+                outside = (at < 0) | (at >= side)
+                further = at
+                if outside.any():
+                    for _ in range(2):
+                        at = np.where((at < 0) | (at >= side), at - sign * apart, at)
+                    at = np.where((at < 0) | (at >= side), place - stride, at)
+                    further = at - sign * apart
+                    further = np.where(~outside | (further < 0) | (further >= side), at, further)
+                    beyond = outside if beyond is None else beyond | outside
+            near, before = near * side + at, before * side + further
+        return near, before, beyond
 
 
 def first_strides(sides: Shape) -> list[int]:
@@ -89,7 +118,18 @@ def smooth_last(values: Array, sides: Shape) -> list[int]:
     return order
 
 
-def groups(sides: Shape, order: Sequence[int]) -> Iterator[Group]:
+def is_smooth(values: Array, sides: Shape) -> bool:
+    """Whether the line through two neighbours is far closer to the next one than the nearer of them is."""
+    grid, first, second = values.reshape(sides), 0.0, 0.0
+    for axis, side in enumerate(sides):
+        if side > 2:
+            slopes = np.diff(np.moveaxis(grid, axis, 0), axis=0)
+            first += float(np.abs(slopes).mean())
+            second += float(np.abs(np.diff(slopes, axis=0)).mean())
+    return second < SMOOTH * first
+
+
+def groups(sides: Shape, order: Sequence[int], lines: bool = False) -> Iterator[Group]:
     """All points but the first, in the order in which they are coded. A refinement of an axis adds the points halfway
     between those that are known: first those whose places on the other axes sum to an even number, then the rest,
     which have those as neighbours too."""
@@ -115,7 +155,7 @@ def groups(sides: Shape, order: Sequence[int]) -> Iterator[Group]:
             for place, side in zip(places, sides, strict=True):
                 here = here * side + place
             direct = (*around[:2], *(between if half else ()))
-            yield Group(here, direct, around[2:], places, sides, tuple(strides))
+            yield Group(here, axis, direct, around[2:], places, sides, tuple(strides), lines)
 
 
 def _around(axis: int, others: Sequence[int], axes: int) -> tuple[Offset, ...]:

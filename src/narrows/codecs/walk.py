@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.archive.entries import Shape
-from narrows.codecs.refinement import Group, code_order, groups, smooth_last
+from narrows.codecs.refinement import Group, code_order, groups, is_smooth, smooth_last
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import TOTAL, CumulativeTables, Doubles, Integers, from_weights
 from narrows.errors import ArchiveError
@@ -22,16 +22,17 @@ from narrows.errors import ArchiveError
 # Part of the format.
 STEP = 16  # of numbers
 LARGEST = 1 << 40  # number, in size
-_CLASSES, _REACH = 26, 24  # of tables; of a table, to each side
+_CLASSES, _REACH = 26, 40  # of tables; of a table, to each side
 _LEARN = 16  # what a symbol adds to its weight
 _TOGETHER = 1 << 14  # points whose tables are the same
-_WEIGHT_BITS, _WEIGHTS = 9, 1 << 12  # of the weights of neighbours: after the point, and how many there are
+_WEIGHT_BITS = (0, 6, 8, 10, 13)  # of the weights of neighbours, after the point; 0 where there are none
+_WEIGHT_SIZE = 4  # at most
 _HALF_OCTAVE = 0.7071067811865476
 _FACTORS = (8, 16, 37, 65, 97, 129, 158, 182, 201, 215, 226, 235, 241, 245, 248)  # of 256; the last for all others
 _EVEN = np.full(2, TOTAL // 2, np.int64)
-_ANY_WEIGHT = np.full(_WEIGHTS, TOTAL // _WEIGHTS, np.int64)
+_PRECISIONS = from_weights(np.ones(len(_WEIGHT_BITS), np.int64))
 
-FIT_FROM, FIT_ROWS = 30, 60_000  # the encoder's: points a weight, at least; and how many it looks at
+FIT_FROM, FIT_ROWS, CLOSE = 30, 60_000, 0.3  # the encoder's: points a weight, at least; rows it looks at; of a step
 
 
 def code_numbers(coder: Coder, numbers: Doubles | None, sides: Shape, exact: npt.NDArray[np.bool_]) -> Integers:
@@ -41,12 +42,14 @@ def code_numbers(coder: Coder, numbers: Doubles | None, sides: Shape, exact: npt
     Raises `ArchiveError` for what nobody encoded.
     """
     order = code_order(coder, None if numbers is None else smooth_last(numbers, sides), sides)
+    given = None if numbers is None else np.array([is_smooth(numbers, sides)], np.int64)
+    lines = bool(coder.one_table(given, 1, _EVEN)[0])
     back, sizes = np.zeros(len(exact), np.int64), np.zeros(len(exact), np.int64)
     tables = _Learning()
     if not exact[0]:
         first = None if numbers is None else np.rint(numbers[:1] / STEP).astype(np.int64)
         back[0] = STEP * tables.code(coder, first, np.full(1, _CLASSES - 1))[0]
-    for group in groups(sides, order):
+    for group in groups(sides, order, lines):
         predicted = _predicted(coder, group, back, None if numbers is None else numbers[group.here], exact)
         spread = _spread(group, back, sizes, predicted)
         coded = np.flatnonzero(~exact[group.here])
@@ -67,20 +70,22 @@ def _predicted(
 ) -> Integers:
     """The mean of the two nearest on the axis, and, where the encoder fits weights, the others by their difference
     from it."""
-    before, after = (back[group.at(offset)] for offset in group.direct[:2])
+    before, after = (group.values(back, offset) for offset in group.direct[:2])
     middle = before + after >> 1
     others = (group.direct[1], *group.further, *group.direct[2:])
-    weights = None
+    precision, weights = 0, None
     if wanted is not None and len(wanted) >= FIT_FROM * len(others):
-        weights = _fitted(group, others, back, middle, wanted, exact)
-    given = None if wanted is None else np.array([weights is not None], np.int64)
-    if coder.one_table(given, 1, _EVEN)[0]:
-        given = None if weights is None else weights + _WEIGHTS // 2
-        weights = coder.one_table(given, len(others), _ANY_WEIGHT) - _WEIGHTS // 2
-        sums = np.full(len(middle), 1 << _WEIGHT_BITS - 1, np.int64)
+        precision, weights = _fitted(group, others, back, middle, wanted, exact)
+    precision = int(coder.one_table(None if wanted is None else np.array([precision]), 1, _PRECISIONS)[0])
+    if precision:
+        bits = _WEIGHT_BITS[precision]
+        most = _WEIGHT_SIZE << bits
+        table = np.full(2 * most, TOTAL // (2 * most), np.int64)
+        weights = coder.one_table(None if weights is None else weights + most, len(others), table) - most
+        sums = np.full(len(middle), 1 << bits - 1, np.int64)
         for offset, weight in zip(others, weights.tolist(), strict=True):
-            sums += weight * (back[group.at(offset)] - middle)
-        middle = middle + (sums >> _WEIGHT_BITS)
+            sums += weight * (group.values(back, offset) - middle)
+        middle = middle + (sums >> bits)
     predicted: Integers = np.clip(middle, -2 * LARGEST, 2 * LARGEST)
     return predicted
 
@@ -92,18 +97,22 @@ def _fitted(
     middle: Integers,
     wanted: Doubles,
     exact: npt.NDArray[np.bool_],
-) -> Integers:
-    """The weights of least squared error, on some of the points."""
+) -> tuple[int, Integers]:
+    """The weights of least squared error, on some of the points, and the number of their precision."""
     some = slice(None, None, -(-len(wanted) // FIT_ROWS))
-    rows = np.stack([(back[group.at(o)] - middle)[some] for o in offsets], axis=1).astype(np.float64)
+    rows = np.stack([(group.values(back, o) - middle)[some] for o in offsets], axis=1).astype(np.float64)
     known = ~exact[group.here[some]]
     rows, target = rows[known], (wanted - middle)[some][known]
     products = rows.T @ rows
-    products[np.diag_indices(len(offsets))] += 1e-3 * np.trace(products) / len(offsets) + 1
+    products[np.diag_indices(len(offsets))] += 1e-6 * np.trace(products) / len(offsets) + 1
     weights = np.linalg.solve(products, rows.T @ target)
-    most = _WEIGHTS // 2 - 1
-    fitted: Integers = np.clip(np.rint(weights * (1 << _WEIGHT_BITS)), -most, most).astype(np.int64)
-    return fitted
+    # Rounded weights move a prediction by this much in steps, if they have no bits after the point.
+    moved = np.sqrt(np.trace(products) / max(1, len(rows)) / 12) / STEP
+    enough = [bits >= np.log2(moved / CLOSE + 1e-9) for bits in _WEIGHT_BITS[1:]]
+    precision = 1 + enough.index(True) if True in enough else len(_WEIGHT_BITS) - 1
+    bits = _WEIGHT_BITS[precision]
+    most = (_WEIGHT_SIZE << bits) - 1
+    return precision, np.clip(np.rint(weights * (1 << bits)), -most, most).astype(np.int64)
 
 
 def _spread(group: Group, back: Integers, sizes: Integers, predicted: Integers) -> Integers:
@@ -113,9 +122,9 @@ def _spread(group: Group, back: Integers, sizes: Integers, predicted: Integers) 
         weight = 4 if offset in group.direct else 2 if sum(map(abs, offset)) == 2 else 1
         shares += weight * sizes[group.at(offset)]
         total += weight
-    before, after = (back[group.at(offset)] for offset in group.direct[:2])
-    size = 2 * STEP * shares // total + (np.abs(after - before) >> 3)
-    size += np.abs(predicted - (before + after >> 1)) >> 2
+    before, after = (group.values(back, offset) for offset in group.direct[:2])
+    size = 2 * STEP * shares // total + np.minimum(np.abs(after - before) >> 3, 2 * STEP)
+    size += np.minimum(np.abs(predicted - (before + after >> 1)) >> 2, 2 * STEP)
     fraction, exponent = np.frexp((size + 4).astype(np.float64))  # exact
     spread: Integers = 2 * (exponent.astype(np.int64) - 3) + (fraction >= _HALF_OCTAVE)
     return spread
@@ -137,7 +146,7 @@ class _Learning:
     def code(self, coder: Coder, steps: Integers | None, spread: Integers) -> Integers:
         """Code distances `(n,)` (None unless encoding) of these spreads; the tables learn from them."""
         number = np.minimum(spread, _CLASSES - 1)
-        shift = np.clip(spread - 10 >> 1, 0, 12)
+        shift = np.clip(spread - 12 >> 1, 0, 12)
         tables = CumulativeTables(tuple(from_weights(self._weights)), (-_REACH,) * _CLASSES)
         upper = coder.by_table(None if steps is None else steps >> shift, number, tables)
         beyond = np.abs(upper) > _REACH

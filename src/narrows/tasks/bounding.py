@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from narrows.archive.codec import Block
-from narrows.archive.entries import Entry
+from narrows.archive.entries import DTYPES, Entry
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.bounds import Bounded, bound_of, is_bounded, samples_in_block
 from narrows.codecs.interpolation import TOGETHER
@@ -35,6 +35,8 @@ def blocks_within(
     Of vectors, a share of the range is one of the range of each column, unless the array is `one_sample`. What equals
     `missing` comes back exactly, and does not count.
     """
+    if entry.dtype not in DTYPES:  # it is told when the entry is added
+        return None
     dtype = np.dtype(entry.dtype)
     if not is_bounded(codec.promise, dtype):
         return None
