@@ -53,7 +53,7 @@ def open_data(
     if choices.noisy_samples and degradation is not None:
         raise SettingsError(f"{degradation} was given beside noisy samples, whose own noise is found; leave it out")
     degradation = degradation_for(purpose, () if degradation is None else (degradation,))
-    samples = open_samples(data, "train", skip_bad, report)
+    samples = open_samples(data, "train", skip_bad, report, rate=choices.rate)
     if choices.noisy_samples:
         degradation = own_noise(samples)
     return Opened(samples, degradation, None, tuple(noisy(samples, degradation)))

@@ -119,11 +119,13 @@ class TableSummary:
         }
 
 
-def show(data: Any, *, skip_bad: bool = False, report: Report | None = None) -> Summary | TableSummary:
+def show(
+    data: Any, *, skip_bad: bool = False, report: Report | None = None, rate: int | None = None
+) -> Summary | TableSummary:
     """What data are: what `open_samples` takes, or a table in a .csv, .tsv or .parquet file. Raises `DataError`."""
     if is_table(data):
         return _table(data)
-    samples = open_samples(data, "train", skip_bad, report)
+    samples = open_samples(data, "train", skip_bad, report, rate=rate)
     low, high = _ends(samples.values)
     shapes = samples.values.shapes if isinstance(samples.values, Ragged) else np.array([samples.description.shape])
     by_area = shapes[np.argsort(shapes.prod(axis=1), kind="stable")]
