@@ -36,7 +36,13 @@ kind = several(
         type=click.Choice(["signals", "series"]),
         help="Read an array as signals, (T,), (T, C) or (N, T, C), or a table as a series whose rows follow in time.",
     ),
-    click.option("--rate", type=float, default=0.0, help="Steps of such signals in a second, where it is known."),
+    click.option(
+        "--rate",
+        type=float,
+        default=0.0,
+        metavar="HZ",
+        help="Steps of such signals in a second; sounds of other rates are resampled to it.",
+    ),
 )
 skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 
