@@ -14,7 +14,8 @@ import numpy as np
 
 from narrows.checks import legible
 from narrows.data.columns import Column, columns_of
-from narrows.data.samples import CHUNK_BYTES, Samples
+from narrows.data.ranges import CHUNK_BYTES
+from narrows.data.samples import Samples
 from narrows.data.sources import open_samples
 from narrows.io.arrays import Array, Ragged
 from narrows.io.csv import is_table, read_table
