@@ -16,21 +16,20 @@ from narrows.entropy.bits import BitReader, BitWriter
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.experts import POINT_BITS, SCALE_BITS, Experts
-from narrows.entropy.linear import WEIGHT_BITS, Gradient, products, quotient, solve
+from narrows.entropy.linear import WEIGHT_BITS, Gradient, clip, products, solve
 
 # Part of the format.
 OWN = 32  # last values of a lane that its predictions see
 TAPS = {2: 8, 3: 4}  # and of every other channel, by the number of channels
 FEW_TAPS, MOST_OTHERS = 2, 15
-SPANS = ((8, 0, 12), (16, 2, 5), (OWN, 64, 1))  # own values, those of others, and how fast it forgets, in 1/32
+SPANS = ((8, 0, 20), (16, 2, 9), (OWN, 64, 2))  # own values, those of others, and how fast it forgets, in 1/32
 NEAR = 16  # errors that the gradient filter sees
-EARLY = (4, 8, 12, 16, 24)  # steps after which weights are solved anew, besides every 16th
-EVERY = 16
+EARLY = (4, 8, 12, 16, 24)  # steps after which weights are solved anew, besides every 32nd
+EVERY = 32
 UNIT_BITS, MOST_SEEN = 6, 1 << 20  # of values for least squares, a mean absolute error being 1.0
 RIDGE, MIX_RIDGE = 4, 1 << 2 * UNIT_BITS
 MOST_ERROR = 1 << 24
-RATES = (32, 32, 32, 32, 8, 64, 32)  # of mean absolute errors: of four predictions, of their mixture, and for weights
-OF_WHICH = np.array([0, 1, 2, 3, 4, 4, 4])
+RATES = 65536 // np.array([32, 32, 32, 32, 8, 64, 32])[:, None]  # of mean absolute errors: of four predictions, of their mixture, and for weights
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,14 @@ class Layout:
         """The step after each lane's last value."""
         return np.repeat([frames for *_, frames in self.pieces], self.channels) + self.starts
 
-    def to_lanes(self, samples: Sequence[Integers], steps: int) -> Integers:
+    @property
+    def steps(self) -> int:
+        """Steps of the whole walk."""
+        return self.pieces[0][2] + self.channels - 1
+
+    def to_lanes(self, samples: Sequence[Integers]) -> Integers:
         """Samples `(T, C)` as lanes `(steps, L)`, zero outside."""
-        lanes = np.zeros((steps, len(self.pieces) * self.channels), np.int64)
+        lanes = np.zeros((self.steps, len(self.pieces) * self.channels), np.int64)
         for number, (sample, first, frames) in enumerate(self.pieces):
             for c in range(self.channels):
                 lanes[c : c + frames, number * self.channels + c] = samples[sample][first : first + frames, c]
@@ -136,7 +140,7 @@ class Walk:
     def code(self, coder: Coder, bits: BitWriter | BitReader, given: Integers | None) -> Integers:
         """Code lanes `(steps, L)` (None unless encoding); returns them."""
         starts, ends = self.layout.starts, self.layout.ends
-        steps, lanes = int(ends.max()), len(ends)
+        steps, lanes = self.layout.steps, len(ends)
         values = np.zeros((self.before + steps, lanes), np.int64)
         errors = np.zeros((NEAR + steps, lanes), np.int64)
         at = self.others.lanes - self.others.rows * lanes
@@ -158,7 +162,7 @@ class Walk:
             values[row, :live] = found
             errors[NEAR + step, :live] = last
             if (step + 1) % EVERY == 0 or step + 1 in EARLY:
-                self._solve(step + 1 > 2 * EVERY)
+                self._solve(step >= EVERY)
         return values[self.before :]
 
     def _one(
@@ -177,19 +181,19 @@ class Walk:
         means = np.empty((len(RATES), regressors.shape[1]), np.int64)
         straight = np.einsum("snl,nl->sl", self.weights, regressors[:count])
         shift = WEIGHT_BITS - POINT_BITS
-        means[:3] = np.clip(straight + (1 << shift - 1) >> shift, low, high)
+        means[:3] = _between(straight + (1 << shift - 1) >> shift, low, high)
         means[3] = means[2] + self.gradient.predict(near)
         middle = means[:4].sum(axis=0) >> 2
         apart = means[:4] - middle
-        means[4:] = np.clip(middle + (np.einsum("nl,nl->l", self.mix, apart[:3]) >> WEIGHT_BITS), low, high)
+        means[4:] = _between(middle + (np.einsum("nl,nl->l", self.mix, apart[:3]) >> WEIGHT_BITS), low, high)
         found = self.experts.code(coder, bits, given, means[:-1], self.scales[:-1], alive)
         exact = found << POINT_BITS
         missed = np.abs(exact - means) << SCALE_BITS - POINT_BITS
-        rates = np.array([max(65536 // rate, 65536 // (step + 2)) for rate in RATES])[:, None]
-        self.scales += np.where(alive, (missed - self.scales) * rates >> 16, 0)
+        rates = np.maximum(RATES, 65536 // (step + 2))
+        self.scales += ((missed - self.scales) * rates >> 16) * alive
         self.experts.learn()
-        last = np.clip(exact - means[2], -MOST_ERROR, MOST_ERROR)
-        self.gradient.learn(near, np.clip(exact - means[3], -MOST_ERROR, MOST_ERROR))
+        last = clip(exact - means[2], MOST_ERROR)
+        self.gradient.learn(near, clip(exact - means[3], MOST_ERROR))
         regressors[count] = found
         # A row is divided by the mean absolute error, so that loud passages count no more than quiet ones.
         inverse = np.maximum((1 << 32) // ((self.scales[-1] >> 4) + 128), 1)
@@ -207,11 +211,11 @@ class Walk:
             if forgets:
                 powers -= (powers >> 5) * faster
             powers += fresh[np.ix_(span, span)]
-            self.weights[number][span[:-1]] = solve(_ridged(powers, RIDGE))
+            self.weights[number][span[:-1]] = solve(powers, RIDGE)
         if forgets:
-            self.mix_powers -= self.mix_powers >> 5
+            self.mix_powers -= self.mix_powers >> 4
         self.mix_powers += mixed
-        self.mix = solve(_ridged(self.mix_powers, MIX_RIDGE))
+        self.mix = solve(self.mix_powers, MIX_RIDGE)
 
     def _narrow(self, left: int) -> None:
         """Leave out lanes that have ended."""
@@ -224,11 +228,9 @@ class Walk:
 
 def _seen(values: Integers, inverse: Integers, shift: int) -> Doubles:
     scaled = values * inverse + (1 << shift - 1) >> shift
-    return np.clip(scaled, -MOST_SEEN, MOST_SEEN).astype(np.float64)
+    return clip(scaled, MOST_SEEN).astype(np.float64)
 
 
-def _ridged(powers: Integers, ridge: int) -> Integers:
-    ridged = powers.copy()
-    diagonal = np.arange(len(powers) - 1)
-    ridged[diagonal, diagonal] += ridge
-    return ridged
+def _between(values: Integers, low: int, high: int) -> Integers:
+    return np.minimum(np.maximum(values, low), high)
+

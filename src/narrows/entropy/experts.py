@@ -15,18 +15,22 @@ import numpy.typing as npt
 from narrows.entropy.bits import BitReader, BitWriter
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import TOTAL, CumulativeTables, Integers, from_weights, powers
+from narrows.entropy.linear import clip
 
 # Part of the format.
 POINT_BITS = 4  # of a mean, after the point
 SCALE_BITS = 12  # of a mean absolute error, after the point
-LEAST_SCALE = 1 << SCALE_BITS - 4
+LEAST_SCALE = 1 << SCALE_BITS - 5
 SCALES_A_UNIT = 6  # a bucket near the centre is at most a sixth of the mean absolute error wide, and at least 1
 STEEPNESS = 233  # steps of the curve to a mean absolute error: 128 to the curve's own scale, 0.55 of it
 REACH = 12 * 128  # steps from the mean to where the curve ends
-CURVE_BITS, SHARE_BITS, SLOPE_BITS = 20, 10, 12
+CURVE_BITS, SHARE_BITS, SLOPE_BITS = 20, 10, 10
 LEAST_SHARE = 2
-MOST_SLOPE, MOST_BEGIN, MOST_AWAY = 1 << 23, 1 << 29, 1 << 34
+MOST_SLOPE, MOST_BEGIN, MOST_AWAY = 1 << 23, 1 << 29, 1 << 36
+WIDE_UNITS = 8  # bits of units beyond which means and scales are coarser
 FORGET_BITS = 6  # what an opinion earned fades by 2**-6 a step
+STRIP = 64  # signals looked at in one go
+Shorts = npt.NDArray[np.int32]
 SEEN_BITS = 12  # masses are told apart down to 2**-12
 
 
@@ -35,7 +39,7 @@ def _offsets() -> Integers:
     return np.array([-r for r in right[:0:-1]] + right, np.int64)
 
 
-def _curve() -> npt.NDArray[np.int32]:
+def _curve() -> Shorts:
     """The logistic function at steps of 1/128, times 2**20, rounded. The exponentials are powers, in 2**-60 and
     rounded down, of a fifth-order exp(-1/128)."""
     one = 1 << 60
@@ -68,7 +72,7 @@ class Experts:
     """How well each of E opinions did of late, for each of L signals: `earned` `(L, E)`, at most 0."""
 
     earned: Integers
-    seen: tuple[npt.NDArray[np.int32], Integers] = field(init=False)
+    seen: tuple[Shorts, Integers] = field(init=False)
 
     def code(
         self,
@@ -87,15 +91,14 @@ class Experts:
         units = np.frexp((scales[-1] // (SCALES_A_UNIT << SCALE_BITS)).astype(np.float64))[1].astype(np.int64)
         units = np.maximum(units - 1, 0)
         slope = np.minimum((STEEPNESS << units + SCALE_BITS + SLOPE_BITS) // scales, MOST_SLOPE)
-        away = np.clip((centre << POINT_BITS) - (1 << POINT_BITS - 1) - means, -MOST_AWAY, MOST_AWAY)
-        begin = np.clip(away * (STEEPNESS << SCALE_BITS + SLOPE_BITS - POINT_BITS) // scales, -MOST_BEGIN, MOST_BEGIN)
-        places = slope.T.astype(np.int32)[:, :, None] * _EDGES
-        places += begin.T.astype(np.int32)[:, :, None] + (REACH << SLOPE_BITS)
-        places >>= SLOPE_BITS
-        below = CURVE.take(places, mode="clip")  # (L, E, S - 1)
-        ends = np.einsum("lej,le->lj", below, self._shares()) >> CURVE_BITS + SHARE_BITS - 24
-        ends += _PLACES - (ends * np.int32(SYMBOLS) >> 24)
-        parts = np.diff(ends, axis=1, prepend=np.int32(0), append=np.int32(TOTAL)).astype(np.int64)
+        away = clip((centre << POINT_BITS) - (1 << POINT_BITS - 1) - means, MOST_AWAY)
+        coarser = np.maximum(units - WIDE_UNITS, 0)  # so that no product leaves 64 bits
+        away = (away >> coarser) * (STEEPNESS << SCALE_BITS + SLOPE_BITS - POINT_BITS)
+        begin = clip(away // np.maximum(scales >> coarser, 1), MOST_BEGIN)
+        below, ends = self._curves(slope.T.astype(np.int32), begin.T.astype(np.int32))
+        parts = np.empty((len(ends), SYMBOLS), np.int64)
+        parts[:, 0], parts[:, -1] = ends[:, 0], TOTAL - ends[:, -1]
+        np.subtract(ends[:, 1:], ends[:, :-1], out=parts[:, 1:-1])
         symbols, rest = None, None
         if values is not None:
             rest = values - centre
@@ -110,7 +113,7 @@ class Experts:
             symbols = np.full(len(alive), NO_SYMBOL)
             symbols[alive] = coded
         self.seen = below, symbols
-        bucket = np.clip(symbols - 1, 0, SYMBOLS - 3)
+        bucket = np.minimum(np.maximum(symbols - 1, 0), SYMBOLS - 3)
         inside = (symbols > 0) & (symbols < SYMBOLS - 1)
         told = inside & alive
         first = OFFSETS[bucket] << units
@@ -124,6 +127,23 @@ class Experts:
             found[out] = edge + sign * coder.by_table(given, np.zeros(len(out), np.int64), OUTSIDE)
         return (centre + found) * alive
 
+    def _curves(self, slope: Shorts, begin: Shorts) -> tuple[Shorts, Shorts]:
+        """What every opinion has below each edge, `(L, E, S - 1)` in 2**-20, and where symbols end, `(L, S - 1)` in
+        2**-24. A few signals at a time, so that they stay in the processor's cache."""
+        below = np.empty((*slope.shape, SYMBOLS - 1), np.int32)
+        ends = np.empty((len(slope), SYMBOLS - 1), np.int32)
+        shares = self._shares()
+        for first in range(0, len(slope), STRIP):
+            some = slice(first, first + STRIP)
+            places = slope[some, :, None] * _EDGES
+            places += begin[some, :, None] + (REACH << SLOPE_BITS)
+            places >>= SLOPE_BITS
+            CURVE.take(places, mode="clip", out=below[some])
+            mixed = np.einsum("lej,le->lj", below[some], shares[some]) >> CURVE_BITS + SHARE_BITS - 24
+            np.subtract(mixed, mixed * np.int32(SYMBOLS) >> 24, out=ends[some])
+        ends += _PLACES
+        return below, ends
+
     def learn(self) -> None:
         """Give each opinion what it earned by the mass that it had given to the last values."""
         below, symbols = self.seen
@@ -134,7 +154,7 @@ class Experts:
         self.earned += LOGS[high - low >> CURVE_BITS - SEEN_BITS] - (self.earned >> FORGET_BITS)
         self.earned -= self.earned.max(axis=1, keepdims=True)
 
-    def _shares(self) -> npt.NDArray[np.int32]:
+    def _shares(self) -> Shorts:
         """The shares of the opinions in the mixture, `(L, E)`, which sum to 2**10."""
         weights = powers(-self.earned)
         count = weights.shape[1]

@@ -25,29 +25,36 @@ LEARN_BITS = 8  # a gradient filter moves by 2**-8 of what the error asks for
 MOST_REGRESSORS = 63
 
 
-def solve(powers: Integers) -> Integers:
+def solve(powers: Integers, ridge: int) -> Integers:
     """The weights `(n, L)`, in 2**-20, of the regressions whose sums of products are `powers` `(n + 1, n + 1, L)`,
-    the target last, below 2**53."""
+    the target last, below 2**53; `ridge` is added to the powers of the others."""
     count = len(powers) - 1
-    diagonal = np.arange(count)
-    top = powers[diagonal, diagonal].max(axis=0)
+    top = np.max([powers[j, j] for j in range(count)], axis=0) + ridge
     shift = np.frexp(top.astype(np.float64))[1].astype(np.int64) - TOP_BITS
-    system = (powers << np.clip(-shift, 0, TOP_BITS)) >> np.maximum(shift, 0)
-    system[diagonal, diagonal] += (system[diagonal, diagonal] >> RIDGE_BITS) + LEAST_PIVOT
-    lower, entries = np.zeros_like(system), np.zeros_like(system)
+    more, less = np.maximum(-shift, 0), np.maximum(shift, 0)
+    lower, entries = np.empty_like(powers), np.empty_like(powers)
     for j in range(count):
-        column = system[j:, j]
+        column = powers[j:, j].copy()
+        column[0] += ridge
+        column <<= more
+        column >>= less
+        column[0] += (column[0] >> RIDGE_BITS) + LEAST_PIVOT
         if j:
-            column = column - (np.einsum("ikl,kl->il", lower[j:, :j], entries[j, :j]) >> WEIGHT_BITS)
+            column -= np.einsum("ikl,kl->il", lower[j:, :j], entries[j, :j]) >> WEIGHT_BITS
         pivot = np.maximum(column[0], LEAST_PIVOT)
-        below = np.clip(column[1:], -MOST_ENTRY, MOST_ENTRY)
-        entries[j + 1 :, j] = below
-        lower[j + 1 :, j] = np.clip(quotient(below << WEIGHT_BITS, pivot), -MOST_RATIO, MOST_RATIO)
+        below = clip(column[1:], MOST_ENTRY, entries[j + 1 :, j])
+        clip(quotient(below << WEIGHT_BITS, pivot), MOST_RATIO, lower[j + 1 :, j])
     weights = np.empty((count, powers.shape[2]), np.int64)
     for i in range(count - 1, -1, -1):
         known = np.einsum("kl,kl->l", lower[i + 1 : count, i], weights[i + 1 :]) >> WEIGHT_BITS
-        weights[i] = np.clip(lower[count, i] - known, -MOST_WEIGHT, MOST_WEIGHT)
+        clip(lower[count, i] - known, MOST_WEIGHT, weights[i])
     return weights
+
+
+def clip(values: Integers, most: int, out: Integers | None = None) -> Integers:
+    """Values cut to -`most` to `most`; `numpy.clip` takes longer for few values."""
+    found: Integers = np.minimum(np.maximum(values, -most, out=out), most, out=out)
+    return found
 
 
 def quotient(over: Integers, under: Integers) -> Integers:
@@ -77,6 +84,6 @@ class Gradient:
     def learn(self, seen: Integers, error: Integers) -> None:
         """Move against the error `(L,)`, up to 2**24 in size, of what was predicted from `seen`."""
         power = np.einsum("nl,nl->l", seen, seen) + (1 << 14)
-        step = np.clip(quotient(error << 26, power), -(1 << 28), 1 << 28)
+        step = clip(quotient(error << 26, power), 1 << 28)
         self.weights += step * seen + (1 << 9 + LEARN_BITS) >> 10 + LEARN_BITS
-        np.clip(self.weights, -(1 << 20), 1 << 20, out=self.weights)
+        clip(self.weights, 1 << 20, self.weights)
