@@ -28,7 +28,7 @@ EARLY = (4, 8, 12, 16, 24)  # steps after which weights are solved anew, besides
 EVERY = 32
 UNIT_BITS, MOST_SEEN = 6, 1 << 20  # of values for least squares, a mean absolute error being 1.0
 RIDGE, MIX_RIDGE = 4, 1 << 2 * UNIT_BITS
-MOST_ERROR = 1 << 24
+MOST_ERROR, MOST_MOVE = 1 << 24, 1 << 31
 RATES = 65536 // np.array([32, 32, 32, 32, 8, 64, 32])[:, None]  # of mean absolute errors: of four predictions, of their mixture, and for weights
 
 
@@ -128,7 +128,6 @@ class Walk:
         ]
         self.powers = [np.zeros((len(s), len(s), lanes), np.int64) for s in self.spans]
         self.weights = np.zeros((len(SPANS), count, lanes), np.int64)
-        self.weights[:, 0] = 1 << WEIGHT_BITS
         self.mix_powers = np.zeros((4, 4, lanes), np.int64)
         self.mix = np.zeros((3, lanes), np.int64)
         self.gradient = Gradient(np.zeros((NEAR, lanes), np.int64), np.zeros(lanes, np.int64))
@@ -142,6 +141,7 @@ class Walk:
         starts, ends = self.layout.starts, self.layout.ends
         steps, lanes = self.layout.steps, len(ends)
         values = np.zeros((self.before + steps, lanes), np.int64)
+        moves = np.zeros((self.before + steps, lanes), np.int64)
         errors = np.zeros((NEAR + steps, lanes), np.int64)
         at = self.others.lanes - self.others.rows * lanes
         regressors = np.zeros((OWN + len(at) + 1, lanes), np.int64)
@@ -153,13 +153,15 @@ class Walk:
                     self._narrow(left)
                     regressors, at, starts, ends = regressors[:, :left].copy(), at[:, :left].copy(), starts[:left], ends[:left]
             live = regressors.shape[1]
-            regressors[:OWN] = values[row - OWN : row, :live][::-1]
-            values.take(at + row * lanes, out=regressors[OWN:-1])
+            regressors[1:OWN] = moves[row - OWN + 1 : row, :live][::-1]
+            regressors[0] = values[row - 1, :live]
+            moves.take(at + row * lanes, out=regressors[OWN:-1])
             near = errors[step : step + NEAR, :live]
             alive = (starts <= step) & (ends > step)
             own = None if given is None else given[step, :live]
             found, last = self._one(coder, bits, own, regressors, near, alive, step)
             values[row, :live] = found
+            moves[row, :live] = regressors[-1]
             errors[NEAR + step, :live] = last
             if (step + 1) % EVERY == 0 or step + 1 in EARLY:
                 self._solve(step >= EVERY)
@@ -181,7 +183,8 @@ class Walk:
         means = np.empty((len(RATES), regressors.shape[1]), np.int64)
         straight = np.einsum("snl,nl->sl", self.weights, regressors[:count])
         shift = WEIGHT_BITS - POINT_BITS
-        means[:3] = _between(straight + (1 << shift - 1) >> shift, low, high)
+        straight = (straight + (1 << shift - 1) >> shift) + (regressors[0] << POINT_BITS)
+        means[:3] = _between(straight, low, high)
         means[3] = means[2] + self.gradient.predict(near)
         middle = means[:4].sum(axis=0) >> 2
         apart = means[:4] - middle
@@ -194,7 +197,7 @@ class Walk:
         self.experts.learn()
         last = clip(exact - means[2], MOST_ERROR)
         self.gradient.learn(near, clip(exact - means[3], MOST_ERROR))
-        regressors[count] = found
+        regressors[count] = clip(found - regressors[0], MOST_MOVE)
         # A row is divided by the mean absolute error, so that loud passages count no more than quiet ones.
         inverse = np.maximum((1 << 32) // ((self.scales[-1] >> 4) + 128), 1)
         self.seen.append(_seen(regressors, inverse, 18))

@@ -19,8 +19,8 @@ WEIGHT_BITS = 20  # of a weight, after the point
 MOST_WEIGHT = 1 << 25
 TOP_BITS = 28  # of the largest power, when a system is solved
 MOST_ENTRY, MOST_RATIO = 1 << 29, 1 << 28
-LEAST_PIVOT = 16
-RIDGE_BITS = 18  # a power is raised by 2**-18 of itself
+LEAST_PIVOT = 4
+RIDGE_BITS = 20  # a power is raised by 2**-20 of itself
 LEARN_BITS = 8  # a gradient filter moves by 2**-8 of what the error asks for
 MOST_REGRESSORS = 63
 
