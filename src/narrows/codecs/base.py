@@ -37,7 +37,7 @@ class Way(ABC):
 
     @abstractmethod
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
-        """Whether it can store samples of these shapes, `(H, W, C)` or `(D,)`."""
+        """Whether it can store samples of these shapes, `(H, W, C)`, `(T, C)` or `(D,)`."""
 
     @abstractmethod
     def encode(self, samples: Sequence[Array]) -> Coded:
@@ -94,7 +94,7 @@ class WayRow:
 
 
 # Part of the format: a number is never given to another way.
-RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
+RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
 WAYS = (
     WayRow(RAW, "fallback:raw"),
@@ -103,6 +103,7 @@ WAYS = (
     WayRow(DIFFERENCES, "fallback:differences"),
     WayRow(JPEG, "files:jpeg", whole=True),
     WayRow(FILE, "files:file", whole=True),
+    WayRow(SERIES, "series:open_series"),
     WayRow(PIXELS, "pixels:open_pixels", learned=True),
     WayRow(LEVELS, "levels:open_levels", learned=True, lossy=True),
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),
