@@ -94,7 +94,11 @@ class Plan:
             numbers, at = from_varints(data, at, int(count))
             numbers[0] = -(numbers[0] >> 1) if numbers[0] & 1 else numbers[0] >> 1
             levels = np.cumsum(numbers)
-            if max(abs(int(levels[0])), int(levels[-1])) > limit or low + count // 2 < 0 or high + count // 2 >= count:
+            if (
+                max(abs(int(levels[0])), int(levels[-1])) > limit
+                or low + count // 2 < 0
+                or high + count // 2 >= count
+            ):
                 raise ArchiveError("a damaged block: levels out of their limits")
         return cls(int(piece), first, int(unit), low, high, int(scale), levels), at
 
@@ -142,7 +146,7 @@ class SeriesWay(Way):
         coder.finish()
         bits.finish()
         values = [plan.values(sample) for sample in layout.to_samples(lanes, lengths)]
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(dtype.name)
         if any(v.min() < limits.min or v.max() > limits.max for v in values):
             raise ArchiveError(f"a damaged block: a value outside {dtype}")
         return from_steps([v.astype(dtype) for v in values], self.error)
@@ -171,4 +175,4 @@ def _unit(values: Integers) -> int:
 
 def open_series(promise: Promise, model: CompactModel | None) -> Way:
     """The way of signals without a model."""
-    return SeriesWay(promise.max_error or 0)
+    return SeriesWay(promise.steps)

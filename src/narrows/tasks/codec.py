@@ -14,21 +14,25 @@ import numpy as np
 
 from narrows.archive.codec import Block
 from narrows.archive.entries import Entry, Kind, Shape
-from narrows.archive.promise import Promise
+from narrows.archive.promise import Promise, bounded
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
-from narrows.errors import DataError, ModelError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged, array_of
 from narrows.surroundings import own
+from narrows.tasks.bounding import blocks_within
+from narrows.tasks.compressed import NOT_MISSING
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
 
 class Codec:
     """Compress samples and get them back: every value within `max_error` (0, the default: exactly), or lossy at a
-    `quality` from 1 to 100.
+    `quality` from 1 to 100. The error is a number; or such as "1%" of the range of an array, of each column of one of
+    vectors; or, with `relative_error`, a share of each value. Within an error, floats that are not finite or equal
+    `missing_value` come back exactly.
 
     `model` is a model trained with `--for compress`, its path, its compact bytes, or the name of weights that come
     with the package; without one, those for photographs serve, where there are such for what is promised. A codec can
@@ -37,9 +41,20 @@ class Codec:
 
     @own
     def __init__(
-        self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
+        self,
+        model: Model | None = None,
+        *,
+        max_error: float | str | None = None,
+        quality: int | None = None,
+        relative_error: float | str | None = None,
+        missing_value: float | None = None,
     ) -> None:
-        promise = Promise(0 if max_error is None and quality is None else max_error, quality)
+        if quality is not None and (max_error is not None or relative_error is not None):
+            raise SettingsError("one of quality and max error must be given, and not both")
+        promise = bounded(max_error, relative_error) if quality is None else Promise(None, quality)
+        if missing_value is not None and not promise.max_error:
+            raise SettingsError(NOT_MISSING)
+        self._missing = missing_value
         compact = _compact(model, promise.part)
         self._blocks, self._shipped = (
             BlockCodec(promise, compact),
@@ -91,15 +106,29 @@ class Codec:
             for number, sample in enumerate(samples):
                 array = _array(sample)
                 entry = _entry(str(number), "image", array.shape, array.dtype.name)
-                writer.add(entry, [array.reshape(entry.shape)])
+                self._add(writer, entry, array.reshape(1, *entry.shape), block_samples)
         else:
             array = _array(samples)
             if array.ndim == 0:
                 raise DataError("a single number was given; allowed are arrays whose first axis counts samples")
             entry = _entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
-            writer.add(entry, array.reshape(len(array), *entry.shape))
+            self._add(writer, entry, array.reshape(len(array), *entry.shape), block_samples)
         writer.close()
         return file.getvalue()
+
+    def _add(self, writer: Writer, entry: Entry, samples: Array, block_samples: int | None) -> None:
+        blocks = blocks_within(
+            self._blocks,
+            entry,
+            lambda each: (samples[start : start + each] for start in range(0, len(samples), each)),
+            one_sample=entry.kind == "image",
+            missing=self._missing,
+            block_samples=block_samples,
+        )
+        if blocks is None:
+            writer.add(entry, samples)
+        else:
+            writer.add_encoded([entry], blocks)
 
     def decompress(self, data: bytes) -> Array | list[Array]:
         """The samples of an archive in memory: the array it was made of, else a list of all its samples.
