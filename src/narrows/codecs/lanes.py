@@ -29,7 +29,9 @@ EVERY = 32
 UNIT_BITS, MOST_SEEN = 6, 1 << 20  # of values for least squares, a mean absolute error being 1.0
 RIDGE, MIX_RIDGE = 4, 1 << 2 * UNIT_BITS
 MOST_ERROR, MOST_MOVE = 1 << 24, 1 << 31
-RATES = 65536 // np.array([32, 32, 32, 32, 8, 64, 32])[:, None]  # of mean absolute errors: of four predictions, of their mixture, and for weights
+RATES = (
+    65536 // np.array([32, 32, 32, 32, 8, 64, 32])[:, None]
+)  # of mean absolute errors: of four predictions, of their mixture, and for weights
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,12 @@ class Walk:
                 left = int(np.flatnonzero(ends > step)[-1]) + 1
                 if left < 0.9 * regressors.shape[1]:
                     self._narrow(left)
-                    regressors, at, starts, ends = regressors[:, :left].copy(), at[:, :left].copy(), starts[:left], ends[:left]
+                    regressors, at, starts, ends = (
+                        regressors[:, :left].copy(),
+                        at[:, :left].copy(),
+                        starts[:left],
+                        ends[:left],
+                    )
             live = regressors.shape[1]
             regressors[1:OWN] = moves[row - OWN + 1 : row, :live][::-1]
             regressors[0] = values[row - 1, :live]
@@ -236,4 +243,3 @@ def _seen(values: Integers, inverse: Integers, shift: int) -> Doubles:
 
 def _between(values: Integers, low: int, high: int) -> Integers:
     return np.minimum(np.maximum(values, low), high)
-

@@ -94,7 +94,11 @@ class Plan:
             numbers, at = from_varints(data, at, int(count))
             numbers[0] = -(numbers[0] >> 1) if numbers[0] & 1 else numbers[0] >> 1
             levels = np.cumsum(numbers)
-            if max(abs(int(levels[0])), int(levels[-1])) > limit or low + count // 2 < 0 or high + count // 2 >= count:
+            if (
+                max(abs(int(levels[0])), int(levels[-1])) > limit
+                or low + count // 2 < 0
+                or high + count // 2 >= count
+            ):
                 raise ArchiveError("a damaged block: levels out of their limits")
         return cls(int(piece), first, int(unit), low, high, int(scale), levels), at
 

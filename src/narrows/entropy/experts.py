@@ -17,20 +17,22 @@ from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import TOTAL, CumulativeTables, Integers, from_weights, powers
 from narrows.entropy.linear import clip
 
+Shorts = npt.NDArray[np.int32]
+
 # Part of the format.
 POINT_BITS = 4  # of a mean, after the point
 SCALE_BITS = 12  # of a mean absolute error, after the point
 LEAST_SCALE = 1 << SCALE_BITS - 5
 SCALES_A_UNIT = 6  # a bucket near the centre is at most a sixth of the mean absolute error wide, and at least 1
-STEEPNESS = 233  # steps of the curve to a mean absolute error: 128 to the curve's own scale, 0.55 of it
-REACH = 12 * 128  # steps from the mean to where the curve ends
+STEEPNESS = 197  # steps of the curve to a mean absolute error: 128 to a logistic scale, 0.65 of it
+REACH = 40 * 128  # steps from the mean to where the curve ends
 CURVE_BITS, SHARE_BITS, SLOPE_BITS = 20, 10, 10
 LEAST_SHARE = 2
 MOST_SLOPE, MOST_BEGIN, MOST_AWAY = 1 << 23, 1 << 29, 1 << 36
 WIDE_UNITS = 8  # bits of units beyond which means and scales are coarser
+CAUTION_BITS = 2  # opinions are alike, so that what they earned counts for a quarter
 FORGET_BITS = 6  # what an opinion earned fades by 2**-6 a step
 STRIP = 64  # signals looked at in one go
-Shorts = npt.NDArray[np.int32]
 SEEN_BITS = 12  # masses are told apart down to 2**-12
 
 
@@ -40,14 +42,18 @@ def _offsets() -> Integers:
 
 
 def _curve() -> Shorts:
-    """The logistic function at steps of 1/128, times 2**20, rounded. The exponentials are powers, in 2**-60 and
-    rounded down, of a fifth-order exp(-1/128)."""
+    """63/64 of a logistic function at steps of 1/128 and 1/64 of one four times as wide, times 2**20, rounded."""
     one = 1 << 60
-    ratio = one - (1 << 53) + (1 << 45) - (1 << 39) // 6 + (1 << 32) // 24 - (1 << 25) // 120
-    power, right = one, []
-    for _ in range(REACH + 1):
-        right.append(((one << CURVE_BITS) + (one + power) // 2) // (one + power))
+    ratio = one - (1 << 51) + (1 << 41) - (1 << 33) // 6 + (1 << 22) // 24  # exp(-1/512)
+    power, narrow, wide = one, [], []
+    for place in range(4 * REACH + 1):
+        if place <= REACH:
+            wide.append(one * one // (one + power))
+        if place % 4 == 0:
+            narrow.append(one * one // (one + power))
         power = power * ratio >> 60
+    shift = 60 + 6 - CURVE_BITS
+    right = [63 * n + w + (1 << shift - 1) >> shift for n, w in zip(narrow, wide, strict=True)]
     return np.array([(1 << CURVE_BITS) - r for r in right[:0:-1]] + right, np.int32)
 
 
@@ -156,7 +162,7 @@ class Experts:
 
     def _shares(self) -> Shorts:
         """The shares of the opinions in the mixture, `(L, E)`, which sum to 2**10."""
-        weights = powers(-self.earned)
+        weights = powers(-self.earned >> CAUTION_BITS)
         count = weights.shape[1]
         shares = np.floor(weights * float((1 << SHARE_BITS) - count * LEAST_SHARE) / weights.sum(axis=1)[:, None])
         whole = shares.astype(np.int32) + LEAST_SHARE
