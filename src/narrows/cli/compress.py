@@ -55,10 +55,13 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
 @click.option("--no-verify", is_flag=True, help="Write blocks without decoding and comparing them first.")
 @click.option("--strip", is_flag=True, help="Drop ICC profiles and EXIF, including the orientation.")
 @click.option(
+    "--as", "read_as", type=click.Choice(["signals"]), help="Read arrays (T,), (T, C), (N, T, C) as signals."
+)
+@click.option(
     "--only-kind",
-    type=click.Choice(["images", "arrays", "files"]),
+    type=click.Choice(["images", "sounds", "arrays", "files"]),
     multiple=True,
-    help="Leave out what is of another kind; files are those that are neither images nor arrays.",
+    help="Leave out what is of another kind; files are those that are none of the others.",
 )
 @shared.skip_bad
 @shared.force
@@ -72,7 +75,8 @@ def compress(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compress images, .npy files and folders with whatever is in them, or - for one on stdin, into one archive.
+    """Compress images, sounds, .npy files and folders with whatever is in them, or - for one on stdin, into one
+    archive.
 
     \b
     narrows compress photos/ -m photos.safetensors -o photos.narrows
@@ -80,9 +84,10 @@ def compress(
     narrows compress winds.npy -o winds.narrows --max-error 0.1%
 
     Folders keep their tree; other files in them, but hidden ones, are kept to the byte. Pixels are kept as they are
-    stored, with ICC profile and EXIF; palettes become RGB, CMYK stays CMYK. Higher quality takes more bytes: 75 is
-    good for most pictures, 95 for those that are looked at closely. Every block is decoded and compared before it is
-    written, and the archive appears only when it is complete.
+    stored, with ICC profile and EXIF; palettes become RGB, CMYK stays CMYK. WAV, AIFF, AU and CAF files come back to
+    the byte, FLAC with the same numbers and tags, MP3, Ogg and Opus as the same files. Higher quality takes more
+    bytes: 75 is good for most pictures, 95 for those that are looked at closely. Every block is decoded and compared
+    before it is written, and the archive appears only when it is complete.
     """
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import compress
@@ -177,9 +182,11 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.same:
         terminal.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
-        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
+        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples")
+    if result.short:
+        terminal.note(f"shorter than they claim, and kept as they are: {files(len(result.short))}: {result.short[0]}")
     if result.others:
-        terminal.say(f"{files(result.others)} neither images nor arrays, kept to the byte")
+        terminal.say(f"{files(result.others)} of no kind that is read, kept to the byte")
     if result.largest_error is not None:
         terminal.say(f"largest error of arrays: {_told(result.largest_error, result.promise.of)}")
     if result.not_kept:

@@ -65,9 +65,10 @@ def _model(path: Path) -> tuple[dict[str, Any], str]:
 def _archive(path: Path, names: bool) -> dict[str, Any]:
     from narrows.codecs.opening import open_archive
     from narrows.tasks.achieved import largest_errors
+    from narrows.tasks.sounds import told
 
     with open_archive(path) as archive:
-        sizes, errors = archive.sizes, largest_errors(archive)
+        sizes, errors, sound = archive.sizes, largest_errors(archive), told(archive)
         listed = {"names": [entry.name for entry in archive.entries()], "largest_errors": errors} if names else {}
         return {
             "file": str(path),
@@ -76,6 +77,7 @@ def _archive(path: Path, names: bool) -> dict[str, Any]:
             **({"largest_error": max(errors.values())} if errors else {}),
             "files": len(archive),
             "samples": len(archive.samples),
+            **({"sound": sound} if sound else {}),
             "raw_bytes": archive.raw_bytes,
             "ratio": archive.raw_bytes / sizes.total,
             **{f"{part}_bytes": getattr(sizes, part) for part in ("header", "model", "index", "data")},

@@ -37,7 +37,7 @@ class Way(ABC):
 
     @abstractmethod
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
-        """Whether it can store samples of these shapes, `(H, W, C)` or `(D,)`."""
+        """Whether it can store samples of these shapes, `(H, W, C)`, `(T, C)` or `(D,)`."""
 
     @abstractmethod
     def encode(self, samples: Sequence[Array]) -> Coded:
@@ -96,9 +96,10 @@ class WayRow:
 
 
 # Part of the format: a number is never given to another way.
-RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
+RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
 INTERPOLATION, PACKED = 8, 9
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
+WAVES = 23
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -106,6 +107,7 @@ WAYS = (
     WayRow(DIFFERENCES, "fallback:differences"),
     WayRow(JPEG, "files:jpeg", whole=True),
     WayRow(FILE, "files:file", whole=True),
+    WayRow(SERIES, "series:open_series"),
     WayRow(INTERPOLATION, "interpolation:open_interpolation", bounded=True),
     WayRow(PACKED, "files:packed", whole=True),
     WayRow(PIXELS, "pixels:open_pixels", learned=True),
@@ -114,6 +116,7 @@ WAYS = (
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
     WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
     WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
+    WayRow(WAVES, "waves:open_waves", learned=True, lossy=True),
 )
 
 

@@ -90,13 +90,14 @@ class Codec:
         return self._blocks.file(payload, digest)
 
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
-        """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
+        """An archive in memory of an array whose first axis counts samples, or of a list of samples.
 
-        Lists come back as lists. Raises `DataError` for anything else. `embed_model=False` leaves the model out; then
-        reading takes a codec with the same model. One that comes with the package is always left out, and found. A
-        block has `block_samples`, or about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to
-        single samples.
+        Samples `(T, C)` are signals if the model is one of signals, else images. Lists come back as lists. Raises
+        `DataError` for anything else. `embed_model=False` leaves the model out; then reading takes a codec with the
+        same model. One that comes with the package is always left out, and found. A block has `block_samples`, or
+        about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to single samples.
         """
+        signals = isinstance(samples, Samples) and samples.description.axes == 1
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
@@ -106,12 +107,16 @@ class Codec:
             for number, sample in enumerate(samples):
                 array = _array(sample)
                 entry = _entry(str(number), "image", array.shape, array.dtype.name)
+                if signals or self._knows(array):
+                    entry = Entry(str(number), "signal", array.shape, array.dtype.name)
                 self._add(writer, entry, array.reshape(1, *entry.shape), block_samples)
         else:
             array = _array(samples)
             if array.ndim == 0:
                 raise DataError("a single number was given; allowed are arrays whose first axis counts samples")
             entry = _entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
+            if signals or (len(array) and self._knows(array[0])):
+                entry = Entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
             self._add(writer, entry, array.reshape(len(array), *entry.shape), block_samples)
         writer.close()
         return file.getvalue()
@@ -121,7 +126,7 @@ class Codec:
             self._blocks,
             entry,
             lambda each: (samples[start : start + each] for start in range(0, len(samples), each)),
-            one_sample=entry.kind == "image",
+            one_sample=entry.kind != "array",
             missing=self._missing,
             block_samples=block_samples,
         )
@@ -129,6 +134,11 @@ class Codec:
             writer.add(entry, samples)
         else:
             writer.add_encoded([entry], blocks)
+
+    def _knows(self, signal: Array) -> bool:
+        """Whether the model is one of such signals `(T, C)`."""
+        known = signal.ndim == 2 and bool(self._blocks.compact_model)
+        return known and self._blocks.takes(signal.shape, signal.dtype)
 
     def decompress(self, data: bytes) -> Array | list[Array]:
         """The samples of an archive in memory: the array it was made of, else a list of all its samples.
@@ -139,7 +149,7 @@ class Codec:
             if list(archive) == [NAME]:
                 return archive[NAME]
             values = ((entry, archive[entry.name]) for entry in archive.entries())
-            return [sample for entry, array in values for sample in ([array] if entry.kind == "image" else array)]
+            return [sample for entry, array in values for sample in (array if entry.kind == "array" else [array])]
 
 
 def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> Entry:

@@ -35,6 +35,7 @@ from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
 from narrows.tasks.forecast import forecast
 from narrows.tasks.inputs import WHOLE, Content, Source, find, read
+from narrows.tasks.sounds import keeps_file, kept_entry
 
 LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
 KEPT = (".jpg", ".jpeg")  # endings of files that are kept to the byte in most cases
@@ -193,7 +194,7 @@ def _add(
         return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
-        content = read(source, wanted.strip)
+        content = read(source, wanted.strip, wanted.read_as == "signals")
     except DataError:
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
@@ -203,6 +204,14 @@ def _add(
         result.unread += 1
         report(result, result.input_bytes, writer.data_bytes)
         return
+    if content.sound is not None:
+        if content.sound.header.wrong:
+            result.short.append(f"{source.path}: {content.sound.header.wrong}")
+        if not wanted.strip and keeps_file(codec, source.path, content.sound):
+            entry = kept_entry(source.name, source.size, content.sound.header)
+            _keep(writer, source, entry, kept(source.path.read_bytes()), result)
+            report(result, result.input_bytes, writer.data_bytes)
+            return
     if _add_within(writer, codec, content, wanted, result):
         _added(source, writer, result, report)
         return

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from narrows.archive.promise import Promise, bounded
 from narrows.codecs.opening import Model
@@ -23,7 +24,7 @@ class Wanted:
     be lossy; else every bit is kept.
 
     Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
-    `only_kind` ("images", "arrays", "files"), if any is given, are left out.
+    `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out.
     """
 
     quality: int | None = None
@@ -38,6 +39,7 @@ class Wanted:
     strip: bool = False
     skip_bad: bool = False
     force: bool = False
+    read_as: Literal["signals"] | None = None  # what arrays are, if not told by their shape
     only_kind: tuple[str, ...] = ()
 
     @property
@@ -80,9 +82,9 @@ class Compressed:
     and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
     knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
     byte, of which some are JPEGs that cannot be read as pictures (`unread`). `others` are files of no kind that
-    narrows reads, kept to the byte, too. Of arrays within an error, the `largest_error` is that in units of the
-    promise. Files that are `bad` or `left_out` are not in the archive. What belongs to pictures and is `not_kept` is
-    told in words, with the names of the files.
+    narrows reads, kept to the byte, too. Of sounds that are `short`, the header claims more than is there. Of arrays
+    within an error, the `largest_error` is that in units of the promise. Files that are `bad` or `left_out` are not
+    in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the files.
     """
 
     promise: Promise
@@ -109,6 +111,7 @@ class Compressed:
     can_lose: bool = True
     unpaid: tuple[int, int] | None = None
     bad: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
     skipped: set[str] = field(default_factory=set)
     not_kept: dict[str, list[str]] = field(default_factory=dict)
 

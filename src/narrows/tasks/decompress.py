@@ -23,6 +23,7 @@ from narrows.io.npy import write_npy
 from narrows.io.pictures import FORMATS, encode_as, encode_picture, other_ending
 from narrows.tasks.inputs import WHOLE
 from narrows.tasks.kept import size_of, write_parts
+from narrows.tasks.sounds import write_signal
 
 
 def place(folder: Path, name: str) -> Path:
@@ -83,8 +84,11 @@ def restore(
         with replacing(target) as file:
             write_parts(file, size, _parts(archive, name))
         return Restored(entry.count)
-    form = entry.shape if entry.form is None else entry.form
     make_folder(target.parent)
+    if entry.kind == "signal":
+        with replacing(target) as file:
+            return Restored(entry.count, write_signal(archive, name, file))
+    form = entry.shape if entry.form is None else entry.form
     with replacing(target) as file:
         write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
     return Restored(entry.count)

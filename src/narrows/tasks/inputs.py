@@ -5,7 +5,7 @@ Next door: `compress` writes them; `outputs` brings them back; `io.pictures` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,14 +16,17 @@ from narrows.checks import one_of
 from narrows.errors import ArchiveError, DataError, NarrowsError
 from narrows.io.arrays import Array
 from narrows.io.folders import SUFFIXES, listed
-from narrows.io.images import read_header
+from narrows.io.images import is_image, read_header
 from narrows.io.npy import layout, open_npy, read_chunks, read_samples
 from narrows.io.pictures import read_picture, rehearsed
+from narrows.io.sound import SOUNDS, is_sound
+from narrows.tasks.sounds import Sound, open_signals, open_sound
 
 WHOLE = "whole"  # key of the extras that mark an array that is one sample
-Kind = Literal["images", "arrays", "files"]
-KINDS: tuple[Kind, ...] = ("images", "arrays", "files")
+Kind = Literal["images", "sounds", "arrays", "files"]
+KINDS: tuple[Kind, ...] = ("images", "sounds", "arrays", "files")
 _NPY_MAGIC = b"\x93NUMPY"
+READ = SUFFIXES | SOUNDS | {".npy"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class Content:
     What of it is not kept is `lost`, in words."""
 
     entry: Entry
-    samples: Iterator[Array]
+    samples: Iterable[Array]
     lost: tuple[str, ...] = ()
+    sound: Sound | None = None
     chunks: Callable[[int], Iterator[Array]] | None = None
 
 
@@ -98,11 +102,13 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
 def _kind(path: Path, alone: bool) -> Kind:
     """What a file is by its name; one that was given `alone` under another name, by what it holds."""
     suffix = path.suffix.lower()
+    if (alone or suffix in READ) and is_a_sound(path):
+        return "sounds"
     if suffix in SUFFIXES or suffix == ".npy":
         return "arrays" if suffix == ".npy" else "images"
     if alone and is_npy(path):
         return "arrays"
-    if alone:
+    if alone or suffix in SOUNDS:
         try:
             read_header(path)
             return "images"
@@ -118,16 +124,22 @@ def _named(given: Path, several: bool) -> Iterator[tuple[Path, str]]:
         yield given, given.name
         return
     above = f"{given.resolve().name}/" if several else ""
-    listing = listed(given, SUFFIXES | {".npy"})
+    listing = listed(given, READ)
     for path in sorted(listing.found + listing.left_out):
         yield path, above + path.relative_to(given).as_posix()
     if not listing.found + listing.left_out:
         raise DataError(f"{given}: nothing to compress in this folder; there is no file in it that is not hidden")
 
 
-def read(source: Source, strip: bool = False) -> Content:
-    """The content of a file; the samples of an array are read one by one. Raises `DataError`."""
+def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
+    """The content of a file; the samples of an array are read one by one, or as `signals`. Raises `DataError`."""
+    if is_a_sound(source.path):
+        sound = open_sound(source.path, source.name, strip)
+        return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if is_npy(source.path):
+        if signals:
+            entry, samples = open_signals(source.path, source.name)
+            return Content(_checked(entry, source), samples)
         array = open_npy(source.path)
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
@@ -149,6 +161,11 @@ def _checked(entry: Entry, source: Source) -> Entry:
     except ArchiveError as error:
         raise DataError(f"{source.path}: {error}") from None
     return entry
+
+
+def is_a_sound(path: Path) -> bool:
+    """Whether a file is a sound by its content, or by its name where it is nothing else."""
+    return is_sound(path) or (path.suffix.lower() in SOUNDS and not is_image(path))
 
 
 def is_npy(path: Path) -> bool:
