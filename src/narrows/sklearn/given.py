@@ -68,7 +68,7 @@ def opened(X: Any) -> Any:
     """`X` with what is masked as NaN, and data frames of pandas with numbers in columns for numbers. Raises
     `DataError` for columns of other kinds, and where two have one name."""
     if isinstance(X, np.ma.MaskedArray):
-        return X.astype(np.float64).filled(np.nan) if X.dtype.kind in NUMBERS else X.filled()
+        return np.ma.filled(X.astype(np.float64), np.nan) if X.dtype.kind in NUMBERS else X.filled()
     if not hasattr(X, "iloc") and hasattr(X, "to_pandas"):  # polars, pyarrow
         try:
             X = X.to_pandas()
@@ -100,7 +100,7 @@ def check_span(lows: Any, highs: Any) -> None:
 def word(value: Any) -> str:
     """A category as text; the numbers 1 and 1.0 are one."""
     if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
-        return str(int(value))
+        return str(int(float(value)) if not isinstance(value, int) else value)
     return str(value)
 
 

@@ -13,6 +13,7 @@ from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 from narrows.io.folders import SUFFIXES, listed
 from narrows.io.npy import layout, open_npy, read_samples
 from narrows.io.pictures import read_picture, rehearsed
@@ -120,7 +121,7 @@ def _checked(entry: Entry, source: Source) -> Entry:
 def is_npy(path: Path) -> bool:
     """Whether a file is an array by its content or its name."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix.lower() == ".npy"
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None
