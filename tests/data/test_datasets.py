@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, Subset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 import narrows
 from narrows.data.samples import from_arrays
@@ -99,7 +107,9 @@ def test_a_loader_is_taken_by_its_data_set():
 
 
 def test_a_loader_that_changes_its_batches_is_refused_and_not_read_as_if_it_did_not():
-    assert "collate_fn of its own" in refusal(DataLoader(Made(image), collate_fn=lambda batch: torch.stack(batch) * 2))
+    assert "collate_fn of its own" in refusal(
+        DataLoader(Made(image), collate_fn=lambda batch: torch.stack(batch) * 2)
+    )
     assert len(from_arrays(DataLoader(Made(image), batch_size=None))) == 6
 
 

@@ -46,8 +46,8 @@ def read_dataset(data: Any, source: str) -> tuple[Array | Ragged, Array | None]:
         if isinstance(item, dict):
             keys = ", ".join(map(repr, list(item)[:5]))
             raise DataError(
-                f"{source}: item {number}: a dict was given, with {keys}; give samples, or tuples of a sample and its "
-                "label"
+                f"{source}: item {number}: a dict was given, with {keys}; give samples, or tuples of a sample and "
+                "its label"
             )
         sample, label = _parts(item)
         if isinstance(sample, (list, tuple)):

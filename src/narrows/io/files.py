@@ -14,7 +14,13 @@ from pathlib import Path
 
 def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """A file open for reading. Raises OSError where it cannot be read, and for pipes and devices."""
-    mode = Path(path).stat().st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
-        raise OSError(errno.ESPIPE, "it is a pipe or a device, where a file is needed")
+    size_of(path)
     return Path(path).open("rb")
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """The bytes of a file. Raises OSError as `open_file` does."""
+    found = Path(path).stat()
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.ESPIPE, "it is a pipe or a device, where a file is needed")
+    return found.st_size

@@ -13,7 +13,7 @@ from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
-from narrows.io.files import open_file
+from narrows.io.files import open_file, size_of
 from narrows.io.folders import SUFFIXES, listed
 from narrows.io.npy import layout, open_npy, read_samples
 from narrows.io.pictures import read_picture, rehearsed
@@ -65,7 +65,7 @@ def find(inputs: Sequence[Path], skip_bad: bool = False) -> Found:
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
-                sources[checked_name(name)] = Source(path, name, path.stat().st_size)
+                sources[checked_name(name)] = Source(path, name, size_of(path))
                 continue
             except OSError as error:
                 wrong = f"{path}: cannot be read ({error.strerror}); replace or remove it"
