@@ -187,6 +187,6 @@ def test_exif_says_the_new_size_of_a_picture_and_is_otherwise_the_same_to_the_by
     found = Image.Exif()
     found.load(b"Exif\0\0" + made["exif"])
     assert (found[0x100], found.get_ifd(0x8769)) == (48, {0xA002: 48, 0xA003: 80_000})
-    assert (len(made["exif"]), made["exif"][-9:], made["dpi"]) == (len(exif), exif[-9:], b"72.0 72.0")
+    assert (len(made["exif"]), made["exif"][-5:], made["dpi"]) == (len(exif), b"maker", b"72.0 72.0")
     for damaged in (b"", b"junk", exif[:20], exif[:60]):
         assert resized({"exif": damaged}, 3, 4)["exif"][:8] == damaged[:8]
