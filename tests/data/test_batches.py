@@ -357,3 +357,21 @@ def test_processes_crop_and_shift_their_shares_differently() -> None:
     first, second = (Batches(samples, np.zeros(1, int), 2, 0, crop=8, shift=1, rank=r, world=2) for r in (0, 1))
     assert not torch.equal(first.draw(0), second.draw(0))
     assert torch.equal(first.draw(0), first.draw(0))
+
+
+def test_signals_are_pictures_of_one_row_to_networks() -> None:
+    signals = np.random.default_rng(0).integers(-3000, 3000, (6, 500, 2)).astype(np.int16)
+    samples = from_arrays(signals, kind="signals")
+    tensor = to_tensor(signals, samples.description)
+    assert tensor.shape == (6, 2, 1, 500)
+    np.testing.assert_array_equal(from_tensor(tensor, samples.description), signals)
+    assert (to_tensor(np.zeros_like(signals), samples.description) == 0.5).all()
+
+
+def test_random_pieces_of_signals_of_differing_lengths_are_drawn() -> None:
+    signals = [np.arange(n, dtype=np.float32)[:, None] / 1000 for n in (40, 100, 900)]
+    samples = from_arrays(signals, kind="signals")
+    drawn = Batches(samples, np.arange(3), 3, seed=0, crop=64).draw(0)
+    assert drawn.shape == (3, 1, 1, 64)
+    steps = drawn.diff(dim=3) * 2000
+    assert ((steps - 1).abs() < 0.01).logical_or(steps.abs() < 0.01).all()  # neighbours, or a repeated edge

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.data import samples as samples_module
+from narrows.data import ranges as ranges_module
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
-from narrows.errors import DataError
+from narrows.errors import DataError, SettingsError
 from narrows.evaluation.metrics import squared_errors
 from narrows.io.arrays import Ragged, pack
 
@@ -121,7 +121,7 @@ def test_masked_arrays_are_refused_as_what_is_masked_is_not_known():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_nan_and_infinities_are_refused_naming_the_sample(monkeypatch, value, dtype):
-    monkeypatch.setattr(samples_module, "CHUNK_BYTES", 40)  # several chunks
+    monkeypatch.setattr(ranges_module, "CHUNK_BYTES", 40)  # several chunks
     array = np.zeros((9, 2, 3), dtype)
     array[7, 1, 2] = value
     assert "in sample 7;" in refusal(array)
@@ -135,8 +135,8 @@ def test_nan_among_images_of_differing_sizes_names_the_sample(monkeypatch, at):
     for value in (images[at][0, 0], images[at][-1, -1]):
         before = value.copy()
         value[:] = np.nan
-        for chunk_bytes in (8, samples_module.CHUNK_BYTES):
-            monkeypatch.setattr(samples_module, "CHUNK_BYTES", chunk_bytes)
+        for chunk_bytes in (8, ranges_module.CHUNK_BYTES):
+            monkeypatch.setattr(ranges_module, "CHUNK_BYTES", chunk_bytes)
             assert f"in sample {at};" in refusal(images)
         value[:] = before
 
@@ -170,7 +170,7 @@ def test_equal_values_however_large_have_a_range_that_is_not_empty(value):
 
 
 def test_the_range_is_over_all_chunks(monkeypatch):
-    monkeypatch.setattr(samples_module, "CHUNK_BYTES", 24)
+    monkeypatch.setattr(ranges_module, "CHUNK_BYTES", 24)
     array = np.zeros((10, 3))
     array[2, 1], array[9, 2] = -4, 8
     description = from_arrays(array).description
@@ -315,8 +315,11 @@ def test_bool_is_noted_for_it_becomes_something_else() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"shape": shape} for shape in ([], [0], [8, 8], [8, 8, 5], [8, 8, 0], [8, 0, 1], [-8, 8, 1], [8.0, 8, 1])),
-        *({"shape": shape} for shape in ("881", 8, None, [10**30, 8, 1], [[8], 8, 1])),
+        *(
+            {"shape": shape}
+            for shape in ([], [0], [8, 2000], [8, 0], [8, 8, 5], [8, 8, 0], [8, 0, 1], [-8, 8, 1], [8.0, 8, 1])
+        ),
+        *({"shape": shape} for shape in ([-8, 8, 1], [8.0, 8, 1], "881", 8, None, [10**30, 8, 1], [[8], 8, 1])),
         *({"dtype": dtype} for dtype in ("bool", "float8", "complex64", "O", ">f4", None, [])),
         *({"low": low} for low in ("0", 255, 256, 10**400, float("nan"), -float("inf"), None, False, -1.7e308)),
         *({"high": high} for high in ("255", 0, float("nan"), float("inf"), [255])),
@@ -375,3 +378,56 @@ def test_columns_that_cannot_be_are_refused(columns):
     images = from_arrays(np.zeros((2, 4, 4), np.uint8)).description.to_json()
     with pytest.raises((ValueError, TypeError)):
         Description.from_json({**images, "columns": [[0, 1]]})
+
+
+SOUND = np.random.default_rng(0).integers(-3000, 3000, (6, 500, 2)).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "count"),
+    [
+        (SOUND, (500, 2), 6),
+        (SOUND[0], (500, 2), 1),
+        (SOUND[0, :, 0], (500, 1), 1),
+        ([SOUND[0], SOUND[1, :90]], (0, 2), 2),
+        ([SOUND[0, :, 0], SOUND[1, :90, 0]], (0, 1), 2),
+    ],
+)
+def test_signals_are_read_in_every_shape(data, shape, count) -> None:
+    samples = from_arrays(data, kind="signals", rate=8000)
+    description = samples.description
+    assert (description.shape, description.count, description.rate) == (shape, count, 8000)
+    assert (description.low, description.high, description.axes) == (-4096, 4096, 1)
+    assert Description.from_json(description.to_json()) == description
+    assert "8000 Hz" in str(samples)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (np.zeros((2, 3, 4, 5)), "4-D float64 were given as signals"),
+        (np.zeros((0, 2)), "at least one sample with one value"),
+        ([], "at least one sample"),
+        ([SOUND[0], SOUND[0, :, :1]], "signals of 1, 2 channels"),
+        ([SOUND[0], SOUND[0].astype(float)], "2-D float64 and 2-D int16"),
+        (np.array([0.0, np.nan]), "NaN or infinity"),
+        (np.zeros((9, 2000)), "2000 channels"),
+    ],
+)
+def test_what_are_no_signals_is_refused(data, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        from_arrays(data, kind="signals")
+
+
+def test_silence_is_the_middle_of_the_range_of_signals() -> None:
+    floats = from_arrays(np.array([0.0, 0.3, -0.2]), kind="signals").description
+    loud = from_arrays(np.array([0.0, 3.0, -0.2]), kind="signals").description
+    unsigned = from_arrays(np.array([0, 200], np.uint8), kind="signals").description
+    assert [(d.low, d.high) for d in (floats, loud, unsigned)] == [(-1, 1), (-4, 4), (0, 256)]
+
+
+def test_a_rate_that_cannot_be_is_refused() -> None:
+    with pytest.raises(SettingsError, match="rate -1"):
+        from_arrays(SOUND, kind="signals", rate=-1)
+    with pytest.raises(SettingsError, match="kind"):
+        from_arrays(SOUND, kind="sounds")  # type: ignore[arg-type]

@@ -103,7 +103,7 @@ class TransformWay(LearnedWay):
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
         x = to_tensor(samples, self.make.description)
         if self.make.grid.step:
-            below, right = (self.make.grid.padded(n) - n for n in x.shape[2:])
+            below, right = self.make.grid.lacks(x.shape[2:])
             x = functional.pad(x, (0, right, 0, below), mode="replicate")
         with plain_products(torch.device("cpu")):
             code = self.encoder(x, dial(self.quality, len(x)))

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from narrows.data.samples import CHUNK_BYTES, Description, Samples
+from narrows.data.ranges import CHUNK_BYTES
+from narrows.data.samples import Description, Samples
 from narrows.io.arrays import Array, Ragged
 
 Indices = npt.NDArray[np.int64]
@@ -22,12 +23,14 @@ RUN_VALUES = 1 << 23  # values of the samples that are read together
 
 
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Arrays `(N, H, W, C)` or `(N, D)` as float32 tensors in 0..1, `(N, C, H, W)` or `(N, D)`."""
+    """Arrays `(N, H, W, C)`, `(N, T, C)` or `(N, D)` as float32 tensors in 0..1, `(N, C, H, W)`, `(N, C, 1, T)` or
+    `(N, D)`: a signal is to networks a picture of one row."""
     span = description.high - description.low
     if description.low != 0 or description.columns or array.dtype not in _DIRECT:
         # In double precision, so that close large values stay distinct; on the CPU, as not all devices have it.
         array = ((array.astype(np.float64) - description.lows) / description.spans).astype(np.float32)
         span = 1.0
+    array = array[:, None] if array.ndim == 3 else array
     # Writable, or torch warns; a copy, so that the caller's array is never written to.
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
     tensor = tensor.to(torch.float32, copy=True).mul_(1.0 / span)
@@ -39,6 +42,7 @@ _DIRECT = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
 
 def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
     """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
+    tensor = tensor[:, :, 0].transpose(1, 2) if description.axes == 1 else tensor
     array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().to(torch.float64, copy=True)
     dtype = np.dtype(description.dtype)
     most = _largest(dtype)
@@ -69,11 +73,11 @@ def split(count: int, held: int, seed: int) -> tuple[Indices, Indices]:
 class Batches:
     """Random batches of the samples at `indices`, which depend on seed and step alone.
 
-    `crop` is the side of random crops, 0 for whole samples; their corners are multiples of `align`, since the blocks
-    of JPEG can be seen in pictures that were JPEG files. `shift` moves each image by up to so many pixels either way,
-    its border repeated; `mirror` turns every second one left to right, at random. Every sample comes once per epoch;
-    a batch may straddle two epochs. With `beside`, each image has another of the set as further channels, `(N,)`
-    indices, which is cropped, shifted and turned with it.
+    `crop` is the side of random crops, or the length of those of signals, 0 for whole samples; their corners are
+    multiples of `align`, since the blocks of JPEG can be seen in pictures that were JPEG files. `shift` moves each
+    image by up to so many pixels either way, its border repeated; `mirror` turns every second one left to right, at
+    random. Every sample comes once per epoch; a batch may straddle two epochs. With `beside`, each image has another
+    of the set as further channels, `(N,)` indices, which is cropped, shifted and turned with it.
 
     Each of `world` processes draws its share of every batch, the one of its `rank`, 0 to `world` - 1; shares are
     equal if `size` is a multiple of `world`. For whole samples the shares together are the batch that one process
@@ -96,7 +100,7 @@ class Batches:
     _order: Indices = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     def draw(self, step: int) -> torch.Tensor:
-        """This process's share of batch number `step`: float32 in 0..1, `(B, C, H, W)` or `(B, D)`."""
+        """This process's share of batch number `step`: float32 in 0..1, as `to_tensor` gives them."""
         chosen = self._indices(step * self.size, (step + 1) * self.size)[self.rank :: self.world]
         rng = np.random.default_rng([self.seed, 2, step, *([self.rank] * (self.world > 1))])
         if self.crop:
@@ -105,7 +109,7 @@ class Batches:
             array = self._values(np.sort(chosen))  # sorted, so that a memory map is read forwards
         if self.shift:
             array = shifted(array, self.shift, rng)
-        if self.mirror:
+        if self.mirror and array.ndim == 4:
             turned = rng.random(len(array)) < 0.5
             array[turned] = array[turned][:, :, ::-1]
         return to_tensor(array, self.samples.description, self.device)
@@ -130,12 +134,11 @@ class Batches:
 
 
 def random_crop(image: Array, side: int, rng: np.random.Generator, align: int = 1) -> Array:
-    """A random piece `(side, side, C)` of an image `(H, W, C)`, its corner at multiples of `align`; the edge of
-    smaller images is repeated."""
+    """A random piece `(side, side, C)` of an image `(H, W, C)`, or `(side, C)` of a signal `(T, C)`, its corner at
+    multiples of `align`; the edge of smaller ones is repeated."""
     image = _filled(image, side)
-    top = align * int(rng.integers((image.shape[0] - side) // align + 1))
-    left = align * int(rng.integers((image.shape[1] - side) // align + 1))
-    return image[top : top + side, left : left + side]
+    starts = (align * int(rng.integers((n - side) // align + 1)) for n in image.shape[:-1])
+    return image[tuple(slice(start, start + side) for start in starts)]
 
 
 def shifted(images: Array, most: int, rng: np.random.Generator) -> Array:
@@ -157,18 +160,18 @@ def chunks(
     device: torch.device | str = "cpu",
     align: int = 1,
 ) -> Iterator[torch.Tensor]:
-    """All samples in order as tensors of bounded size. Images of differing sizes need a `crop`, the side of the
+    """All samples in order as tensors of bounded size. Samples of differing sizes need a `crop`, the side of the
     centre crops that are returned; without it, ValueError is raised."""
     indices = np.arange(len(samples)) if indices is None else indices
     values = samples.values
-    each = crop * crop * samples.description.channels if crop else samples.description.values
+    each = samples.description.values_in(crop)
     rows = max(1, CHUNK_BYTES // (4 * max(1, each)))
     for start in range(0, len(indices), rows):
         part = indices[start : start + rows]
         if crop:
             array = np.stack([centre_crop(values[i], crop, align) for i in part])
         elif isinstance(values, Ragged):
-            raise ValueError("images of differing sizes need a crop")
+            raise ValueError("samples of differing sizes need a crop")
         else:
             array = np.asarray(values[part])
         yield to_tensor(array, samples.description, device)
@@ -177,13 +180,13 @@ def chunks(
 def centre_crop(image: Array, side: int, align: int = 1) -> Array:
     """The middle `(side, side, C)` of an image, otherwise as `random_crop`."""
     image = _filled(image, side)
-    top, left = ((n - side) // (2 * align) * align for n in image.shape[:2])
-    return image[top : top + side, left : left + side]
+    starts = ((n - side) // (2 * align) * align for n in image.shape[:-1])
+    return image[tuple(slice(start, start + side) for start in starts)]
 
 
 def _filled(image: Array, side: int) -> Array:
-    lack = [max(0, side - n) for n in image.shape[:2]]
-    return np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge") if any(lack) else image
+    lack = [max(0, side - n) for n in image.shape[:-1]]
+    return np.pad(image, (*((0, n) for n in lack), (0, 0)), mode="edge") if any(lack) else image
 
 
 def runs(samples: Samples) -> Iterator[Array]:

@@ -7,30 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from narrows.checks import one_of, real
 from narrows.data.datasets import is_dataset, read_dataset
+from narrows.data.ranges import MOST_VALUE, around_silence, usual_range
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged, array_of, check_numeric, pack
 
-CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
 MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
-_LIFTS = {(1, 2), (1, 3), (1, 4), (2, 4), (3, 4)}  # channels before and after
-UNLIKE = 16  # times the range of the narrowest column: from there on each is scaled by its own
-MOST_VALUE = float(np.finfo(np.float64).max)
+SIGNAL_CHANNELS = 1024
+MOST_RATE = 1e12
+Kind = Literal["signals", "series"]  # what an array may be said to hold, by two names for the same
 
 
 @dataclass(frozen=True)
 class Description:
     """What was inferred about a set of samples; printed, and stored with every model.
 
-    `shape` is that of one sample: `(H, W, C)` for images, `(D,)` for vectors; `H = W = 0` if sizes differ. Values
-    from `low` to `high` become 0..1 inside the networks; those of vectors whose columns have very different scales by
-    the range of each of the `columns`.
+    `shape` is that of one sample: `(H, W, C)` for images, `(T, C)` for signals, `(D,)` for vectors; H, W and T are 0
+    if sizes differ. Values from `low` to `high` become 0..1 inside the networks, silence 0.5; those of vectors whose
+    columns have very different scales by the range of each of the `columns`. `rate` counts the steps of a signal in a
+    second, 0 where it is not known.
     """
 
     shape: tuple[int, ...]
@@ -39,6 +41,7 @@ class Description:
     high: float
     count: int
     columns: tuple[tuple[float, float], ...] = ()
+    rate: float = 0.0
 
     @property
     def lows(self) -> float | npt.NDArray[np.float64]:
@@ -52,8 +55,13 @@ class Description:
 
     @property
     def axes(self) -> int:
-        """The number of axes besides channels: 2 for images, 0 for vectors."""
+        """The number of axes besides channels: 2 for images, 1 for signals, 0 for vectors."""
         return len(self.shape) - 1
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The length of each of these axes: `(H, W)`, `(T,)` or `()`."""
+        return self.shape[:-1]
 
     @property
     def varied(self) -> bool:
@@ -62,7 +70,7 @@ class Description:
 
     @property
     def channels(self) -> int:
-        """Channels of an image; 1 for vectors."""
+        """Channels of an image or a signal; 1 for vectors."""
         return self.shape[-1] if self.axes else 1
 
     @property
@@ -76,14 +84,18 @@ class Description:
         return int(np.prod(self.shape))
 
     def values_in(self, crop: int) -> int:
-        """The number of values in a crop of this side in pixels; in one sample if `crop` is 0."""
-        return crop * crop * self.channels if crop else self.values
+        """The number of values in a crop of this side in pixels or steps; in one sample if `crop` is 0."""
+        return crop**self.axes * self.channels if crop else self.values
 
     @property
     def form(self) -> str:
         """Kind, size and channels in words, such as `images 28x28, grey`."""
         if not self.axes:
             return f"vectors of {self.shape[0]} values"
+        if self.axes == 1:
+            count = {1: "1 channel"}.get(self.channels, f"{self.channels} channels")
+            length = f"of {self.shape[0]} steps" if self.shape[0] else "of differing lengths"
+            return f"signals {length}, {count}" + (f", {self.rate:g} Hz" if self.rate else "")
         colour = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}[self.channels]
         size = "of differing sizes" if self.varied else f"{self.shape[1]}x{self.shape[0]}"
         return f"images {size}, {colour}"
@@ -95,19 +107,24 @@ class Description:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         fields = {**asdict(self), "shape": list(self.shape), "columns": [list(ends) for ends in self.columns]}
-        return {name: value for name, value in fields.items() if name != "columns" or value}
+        return {name: value for name, value in fields.items() if name not in ("columns", "rate") or value}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Description:
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError on other content."""
         shape, count = tuple(fields["shape"]), fields["count"]
         low, high = fields["low"], fields["high"]
-        if len(shape) not in (1, 3) or fields["dtype"] not in NUMBERS:
+        if len(shape) not in (1, 2, 3) or fields["dtype"] not in NUMBERS:
             raise ValueError("samples of no known kind")
         if not all(type(n) is int and 0 <= n <= MOST_COUNT for n in (*shape, count)):
             raise ValueError("samples of no possible size")
+        rate = fields.get("rate", 0.0)
+        if type(rate) not in (int, float) or not 0 <= rate <= MOST_RATE or (rate and len(shape) != 2):
+            raise ValueError("samples of no possible rate")
         # An image has from 1 to 4 channels, and both its sides or neither; a vector is never empty.
         if not shape[-1] or (len(shape) == 3 and (shape[2] > 4 or (shape[0] > 0) != (shape[1] > 0))):
+            raise ValueError("samples of no possible size")
+        if len(shape) == 2 and shape[1] > SIGNAL_CHANNELS:
             raise ValueError("samples of no possible size")
         finite = all(type(end) in (int, float) and abs(end) <= MOST_VALUE for end in (low, high))
         if not finite or not 0 < float(high) - float(low) <= MOST_VALUE:
@@ -117,15 +134,24 @@ class Description:
             raise ValueError("columns of no possible number")
         if any(not abs(start) <= MOST_VALUE or not 0 < end - start <= MOST_VALUE for start, end in columns):
             raise ValueError("columns of no possible range")
-        return cls(**{**fields, "shape": shape, "low": float(low), "high": float(high), "columns": columns})
+        return cls(
+            **{
+                **fields,
+                "shape": shape,
+                "low": float(low),
+                "high": float(high),
+                "columns": columns,
+                "rate": float(rate),
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Samples:
     """A set of samples with what is known about it.
 
-    `values` is `(N, H, W, C)` or `(N, D)`, or a `Ragged` of images; `names` and `labels` have N entries where they
-    are known. `source` says where they came from; `notes` are worth showing to the user.
+    `values` is `(N, H, W, C)`, `(N, T, C)` or `(N, D)`, or a `Ragged` of images or signals; `names` and `labels` have
+    N entries where they are known. `source` says where they came from; `notes` are worth showing to the user.
     """
 
     values: Array | Ragged
@@ -156,18 +182,22 @@ class Samples:
         return replace(self, values=chosen, description=description, names=names, labels=labels)
 
 
-def from_arrays(data: Any, source: str = "array") -> Samples:
+def from_arrays(data: Any, source: str = "array", *, kind: Kind | None = None, rate: float = 0.0) -> Samples:
     """Samples from an array, a list of arrays, or a `Dataset` or `DataLoader` of PyTorch.
 
     `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images `(H, W)`
-    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. Torch tensors count as arrays, and bool
-    becomes 0 and 255. The items of a data set are read once, into memory or a memory map; they are tensors
-    `(C, H, W)` or `(D,)`, arrays or Pillow images, alone or before a label.
+    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. With `kind` "signals" or "series", `(T,)`
+    and `(T, C)` are one signal, `(N, T, C)` are many, and a list holds signals `(T,)` or `(T, C)`, whose lengths may
+    differ; `rate` is their number of steps in a second, where it is known. Torch tensors count as arrays, and bool
+    becomes 0 and 255. The items of a data set are read once, into memory or a memory map; they are tensors `(C, H,
+    W)` or `(D,)`, arrays or Pillow images, alone or before a label.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """
     if isinstance(data, Samples):
         return data
+    if kind is not None:
+        return _signals(data, source, one_of("kind", kind, get_args(Kind)), rate)
     labels = None
     if is_dataset(data):
         source = type(data).__name__ if source == "array" else source
@@ -192,27 +222,26 @@ def from_arrays(data: Any, source: str = "array") -> Samples:
     return Samples(array, describe(array, source), source, labels=labels, notes=notes)
 
 
-def lifted(samples: Samples, channels: int) -> Samples:
-    """Images with more channels and nothing lost: grey repeated as RGB, alpha opaque. As they are where that does not
-    make them images of so many."""
-    own, wanted = samples.description.channels, channels
-    if samples.description.axes != 2 or (own, wanted) not in _LIFTS:
-        return samples
-    high = samples.values.dtype.type(samples.description.high)
-
-    def made(image: Array) -> Array:
-        colours = image[..., : own - (own == 2)]
-        if wanted > 2 and own < 3:
-            colours = np.repeat(colours, 3, axis=-1)
-        if wanted == 3:
-            return colours
-        alpha = image[..., -1:] if own == 2 else np.full_like(image[..., :1], high)
-        return np.concatenate([colours, alpha], axis=-1)
-
-    values = samples.values
-    more = pack([made(image) for image in values]) if isinstance(values, Ragged) else made(values)
-    shape = (*samples.description.shape[:2], wanted)
-    return replace(samples, values=more, description=replace(samples.description, shape=shape))
+def _signals(data: Any, source: str, kind: Kind, rate: float) -> Samples:
+    """One signal or many, as `from_arrays` takes them."""
+    rate = real("rate", rate, 0, MOST_RATE)
+    items = data if isinstance(data, (list, tuple)) and len(data) and np.ndim(data[0]) else None
+    arrays = [_numbers(item, source) for item in ([data] if items is None else items)]
+    if items is None and arrays[0].ndim == 3:
+        values: Array | Ragged = arrays[0]
+    else:
+        kinds = sorted({f"{a.ndim}-D {a.dtype}" for a in arrays})
+        if any(a.ndim not in (1, 2) for a in arrays) or len({a.dtype for a in arrays}) > 1:
+            raise DataError(
+                f"{source}: {' and '.join(kinds)} were given as {kind}; allowed are (T,), (T, C), (N, T, C) and "
+                "lists of (T,) or (T, C), all of one dtype"
+            )
+        arrays = [a[:, None] if a.ndim == 1 else a for a in arrays]
+        if len(counts := {a.shape[1] for a in arrays}) > 1:
+            raise DataError(f"{source}: signals of {', '.join(map(str, sorted(counts)))} channels; all need as many")
+        # A view for one, which may be a memory map.
+        values = arrays[0][None] if len(arrays) == 1 else pack(arrays)
+    return Samples(values, replace(describe(values, source, kind), rate=rate), source)
 
 
 def _from_list(items: Sequence[Any], source: str) -> Array | Ragged:
@@ -243,10 +272,12 @@ def _numbers(data: Any, source: str) -> Array:
     return array.astype(np.uint8) * 255 if array.dtype == bool else array
 
 
-def describe(values: Array | Ragged, source: str) -> Description:
+def describe(values: Array | Ragged, source: str, kind: Kind | None = None) -> Description:
     """Infer the description; reads floats and wide integers once, in chunks. Raises `DataError`."""
     if isinstance(values, Ragged):
-        shape, sizes, given = (0, 0, int(values.shapes[0, 2])), values.shapes, "images with no pixels"
+        axes = values.shapes.shape[1] - 1
+        shape, sizes = (*(0,) * axes, int(values.shapes[0, -1])), values.shapes
+        given = "images with no pixels" if axes == 2 else "signals with no values"
     else:
         shape, given = values.shape[1:], f"an array of shape {values.shape}"
         sizes = np.array([shape])
@@ -259,45 +290,14 @@ def describe(values: Array | Ragged, source: str) -> Description:
             f"{source}: images with {shape[2]} channels were given; allowed are 1 (grey), 2 (grey + alpha), "
             f"3 (RGB) and 4 (RGBA), channels last; {advice}"
         )
-    low, high, columns = _ranges(values, source)
+    if len(shape) == 2:
+        if shape[1] > SIGNAL_CHANNELS:
+            raise DataError(
+                f"{source}: signals of {shape[1]} channels were given; at most {SIGNAL_CHANNELS} are allowed, "
+                "channels last; split or transpose them"
+            )
+        low, high = around_silence(values, source)
+        return Description(tuple(shape), values.dtype.name, low, high, len(values))
+    low, high, columns = usual_range(values, source)
     # The name of the dtype, whatever its byte order, which `to_tensor` converts batch by batch.
     return Description(tuple(shape), values.dtype.name, low, high, len(values), columns)
-
-
-def _ranges(values: Array | Ragged, source: str) -> tuple[float, float, tuple[tuple[float, float], ...]]:
-    """The range that becomes 0..1: that of the dtype for uint8 and uint16, 0..1 for floats inside it, else from the
-    smallest to the largest value; and that of each column of vectors `(N, D)`, where the widest is many times the
-    narrowest. Raises `DataError` for NaN and infinities."""
-    if values.dtype.name in ("uint8", "uint16"):
-        return 0.0, float(np.iinfo(values.dtype).max), ()
-    least, most = _ends(values, source)
-    low, high = float(least.min()), float(most.max())
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 0.0, 1.0, ()
-    if high - low == float("inf"):
-        raise DataError(f"{source}: values from {low:g} to {high:g} are too far apart; scale them")
-    spans = most - least
-    columns: tuple[tuple[float, float], ...] = ()
-    if len(spans) > 1 and (spans > 0).any() and spans.max() >= UNLIKE * spans[spans > 0].min():
-        ends = np.where(spans > 0, most, least + np.maximum(1.0, np.abs(least)))
-        columns = tuple(zip(least.tolist(), ends.tolist(), strict=True))
-    # All values equal: any range that is not empty will do, also where low + 1 is low.
-    return low, high if high > low else low + max(1.0, abs(low)), columns
-
-
-def _ends(values: Array | Ragged, source: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The smallest and the largest value, `(D,)`, of each column of vectors, or `(1,)` of images, in one pass."""
-    array = values.flat if isinstance(values, Ragged) else values
-    axis = 0 if array.ndim == 2 else None
-    least = np.full(array.shape[1] if axis == 0 else 1, np.inf)
-    most = -least
-    rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
-        part = array[start : start + rows]
-        if part.dtype.kind == "f" and not np.isfinite(part).all():
-            where = start + int(np.argwhere(~np.isfinite(part))[0, 0])
-            if isinstance(values, Ragged):
-                where = int(np.searchsorted(values.starts, where, side="right")) - 1
-            raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
-        least, most = np.minimum(least, part.min(axis=axis)), np.maximum(most, part.max(axis=axis))
-    return least, most

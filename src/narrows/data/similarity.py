@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from narrows.data.samples import CHUNK_BYTES
+from narrows.data.ranges import CHUNK_BYTES
 from narrows.io.arrays import Array
 
 LIGHT, COLOUR = 24, 6  # sides of the two thumbnails in pixels

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data.named import NAMES, load_named
-from narrows.data.samples import Samples, from_arrays
+from narrows.data.samples import Description, Kind, Samples, from_arrays
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
 from narrows.io.folders import SUFFIXES, list_images, load_images
@@ -26,19 +26,26 @@ _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
 
 
 def open_samples(
-    source: Any, split: Split = "train", skip_bad: bool = False, report: Report | None = None
+    source: Any,
+    split: Split = "train",
+    skip_bad: bool = False,
+    report: Report | None = None,
+    *,
+    kind: Kind | None = None,
+    rate: float = 0.0,
 ) -> Samples:
     """Samples from a path, the name of a set, or arrays.
 
     `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to a
     folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`), or an
     array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist` or given
-    as a `Path`. `report(what, done, total)` is called with progress.
+    as a `Path`. `kind` and `rate` say that arrays hold signals, as in `from_arrays`. `report(what, done, total)` is
+    called with progress.
 
     Raises `DataError`; no pickle is ever opened.
     """
     if not isinstance(source, (str, os.PathLike)):
-        return from_arrays(source)
+        return from_arrays(source, kind=kind, rate=rate)
     name, _, part = source.partition(":") if isinstance(source, str) else ("", "", "")
     if name in NAMES and part in ("", "train", "test"):
         chosen: Split = split if part == "" else ("train" if part == "train" else "test")
@@ -56,7 +63,12 @@ def open_samples(
         return _folder(path, skip_bad, report)
     if not file:
         raise DataError(f"{path}: neither a file nor a folder; write the samples into a file")
-    return _file(path, report)
+    return _file(path, report, kind, rate)
+
+
+def as_known(description: Description) -> dict[str, Any]:
+    """The `kind` and `rate` with which `open_samples` reads samples like those of a description."""
+    return {"kind": "signals", "rate": description.rate} if description.axes == 1 else {}
 
 
 def stands_for_a_picture(source: str) -> bool:
@@ -80,13 +92,13 @@ def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLik
             raise OutputError(f"{output}: the output is also the input; choose another place for it")
 
 
-def _file(path: Path, report: Report | None) -> Samples:
+def _file(path: Path, report: Report | None, kind: Kind | None, rate: float) -> Samples:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise DataError(f"{path}: pickled files are never opened; save the arrays as .npy or .npz")
     if suffix in (".npy", ".npz"):
         values, labels_ = _numpy(path)
-        samples = replace(from_arrays(values, str(path)), labels=labels_)
+        samples = replace(from_arrays(values, str(path), kind=kind, rate=rate), labels=labels_)
         if labels_ is not None and labels_.shape != (len(samples),):
             raise DataError(
                 f"{path}: labels of shape {labels_.shape} were given for {len(samples)} samples; one each is needed, "

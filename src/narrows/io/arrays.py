@@ -1,4 +1,4 @@
-"""Arrays as read from files: one array for images of one size, `Ragged` for images of differing sizes.
+"""Arrays as read from files: one array for samples of one size, `Ragged` for those of differing sizes.
 
 Next door: `images`, `npy` and `idx` read them from files.
 """
@@ -17,10 +17,11 @@ Array = npt.NDArray[Any]
 
 
 class Ragged(Sequence[Array]):
-    """Images of different sizes and equal channels in one flat array (RAM or memory map)."""
+    """Images or signals of different sizes and equal channels in one flat array (RAM or memory map)."""
 
     def __init__(self, flat: Array, shapes: npt.NDArray[np.int64]) -> None:
-        """`flat` holds sum(H W C) values; `shapes` is `(N, 3)`: H, W, C of each image."""
+        """`flat` holds sum(H W C) values; `shapes` is `(N, 3)`: H, W, C of each image, or `(N, 2)`: T, C of each
+        signal."""
         self.flat = flat
         self.shapes = shapes
         self.starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
@@ -58,7 +59,7 @@ def array_of(data: Any, source: str) -> Array:
 
 
 def pack(images: Sequence[Array]) -> Array | Ragged:
-    """Images `(H, W, C)` of one dtype as one array `(N, H, W, C)`, or as `Ragged` if sizes differ."""
+    """Images `(H, W, C)` or signals `(T, C)` of one dtype as one array, or as `Ragged` if sizes differ."""
     shapes = np.array([image.shape for image in images], np.int64)
     if (shapes == shapes[0]).all():
         return np.stack(images)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any, Literal
 
@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.data.samples import Description, Samples, from_arrays, lifted
+from narrows.data.channels import lifted
+from narrows.data.samples import Description, Samples, from_arrays
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models import container
@@ -56,7 +57,7 @@ class Specification:
 
 @dataclass(frozen=True)
 class Grid:
-    """How a network divides the plane of an image.
+    """How a network divides the plane of an image, or the time of a signal, which has 1 of the `axes` in place of 2.
 
     Sides are padded to `step` n + `offset`; `step` is 0 for networks that take samples of one size only. `block` is
     the side of the blocks whose KLT is the linear optimum, 0 for PCA of whole samples. Training crops begin at
@@ -67,12 +68,18 @@ class Grid:
     offset: int = 0
     block: int = 0
     align: int = 1
+    axes: int = 2
 
     def padded(self, side: int) -> int:
         """The smallest side that the network takes and that holds `side`."""
         if not self.step:
             return side
         return max(1, -(-(side - self.offset) // self.step)) * self.step + self.offset
+
+    def lacks(self, size: Sequence[int]) -> tuple[int, int]:
+        """How many rows and columns samples of this size `(H, W)` lack; the one row of a signal is enough."""
+        below, right = (self.padded(n) - n for n in size)
+        return (below if self.axes == 2 else 0), right
 
 
 @dataclass(frozen=True)
@@ -131,9 +138,9 @@ class Measure:
 class Model(nn.Module, ABC):
     """A network and what it is for.
 
-    Called, it takes float tensors in 0..1, images `(N, C, H, W)` or vectors `(N, D)`. `specification` and
-    `description` are enough to build it again, `recipe` says how it is trained, `provenance` how it was trained.
-    `attachments` are arrays that its file keeps beside the weights.
+    Called, it takes float tensors in 0..1, images `(N, C, H, W)`, signals `(N, C, 1, T)` or vectors `(N, D)`.
+    `specification` and `description` are enough to build it again, `recipe` says how it is trained, `provenance` how
+    it was trained. `attachments` are arrays that its file keeps beside the weights.
     """
 
     def __init__(self, specification: Specification, description: Description, grid: Grid, recipe: Recipe) -> None:
@@ -185,18 +192,19 @@ class Model(nn.Module, ABC):
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Shape of one sample's code: `(K,)` or `(K, h, w)`, 0 where sizes differ; `()` where there is no code."""
+        """Shape of one sample's code: `(K,)`, `(K, h, w)` or `(K, t)`, 0 where sizes differ; `()` where there is no
+        code."""
         code, grid = self.specification.code, self.grid
         if not code or not grid.step:
             return (code,) if code else ()
-        sides = self.description.shape[:2]
+        sides = self.description.sides
         return (code, *(n and (grid.padded(n) - grid.offset) // grid.step for n in sides))
 
     @property
     def holds_everything(self) -> bool:
         """Whether a code that is to make samples smaller has as many numbers as they have."""
-        step = self.grid.step
-        numbers = step**2 * self.description.channels if step else self.description.values
+        step, axes = self.grid.step, self.grid.axes
+        numbers = step**axes * self.description.channels if step else self.description.values
         return self.specification.purpose == "reconstruct" and self.specification.code >= numbers
 
     def arrange(self) -> None:
@@ -204,20 +212,23 @@ class Model(nn.Module, ABC):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def pad(self, x: torch.Tensor) -> torch.Tensor:
-        """Images grown to a size that the network takes by repeating their last row and column."""
+        """Images and signals grown to a size that the network takes by repeating their last row and column."""
         if x.ndim != 4 or not self.grid.step:
             return x
-        below, right = (self.grid.padded(n) - n for n in x.shape[2:])
+        below, right = self.grid.lacks(x.shape[2:])
         return functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
     def fitting(self, samples: Any) -> Samples:
         """The samples, checked against those the model was made for; raises `ModelError` where they differ.
 
-        Sizes of images may differ for networks that take any size; dtype and length may not. Grey images go to a
-        model for RGB, and images without alpha to one for such, where nothing is lost by that.
+        Sizes may differ for networks that take any size; dtype, the length of vectors and the rate of signals may
+        not. Grey images go to a model for RGB, and images without alpha to one for such, where nothing is lost by
+        that. Arrays for a model of signals are read as such.
         """
-        checked: Samples = lifted(from_arrays(samples), self.description.channels)
-        given, own = checked.description, self.description
+        own = self.description
+        checked: Samples = from_arrays(samples, kind="signals" if own.axes == 1 else None, rate=own.rate)
+        checked = lifted(checked, own.channels)
+        given = checked.description
         same = given.shape == own.shape or (
             self.grid.step > 0 and given.axes == own.axes and given.channels == own.channels
         )
@@ -225,6 +236,11 @@ class Model(nn.Module, ABC):
             raise ModelError(
                 f"{checked.source}: the samples do not fit this model: {given.form}, {given.dtype} were given, it is "
                 f"made for {own.form}, {own.dtype}; convert the samples or train a model on them"
+            )
+        if given.rate and own.rate and given.rate != own.rate:
+            raise ModelError(
+                f"{checked.source}: {given.rate:g} Hz were given to a model for {own.rate:g} Hz; resample the "
+                "samples or train a model on them"
             )
         return checked
 

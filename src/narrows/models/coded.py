@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from narrows.data.batches import Indices, chunks, from_tensor, to_tensor
-from narrows.data.samples import CHUNK_BYTES, Description, Samples
+from narrows.data.ranges import CHUNK_BYTES
+from narrows.data.samples import Description, Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
 from narrows.models import container
@@ -62,11 +63,13 @@ class LinearStart:
             return None
         values = description.values_in(crop)
         # Of a code whose blocks are coarser than those of the optimum, each has its share.
-        share = model.specification.code * block**2 // max(1, model.grid.step) ** 2
+        axes = model.grid.axes
+        share = model.specification.code * block**axes // max(1, model.grid.step) ** axes
         count = share if block else math.prod(model.code_shape)
-        rows = max(1, values // (block**2 * description.channels)) if block else 1
+        rows = max(1, values // (block**axes * description.channels)) if block else 1
         chosen = training[thinned(len(training), rows, values // rows, self.work)]
-        model.keep_optimum(linear_optimum(chunks(samples, chosen, crop, align=model.grid.align), count, block))
+        parts = chunks(samples, chosen, crop, align=model.grid.align)
+        model.keep_optimum(linear_optimum(parts, count, block, axes))
         return model.optimum
 
 
@@ -110,7 +113,7 @@ class Coded(Model, ABC):
         mean, components, variances = (None if a is None else np.ascontiguousarray(a, np.float32) for a in arrays)
         if mean is None or components is None or variances is None:
             return None
-        return LinearOptimum(mean, components, variances, self.grid.block)
+        return LinearOptimum(mean, components, variances, self.grid.block, self.grid.axes)
 
     def keep_optimum(self, optimum: LinearOptimum) -> None:
         """Keep the linear optimum with the model."""
@@ -134,9 +137,9 @@ class Coded(Model, ABC):
     def encode(self, samples: Any) -> Any:
         """Codes of samples, in batches of bounded memory.
 
-        NumPy samples of the training dtype and shape give float32 codes `(N, K)` or `(N, K, h, w)`, a list of
-        images of differing sizes a list of `(K, h, w)`; a tensor in 0..1 gives a tensor. Raises `ModelError`
-        where the samples do not fit the model.
+        NumPy samples of the training dtype and shape give float32 codes `(N, K)`, `(N, K, h, w)` or, of signals,
+        `(N, K, t)`, a list of samples of differing sizes a list of `(K, h, w)` or `(K, t)`; a tensor in 0..1 gives
+        a tensor, of signals `(N, K, 1, t)`. Raises `ModelError` where the samples do not fit the model.
         """
         encoder = self.part("encoder").eval()
         if isinstance(samples, torch.Tensor):
@@ -151,7 +154,8 @@ class Coded(Model, ABC):
             encoder(self.pad(to_tensor(np.asarray(array[start:stop]), self.description, self.device)))
             for start, stop in _spans(len(array), 4 * int(np.prod(array.shape[1:])))
         ]
-        return np.concatenate([part.float().cpu().numpy() for part in parts])
+        codes = np.concatenate([part.float().cpu().numpy() for part in parts])
+        return codes[:, :, 0] if codes.ndim == 4 and self.grid.axes == 1 else codes
 
     @overload
     def decode(self, codes: torch.Tensor, size: tuple[int, int] | None = None) -> torch.Tensor: ...
@@ -163,9 +167,9 @@ class Coded(Model, ABC):
     def decode(self, codes: Any, size: tuple[int, int] | None = None) -> Any:
         """Samples of codes: the inverse of `encode`, in the dtype and range that the model was trained on.
 
-        `size` `(H, W)` cuts images to their own size; without it they have the training images' size where
-        the code fits that, else the padded size of the code. Raises `ModelError` for codes of a wrong shape, and
-        for arrays with NaN or infinity.
+        `size` `(H, W)`, or `(1, T)` for signals, cuts samples to their own size; without it they have the size of
+        those of training where the code fits that, else the padded size of the code. Raises `ModelError` for codes of
+        a wrong shape, and for arrays with NaN or infinity.
         """
         decoder = self.part("decoder").eval()
         if isinstance(codes, torch.Tensor):
@@ -177,7 +181,8 @@ class Coded(Model, ABC):
         self._check_code(codes.shape)
         if codes.dtype.kind not in "buif" or not np.isfinite(codes).all():
             raise ModelError("a code that is NaN, infinite or no number was given; every value must be finite")
-        values = int(np.prod(codes.shape[1:])) * max(1, self.grid.step) ** 2 + self.description.values
+        values = int(np.prod(codes.shape[1:])) * max(1, self.grid.step) ** self.grid.axes + self.description.values
+        codes = codes[:, :, None] if codes.ndim == 3 else codes
         parts = [
             from_tensor(self._cut(decoder(_float(codes[start:stop], self.device)), size), self.description)
             for start, stop in _spans(len(codes), 4 * values)
@@ -186,15 +191,17 @@ class Coded(Model, ABC):
 
     def _check_code(self, shape: tuple[int, ...]) -> None:
         code, spatial = self.specification.code, self.grid.step > 0
-        if len(shape) != (4 if spatial else 2) or shape[1] != code or 0 in shape:
-            form = f"(N, {code}, h, w)" if spatial else f"(N, {code})"
+        form = (f"(N, {code}, h, w)" if self.grid.axes == 2 else f"(N, {code}, t)") if spatial else f"(N, {code})"
+        axes = {len(form.split(","))} | ({4} if spatial else set())
+        if len(shape) not in axes or shape[1] != code or 0 in shape:
             raise ModelError(f"codes of shape {shape} were given; this model decodes {form}")
 
     def _cut(self, x: torch.Tensor, size: tuple[int, int] | None) -> torch.Tensor:
         if x.ndim != 4:
             return x
-        own = self.description.shape[:2]
-        if size is None and tuple(self.grid.padded(n) for n in own) == tuple(x.shape[2:]):
+        own = (1, *self.description.sides)[-2:]
+        grown = tuple(n + lack for n, lack in zip(own, self.grid.lacks(own), strict=True))
+        if size is None and grown == tuple(x.shape[2:]):
             size = (own[0], own[1])
         return x if size is None else x[..., : size[0], : size[1]]
 

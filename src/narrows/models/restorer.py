@@ -233,7 +233,7 @@ def _padded(x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Images mirrored at their right and lower edge up to a size that the network takes."""
     if x.ndim != 4:
         return x
-    below, right = (grid.padded(n) - n for n in x.shape[2:])
+    below, right = grid.lacks(x.shape[2:])
     return mirrored(x, (0, right, 0, below)) if below or right else x
 
 

@@ -26,42 +26,61 @@ DUAL_VALUES = 1 << 26  # values of longer samples in memory at once
 
 @dataclass(frozen=True)
 class LinearOptimum:
-    """PCA of whole samples (`block` = 0) or of square blocks of images (`block` pixels a side).
+    """PCA of whole samples (`block` = 0), of square blocks of images (`block` pixels a side), or with 1 of the `axes`
+    of as many steps of signals.
 
     `mean` is `(D,)`; `components` `(K, D)` are orthonormal rows, the largest variance first; `variances` `(K,)` are
-    those along them. For images D runs over channel, row, column, as in `PixelUnshuffle`.
+    those along them. D runs over channel, row, column, as in `PixelUnshuffle`.
     """
 
     mean: Floats
     components: Floats
     variances: Floats
     block: int = 0
+    axes: int = 2
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Samples `(N, C, H, W)` or `(N, D)` in 0..1 through K numbers (each block's K) and back, not clipped."""
-        rows, shape = unfold(x, self.block)
+        """Samples `(N, C, H, W)`, `(N, C, 1, T)` or `(N, D)` in 0..1 through K numbers (each block's K) and back, not
+        clipped."""
+        rows, shape = unfold(x, self.block, self.axes)
         mean, components = (torch.from_numpy(a).to(x.device) for a in (self.mean, self.components))
         y = (rows - mean) @ components.T @ components + mean
         if not self.block:
             return y.reshape(x.shape)
         count, depth, high, wide = shape
-        y = functional.pixel_shuffle(y.reshape(count, high, wide, depth).permute(0, 3, 1, 2), self.block)
+        y = y.reshape(count, high, wide, depth).permute(0, 3, 1, 2)
+        y = together(y, self.block) if self.axes == 1 else functional.pixel_shuffle(y, self.block)
         return y[..., : x.shape[-2], : x.shape[-1]]
 
 
-def unfold(x: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Size]:
+def unfold(x: torch.Tensor, block: int, axes: int = 2) -> tuple[torch.Tensor, torch.Size]:
     """Samples as rows `(R, D)`, whole or cut into blocks, and the shape of the unshuffled tensor."""
     if not block:
         return x.reshape(len(x), -1), x.shape
-    pad = (-x.shape[-1] % block, -x.shape[-2] % block)
+    pad = (-x.shape[-1] % block, -x.shape[-2] % block if axes == 2 else 0)
     if any(pad):
         x = functional.pad(x, (0, pad[0], 0, pad[1]), mode="replicate")
-    x = functional.pixel_unshuffle(x, block)  # (N, C block², h, w)
+    x = apart(x, block) if axes == 1 else functional.pixel_unshuffle(x, block)  # (N, C block**axes, h, w)
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]), x.shape
 
 
-def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int = 0) -> LinearOptimum:
-    """The optimum of chunks of samples `(n, C, H, W)` or `(n, D)` in 0..1; the same chunks give the same bits.
+def apart(x: torch.Tensor, block: int) -> torch.Tensor:
+    """Signals `(N, C, 1, T)` with every `block` steps as channels of one place: `(N, C block, 1, T / block)`."""
+    count, channels, high, wide = x.shape
+    x = x.reshape(count, channels, high, wide // block, block).permute(0, 1, 4, 2, 3)
+    return x.reshape(count, channels * block, high, wide // block)
+
+
+def together(x: torch.Tensor, block: int) -> torch.Tensor:
+    """The inverse of `apart`."""
+    count, channels, high, wide = x.shape
+    x = x.reshape(count, channels // block, block, high, wide).permute(0, 1, 3, 4, 2)
+    return x.reshape(count, channels // block, high, wide * block)
+
+
+def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int = 0, axes: int = 2) -> LinearOptimum:
+    """The optimum of chunks of samples `(n, C, H, W)`, `(n, C, 1, T)` (1 of the `axes`) or `(n, D)` in 0..1; the same
+    chunks give the same bits.
 
     For up to 4096 values per row the covariance is summed in float64; for longer rows, the inner products of the
     first that fit into memory are used. Raises ValueError for more components than values.
@@ -69,7 +88,7 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
     count, total, products, kept = 0, np.zeros(1), np.zeros((1, 1)), []
     shift: Floats | None = None
     for chunk in chunks:
-        rows = unfold(chunk, block)[0].cpu().numpy()
+        rows = unfold(chunk, block, axes)[0].cpu().numpy()
         if components > rows.shape[1]:
             raise ValueError(f"{components} components of {rows.shape[1]} values")
         if shift is None:
@@ -95,7 +114,7 @@ def linear_optimum(chunks: Iterable[torch.Tensor], components: int, block: int =
     largest = np.abs(vectors).argmax(axis=1)
     vectors = vectors * np.sign(vectors[np.arange(components), largest])[:, None]
     kept_variances = np.maximum(variances, 0).astype(np.float32)
-    return LinearOptimum(mean, np.ascontiguousarray(vectors, np.float32), kept_variances, block)
+    return LinearOptimum(mean, np.ascontiguousarray(vectors, np.float32), kept_variances, block, axes)
 
 
 def _largest(covariance: Doubles, count: int) -> tuple[Doubles, Doubles]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from narrows.checks import legible, whole
 from narrows.data.batches import runs
-from narrows.data.samples import CHUNK_BYTES, Samples
+from narrows.data.ranges import CHUNK_BYTES
+from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
 from narrows.io.images import Report

@@ -184,7 +184,6 @@ def _crop(model: Model, samples: Samples, wanted: int | None, usual: int) -> int
                 f"crops were asked for, but {model.specification.network} takes whole samples only; leave it out"
             )
         return 0
-    shape = samples.description.shape
-    if wanted is None and not samples.description.varied and max(shape[:2]) <= usual:
+    if wanted is None and not samples.description.varied and max(samples.description.sides) <= usual:
         return 0
     return model.grid.padded(wanted or usual)
