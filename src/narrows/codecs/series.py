@@ -146,7 +146,7 @@ class SeriesWay(Way):
         coder.finish()
         bits.finish()
         values = [plan.values(sample) for sample in layout.to_samples(lanes, lengths)]
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(dtype.name)
         if any(v.min() < limits.min or v.max() > limits.max for v in values):
             raise ArchiveError(f"a damaged block: a value outside {dtype}")
         return from_steps([v.astype(dtype) for v in values], self.error)

@@ -131,7 +131,8 @@ class Experts:
             edge = np.where(sign > 0, OUTER << units[out], -(OUTER << units[out]) - 1)
             given = None if rest is None else (rest[out] - edge) * sign
             found[out] = edge + sign * coder.by_table(given, np.zeros(len(out), np.int64), OUTSIDE)
-        return (centre + found) * alive
+        values = (centre + found) * alive
+        return values
 
     def _curves(self, slope: Shorts, begin: Shorts) -> tuple[Shorts, Shorts]:
         """What every opinion has below each edge, `(L, E, S - 1)` in 2**-20, and where symbols end, `(L, S - 1)` in
@@ -165,7 +166,7 @@ class Experts:
         weights = powers(-self.earned >> CAUTION_BITS)
         count = weights.shape[1]
         shares = np.floor(weights * float((1 << SHARE_BITS) - count * LEAST_SHARE) / weights.sum(axis=1)[:, None])
-        whole = shares.astype(np.int32) + LEAST_SHARE
+        whole: Shorts = shares.astype(np.int32) + LEAST_SHARE
         rows = np.arange(len(whole))
         whole[rows, self.earned.argmax(axis=1)] += (1 << SHARE_BITS) - whole.sum(axis=1, dtype=np.int32)
         return whole
