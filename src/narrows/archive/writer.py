@@ -67,9 +67,9 @@ class _Piece:
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
-    A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB, of signals at 2 MiB; a
-    larger sample is a block of its own. The model is embedded, or only named, or, with `embed_model` None, named if
-    some block takes it. With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
+    A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB, of signals 2 MiB; a larger
+    sample is a block of its own. The model is embedded, or only named, or, with `embed_model` None, named if some
+    block takes it. With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
     `threads` threads, by default one per core. `raw_bytes` and `data_bytes` tell the progress. After an error the
     file is not an archive: write inside `io.atomic.replacing`.
     """

@@ -175,4 +175,4 @@ def _unit(values: Integers) -> int:
 
 def open_series(promise: Promise, model: CompactModel | None) -> Way:
     """The way of signals without a model."""
-    return SeriesWay(promise.max_error or 0)
+    return SeriesWay(promise.steps)
