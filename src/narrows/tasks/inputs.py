@@ -15,6 +15,7 @@ from narrows.archive.names import check_tree, checked_name
 from narrows.checks import one_of
 from narrows.errors import ArchiveError, DataError, NarrowsError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file, size_of
 from narrows.io.folders import SUFFIXES, listed
 from narrows.io.images import is_image, read_header
 from narrows.io.npy import layout, open_npy, read_chunks, read_samples
@@ -75,14 +76,14 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
         one_of("only kind", kind, KINDS)
     for given in inputs:
         for path, name in _named(given, len(inputs) > 1):
-            kind = _kind(path, alone=path == given)
-            if only_kind and kind not in only_kind:
-                left_out.append(path)
-                continue
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
-                sources[checked_name(name)] = Source(path, name, path.stat().st_size, kind)
+                size, kind = size_of(path), _kind(path, alone=path == given)
+                if only_kind and kind not in only_kind:
+                    left_out.append(path)
+                    continue
+                sources[checked_name(name)] = Source(path, name, size, kind)
                 continue
             except OSError as error:
                 wrong = f"{path}: cannot be read ({error.strerror}); replace or remove it"
@@ -171,7 +172,7 @@ def is_a_sound(path: Path) -> bool:
 def is_npy(path: Path) -> bool:
     """Whether a file is an array by its content or its name."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix.lower() == ".npy"
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None
