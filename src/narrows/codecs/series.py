@@ -1,6 +1,6 @@
 """Signals without a model: whole numbers predicted by filters that learn from what has been decoded.
 
-Next door: `lanes` has the walk; `fallback` has the other ways that need no model.
+Next door: `entropy.lanes` has the walk; `fallback` has the other ways that need no model.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from narrows.archive.varints import from_varints, to_varints
 from narrows.codecs.base import Coded, Way
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.fallback import from_steps, to_steps
-from narrows.codecs.lanes import Layout, Walk
 from narrows.entropy.bits import BitReader, BitWriter
 from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import Integers
+from narrows.entropy.lanes import Layout, Walk
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
