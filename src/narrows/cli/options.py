@@ -36,7 +36,13 @@ kind = several(
         type=click.Choice(["signals", "series"]),
         help="Read an array as signals, (T,), (T, C) or (N, T, C), or a table as a series whose rows follow in time.",
     ),
-    click.option("--rate", type=float, default=0.0, help="Steps of such signals in a second, where it is known."),
+    click.option(
+        "--rate",
+        type=float,
+        default=0.0,
+        metavar="HZ",
+        help="Steps of such signals in a second; sounds of other rates are resampled to it.",
+    ),
 )
 skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 
@@ -48,7 +54,13 @@ def model(text: str, required: bool = True) -> Callable[[Command], Command]:
 
 def output(text: str, **given: Any) -> Callable[[Command], Command]:
     """The option for what is written, required unless `given` says otherwise."""
-    return click.option("-o", "--output", type=A_PATH, help=text, **({"required": True} | given))
+    return click.option("-o", "--output", type=A_PATH, callback=_no_stream, help=text, **({"required": True} | given))
+
+
+def _no_stream(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and str(value) == "-":
+        raise SettingsError("-o - was given; results are not written to standard output: name a file or a folder")
+    return value
 
 
 def check_picture(path: Path, force: bool) -> None:

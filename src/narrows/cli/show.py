@@ -42,9 +42,10 @@ def show(data: str, output: Path | None, count: int, force: bool, skip_bad: bool
     if output is not None:
         if isinstance(summary, task.TableSummary):
             raise SettingsError(f"{data}: a table is shown as text; leave out -o")
-        from narrows.evaluation import figures, sheets
+        from narrows.evaluation import figures, sheets, waveforms
 
-        figures.save(sheets.samples(summary, count), output)
+        drawn = waveforms.signals if summary.samples.description.axes == 1 else sheets.samples
+        figures.save(drawn(summary, count), output)
     if as_json:
         terminal.result_json(summary.to_json())
         return

@@ -36,6 +36,7 @@ ENCODINGS: Mapping[str, tuple[str, int]] = {
     **{"ALAC_16": ("int16", 16), "ALAC_20": ("int32", 20), "ALAC_24": ("int32", 24), "ALAC_32": ("int32", 32)},
 }
 _DECODED = ("int16", 16)
+_FLOATING = ("VORBIS", "OPUS", "MPEG")  # decoded to floats, whose loud ones wrap where libsndfile makes them integers
 _MAGIC = re.compile(
     rb"RIF[FX].{4}WAVE|(?:RF64|BW64).{4}WAVE|riff\x2e\x91\xcf\x11|FORM.{4}AIF[FC]|\.snd|dns\.|caff\0|fLaC|OggS|"
     rb"ID3[\x02-\x04]|\xff[\xfa\xfb\xf2\xf3\xe2\xe3]|NIST_1A",
@@ -208,11 +209,16 @@ class _Streamed:
 
 def _read_as(header: SoundHeader) -> str:
     """The dtype in which libsndfile gives the numbers, aligned to the left."""
+    if header.encoding.startswith(_FLOATING):
+        return "float32"
     return "int32" if header.dtype == "int32" else header.dtype if header.dtype in ("float32", "float64") else "int16"
 
 
 def _as_kept(chunk: Array, header: SoundHeader) -> Array:
     """The numbers as the file has them."""
+    if header.encoding.startswith(_FLOATING):
+        rounded: Array = np.clip(np.rint(chunk * 32768), -32768, 32767).astype(np.int16)
+        return rounded
     if header.dtype == "uint8":
         return ((chunk >> 8) + 128).astype(np.uint8)
     if header.dtype == "int8":
@@ -227,4 +233,4 @@ def _cut(done: int, header: SoundHeader) -> str:
 
 def _brief(error: BaseException) -> str:
     words = " ".join(str(error).split())
-    return re.sub(r"^(?:Error opening .*?: |Error : )", "", words)[:160].rstrip(".") or type(error).__name__
+    return re.sub(r"^(?:Error opening .*?: )?(?:Error : )?", "", words)[:160].rstrip(".") or type(error).__name__

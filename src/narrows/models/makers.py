@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,7 +29,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, pyramid, residuals, tabular, transform, unet
+from narrows.networks import advice, levels, pyramid, residuals, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -185,6 +186,23 @@ def residual(request: Request, recipe: Recipe) -> Density:
     with request.random_weights():
         network = residuals.Residuals(description.channels, width)
     return Density(network, request.specified(0, width), description, Grid(1), recipe)
+
+
+def advising(request: Request, recipe: Recipe) -> Density:
+    """The density of signals of whole numbers, as advice to adaptive filters."""
+    description = request.description
+    if request.code:
+        raise SettingsError(f"a code of {request.code} was given, but exact coding has none; leave it out")
+    dtype = np.dtype(description.dtype)
+    if description.axes != 1 or dtype.kind not in "ui" or dtype.itemsize > 4:
+        raise SettingsError(
+            f"network {request.network} learns signals of whole numbers of at most 32 bits, not {description}; "
+            "general ways store others"
+        )
+    width = request.chosen_width("width for exact coding", advice.WIDTH, 16, 512)
+    with request.random_weights():
+        network = advice.Advice(width, float(description.low), float(description.high - description.low))
+    return Density(network, request.specified(0, width), description, Grid(1, axes=1), recipe)
 
 
 def _exact(request: Request) -> Description:
