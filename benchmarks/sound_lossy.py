@@ -83,10 +83,8 @@ def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float
             model.save(stored)
     assert isinstance(model, Lossy)
     plan, seconds = model.provenance.get("plan", {}), model.provenance.get("seconds", 0)
-    return (
-        model,
-        f"Model: {model.parameter_count:,} parameters, {plan.get('steps')} steps of {plan.get('batch_size')} in {seconds:.0f} s of training.",
-    )
+    how = f"{plan.get('steps')} steps of {plan.get('batch_size')} in {seconds:.0f} s of training"
+    return model, f"Model: {model.parameter_count:,} parameters, {how}."
 
 
 def _coded(
