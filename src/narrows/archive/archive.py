@@ -14,7 +14,8 @@ from typing import Any, overload
 import numpy as np
 
 from narrows.archive.codec import FindModel, OpenCodec
-from narrows.archive.entries import SAME, Entry
+from narrows.archive.entries import RECORDING, SAME, Entry, Kind, check_recording
+from narrows.archive.layout import Run
 from narrows.archive.parallel import in_order
 from narrows.archive.reader import Given, Reader
 from narrows.errors import ArchiveError
@@ -24,9 +25,9 @@ from narrows.io.arrays import Array
 class Archive(Mapping[str, Array]):
     """An archive, open for reading: a mapping from names to arrays. `narrows.open_archive` opens one.
 
-    An image is `(H, W, C)`, an array `(count, *form)`. Reading a name reads only the blocks that hold it. `promise`
-    holds for every sample; `sizes` are bytes by part, `raw_bytes` those of all samples. May be used by several
-    threads and, opened by its path, pickled.
+    An image is `(H, W, C)`, a signal `(frames, C)`, an array `(count, *form)`. Reading a name reads only the blocks
+    that hold it. `promise` holds for every sample; `sizes` are bytes by part, `raw_bytes` those of all samples. May
+    be used by several threads and, opened by its path, pickled.
 
     `open_codec` is called with the promise and the compact model when the first block is decoded. The model comes
     from `models` if they have it, else from the file, else from those that are `known` everywhere. Blocks are decoded
@@ -85,6 +86,8 @@ class Archive(Mapping[str, Array]):
             if isinstance(part, ArchiveError):
                 raise part
             whole[start:stop] = part
+        if entry.kind == "signal":
+            return whole.reshape(-1, entry.shape[1])[: entry.frames]
         return whole.reshape(entry.count, *form)
 
     def file(self, name: str) -> bytes | None:
@@ -103,7 +106,10 @@ class Archive(Mapping[str, Array]):
             return replace(self.entry(name), name=own)
         run, _, count = self._reader.layout.entry(self._reader.numbers[name])
         form, extras = self._reader.record(run, name)
-        return Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count, form, extras)
+        entry = Entry(name, _kind(run, extras), run.shape, run.dtype.name, count, form, extras)
+        if entry.kind == "signal":
+            check_recording(entry)
+        return entry
 
     def _source(self, name: str) -> str:
         """The name under which the samples of a name are stored: another one, if their files were the same."""
@@ -158,12 +164,17 @@ class Archive(Mapping[str, Array]):
         """
         for name in self if names is None else names:
             run, _, count = self._reader.layout.entry(self._reader.numbers[name])
-            entry = Entry(name, "array" if run.array else "image", run.shape, run.dtype.name, count)
+            entry = Entry(name, _kind(run, {}), run.shape, run.dtype.name, count)
             try:
                 entry = self.entry(name)
                 yield entry, self[name]
             except ArchiveError as error:
                 yield entry, error
+
+    def alike(self) -> Iterator[tuple[Entry, int]]:
+        """One entry of each run of neighbours that share all but their names, and how many they are."""
+        for numbers in self._reader.layout.entry_runs():
+            yield self.entry(self._reader.names[numbers.start]), len(numbers)
 
     @property
     def samples(self) -> ArchiveSamples:
@@ -177,7 +188,7 @@ class Archive(Mapping[str, Array]):
         """
         layout, names = self._reader.layout, self._reader.names
         lost = np.zeros(len(self), bool)
-        for span in layout.runs_with_extras():
+        for span in layout.entry_runs(with_extras=True):
             try:
                 self.entry(names[span.start])
             except ArchiveError:
@@ -216,6 +227,12 @@ class Archive(Mapping[str, Array]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Archive, self._given
+
+
+def _kind(run: Run, extras: Mapping[str, bytes]) -> Kind:
+    if len(run.shape) == 2 and (not run.array or RECORDING in extras):
+        return "signal"
+    return "array" if run.array else "image"
 
 
 class ArchiveSamples(Sequence[Array]):

@@ -1,7 +1,8 @@
 """Where every sample of an archive is, worked out from its index; every claim is checked before anything is decoded.
 
-The samples of one class (dtype and channels, or a vector's length) are numbered one after another, and the classes
-follow each other: a *position* belongs to one entry and to one block, and both are found by bisection.
+The samples of one class (dtype and channels, of images or of signals, or a vector's length) are numbered one after
+another, and the classes follow each other: a *position* belongs to one entry and to one block, and both are found by
+bisection.
 Next door: `index` reads the columns; `reader` reads the blocks.
 """
 
@@ -59,7 +60,7 @@ class Layout:
         # Step by step, so that no product leaves 64 bits.
         if (self.first > VALUES).any() or (self.second > VALUES).any() or (self.number > NUMBER).any():
             raise ArchiveError("a sample or a number of samples over the limit is claimed")
-        area = self.first * np.where(vector, 1, self.second)
+        area = self.first * np.maximum(self.second, 1)  # vectors and signals have one side
         values = np.minimum(area, VALUES + 1) * np.where(vector, 1, channels)
         sizes = values * _SIZES[dtype]
         if (values < 1).any() or (values > VALUES).any() or (sizes > SAMPLE_BYTES).any():
@@ -90,7 +91,7 @@ class Layout:
     def _check_blocks(self, sizes: Integers) -> None:
         """Give runs and blocks their positions, and check that they hold the same samples."""
         vectors = self.what >> 5 == 0
-        keys = (self.what & ~16) << 30 | np.where(vectors, self.first, 0)
+        keys = (self.what & ~16) << 30 | np.where(vectors, self.first, self.second == 0)  # signals have one side
         _, first, which = np.unique(keys, return_index=True, return_inverse=True)
         classes = np.empty(len(first), np.int64)
         classes[np.argsort(first)] = np.arange(len(first))
@@ -122,7 +123,8 @@ class Layout:
     def run(self, number: int) -> Run:
         """The run of this number."""
         what, first = int(self.what[number]), int(self.first[number])
-        shape = (first, int(self.second[number]), what >> 5) if what >> 5 else (first,)
+        second = int(self.second[number])
+        shape = (first, *((second,) if second else ()), *((what >> 5,) if what >> 5 else ()))
         return Run(np.dtype(DTYPES[what & 15]), shape, bool(what >> 4 & 1), int(self.extras[number]))
 
     def entry(self, number: int) -> tuple[Run, int, int]:
@@ -162,9 +164,9 @@ class Layout:
             array = bool(self.what[run] >> 4 & 1)
             yield range(first, first + 1) if array else range(first + skipped, first + skipped + count)
 
-    def runs_with_extras(self) -> Iterator[range]:
-        """The numbers of entries that share a record of extras, run by run."""
-        for run in np.flatnonzero(self.extras):
+    def entry_runs(self, with_extras: bool = False) -> Iterator[range]:
+        """The numbers of the entries of each run, or of those that share a record of extras."""
+        for run in np.flatnonzero(self.extras) if with_extras else range(len(self.extras)):
             yield range(int(self._entry_starts[run]), int(self._entry_starts[run + 1]))
 
     def class_of(self, block: int) -> int:

@@ -211,12 +211,12 @@ class Writer:
         if len(self._names) >= ENTRIES:
             raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
         self._names[entry.name] = len(self._names)
-        channels = entry.shape[2] if len(entry.shape) == 3 else 0
-        alike = (entry.dtype, (0, 0, channels) if channels else entry.shape)
+        channels = entry.shape[-1] if len(entry.shape) > 1 else 0
+        alike = (entry.dtype, (0,) * (len(entry.shape) - 1) + entry.shape[-1:])
         which = self._classes.setdefault(alike, len(self._classes) + 1)
-        is_array = entry.kind == "array"
+        is_array = entry.kind == "array" or entry.count != 1
         what = DTYPES.index(entry.dtype) + 16 * is_array + 32 * channels
-        second = entry.shape[1] if channels else 0
+        second = entry.shape[1] if len(entry.shape) == 3 else 0
         run = array("q", (what, entry.shape[0], second, entry.count, self._extras(extras_to_bytes(entry))))
         last = self._runs[-5:]
         if not is_array and run[:3] == last[:3] and run[4:] == last[4:]:

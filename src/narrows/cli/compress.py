@@ -46,6 +46,9 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
 @click.option("--no-model", is_flag=True, help="Leave the model out of the archive; reading it then needs -m.")
 @click.option("--no-verify", is_flag=True, help="Write blocks without decoding and comparing them first.")
 @click.option("--strip", is_flag=True, help="Drop ICC profiles and EXIF, including the orientation.")
+@click.option(
+    "--as", "read_as", type=click.Choice(["signals"]), help="Read arrays (T,), (T, C), (N, T, C) as signals."
+)
 @shared.skip_bad
 @shared.force
 @shared.as_json
@@ -58,16 +61,17 @@ def compress(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compress images and .npy files, folders of them, or - for one on stdin, into one archive.
+    """Compress images, sounds and .npy files, folders of them, or - for one on stdin, into one archive.
 
     \b
     narrows compress photos/ -m photos.safetensors -o photos.narrows
     narrows compress scans/ notes.npy -o exact.narrows --max-error 0
 
     Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB, CMYK
-    stays CMYK. Higher quality takes more bytes: 75 is good for most pictures, 95 for those that are looked at
-    closely. Every block is decoded and compared before it is written, and the archive appears only when it is
-    complete.
+    stays CMYK. WAV, AIFF, AU and CAF files come back to the byte, FLAC with the same numbers and tags, MP3, Ogg and
+    Opus as the same files. Higher quality takes more bytes: 75 is good for most pictures, 95 for those that are
+    looked at closely. Every block is decoded and compared before it is written, and the archive appears only when it
+    is complete.
     """
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import compress
@@ -122,7 +126,7 @@ def _announce(result: Compressed, model: Path | None) -> None:
     """Say what is about to be done."""
     if result.left_out:
         left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        terminal.note(f"skipped, since they are neither images nor .npy: {left}")
+        terminal.note(f"skipped, since they are neither images, sounds nor .npy: {left}")
     if result.tried:
         terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
@@ -155,7 +159,9 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.same:
         terminal.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
-        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the pixels")
+        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples")
+    if result.short:
+        terminal.note(f"shorter than they claim, and kept as they are: {files(len(result.short))}: {result.short[0]}")
     if result.not_kept:
         terminal.note(terminal.not_kept(result.not_kept))
     if result.unread:

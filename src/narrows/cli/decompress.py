@@ -63,7 +63,7 @@ def decompress(
     if result.other_endings:
         count = terminal.files(result.other_endings)
         terminal.note(
-            f"PNG or TIFF data under another ending, to lose nothing: {count}; image programs recognise it, and "
+            f"PNG, TIFF or WAV data under another ending, to lose nothing: {count}; programs recognise it, and "
             "--format jpeg makes smaller files"
         )
     if result.cut:

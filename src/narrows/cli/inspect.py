@@ -64,8 +64,10 @@ def _model(path: Path) -> tuple[dict[str, Any], str]:
 
 def _archive(path: Path, names: bool) -> dict[str, Any]:
     from narrows.codecs.opening import open_archive
+    from narrows.tasks.sounds import told
 
     with open_archive(path) as archive:
+        sound = told(archive)
         sizes = archive.sizes
         listed = {"names": [entry.name for entry in archive.entries()]} if names else {}
         return {
@@ -74,6 +76,7 @@ def _archive(path: Path, names: bool) -> dict[str, Any]:
             "promise": str(archive.promise),
             "files": len(archive),
             "samples": len(archive.samples),
+            **({"sound": sound} if sound else {}),
             "raw_bytes": archive.raw_bytes,
             "ratio": archive.raw_bytes / sizes.total,
             **{f"{part}_bytes": getattr(sizes, part) for part in ("header", "model", "index", "data")},

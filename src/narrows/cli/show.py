@@ -15,10 +15,13 @@ from narrows.errors import SettingsError
 @click.argument("data")
 @shared.output("Draw samples on a sheet, a .png file.", required=False)
 @click.option("-n", "count", type=int, default=24, show_default=True, help="Samples on the sheet.")
+@click.option("--rate", type=int, metavar="HZ", help="Resample sounds of other rates to this one.")
 @shared.force
 @shared.skip_bad
 @shared.as_json
-def show(data: str, output: Path | None, count: int, force: bool, skip_bad: bool, as_json: bool) -> None:
+def show(
+    data: str, output: Path | None, count: int, rate: int | None, force: bool, skip_bad: bool, as_json: bool
+) -> None:
     """Look at DATA: how many samples of what size, their values and labels, and what was left out.
 
     \b
@@ -36,13 +39,14 @@ def show(data: str, output: Path | None, count: int, force: bool, skip_bad: bool
         refuse_overwriting(output, data)
         shared.check_picture(output, force)
     with terminal.bar() as report:
-        summary = task.show(data, skip_bad=skip_bad, report=report)
+        summary = task.show(data, skip_bad=skip_bad, report=report, rate=rate)
     if output is not None:
         if isinstance(summary, task.TableSummary):
             raise SettingsError(f"{data}: a table is shown as text; leave out -o")
-        from narrows.evaluation import figures, sheets
+        from narrows.evaluation import figures, sheets, waveforms
 
-        figures.save(sheets.samples(summary, count), output)
+        drawn = waveforms.signals if summary.samples.description.axes == 1 else sheets.samples
+        figures.save(drawn(summary, count), output)
     if as_json:
         terminal.result_json(summary.to_json())
         return

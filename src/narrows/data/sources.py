@@ -1,4 +1,4 @@
-"""Where samples come from: a named set, a folder of images, one image, .npy, .npz, or arrays in Python.
+"""Where samples come from: a named set, a folder of images or sounds, one of them, .npy, .npz, or arrays in Python.
 
 Next door: `named` fetches the named sets, `images` decodes files, `samples` describes arrays.
 """
@@ -14,26 +14,34 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data.named import NAMES, load_named
-from narrows.data.samples import Samples, from_arrays
+from narrows.data.samples import Samples, describe, from_arrays
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
-from narrows.io.folders import SUFFIXES, list_images, load_images
+from narrows.io.folders import SUFFIXES, Listing, list_images, listed, load_images
 from narrows.io.idx import read_idx
 from narrows.io.images import Report, is_image
+from narrows.io.sound import SOUNDS, is_sound
+from narrows.io.soundsets import load_sounds
 
 Split = Literal["train", "test"]
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
 
 
 def open_samples(
-    source: Any, split: Split = "train", skip_bad: bool = False, report: Report | None = None
+    source: Any,
+    split: Split = "train",
+    skip_bad: bool = False,
+    report: Report | None = None,
+    *,
+    rate: int | None = None,
 ) -> Samples:
     """Samples from a path, the name of a set, or arrays.
 
     `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to a
-    folder of images, an image, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`, `...-ubyte.gz`), or an
-    array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is written `./mnist` or given
-    as a `Path`. `report(what, done, total)` is called with progress.
+    folder of images or sounds, one of them, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`,
+    `...-ubyte.gz`), or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is
+    written `./mnist` or given as a `Path`. `report(what, done, total)` is called with progress. Of a folder of images
+    and sounds, those that are more are read. Sounds of other rates than `rate`, in Hz, are resampled.
 
     Raises `DataError`; no pickle is ever opened.
     """
@@ -53,10 +61,10 @@ def open_samples(
         sets = ", ".join(f"{name}[:test]" for name in NAMES)
         raise DataError(f"{str(source)!r}: no such file or folder, and no set of that name; sets are {sets}")
     if folder:
-        return _folder(path, skip_bad, report)
+        return _folder(path, skip_bad, report, rate)
     if not file:
         raise DataError(f"{path}: neither a file nor a folder; write the samples into a file")
-    return _file(path, report)
+    return _file(path, report, rate)
 
 
 def stands_for_a_picture(source: str) -> bool:
@@ -80,7 +88,7 @@ def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLik
             raise OutputError(f"{output}: the output is also the input; choose another place for it")
 
 
-def _file(path: Path, report: Report | None) -> Samples:
+def _file(path: Path, report: Report | None, rate: int | None) -> Samples:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise DataError(f"{path}: pickled files are never opened; save the arrays as .npy or .npz")
@@ -95,25 +103,57 @@ def _file(path: Path, report: Report | None) -> Samples:
         return samples
     if path.name.lower().removesuffix(".gz").endswith("-ubyte"):
         return from_arrays(read_idx(path), str(path))
+    if is_sound(path) or (suffix in SOUNDS and not is_image(path)):
+        return replace(_sounds([path], str(path), False, report, rate), names=(path.name,))
     if suffix in SUFFIXES or is_image(path):
         images, _, notes = load_images([path], False, report)
         return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
     raise DataError(
-        f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images, "
-        f"{', '.join(sorted(SUFFIXES))}, .npy, .npz, IDX files (-ubyte, -ubyte.gz) and the sets {', '.join(NAMES)}"
+        f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images or sounds, "
+        f"{', '.join(sorted(SUFFIXES | SOUNDS))}, .npy, .npz, IDX files (-ubyte, -ubyte.gz) and the sets "
+        f"{', '.join(NAMES)}"
     )
 
 
-def _folder(path: Path, skip_bad: bool, report: Report | None) -> Samples:
-    listing = list_images(path)
+def _folder(path: Path, skip_bad: bool, report: Report | None, rate: int | None) -> Samples:
+    listing, sound = listed_as_one(path)
     files = listing.found
-    values, kept, notes = load_images(files, skip_bad, report)
-    relative = [files[i].relative_to(path) for i in kept]
+    if sound:
+        samples = _sounds(files, str(path), skip_bad, report, rate)
+        relative = [Path(name).relative_to(path) for name in samples.names or ()]
+        notes: tuple[str, ...] = samples.notes
+    else:
+        values, kept, said = load_images(files, skip_bad, report)
+        relative, notes = [files[i].relative_to(path) for i in kept], tuple(said)
+        samples = from_arrays(values, str(path))
     folders = [str(r.parent) for r in relative]
     # Sub-folders are classes if they divide the set.
     labels = np.array(folders) if "." not in folders and 1 < len(set(folders)) <= len(folders) // 2 else None
-    samples = from_arrays(values, str(path))
     return replace(samples, names=tuple(map(str, relative)), labels=labels, notes=(*listing.notes, *notes))
+
+
+def listed_as_one(folder: Path) -> tuple[Listing, bool]:
+    """The images of a folder, or its sounds if these are more, and whether they are sounds. Raises `DataError` where
+    there are none, or as many of both."""
+    listing = listed(folder, SUFFIXES | SOUNDS)
+    sounds = [path for path in listing.found if path.suffix.lower() in SOUNDS]
+    if not sounds:
+        return list_images(folder), False
+    images = [path for path in listing.found if path.suffix.lower() in SUFFIXES]
+    if len(images) == len(sounds):
+        raise DataError(
+            f"{folder}: {len(images)} images and as many sounds; which are meant? put them into folders of their own"
+        )
+    chosen, others = (sounds, images) if len(sounds) > len(images) else (images, sounds)
+    return Listing(chosen, sorted([*listing.left_out, *others])), chosen is sounds
+
+
+def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: int | None) -> Samples:
+    """Sounds as samples, named by their whole paths."""
+    found = load_sounds(files, rate, skip_bad, report)
+    description = replace(describe(found.values, source, "signals"), rate=float(found.rate))
+    names = tuple(str(files[i]) for i in found.kept)
+    return Samples(found.values, description, source, names, notes=tuple(found.notes))
 
 
 def _numpy(path: Path) -> tuple[Array, Array | None]:

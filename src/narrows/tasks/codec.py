@@ -110,7 +110,7 @@ class Codec:
             if list(archive) == [NAME]:
                 return archive[NAME]
             values = ((entry, archive[entry.name]) for entry in archive.entries())
-            return [sample for entry, array in values for sample in ([array] if entry.kind == "image" else array)]
+            return [sample for entry, array in values for sample in (array if entry.kind == "array" else [array])]
 
 
 def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> Entry:

@@ -31,7 +31,8 @@ from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
 from narrows.tasks.compressed import Compressed, Report, Wanted
 from narrows.tasks.forecast import forecast
-from narrows.tasks.inputs import Source, find, is_npy, read
+from narrows.tasks.inputs import Source, find, is_a_sound, is_npy, read
+from narrows.tasks.sounds import keeps_file, kept_entry
 
 LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
 KEPT = (".jpg", ".jpeg")  # endings of files that are kept to the byte in most cases
@@ -96,7 +97,7 @@ def compress(
                 continue
             shown = look if index % -(-len(sources) // MOST_LOOKED_AT) == 0 else None
             try:
-                _add(writer, codec, source, wanted.strip, result, report, shown)
+                _add(writer, codec, source, wanted, result, report, shown)
             except DataError as error:
                 if not wanted.skip_bad:
                     hint = " (or leave out such files with --skip-bad)" * (len(sources) > 1)
@@ -157,7 +158,9 @@ def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], res
 def _large_picture(source: Source) -> bool:
     """Whether weights for photographs may make a file smaller: not for arrays, small drawings and JPEG files, which
     need no PyTorch either."""
-    return source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT and not is_npy(source.path)
+    if source.size < LEAST_PICTURE or source.path.suffix.lower() in KEPT:
+        return False
+    return not is_npy(source.path) and not is_a_sound(source.path)
 
 
 def _some(sources: Sequence[Source]) -> list[Array]:
@@ -173,15 +176,15 @@ def _add(
     writer: Writer,
     codec: BlockCodec,
     source: Source,
-    strip: bool,
+    wanted: Wanted,
     result: Compressed,
     report: Report,
     look: Callable[[Array], None] | None,
 ) -> None:
     """Put one file into the archive, sample by sample, or whole where that takes less."""
-    exact = result.promise.max_error == 0 and not strip
+    exact = result.promise.max_error == 0 and not wanted.strip
     try:
-        content = read(source, strip)
+        content = read(source, wanted.strip, wanted.read_as == "signals")
     except DataError:
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
@@ -191,6 +194,14 @@ def _add(
         result.unread += 1
         report(result, result.input_bytes, writer.data_bytes)
         return
+    if content.sound is not None:
+        if content.sound.header.wrong:
+            result.short.append(f"{source.path}: {content.sound.header.wrong}")
+        if not wanted.strip and keeps_file(codec, source.path, content.sound):
+            entry = kept_entry(source.name, source.size, content.sound.header)
+            _keep(writer, source, entry, kept(source.path.read_bytes()), result)
+            report(result, result.input_bytes, writer.data_bytes)
+            return
     count = content.entry.count
     stride = -(-count // MOST_LOOKED_AT)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from narrows.archive.promise import Promise
 from narrows.codecs.opening import Model
@@ -30,6 +31,7 @@ class Wanted:
     strip: bool = False
     skip_bad: bool = False
     force: bool = False
+    read_as: Literal["signals"] | None = None  # what arrays are, if not told by their shape
 
     @property
     def qualities(self) -> tuple[float | None, ...]:
@@ -68,7 +70,8 @@ class Compressed:
     could be asked for. A model that is `unpaid` would have taken the first number of bytes and saved the second,
     and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
     knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
-    byte, of which some are JPEGs that cannot be read as pictures (`unread`). Files that are `bad` or `left_out`
+    byte, of which some are JPEGs that cannot be read as pictures (`unread`). Of sounds that are `short`, the header
+    claims more than is there. Files that are `bad` or `left_out`
     are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the
     files.
     """
@@ -95,6 +98,7 @@ class Compressed:
     can_lose: bool = True
     unpaid: tuple[int, int] | None = None
     bad: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
     skipped: set[str] = field(default_factory=set)
     not_kept: dict[str, list[str]] = field(default_factory=dict)
 

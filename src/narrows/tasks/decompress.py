@@ -22,6 +22,7 @@ from narrows.io.atomic import check_new, make_folder, replacing
 from narrows.io.npy import write_npy
 from narrows.io.pictures import FORMATS, encode_as, encode_picture, other_ending
 from narrows.tasks.inputs import WHOLE
+from narrows.tasks.sounds import write_signal
 
 
 def place(folder: Path, name: str) -> Path:
@@ -76,8 +77,11 @@ def restore(
         with replacing(target) as file:
             file.write(kept)
         return Restored(1, other, target)
-    form = entry.shape if entry.form is None else entry.form
     make_folder(target.parent)
+    if entry.kind == "signal":
+        with replacing(target) as file:
+            return Restored(entry.count, write_signal(archive, name, file))
+    form = entry.shape if entry.form is None else entry.form
     with replacing(target) as file:
         write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
     return Restored(entry.count)

@@ -5,7 +5,7 @@ Next door: `compress` asks, and tells whoever waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,11 +15,13 @@ from narrows.codecs.block import BlockCodec
 from narrows.errors import NarrowsError
 from narrows.io.arrays import Array
 from narrows.io.images import MODES, read_header
-from narrows.tasks.inputs import Source, is_npy, read
+from narrows.io.sound import read_chunks, sound_header
+from narrows.tasks.inputs import Source, is_a_sound, is_npy, read
 
 FILES = 6  # of which pieces are tried
 SIDE = 96  # pixels of a piece of an image
 SAMPLES = 256  # of an array
+FRAMES, CHUNKS = 1 << 14, 4  # of a sound
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ def forecast(sources: Sequence[Source]) -> Forecast:
 
 def _piece(source: Source) -> tuple[Array, ...]:
     try:
-        samples: Iterator[Array] = read(source).samples
+        if is_a_sound(source.path):
+            lossy = sound_header(source.path).lossy
+            return () if lossy else tuple(islice(read_chunks(source.path, FRAMES), CHUNKS))
+        samples: Iterable[Array] = read(source).samples
         found = list(islice(samples, SAMPLES))
     except NarrowsError:  # it is told when its turn comes
         return ()
@@ -69,6 +74,9 @@ def _raw_bytes(source: Source) -> int:
     try:
         if is_npy(source.path):
             return source.size
+        if is_a_sound(source.path):
+            sound = sound_header(source.path)
+            return 0 if sound.lossy else sound.frames * sound.channels * np.dtype(sound.dtype).itemsize
         header = read_header(source.path)
         return header.height * header.width * len(MODES[header.content]) * (2 if header.wide else 1)
     except NarrowsError:

@@ -5,7 +5,7 @@ Next door: `compress` writes them; `outputs` brings them back; `io.pictures` and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from narrows.archive.names import check_tree, checked_name
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 from narrows.io.folders import SUFFIXES, listed
+from narrows.io.images import is_image
 from narrows.io.npy import layout, open_npy, read_samples
 from narrows.io.pictures import read_picture, rehearsed
+from narrows.io.sound import SOUNDS, is_sound
+from narrows.tasks.sounds import Sound, open_signals, open_sound
 
 WHOLE = "whole"  # key of the extras that mark an array that is one sample
 _NPY_MAGIC = b"\x93NUMPY"
+READ = SUFFIXES | SOUNDS | {".npy"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Content:
     """A file as an entry and its samples, which are read one by one. What of it is not kept is `lost`, in words."""
 
     entry: Entry
-    samples: Iterator[Array]
+    samples: Iterable[Array]
     lost: tuple[str, ...] = ()
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)
@@ -81,23 +86,29 @@ def find(inputs: Sequence[Path], skip_bad: bool = False) -> Found:
 
 def _named(given: Path, several: bool, left_out: list[Path]) -> Iterator[tuple[Path, str]]:
     if not given.exists():
-        raise DataError(f"{given}: no such file or folder; give images, .npy files or folders of them")
+        raise DataError(f"{given}: no such file or folder; give images, sounds, .npy files or folders of them")
     if not given.is_dir():
         yield given, given.name
         return
     above = f"{given.resolve().name}/" if several else ""
-    listing = listed(given, SUFFIXES | {".npy"})
+    listing = listed(given, READ)
     left_out += listing.left_out
     for path in listing.found:
         yield path, above + path.relative_to(given).as_posix()
     if not listing.found:
-        wanted = ", ".join(sorted(SUFFIXES | {".npy"}))
+        wanted = ", ".join(sorted(READ))
         raise DataError(f"{given}: nothing to compress in this folder; files ending in {wanted} are looked for")
 
 
-def read(source: Source, strip: bool = False) -> Content:
-    """The content of a file; the samples of an array are read one by one. Raises `DataError`."""
+def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
+    """The content of a file; the samples of an array are read one by one, or as `signals`. Raises `DataError`."""
+    if is_a_sound(source.path):
+        sound = open_sound(source.path, source.name, strip)
+        return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if is_npy(source.path):
+        if signals:
+            entry, samples = open_signals(source.path, source.name)
+            return Content(_checked(entry, source), samples)
         array = open_npy(source.path)
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
@@ -115,6 +126,11 @@ def _checked(entry: Entry, source: Source) -> Entry:
     except ArchiveError as error:
         raise DataError(f"{source.path}: {error}") from None
     return entry
+
+
+def is_a_sound(path: Path) -> bool:
+    """Whether a file is a sound by its content, or by its name where it is nothing else."""
+    return is_sound(path) or (path.suffix.lower() in SOUNDS and not is_image(path))
 
 
 def is_npy(path: Path) -> bool:

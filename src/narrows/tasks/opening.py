@@ -54,7 +54,7 @@ def open_data(
         raise SettingsError(f"{degradation} was given beside noisy samples, whose own noise is found; leave it out")
     parts = () if degradation is None else (degradation,)
     degradation_for(purpose, parts, 1 if any(part.axes == 1 for part in parts) else 2)  # refused before data are read
-    samples = open_samples(data, "train", skip_bad, report)
+    samples = open_samples(data, "train", skip_bad, report, rate=choices.rate)
     degradation = degradation_for(purpose, parts, samples.description.axes)
     if choices.noisy_samples:
         degradation = own_noise(samples)

@@ -39,6 +39,7 @@ class Choices:
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
+    Sounds of other rates than `rate`, in Hz, are resampled.
     """
 
     network: str | None = None
@@ -50,6 +51,7 @@ class Choices:
     begin: Model | str | os.PathLike[str] | None = None
     missing_value: tuple[str, ...] = ()
     noisy_samples: bool = False
+    rate: int | None = None
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as

@@ -29,7 +29,7 @@ SAMPLES = 300  # that a sheet may show
 @dataclass(frozen=True)
 class Summary:
     """A set of samples: values from `low` to `high`, images that differ in size from the `smallest` to the `largest`,
-    `(H, W)` by area, and how many samples have which of the `labels`, in their order."""
+    `(H, W)` by area, or signals by length, `(T,)`, and how many samples have which of the `labels`."""
 
     samples: Samples
     low: float
@@ -50,6 +50,9 @@ class Summary:
         size = ""
         if description.axes == 2 and description.varied:
             size = f", {_size(self.smallest)} to {_size(self.largest)}"
+        if description.axes == 1:
+            ends = [seconds(length[0], description.rate) for length in (self.smallest, self.largest)]
+            size = f", {ends[0]}" + f" to {ends[1]}" * description.varied
         lines = [
             ("source", legible(self.samples.source)),
             ("samples", f"{len(self.samples):,}"),
@@ -69,12 +72,13 @@ class Summary:
         description = self.samples.description
         return {
             "source": self.samples.source,
-            "kind": "images" if description.axes == 2 else "vectors",
+            "kind": ("vectors", "signals", "images")[description.axes],
             "samples": len(self.samples),
             "shape": [n or None for n in description.shape],
             "smallest": list(self.smallest),
             "largest": list(self.largest),
             "channels": description.channels,
+            **({"rate": description.rate} if description.axes == 1 else {}),
             "dtype": description.dtype,
             "low": self.low,
             "high": self.high,
@@ -119,11 +123,13 @@ class TableSummary:
         }
 
 
-def show(data: Any, *, skip_bad: bool = False, report: Report | None = None) -> Summary | TableSummary:
+def show(
+    data: Any, *, skip_bad: bool = False, report: Report | None = None, rate: int | None = None
+) -> Summary | TableSummary:
     """What data are: what `open_samples` takes, or a table in a .csv, .tsv or .parquet file. Raises `DataError`."""
     if is_table(data):
         return _table(data)
-    samples = open_samples(data, "train", skip_bad, report)
+    samples = open_samples(data, "train", skip_bad, report, rate=rate)
     low, high = _ends(samples.values)
     shapes = samples.values.shapes if isinstance(samples.values, Ragged) else np.array([samples.description.shape])
     by_area = shapes[np.argsort(shapes.prod(axis=1), kind="stable")]
@@ -150,6 +156,11 @@ def _ends(values: Array | Ragged) -> tuple[float, float]:
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     ends = [(part.min(), part.max()) for part in (array[at : at + rows] for at in range(0, len(array), rows))]
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
+def seconds(steps: int, rate: float) -> str:
+    """How long a signal is, in words; in steps where its rate is not known."""
+    return f"{steps / rate:.3g} s" if rate else f"{steps:,} steps"
 
 
 def _size(size: tuple[int, ...]) -> str:
