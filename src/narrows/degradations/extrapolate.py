@@ -7,6 +7,8 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, solve_toeplitz
 from scipy.signal import lfilter, lfiltic
 
+from narrows.io.spans import runs_of
+
 Doubles = npt.NDArray[np.float64]
 CONTEXT = 800  # steps on either side that are looked at, at most
 ORDER = 128  # of the prediction, at most: at 8 kHz the period of the deepest voices and more
@@ -33,12 +35,6 @@ def bridged(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
         left, right = (np.zeros(length) if side is None else side for side in (before, behind))
         filled[start:stop] = fade * left + (1 - fade) * right[::-1]
     return filled
-
-
-def runs_of(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where runs of true begin and end, in order."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _predicted(past: Doubles, length: int) -> Doubles | None:
