@@ -1,4 +1,4 @@
-"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures, sounds or arrays in, restored ones out."""
+"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures, sounds or arrays in, restored out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
-FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept, and the rate and tags of
-sounds, for which a model has to be trained. An .npy file of samples becomes an .npy file."""
+FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept, and the rate and tags
+of sounds, for which a model has to be trained. An .npy file of samples becomes an .npy file."""
 
 _options = shared.several(
     click.argument("data", metavar="INPUT"),
@@ -70,14 +70,14 @@ def denoise(**options: Any) -> None:
 @click.option(
     "--mask",
     type=shared.A_PATH,
-    help="A picture, sound or .npy file of the same size, not 0 where something is missing; for sounds also text with "
-    "the start and end of each gap in seconds; or a folder of masks with the names of the files.",
+    help="A picture, sound or .npy file of the same size, not 0 where something is missing; for sounds also text "
+    "with the start and end of each gap in seconds; or a folder of masks with the names of the files.",
 )
 @click.option(
     "--missing-value",
     metavar="V",
-    help="The value of missing pixels or steps: a number, one per channel such as 255,0,255, or nan in an .npy file or "
-    "a sound of floats.",
+    help="The value of missing pixels or steps: a number, one per channel such as 255,0,255, or nan in an .npy file "
+    "or a sound of floats.",
 )
 def inpaint(**options: Any) -> None:
     """Fill in what is missing in INPUT, pictures, arrays or a table.
@@ -154,8 +154,8 @@ def _run(
     from narrows.models.loading import load
     from narrows.models.shipped import restoring
     from narrows.tasks.pictures import Wanted
-    from narrows.tasks.restore_files import restore_path, sounds_need_a_model
     from narrows.tasks.restore import set_vividness
+    from narrows.tasks.restore_files import restore_path, sounds_need_a_model
     from narrows.training.device import choose
 
     if model_path is None:

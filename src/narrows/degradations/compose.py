@@ -174,7 +174,11 @@ def degradation_for(purpose: str, parts: Sequence[Degradation] = (), axes: int =
             raise SettingsError(f"{part} was given with purpose {purpose}; it goes with {' or '.join(goes_with)}")
     if purpose not in TASKS:
         return None
-    own = [] if any(part.task == purpose for part in singles) else [part for part in USUAL if part.task == purpose and (part.axes == 1) == (axes == 1)]
+    own = (
+        []
+        if any(part.task == purpose for part in singles)
+        else [part for part in USUAL if part.task == purpose and (part.axes == 1) == (axes == 1)]
+    )
     return combined([*own, *singles], min(map(together_of, parts), default=1.0))
 
 

@@ -39,9 +39,7 @@ class Gaps(Residual):
     condition_channels = 1
     needs = ("known",)
 
-    def __init__(
-        self, seconds: float | tuple[float, float] | list[float] = USUAL_SECONDS, rate: float = 0.0
-    ) -> None:
+    def __init__(self, seconds: float | tuple[float, float] | list[float] = USUAL_SECONDS, rate: float = 0.0) -> None:
         pair = seconds if isinstance(seconds, (tuple, list)) and len(seconds) == 2 else (seconds, seconds)
         low, high = (real("length of gaps", end, 0, LONGEST, above=True) for end in pair)
         if low > high:
@@ -111,5 +109,3 @@ class Gaps(Residual):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return torch.where(observed.condition > 0, observed.seen, guess + answer)
-
-

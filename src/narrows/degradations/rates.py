@@ -67,9 +67,7 @@ def faster(x: torch.Tensor, scale: int) -> torch.Tensor:
     rows = (x.float() - SILENCE).flatten(0, 1)[:, None]
     taps, padding = scale * _filter(scale).to(rows), (0, CROSSINGS * scale)
     with torch.autocast(x.device.type, enabled=False):
-        y = functional.conv_transpose2d(
-            rows, taps, stride=(1, scale), padding=padding, output_padding=(0, scale - 1)
-        )
+        y = functional.conv_transpose2d(rows, taps, stride=(1, scale), padding=padding, output_padding=(0, scale - 1))
     return y.view(*x.shape[:2], 1, -1) + SILENCE
 
 

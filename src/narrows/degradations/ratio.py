@@ -1,4 +1,4 @@
-"""Noise in signals, by its ratio to the signal. Next door: `noise` has the noise of images and vectors, by its level."""
+"""Noise in signals, by its ratio to the signal. Next door: `noise` has that of images and vectors, by its level."""
 
 from __future__ import annotations
 
@@ -70,5 +70,6 @@ def _pink(white: torch.Tensor) -> torch.Tensor:
     """White noise `(N, C, 1, T)` weighted by the root of the wavelength, of deviation 1."""
     spectrum = torch.fft.rfft(white)
     frequency = torch.arange(spectrum.shape[-1], device=white.device).clamp_min(1)
-    pink = torch.fft.irfft(spectrum / frequency.sqrt(), n=white.shape[-1])
-    return pink / deviation(pink)
+    pink: torch.Tensor = torch.fft.irfft(spectrum / frequency.sqrt(), n=white.shape[-1])
+    pink = pink / deviation(pink)
+    return pink

@@ -45,7 +45,11 @@ def mask_file(given: Path, source: Path, folder: Path | None) -> Path:
     if wanted.is_file():
         return wanted
     beside = sorted(wanted.parent.iterdir()) if wanted.parent.is_dir() else []
-    found = [path for path in beside if path.stem == wanted.stem and path.suffix.lower() in SUFFIXES | SOUNDS | {".npy", ".csv", ".txt"}]
+    found = [
+        path
+        for path in beside
+        if path.stem == wanted.stem and path.suffix.lower() in SUFFIXES | SOUNDS | {".npy", ".csv", ".txt"}
+    ]
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} masks, {found[0].name} and {found[1].name}" if found else "no mask"

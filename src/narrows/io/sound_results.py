@@ -27,8 +27,8 @@ _WAV_BYTES = 1 << 32
 
 
 def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, chunks: Iterable[Array]) -> list[str]:
-    """Write numbers `(n, C)`, chunk by chunk, as a file of the kind that the ending of `path` says, in the encoding of
-    the header if that kind has it, else in the nearest, with its tags. Returns in words what could not be kept.
+    """Write numbers `(n, C)`, chunk by chunk, as a file of the kind that the ending of `path` says, in the encoding
+    of the header if that kind has it, else in the nearest, with its tags. Returns in words what could not be kept.
 
     Raises `OutputError` where libsndfile cannot write such a file.
     """
@@ -67,7 +67,8 @@ def _encoding(kind: str, header: SoundHeader, path: Path) -> str:
     options = [header.encoding, *(_PLAIN[header.dtype] if kind not in ("OGG", "MP3") else ()), lossy, usual]
     if header.bits == 24:
         options.insert(1, "PCM_24")
-    return next(option for option in options if soundfile.check_format(kind, option))
+    found: str = next(option for option in options if soundfile.check_format(kind, option))
+    return found
 
 
 def _aligned(chunk: Array, bits: int) -> Array:

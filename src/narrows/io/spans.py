@@ -1,4 +1,4 @@
-"""Spans of a signal, `(start, stop)` in steps: found in chunks of marks, and read from files that mark what is missing.
+"""Spans of a signal, `(start, stop)` in steps: found in chunks of marks, or read from files that say what is missing.
 
 Next door: `masks` reads the marks of pictures; `sound` reads sounds.
 """
@@ -52,9 +52,9 @@ def marked_between(spans: Spans, start: int, stop: int) -> Mask:
 
 
 def read_spans(path: Path, length: int, rate: float) -> Spans:
-    """What a file marks of a signal of this length: a sound, or an array `(T,)`, that is not 0 there, or lines of text
-    with the start and the end of each gap in seconds, with a comma, a semicolon, a tab or blanks between them; empty
-    lines, and those that begin with #, are skipped, and so is a first one without numbers.
+    """What a file marks of a signal of this length: a sound, or an array `(T,)`, that is not 0 there, or lines of
+    text with the start and the end of each gap in seconds, with a comma, a semicolon, a tab or blanks between them;
+    empty lines, and those that begin with #, are skipped, and so is a first one without numbers.
 
     Raises `DataError` naming the file for another length, for times that are none, and where nothing is marked.
     """
@@ -95,8 +95,8 @@ def _times(path: Path, length: int, rate: float) -> Spans:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise DataError(
-            f"{path}: the mask cannot be read; give a sound, an .npy file, or text with the start and end of each gap "
-            "in seconds"
+            f"{path}: the mask cannot be read; give a sound, an .npy file, or text with the start and end of each "
+            "gap in seconds"
         ) from None
     if not rate:
         raise DataError(f"{path}: gaps in seconds were given for signals of unknown rate; give an .npy mask")
@@ -110,9 +110,7 @@ def _times(path: Path, length: int, rate: float) -> Spans:
             if number == 0 and len(lines) > 1:
                 continue  # a header
             words = brief(line.strip())
-            raise DataError(
-                f"{path}: {words} is no start and end in seconds; give lines such as 1.25,1.31"
-            ) from None
+            raise DataError(f"{path}: {words} is no start and end in seconds; give lines such as 1.25,1.31") from None
         if not (0 <= start < stop < math.inf) or round(start * rate) >= length:
             raise DataError(
                 f"{path}: a gap from {start:g} to {stop:g} seconds was given for a signal of {length / rate:g}; the "

@@ -16,7 +16,7 @@ from narrows.data.samples import Description
 from narrows.degradations import Cells, Custom, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
-from narrows.models import makers
+from narrows.models import makers, signal_restorers
 from narrows.models.base import Model, Purpose, Recipe, Specification
 from narrows.models.coded import LinearStart
 from narrows.models.makers import Effort, Request
@@ -102,7 +102,16 @@ CATALOGUE: dict[str, Network] = {
     "unet": Network(
         makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, spatial=True
     ),
-    "spectral": Network(makers.of_signals, Recipe(8, 1e-3, 30, muon=1e-2), RESTORING, _signal, spatial=True),
+    "waveform": Network(
+        signal_restorers.of_waveforms,
+        Recipe(8, 1e-3, 30, muon=1e-2),
+        RESTORING,
+        lambda request: _signal(request) and request.purpose == "upscale",
+        spatial=True,
+    ),
+    "spectral": Network(
+        signal_restorers.of_spectra, Recipe(8, 1e-3, 30, muon=1e-2), RESTORING, _signal, spatial=True
+    ),
     "tabular": Network(
         makers.imputer,
         Recipe(1024, 3e-3, 100, muon=3e-2, half=False),  # rows are too small to gain by bfloat16

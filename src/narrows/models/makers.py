@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -28,7 +28,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, pyramid, residuals, spectral, tabular, transform, unet
+from narrows.networks import levels, pyramid, residuals, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -37,7 +37,6 @@ Effort = Literal["fast", "usual", "best"]
 FLAT_CODE, FLAT_WIDTH = 192, 64
 VECTOR_CODE = 784  # numbers that a transform of vectors keeps at most
 PRIOR_WIDTH = 64
-CROP_WINDOWS = 16  # windows of spectra in the crops that signals are learned from
 _halves = Callable[[tuple[int, ...], int, int], tuple[nn.Module, nn.Module]]
 
 
@@ -149,24 +148,6 @@ def _restorer(request: Request, recipe: Recipe, depth: int, usual: int, blocks: 
         halves = unet.unet(inputs, degradation.answers(colours), width, fold, depth, blocks)
     grid = Grid(fold << depth)
     return Restorer(*halves, request.specified(code, width), description, grid, recipe, degradation, unet.start)
-
-
-def of_signals(request: Request, recipe: Recipe) -> Restorer:
-    """A network over spectra, for signals."""
-    description, degradation = request.description, request.degradation
-    if degradation is None or description.axes != 1:
-        raise SettingsError(f"network {request.network} restores signals; it needs such, and a degradation")
-    if request.code is not None:
-        raise SettingsError(f"a code of {request.code} was given, but {request.network} has none; leave it out")
-    width, window = request.chosen_width("width", spectral.WIDTH, 8, 2048), spectral.window_of(description.rate)
-    channels, scale = description.channels, degradation.scale
-    with request.random_weights():
-        encoder, decoder = spectral.spectral(
-            channels + degradation.condition_channels, channels, width, window, degradation.task == "denoise", scale
-        )
-    recipe = replace(recipe, crop=CROP_WINDOWS * window)
-    grid, begin = Grid(scale, axes=1), spectral.start(encoder)
-    return Restorer(encoder, decoder, request.specified(0, width), description, grid, recipe, degradation, begin)
 
 
 def imputer(request: Request, recipe: Recipe) -> Imputer:

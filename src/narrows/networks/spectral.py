@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -64,7 +65,7 @@ class Encoder(nn.Module):
         self.register_buffer("window", torch.hann_window(window).sqrt(), persistent=False)
         bins = window // 2 + 1
         self.enter = nn.Conv2d((2 * inputs + (1 + against_noise) * channels) * bins, width, 1)
-        self.blocks = nn.Sequential(*(_block(width, dilation) for dilation in DILATIONS))
+        self.blocks = nn.Sequential(*(block(width, dilation) for dilation in DILATIONS))
 
     def forward(self, x: torch.Tensor) -> Spectra:
         signals, more = x[:, : self.channels] - 0.5, x[:, self.channels :]
@@ -110,9 +111,10 @@ class Decoder(nn.Module):
                 assert self.sharpness is not None
                 gain = torch.sigmoid(self.sharpness[0] * given.logits + self.sharpness[1] + SPREAD * gain) - 1
             added = torch.complex(gain, turn) * given.spectra + torch.complex(real, imaginary) * given.levels
-            straight = _unfolded(self.linear(_folded(given.inputs, self.fold)), self.fold)
+            straight = unfolded(self.linear(folded(given.inputs, self.fold)), self.fold)
             length = given.inputs.shape[3]
-            return signals_of(added, self.window, length) + straight[..., :length]
+            total: torch.Tensor = signals_of(added, self.window, length) + straight[..., :length]
+            return total
 
 
 def spectral(
@@ -130,9 +132,7 @@ def spectral(
 def spectra_of(x: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
     """Signals `(N, C, 1, T)` to complex spectra `(N, C, B, L)`; white noise of deviation 1 has power 2 in each."""
     size = len(window)
-    found = torch.stft(
-        x.flatten(0, 2), size, size // HOPS, window=window, pad_mode="constant", return_complex=True
-    )
+    found = torch.stft(x.flatten(0, 2), size, size // HOPS, window=window, pad_mode="constant", return_complex=True)
     return found.view(*x.shape[:2], *found.shape[1:]) * (2 / size**0.5)
 
 
@@ -143,20 +143,21 @@ def signals_of(spectra: torch.Tensor, window: torch.Tensor, length: int) -> torc
     return torch.istft(flat, size, size // HOPS, window=window, length=length).view(*spectra.shape[:2], 1, length)
 
 
-def start(encoder: Encoder) -> Callable[[Decoder, torch.Tensor, torch.Tensor], nn.Conv2d]:
+def start(encoder: nn.Module) -> Callable[[Any, torch.Tensor, torch.Tensor], nn.Conv2d]:
     """What puts the least-squares filter into the linear path of a decoder, as far as the rest of the network, which
     has to be at its start, leaves it something to do; it returns that layer."""
 
     @torch.no_grad()
-    def put(decoder: Decoder, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
-        layer, fold = silence(decoder.linear), decoder.fold
+    def put(decoder: Any, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
+        layer: nn.Conv2d = silence(decoder.linear)
+        fold: int = decoder.fold
         size, reach = layer.weight[0].numel(), layer.kernel_size
         products, sums = (torch.zeros(size, n, dtype=torch.float64) for n in (size, layer.out_channels))
         for seen, target in zip(torch.split(x, 8), torch.split(answer, 8), strict=True):
             given = encoder(seen)
-            wanted = _folded(target - decoder(given), fold)
+            wanted = folded(target - decoder(given), fold)
             places = (0, reach[1] // 2)
-            rows = functional.unfold(_folded(given.inputs, fold), reach, padding=places).transpose(1, 2)
+            rows = functional.unfold(folded(given.inputs, fold), reach, padding=places).transpose(1, 2)
             rows, goals = rows.reshape(-1, size), wanted[:, :, 0].transpose(1, 2).reshape(-1, layer.out_channels)
             for some, goal in zip(torch.split(rows, ROWS), torch.split(goals, ROWS), strict=True):
                 products += (some.T @ some).double().cpu()
@@ -178,7 +179,7 @@ def _ratios(powers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.log((smooth - 1).clamp_min(LEAST_RATIO)), torch.log(ratios + 0.1) / SPREAD
 
 
-def _folded(x: torch.Tensor, fold: int) -> torch.Tensor:
+def folded(x: torch.Tensor, fold: int) -> torch.Tensor:
     """Signals `(N, C, 1, T)` as blocks of `fold` steps, `(N, C fold, 1, ceil(T / fold))`, with 0 beyond their end."""
     x = functional.pad(x, (0, -x.shape[3] % fold))
     count, channels, _, length = x.shape
@@ -186,14 +187,16 @@ def _folded(x: torch.Tensor, fold: int) -> torch.Tensor:
     return blocks.reshape(count, channels * fold, 1, length // fold)
 
 
-def _unfolded(x: torch.Tensor, fold: int) -> torch.Tensor:
+def unfolded(x: torch.Tensor, fold: int) -> torch.Tensor:
     """The inverse of `_folded`."""
     count, channels, _, length = x.shape
     blocks = x.reshape(count, channels // fold, fold, length).transpose(2, 3)
     return blocks.reshape(count, channels // fold, 1, length * fold)
 
 
-def _block(width: int, dilation: int) -> Added:
+def block(width: int, dilation: int) -> Added:
+    """A residual block of two convolutions in time, the first of them dilated."""
+
     def convolution(step: int) -> nn.Conv2d:
         return nn.Conv2d(width, width, (1, 3), padding=(0, step), dilation=(1, step), bias=False)
 

@@ -111,7 +111,9 @@ class Wanted:
         if self.lost is not None:
             real("length of lost packets", self.lost, 0, above=True)
             if model.description.axes != 1:
-                raise SettingsError("lost packets were said for images; they are looked for in sounds: leave them out")
+                raise SettingsError(
+                    "lost packets were said for images; they are looked for in sounds: leave them out"
+                )
         return restorer
 
     def missing(self, source: Path, pixels: Array, extras: Mapping[str, bytes], folder: Path | None) -> Mask | None:
@@ -169,9 +171,7 @@ def _check_headers(found: Sequence[Job], hint: str) -> None:
             raise DataError(f"{error}{hint}") from None
 
 
-def jobs(
-    source: Path, target: Path, force: bool = False, kind: Kind = PICTURES
-) -> tuple[list[Job], tuple[str, ...]]:
+def jobs(source: Path, target: Path, force: bool = False, kind: Kind = PICTURES) -> tuple[list[Job], tuple[str, ...]]:
     """What there is to do, and what else people should know. Raises `DataError` where nothing is, `OutputError` where
     a result would take the place of a picture that is already there (unless `force`, which spares the pictures to
     restore all the same)."""
@@ -187,9 +187,8 @@ def jobs(
         if target.is_dir():
             target = target / _named(Path(source.name), kind)
         if target.suffix.lower() not in kind.written:
-            raise SettingsError(
-                f"{target}: {kind.name} ending in {', '.join(sorted(kind.written))} can be written; choose one of them"
-            )
+            endings = ", ".join(sorted(kind.written))
+            raise SettingsError(f"{target}: {kind.name} ending in {endings} can be written; choose one of them")
         found, notes = [Job(source, target)], ()
     sources = {os.path.realpath(job.source) for job in found}  # which, unlike Path.resolve, ends in loops
     for job in found:

@@ -1,4 +1,4 @@
-"""Damaged files to restored ones, by what the model is for. Next door: `pictures` and `restore_sounds` do the work."""
+"""Damaged files to restored ones, by what the model is for. Next door: `pictures` and `restore_sounds` do it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from narrows.tasks.restore_sounds import restore_sounds
 def restore_path(
     model: Model, data: str, output: Path, wanted: Wanted | None = None, report: Report | None = None
 ) -> Iterator[Done]:
-    """Restore a picture, a sound, a folder of these, or samples in an array or a named set, and write the results, each
-    file whole or not at all; yields what became of each.
+    """Restore a picture, a sound, a folder of these, or samples in an array or a named set, and write the results,
+    each file whole or not at all; yields what became of each.
 
     Raises `ModelError`, `SettingsError`, `DataError` or `OutputError` for what does not fit or cannot be written;
     with `skip_bad`, files that do not fit are yielded with their error.

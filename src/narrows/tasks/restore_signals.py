@@ -10,21 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.degradations import parts_of
 from narrows.degradations.base import Hints
-from narrows.errors import DataError, ModelError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
 from narrows.models.restorer import Restoring
-from narrows.networks.spectral import HOPS, window_of
+from narrows.networks.spectral import window_of
+from narrows.tasks.missing import Mask, masks_of
 
 PIECE, OVERLAP = 320, 32  # windows of spectra that go through together, and that two pieces share: 10 and 1 seconds
-VIEWS = tuple((sign, shift) for shift in (0, 1) for sign in (1, -1))  # of the best effort
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,27 @@ class Chunk:
     missing: Mask | None = None
 
 
-def signals_of(samples: Any, model: Restoring) -> Samples:
-    """Samples as signals that fit the model; raises `DataError` or `ModelError`."""
-    found = samples if isinstance(samples, Samples) else from_arrays(samples, kind="signals")
-    check_signals(model, found.description, found.source)
-    return found
+Report = Callable[[str, int, int | None], None]
+
+
+def restore_signals(
+    model: Restoring, samples: Any, mask: Any, effort: str, report: Report | None = None
+) -> Array | list[Array]:
+    """What `restore` does with a model for signals; raises as that does."""
+    check_effort(effort)
+    signals = samples if isinstance(samples, Samples) else from_arrays(samples, kind="signals")
+    masks = None if mask is None else masks_of(mask, signals)
+    outputs = list(_each(model, signals, masks, report))
+    return outputs if isinstance(signals.values, Ragged) else np.stack(outputs)
+
+
+def fill_signals(
+    model: Restoring, array: Array, value: float, source: str, effort: str, report: Report | None = None
+) -> Array:
+    """What `fill` does with a model for signals; raises as that does."""
+    check_effort(effort)
+    signals, masks = marked_signals(array, value, source)
+    return np.stack(list(_each(model, signals, masks, report))).reshape(array.shape)
 
 
 def check_signals(model: Restoring, given: Description, source: str) -> None:
@@ -51,26 +65,32 @@ def check_signals(model: Restoring, given: Description, source: str) -> None:
             f"{source}: {given.form} were given to a model for {own.form}; convert them or train a model on them"
         )
     rate = own.rate / scale
+    raised = f", which it raises to {own.rate:g} Hz" if scale > 1 else ""
     if given.rate and rate and given.rate != rate:
         raise ModelError(
-            f"{source}: a rate of {given.rate:g} Hz was given to a model for {rate:g} Hz; resample it to {rate:g} Hz, "
-            "or train a model on signals of its rate"
+            f"{source}: a rate of {given.rate:g} Hz was given to a model for {rate:g} Hz{raised}; resample it to "
+            f"{rate:g} Hz, or train a model on signals of its rate"
         )
 
 
-def restored_signals(
+def check_effort(effort: str) -> None:
+    """Raise `SettingsError` for another effort than the usual one."""
+    if effort != "usual":
+        raise SettingsError(f"effort {effort} was given for signals; it is for pictures: leave it out")
+
+
+def _each(
     model: Restoring,
     samples: Samples,
     masks: list[Mask] | None,
-    best: bool,
-    report: Callable[[str, int, int | None], None] | None = None,
+    report: Report | None,
 ) -> Iterator[Array]:
     """Each of the samples restored, `(T, C)`. Raises `ModelError` for samples that do not fit."""
     check_signals(model, samples.description, samples.source)
     description = as_given(samples.description)
     for number in range(len(samples)):
         chunk = Chunk(np.asarray(samples.values[number]), None if masks is None else masks[number])
-        yield np.concatenate(list(stream(model, [chunk], description, best)))
+        yield np.concatenate(list(stream(model, [chunk], description)))
         if report is not None:
             report("restoring", number + 1, len(samples))
 
@@ -81,9 +101,7 @@ def as_given(description: Description) -> Description:
     return description if bits is None else replace(description, low=-(2.0**bits), high=2.0**bits)
 
 
-def stream(
-    model: Restoring, chunks: Iterable[Chunk], description: Description, best: bool = False
-) -> Iterator[Array]:
+def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) -> Iterator[Array]:
     """The restored signal, `(n, C)` at a time, from its chunks in order. Pieces overlap, and one fades into the next
     in the middle of what they share. What is known is the same to the bit where a model only fills gaps."""
     scale, window = model.degradation.scale, window_of(model.description.rate)
@@ -92,7 +110,7 @@ def stream(
     keep = parts_of(model.degradation)[0].task == "inpaint" and len(parts_of(model.degradation)) == 1
     tail: Array | None = None
     for piece, last in _pieces(chunks, size, overlap):
-        y = _restored(model, piece, description, best)
+        y = _restored(model, piece, description)
         if tail is not None:
             y[: len(tail)] = fade * y[: len(tail)] + (1 - fade) * tail
         done = len(y) if last else len(y) - overlap * scale
@@ -104,7 +122,7 @@ def stream(
 
 
 def _pieces(chunks: Iterable[Chunk], size: int, overlap: int) -> Iterator[tuple[Chunk, bool]]:
-    """Pieces of `size` steps, each with the last `overlap` steps of the one before it, and whether each is the last."""
+    """Pieces of `size` steps, each with the last `overlap` steps of the one before it, and whether it is the last."""
     held: list[Chunk] = []
     count = 0
     for chunk in chunks:
@@ -133,7 +151,7 @@ def _cut(chunk: Chunk, start: int, stop: int) -> Chunk:
 
 
 @torch.no_grad()
-def _restored(model: Restoring, piece: Chunk, description: Description, best: bool) -> Array:
+def _restored(model: Restoring, piece: Chunk, description: Description) -> Array:
     """A piece restored, float `(T, C)` with the range of the description as 0..1."""
     x = to_tensor(piece.values[None], description, model.device)  # (1, C, 1, T)
     if model.description.channels == 1:
@@ -143,23 +161,15 @@ def _restored(model: Restoring, piece: Chunk, description: Description, best: bo
         if not piece.missing.any():
             return np.array(x[:, 0, 0].T.cpu() if model.description.channels == 1 else x[0, :, 0].T.cpu())
         known = torch.from_numpy(~piece.missing).to(x)[None, None, None]
-    hop = window_of(model.description.rate) // HOPS
-    views = VIEWS if best else VIEWS[:1]
-    total = torch.zeros(())
-    for sign, shift in views:
-        delay = shift * hop // 2 // model.degradation.scale
-        seen = torch.nn.functional.pad(0.5 + sign * (x - 0.5), (delay, 0), value=0.5)
-        mask = None if known is None else torch.nn.functional.pad(known, (delay, 0), value=1.0)
-        y = model.restored(model.degradation.given(seen, Hints(known=mask)))[..., delay * model.degradation.scale :]
-        total = total.to(y) + (0.5 + sign * (y - 0.5)) / len(views)
-    y = total[:, 0, 0] if model.description.channels == 1 else total[0, :, 0]
-    return y.T.cpu().numpy()
+    y = model.restored(model.degradation.given(x, Hints(known=known)))
+    out: Array = (y[:, 0, 0] if model.description.channels == 1 else y[0, :, 0]).T.cpu().numpy()
+    return out
 
 
 def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, list[Mask]]:
     """Signals in an array `(T,)`, `(T, C)` or `(N, T, C)` in which a value, such as NaN, stands for what is missing,
     and where that is, `(T,)` each: where any channel has it. Raises `DataError` where it is nowhere or everywhere."""
-    here = np.isnan(array) if np.isnan(value) else array == value
+    here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
     samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
     missing = list(here.reshape(np.shape(samples.values)).any(axis=2))
     if not here.any():
@@ -167,8 +177,3 @@ def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, li
     if (lost := next((number for number, one in enumerate(missing) if one.all()), None)) is not None:
         raise DataError(f"{source}: all of sample {lost} is missing; something has to be known")
     return samples, missing
-
-
-def joined(outputs: list[Array], samples: Samples) -> Array | list[Array]:
-    """Restored samples as they were given: one array, or a list where their lengths differ."""
-    return outputs if isinstance(samples.values, Ragged) else np.stack(outputs)

@@ -29,7 +29,7 @@ from narrows.io.sound_results import WRITTEN, write_result
 from narrows.io.spans import Mask, Spans, marked_between, read_spans, spans_of
 from narrows.models.restorer import Restoring
 from narrows.tasks.pictures import Done, Job, Kind, Wanted, jobs
-from narrows.tasks.restore_signals import Chunk, as_given, check_signals, stream
+from narrows.tasks.restore_signals import Chunk, as_given, check_effort, check_signals, stream
 
 RECORDINGS = Kind("sounds", ".wav", WRITTEN, lambda folder: listed_as_one(folder)[0])
 
@@ -40,6 +40,7 @@ def restore_sounds(
     """Restore a sound, a folder of them, or signals in an .npy file with a model for signals, and write the results,
     each file whole or not at all; yields what became of each. Raises as `pictures.restore_path` does."""
     path = Path(data)
+    check_effort(wanted.effort)
     if path.suffix.lower() == ".npy":
         yield _restore_array(model, path, output, wanted)
         return
@@ -72,7 +73,7 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if "known" in model.degradation.needs and not spans and mask is None:
         _refuse_none(job.source)
     low, high = _range(header, peak)
-    made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high), _best(wanted))
+    made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
     make_folder(job.target.parent)
     with replacing(job.target) as file:
         faster = replace(header, rate=header.rate * scale)
@@ -81,16 +82,16 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
 
 
 def _depth(made: Iterable[Array], header: SoundHeader) -> Iterator[Array]:
-    """Numbers that fit the file: the range of n bits ends one below its bound."""
+    """Numbers that fit the file: those of 24 bits in 32 end one below their bound."""
     for values in made:
-        yield values if not header.bits or header.bits in (8, 16, 32) else values.clip(None, (1 << header.bits - 1) - 1)
+        yield values.clip(None, (1 << header.bits - 1) - 1) if header.dtype == "int32" else values
 
 
 def _looked_through(
     chunks: Iterable[Array], header: SoundHeader, source: Path, wanted: Wanted
 ) -> tuple[int, float, Spans]:
-    """How many frames can be read, the largest value of floats, and what is missing by the value that marks it. Raises
-    `DataError` for damage, so that nothing has been written by then, and for NaN that does not mark anything."""
+    """How many frames can be read, the largest value of floats, and what is missing by the value that marks it.
+    Raises `DataError` for damage, before anything is written, and for NaN that does not mark anything."""
     frames, peak = 0, 0.0
 
     def marks() -> Iterator[Mask]:
@@ -125,8 +126,7 @@ def _marked(chunk: Array, wanted: Wanted) -> Mask:
     if wanted.missing_value is None:
         return np.zeros(len(chunk), bool)
     value = wanted.missing_value[0]
-    marked: Mask = (np.isnan(chunk) if math.isnan(value) else chunk == value).any(axis=1)
-    return marked
+    return np.asarray((np.isnan(chunk) if math.isnan(value) else chunk == value).any(axis=1))
 
 
 def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring) -> Iterator[Chunk]:
@@ -146,10 +146,6 @@ def _range(header: SoundHeader, peak: float) -> tuple[float, float]:
         return 0.0, 256.0
     bound = 2.0 ** (header.bits - 1) if header.bits else 2.0 ** math.ceil(math.log2(max(peak, 1e-6)))
     return -bound, bound
-
-
-def _best(wanted: Wanted) -> bool:
-    return wanted.effort == "best"
 
 
 def _refuse_none(source: Path) -> None:
@@ -191,7 +187,7 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
 
     def made() -> Iterator[Array]:
         for sample, (spans, _) in zip(signals, each, strict=True):
-            yield from stream(model, _chunks(_parts(sample), spans, model), form, _best(wanted))
+            yield from stream(model, _chunks(_parts(sample), spans, model), form)
 
     shape = (length * scale,) if array.ndim == 1 else (*array.shape[:-2], length * scale, channels)
     with replacing(output) as file:
