@@ -40,14 +40,14 @@ def snr(y: np.ndarray, x: np.ndarray) -> float:
 
 
 def test_before_training_noise_is_taken_away_already_and_training_takes_more() -> None:
-    clean = voices()
+    clean = voices(12)
     samples = narrows.from_arrays(clean, kind="signals", rate=RATE)
     model = narrows.build(samples.description, degradation=SignalNoise((0, 10)), width=32)
     rng = np.random.default_rng(1)
     noisy = clean + rng.normal(size=clean.shape) * clean.std(axis=1, keepdims=True) * 10 ** (-5 / 20)
     before = snr(narrows.restore(model, noisy.astype(np.float32)), clean)
     assert before > 5 + 4
-    for _ in narrows.fit(model, samples, Settings(steps=24, validation=0.2, threads=1)):
+    for _ in narrows.fit(model, samples, Settings(steps=24, crop=1024, batch_size=4, validation=0.2, threads=1)):
         pass
     assert snr(narrows.restore(model, noisy.astype(np.float32)), clean) > before + 0.2
 
