@@ -38,7 +38,7 @@ class Factorized:
     scales: Integers
     means: Integers
     gaussians: Gaussians
-    spatial = False
+    axes = 0
 
     @property
     def channels(self) -> int:

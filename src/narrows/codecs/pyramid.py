@@ -41,7 +41,7 @@ class IntegerPyramid:
     fine: IntegerPrior
     back: Integers
 
-    spatial = True
+    axes = 2
 
     @property
     def channels(self) -> int:
