@@ -18,6 +18,7 @@ from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.experts import POINT_BITS, SCALE_BITS, Experts
 from narrows.entropy.linear import WEIGHT_BITS, Gradient, clip, products, solve
+from narrows.errors import ArchiveError
 
 # Part of the format.
 OWN = 32  # last values of a lane that its predictions see
@@ -203,6 +204,8 @@ class Walk:
             seen = features(opinions, widths, self.experts.earned, self.past)
             opinions, widths, shifts = self.adviser.advise(seen, opinions, widths, self.experts.earned)
         found = self.experts.code(coder, bits, given, opinions, widths, alive, shifts)
+        if found.min() < self.low or found.max() > self.high:
+            raise ArchiveError("a damaged block: a value out of its range")
         exact = found << POINT_BITS
         if self.adviser is not None:
             self.adviser.told(found, alive)

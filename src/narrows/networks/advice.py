@@ -20,7 +20,7 @@ from narrows.entropy.cumulative import Integers
 from narrows.entropy.experts import CAUTION_BITS, LEAST_SCALE, POINT_BITS, SCALE_BITS
 from narrows.entropy.lanes import Layout, Walk
 
-WIDTH = 48
+WIDTH = 64
 SPREAD, WIDE, SHARE = 0.65, 4.0, 1 / 64  # of the curve of `entropy.experts`, in mean absolute errors
 LEAST = 2.0**-20  # of a mass
 
