@@ -14,9 +14,35 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 A_PATH = click.Path(path_type=Path)
 
+
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 device = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
 force = click.option("--force", is_flag=True, help="Replace files that exist.")
+kind = several(
+    click.option(
+        "--as",
+        "kind",
+        type=click.Choice(["signals", "series"]),
+        help="Read an array as signals, (T,), (T, C) or (N, T, C), or a table as a series whose rows follow in time.",
+    ),
+    click.option(
+        "--rate",
+        type=float,
+        default=0.0,
+        help="Steps of such signals in a second. Sounds of another rate are resampled to it.",
+    ),
+)
 skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")
 
 
@@ -37,14 +63,3 @@ def check_picture(path: Path, force: bool) -> None:
     if path.suffix.lower() != ".png":
         raise SettingsError(f"{path}: pictures are written as .png; give a name that ends so")
     check_new(path, force)
-
-
-def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator; the help lists them in this order."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add

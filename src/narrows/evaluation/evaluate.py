@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows.data.samples import Samples
-from narrows.data.sources import open_samples
+from narrows.data.sources import as_known, open_samples
 from narrows.errors import ModelError, SettingsError
 from narrows.evaluation import classical, figures, pictures, report, restored, tables
 from narrows.evaluation.against import OURS, contest, narrows_coder
@@ -92,9 +92,9 @@ class Measuring:
     report: Progress = field(default=lambda what, done, total: None)
     note: Callable[[str], None] = field(default=lambda line: None)
 
-    def samples(self) -> Samples:
-        """The samples to measure on; of a named set its test part."""
-        samples = open_samples(self.data, "test", self.skip_bad, self.report)
+    def samples(self, model: Model) -> Samples:
+        """The samples to measure a model on; of a named set its test part."""
+        samples = open_samples(self.data, "test", self.skip_bad, self.report, **as_known(model.description))
         for note in samples.notes:
             self.note(note)
         return samples
@@ -129,7 +129,7 @@ def _(model: Density, how: Measuring) -> Evaluation:
 def _(model: Coded, how: Measuring) -> Evaluation:
     # What cannot be compared is refused before any data is read.
     entered = None if how.against is None else (narrows_coder(model, how.name), choose(how.against))
-    samples = how.samples()
+    samples = how.samples(model)
     compared = None if entered is None else contest(*entered, samples)
     for note in () if compared is None else compared.notes:
         how.note(note)
@@ -175,7 +175,7 @@ def _(model: Restoring, how: Measuring) -> Evaluation:
             f"{os.fspath(how.data)}: a table was given to a model to {model.specification.purpose} "
             f"{model.description.form}; train one on a table"
         )
-    samples = how.samples()
+    samples = how.samples(model)
     if (lacking := classical.missing_packages(model.degradation.task)) is not None:
         how.note(lacking)
     found = restored.evaluate(model, samples, how.report)

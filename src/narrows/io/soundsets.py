@@ -43,7 +43,7 @@ class _Form:
 
 def load_sounds(
     paths: Sequence[Path],
-    rate: int | None = None,
+    rate: float = 0,
     skip_bad: bool = False,
     report: Report | None = None,
     memory: int | None = None,
@@ -56,8 +56,8 @@ def load_sounds(
 
     Raises `DataError` naming the first unreadable file, or, with `skip_bad`, if none can be read.
     """
-    if rate is not None and not RATES[0] <= rate <= RATES[1]:
-        raise DataError(f"a rate of {rate} Hz was given; allowed are {RATES[0]} to {RATES[1]}")
+    if rate and not (RATES[0] <= rate <= RATES[1] and rate == int(rate)):
+        raise DataError(f"a rate of {rate:g} Hz was given for sounds; allowed are {RATES[0]} to {RATES[1]}, whole")
     bad: list[str] = []
 
     def skip(error: DataError) -> None:
@@ -76,7 +76,7 @@ def load_sounds(
             skip(error)
     if not headers:
         raise DataError(bad[0] if len(paths) == 1 else f"none of {len(paths)} files could be read: {bad[0]}")
-    form = _form(headers, paths, rate)
+    form = _form(headers, paths, int(rate))
     flat = buffer(sum(_most(h, form.rate) for h in headers.values()) * form.channels, form.dtype, memory)
     kept: list[int] = []
     lengths: list[int] = []
@@ -106,10 +106,10 @@ def load_sounds(
     return SoundSet(Ragged(flat[:at], shapes), form.rate, kept, notes)
 
 
-def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int | None) -> _Form:
+def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int) -> _Form:
     rates = Counter(header.rate for header in headers.values())
     usual = rates.most_common(1)[0][0]
-    if len(rates) > 1 and rate is None:
+    if len(rates) > 1 and not rate:
         other = next(index for index, header in headers.items() if header.rate != usual)
         listed = ", ".join(f"{count} of {each} Hz" for each, count in sorted(rates.items()))
         raise DataError(
@@ -130,7 +130,7 @@ def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int | No
     else:
         bits = max(16, *(bits for _, bits in kinds))
         dtype = "int16" if bits == 16 else "int32"
-    return _Form(usual if rate is None else rate, max(channels), np.dtype(dtype), bits)
+    return _Form(rate or usual, max(channels), np.dtype(dtype), bits)
 
 
 def _most(header: SoundHeader, rate: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from narrows.data.character import drawn, often_alike
 from narrows.data.columns import Column
-from narrows.data.samples import Samples
+from narrows.data.samples import Kind, Samples
 from narrows.degradations.base import Degradation
 from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError, SettingsError
@@ -39,7 +39,7 @@ class Choices:
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
-    Sounds of other rates than `rate`, in Hz, are resampled.
+    `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second.
     """
 
     network: str | None = None
@@ -51,7 +51,8 @@ class Choices:
     begin: Model | str | os.PathLike[str] | None = None
     missing_value: tuple[str, ...] = ()
     noisy_samples: bool = False
-    rate: int | None = None
+    kind: Kind | None = None
+    rate: float = 0.0
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
