@@ -12,11 +12,13 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged
-from narrows.io.cache import buffer
+from narrows.io.cache import MEMORY_SHARE, buffer, release, total_memory
 from narrows.io.images import Report
 from narrows.io.sound import SoundHeader, read_chunks, sound_header
 
 RATES = (1, 1 << 24)  # in Hz, that may be asked for
+IN_MEMORY = 1 << 28  # bytes of a set, at most
+RELEASED = 1 << 24  # values that are written to a file before their memory is given back
 _SPARE = 64  # frames more than resampling may give
 
 
@@ -52,7 +54,7 @@ def load_sounds(
 
     Else the set has the depth of the deepest, floats if any has them, and mono becomes as many equal channels as the
     others have. With a `rate` in Hz, sounds of others are resampled; without, all must have the same. Sets over
-    `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
+    `memory` bytes (default: a quarter of RAM, and at most 256 MiB) go to a memory-mapped cache file.
 
     Raises `DataError` naming the first unreadable file, or, with `skip_bad`, if none can be read.
     """
@@ -77,7 +79,8 @@ def load_sounds(
     if not headers:
         raise DataError(bad[0] if len(paths) == 1 else f"none of {len(paths)} files could be read: {bad[0]}")
     form = _form(headers, paths, int(rate))
-    flat = buffer(sum(_most(h, form.rate) for h in headers.values()) * form.channels, form.dtype, memory)
+    most = min(int(total_memory() * MEMORY_SHARE), IN_MEMORY) if memory is None else memory
+    flat = buffer(sum(_most(h, form.rate) for h in headers.values()) * form.channels, form.dtype, most)
     kept: list[int] = []
     lengths: list[int] = []
     at = 0
@@ -87,6 +90,8 @@ def load_sounds(
             for chunk in _read(paths[index], header, form):
                 flat[at : at + chunk.size] = chunk.reshape(-1)
                 at += chunk.size
+                if at // RELEASED > (at - chunk.size) // RELEASED:
+                    release(flat)
             if at == start:
                 raise DataError(f"{paths[index]}: damaged: nothing of it can be read; replace or remove it")
         except DataError as error:
