@@ -89,6 +89,7 @@ def spectrogram(values: Array, limits: panels.Range) -> Floats:
     columns = []
     for start in starts:
         part = np.asarray(values[start : start + window], np.float64).mean(axis=1)
+        release(values)
         scaled = (np.nan_to_num(part) - (low + high) / 2) / ((high - low) / 2)
         scaled = np.pad(scaled, (0, window - len(scaled)))
         columns.append(np.abs(np.fft.rfft(scaled * taper)) * 2 / taper.sum())
