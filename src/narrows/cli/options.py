@@ -40,7 +40,8 @@ kind = several(
         "--rate",
         type=float,
         default=0.0,
-        help="Steps of such signals in a second. Sounds of another rate are resampled to it.",
+        metavar="HZ",
+        help="Steps of such signals in a second; sounds of other rates are resampled to it.",
     ),
 )
 skip_bad = click.option("--skip-bad", is_flag=True, help="Leave out unreadable files and say how many.")

@@ -133,7 +133,7 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
     narrows train photos/ -o clean.safetensors --for denoise
     narrows train table.csv -o cells.safetensors --for inpaint
 
-    DATA is a folder of images or recordings, one of these, an .npy or .npz file, a named set (mnist, fashion-mnist or
+    DATA is a folder of images or sounds, one of them, an .npy or .npz file, a named set (mnist, fashion-mnist or
     digits), or a table (.csv, .tsv, .parquet), in which cells may be missing. Without --for, a model learns a code of
     the rows of a table; with --for inpaint it learns to fill in the gaps.
 

@@ -119,13 +119,13 @@ def _converted(prior: Prior, seen: Mapping[nn.Module, torch.Tensor]) -> IntegerP
         convolutions = _convolutions(network.layers)
         inputs = next(convolutions.parameters()).shape[1]
         limits = np.full(inputs, limit)
-        limits[: 1 + prior.spatial] = 1 << VALUE_BITS
+        limits[: 1 + (prior.axes > 0)] = 1 << VALUE_BITS
         x = seen.get(network, torch.zeros(1, 1, 1, inputs)).permute(0, 3, 1, 2)
         networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits, SHARE))
     deviation = prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
     return IntegerPrior(
-        prior.spatial,
+        prior.axes,
         np.array(prior.edges),
         (dials() * (1 << VALUE_BITS)).round().long().numpy(),
         whole_steps,

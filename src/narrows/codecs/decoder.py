@@ -17,7 +17,7 @@ from torch import nn
 
 from narrows.archive.entries import Shape
 from narrows.codecs import weights
-from narrows.codecs.base import FACTORIZED, LEVELS, PYRAMID, TRANSFORM
+from narrows.codecs.base import FACTORIZED, LEVELS, PYRAMID, TRANSFORM, WAVES
 from narrows.codecs.compact_model import DAMAGED
 from narrows.data.batches import from_tensor
 from narrows.data.samples import Description
@@ -70,6 +70,8 @@ def way_of(model: Lossy) -> int:
         return LEVELS
     if isinstance(model.prior, PyramidPrior):
         return PYRAMID
+    if model.grid.axes == 1:
+        return WAVES
     return FACTORIZED if model.prior.flat else TRANSFORM
 
 

@@ -30,12 +30,13 @@ from narrows.data.similarity import Floats, likenesses, spread
 from narrows.models.density import Density
 from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.levels import Levels
+from narrows.networks.loudness import loudness
 from narrows.networks.prior import REFERENCE_DIAL
 from narrows.networks.pyramid import PyramidPrior
 from narrows.networks.residuals import Residuals
 
 # Samples that decide the ranges of integer networks.
-VECTORS = 2048
+VECTORS, SIGNALS = 2048, 64
 RANGE_SAMPLES, RANGE_CROP, RANGE_VALUES = 512, 128, 1 << 22  # images for exact pixels, their crops, values in all
 
 
@@ -67,7 +68,9 @@ def compact_lossy(model: Lossy, samples: Samples) -> CompactModel:
     if isinstance(prior, Levels):
         levels = integer_levels(prior, _few(model, samples, 128, 256))
         return CompactModel(way, pack_arrays([*head, *levels.to_arrays()]))
-    encoder, x = model.encoder.cpu(), model.pad(_few(model, samples, 64, 128))
+    signals = model.grid.axes == 1
+    x = model.pad(_few_signals(model, samples) if signals else _few(model, samples, 64, 128))
+    encoder = model.encoder.cpu()
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if isinstance(prior, PyramidPrior):
         arrays = [*head, *integer_pyramid(prior, coded, len(x)).to_arrays()]
@@ -125,6 +128,13 @@ def _few(model: Lossy, samples: Samples, count: int, side: int, others: Indices 
     fitting = [crop[:high, :wide] for crop in crops if crop.shape[0] >= high and crop.shape[1] >= wide]
     stack = np.stack(fitting or [np.resize(crops[0], (high, wide, crops[0].shape[2]))])
     return to_tensor(stack, model.description)
+
+
+def _few_signals(model: Lossy, samples: Samples) -> torch.Tensor:
+    """Crops of some signals at a level of 1, as long as those of training."""
+    chosen = np.linspace(0, len(samples) - 1, min(SIGNALS, len(samples))).astype(np.int64)
+    x = torch.cat(list(chunks(samples, chosen, model.grid.padded(model.recipe.crop))))
+    return loudness(x).normal(x)
 
 
 @torch.no_grad()

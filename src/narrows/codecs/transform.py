@@ -58,7 +58,7 @@ class TransformWay(LearnedWay):
         """Raises `ModelError` if the parts do not fit together."""
         self.make, self.density, self.quality, self.encoder = make, density, quality, encoder
         self.references = references
-        if density.channels != make.code or density.spatial != bool(make.grid.step):
+        if density.channels != make.code or bool(density.axes) != bool(make.grid.step):
             raise ModelError("a compact model whose parts do not fit together; make the model again")
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
@@ -134,12 +134,12 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
     """The way of a compact model whose codes are predicted, or of one whose codes are not."""
     assert compact is not None
     assert promise.quality is not None
-    make, density, encoder, references = _opened(way, compact)
+    make, density, encoder, references = opened(way, compact)
     return TransformWay(make, density, promise.quality, encoder, references)
 
 
 @functools.lru_cache(KEPT_MODELS)
-def _opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, Density, nn.Module | None, References | None]:
+def opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, Density, nn.Module | None, References | None]:
     """The parts of a compact model, which all qualities share: archives of one model open it once."""
     arrays = iter(arrays_of(compact))
     model, make = decoder.from_arrays(way, arrays)

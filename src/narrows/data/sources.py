@@ -5,6 +5,7 @@ Next door: `named` fetches the named sets, `images` decodes files, `samples` des
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -41,9 +42,9 @@ def open_samples(
     `source` is the name of a set (`mnist`, `fashion-mnist`, `digits`; `mnist:test` overrides `split`), a path to a
     folder of images or sounds, one of them, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`,
     `...-ubyte.gz`), or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is
-    written `./mnist` or given as a `Path`. `kind` and `rate` say that arrays hold signals, as in `from_arrays`.
-    `report(what, done, total)` is called with progress. Of a folder of images and sounds, those that are more are
-    read. Sounds of other rates than `rate`, if one is given, are resampled to it.
+    written `./mnist` or given as a `Path`. `report(what, done, total)` is called with progress. Of a folder of images
+    and sounds, those that are more are read. `kind` and `rate` say that arrays hold signals, as in `from_arrays`;
+    sounds of other rates than `rate`, in Hz, are resampled.
 
     Raises `DataError`; no pickle is ever opened.
     """
@@ -157,7 +158,7 @@ def listed_as_one(folder: Path) -> tuple[Listing, bool]:
 
 def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     """Sounds as samples, named by their whole paths."""
-    found = load_sounds(files, rate, skip_bad, report)
+    found = load_sounds(files, math.ceil(rate) or None, skip_bad, report)
     description = replace(describe(found.values, source, "signals"), rate=float(found.rate))
     names = tuple(str(files[i]) for i in found.kept)
     return Samples(found.values, description, source, names, notes=tuple(found.notes))

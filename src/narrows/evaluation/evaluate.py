@@ -133,12 +133,13 @@ def _(model: Coded, how: Measuring) -> Evaluation:
     compared = None if entered is None else contest(*entered, samples)
     for note in () if compared is None else compared.notes:
         how.note(note)
-    found = report.evaluate(model, samples, how.report)
+    found, signals = report.evaluate(model, samples, how.report), model.description.axes == 1
     linear = report.linear(model, samples)
     lesson = found.mse * model.recipe.printed_batch if model.recipe.printed_batch else None
     pca, clipped = linear or (None, None)
     values: dict[str, Any] = {
         **_values(found, "samples", "mse", "squared_error", "psnr_db", "ssim"),
+        **(_values(found, "snr_db", "si_sdr_db") if signals else {}),
         "lesson_loss": lesson,
         "pca_mse": pca and pca.mse,
         "pca_clipped_mse": clipped and clipped.mse,
@@ -147,10 +148,11 @@ def _(model: Coded, how: Measuring) -> Evaluation:
         "pca": report.pca_name(model),
     }
     rows = tuple(
-        (name, f"{score.mse:.6f}", f"{score.squared_error:.3f}", f"{score.psnr_db:.2f}", _shown(score.ssim, ".4f"))
+        (name, f"{score.mse:.6f}", f"{score.squared_error:.3f}", f"{score.psnr_db:.2f}", *_alike(score, signals))
         for name, score in [(_title(model, how), found), *((score.name, score) for score in linear)]
     )
-    columns = ("", "MSE per value", "squared error per sample", "mean PSNR, dB", "SSIM")
+    alike = ("SNR, dB", "SI-SDR, dB") if signals else ("SSIM",)
+    columns = ("", "MSE per value", "squared error per sample", "mean PSNR, dB", *alike)
     shown = [Table(f"{found.samples} samples of {samples.source}", columns, rows)]
     comparison = None if compared is None else compared.compare(how.report)
     if comparison is not None:
@@ -289,6 +291,13 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def _values(measured: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(measured, name) for name in names}
+
+
+def _alike(score: Score, signals: bool) -> Row:
+    """How alike samples are that came back, beside their error."""
+    if signals:
+        return _shown(score.snr_db, ".2f"), _shown(score.si_sdr_db, ".2f")
+    return (_shown(score.ssim, ".4f"),)
 
 
 def _title(model: Model, how: Measuring) -> str:

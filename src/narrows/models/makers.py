@@ -79,7 +79,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Halves:
-    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`.
+    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`, and
+    with 1 among the `axes` for signals, too: `(C, T)`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
     for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
@@ -91,29 +92,31 @@ class Halves:
     width: Callable[[int], int] = lambda values: 0
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
+    axes: tuple[int, ...] = (2,)
 
     def __call__(self, request: Request, recipe: Recipe) -> Autoencoder | RestoringAutoencoder:
         description, network = request.description, request.network
-        shape = _channels_first(description)
         spatial = self.step((1, 64, 64)) > 0
-        if spatial and len(shape) != 3:
+        shape = _channels_first(description, spatial)
+        if spatial and description.axes not in self.axes:
             raise SettingsError(f"network {network} needs images, not {description.form}; choose another, or none")
         if not spatial and description.varied:
             raise SettingsError(
                 f"network {network} needs samples of one size, not {description.form}; choose another, or none"
             )
-        step = self.step(shape) if len(shape) == 3 else 0
-        most = shape[0] * step**2 if step else description.values
+        step, axes = self.step(shape) if spatial else 0, description.axes or 2
+        most = shape[0] * step**axes if step else description.values
         # A code as long as the sample would make nothing smaller.
         usual = min(self.code, max(1, most // 2)) or max(1, most // 8)
-        where = f"channels of code for the {most} values of each {step}x{step} block:" if step else "numbers of code:"
+        block = f"{step}x{step} block" if axes == 2 else f"{step} steps"
+        where = f"channels of code for the {most} values of each {block}:" if step else "numbers of code:"
         code = request.chosen(where, request.code, usual, 1, most)
         if request.width is not None and not self.width(1):
             raise SettingsError(f"width {brief(request.width)} was given, but {network} has none; leave it out")
         width = request.chosen_width("width", self.width(description.values), 4, 65536)
         with request.random_weights():
             encoder, decoder = self.build(shape, code, width)
-        grid = Grid(step, self.offset, 0 if self.offset else step)
+        grid = Grid(step, self.offset, 0 if self.offset else step, axes=axes)
         specification = request.specified(code, width)
         if request.degradation is None:
             return Autoencoder(encoder, decoder, specification, description, grid, recipe, self.start)
@@ -274,13 +277,16 @@ def _transform(
     with request.random_weights():
         encoder, decoder = transform.transform(_channels_first(request.description), code, width, fold)
         narrow = PRIOR_WIDTH * fold // transform.FOLD if fold else PRIOR_WIDTH
-        prior = Prior(code, fold > 0, min(width, narrow), request.memory > 0, flat)
+        prior = Prior(code, 2 * (fold > 0), min(width, narrow), request.memory > 0, flat)
     grid, specification = Grid(fold, 0, fold, max(1, fold)), request.specified(code, width, fold)
     start = LinearStart(transform.start)
     return Lossy(encoder, decoder, prior, specification, request.description, grid, recipe, start)
 
 
-def _channels_first(description: Description) -> tuple[int, ...]:
-    """The shape of a sample as networks see it: `(C, H, W)` or `(D,)`."""
+def _channels_first(description: Description, spatial: bool = False) -> tuple[int, ...]:
+    """The shape of a sample as networks see it: `(C, H, W)`, `(C, T)` or `(D,)`; signals `(C, 1, T)` as tensors are,
+    unless for `spatial` networks."""
     shape = description.shape
-    return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+    if len(shape) == 2 and not spatial:
+        return (shape[1], 1, shape[0])
+    return (shape[-1], *shape[:-1]) if len(shape) > 1 else shape

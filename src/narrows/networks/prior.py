@@ -32,7 +32,8 @@ EARLY, LATE = 9, 24  # channels before which networks are wider, and from which 
 WEIGHT = 0.15  # squared steps that one bit is worth: 0.1155 in theory for fine steps, more for coarse ones
 REFERENCE_DIAL = 2 * (REFERENCE_QUALITY - 1) / (QUALITIES - 1) - 1
 Sight = tuple[int, int]
-"""Of a network that sees its surroundings once: its width, and the side of the square of blocks that it sees."""
+"""Of a network that sees its surroundings once: its width, and the side of the square of blocks that it sees, or how
+many in time."""
 
 
 def groups(code: int, spatial: bool) -> tuple[int, ...]:
@@ -71,7 +72,8 @@ class Predictor(nn.Module):
 
 
 class Prior(nn.Module):
-    """Gaussians of the code `(N, K)` or `(N, K, h, w)` of a transform of the samples.
+    """Gaussians of the code `(N, K)`, `(N, K, h, w)` or, with 1 of the `axes`, `(N, K, 1, t)` of a transform of the
+    samples.
 
     `steps` holds the binary logarithms of the quantisation steps at both ends of the dial. With `references`, the
     density is also conditioned on the code of a similar sample, if there is one; `beside` counts channels that are
@@ -86,7 +88,7 @@ class Prior(nn.Module):
     def __init__(
         self,
         code: int,
-        spatial: bool,
+        axes: int,
         width: int,
         references: bool = False,
         flat: bool = False,
@@ -95,16 +97,17 @@ class Prior(nn.Module):
         sights: Sequence[Sight] = (),
     ) -> None:
         super().__init__()
-        self.spatial, self.references, self.flat, self.beside = spatial, references, flat, beside
+        spatial = axes > 0
+        self.axes, self.references, self.flat, self.beside = axes, references, flat, beside
         self.edges = tuple(edges) or ((0, code) if flat else groups(code, spatial))
-        self.passes = passes.code_passes(self.edges, spatial, beside)
+        self.passes = passes.code_passes(self.edges, axes, beside)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
         networks: dict[int, Predictor] = {}
         for p in self.passes:
             inputs = 1 + spatial + p.seen + (references or beside > 0) * p.referred
             sight = sights[self.edges.index(p.first)] if sights else None
-            networks[p.number] = _predictor(p, inputs, sight) if sight else _network(p, inputs, width, spatial)
+            networks[p.number] = _predictor(p, inputs, sight, axes) if sight else _network(p, inputs, width, spatial)
         self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
 
     def step(self, dial: torch.Tensor) -> torch.Tensor:
@@ -180,7 +183,7 @@ class Prior(nn.Module):
         parts = [group[:, :: p.spacing, :: p.spacing] for group in known]
         size = parts[0].shape[:3]
         planes = [dial.view(-1, 1, 1, 1).expand(*size, 1)]
-        if self.spatial:
+        if self.axes:
             planes.append(torch.full_like(planes[0], math.log2(p.spacing) / CODE_HALVINGS))
         if p.seen:
             planes.append(torch.cat(parts, dim=3)[..., : p.seen].clamp(-REACH, REACH))
@@ -196,7 +199,7 @@ class Prior(nn.Module):
         """Take scales from the linear optimum, and steps at which a linear code reaches the PSNRs in `ENDS`."""
         variances = torch.from_numpy(optimum.variances).double()
         self.scale(variances, float(variances.sum()))
-        for end, decibels in enumerate(ENDS["image" if self.spatial else "flat" if self.flat else "vector"]):
+        for end, decibels in enumerate(ENDS["image" if self.axes else "flat" if self.flat else "vector"]):
             self.steps[end] = logarithmic_step(variances, len(optimum.mean), decibels)
 
     @torch.no_grad()
@@ -232,13 +235,14 @@ def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _predictor(p: CodePass, inputs: int, sight: Sight) -> Predictor:
+def _predictor(p: CodePass, inputs: int, sight: Sight, axes: int) -> Predictor:
     """A network that sees its surroundings once and then thinks about single places."""
     width, side = sight
     last = silence(nn.Linear(width, 2 * (p.last - p.first)))
     blocks = [Added(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)) for _ in range(2)]
     within = [nn.ReLU(), blocks[0], nn.ReLU(), blocks[1], nn.ReLU(), last]
-    return Predictor([nn.Conv2d(inputs, width, side, padding=side // 2)], within)
+    sides = (side if axes == 2 else 1, side)
+    return Predictor([nn.Conv2d(inputs, width, sides, padding=(sides[0] // 2, side // 2))], within)
 
 
 def _network(p: CodePass, inputs: int, width: int, spatial: bool) -> Predictor:

@@ -18,6 +18,7 @@ from narrows.data.batches import Indices, runs, split, to_tensor
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Ragged
+from narrows.models import coded
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.mixture import Mixture
 from narrows.surroundings import own
@@ -38,7 +39,8 @@ Doubles = npt.NDArray[np.float64]
 
 
 def pooled(model: Autoencoder) -> bool:
-    """Whether of a model's codes the mean of each channel is taken, and not every number."""
+    """Whether of a model's codes the mean of each channel is taken (of signals also its deviation), and not every
+    number."""
     shape = model.code_shape
     return len(shape) > 1 and (0 in shape or math.prod(shape) > WHOLE_MOST)
 
@@ -53,10 +55,10 @@ def points(model: Autoencoder, samples: Samples) -> Doubles:
     for batch in runs(checked):
         x = to_tensor(batch, model.description)
         code = np.asarray(model.encode(batch))
-        size = batch.shape[1:3] if batch.ndim == 4 else None
+        size = {4: batch.shape[1:3], 3: (1, *batch.shape[1:2])}.get(batch.ndim)
         again = to_tensor(np.asarray(model.decode(code, size)), model.description)
         error = (again - x).square().flatten(1).mean(dim=1).double().numpy()
-        numbers = code.mean(axis=(2, 3)) if averaged else code.reshape(len(code), -1)
+        numbers = coded.pooled(code) if averaged else code.reshape(len(code), -1)
         found.append(np.column_stack([numbers.astype(np.float64), np.log(error + LEAST_ERROR)]))
     return np.concatenate(found)
 

@@ -39,7 +39,8 @@ class Choices:
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
-    `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second.
+    `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second;
+    sounds of other rates are resampled to it.
     """
 
     network: str | None = None

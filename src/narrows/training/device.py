@@ -60,6 +60,8 @@ def multiplications(model: Model, crop: int) -> int:
     shape = model.description.shape
     if len(shape) == 3:
         shape = (shape[2], *((crop, crop) if crop else shape[:2]))
+    elif len(shape) == 2:
+        shape = (shape[1], 1, crop or shape[0])
     total = 0
 
     def count(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
