@@ -38,7 +38,7 @@ class Factorized:
     scales: Integers
     means: Integers
     gaussians: Gaussians
-    axes = 0
+    spatial = False
 
     @property
     def channels(self) -> int:

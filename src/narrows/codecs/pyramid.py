@@ -41,7 +41,7 @@ class IntegerPyramid:
     fine: IntegerPrior
     back: Integers
 
-    axes = 2
+    spatial = True
 
     @property
     def channels(self) -> int:
