@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 import narrows
@@ -64,6 +65,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(next((folder / "photos").glob("*.*")), folder / "photo.jpg")
     shutil.copy(folder / "photo.jpg", folder / "old.jpg")
     np.save(folder / "notes.npy", np.arange(12.0))
+    np.save(folder / "series.npy", np.arange(300, dtype=np.int16))
+    (folder / "sounds").mkdir()
+    for i in range(3):
+        soundfile.write(folder / "sounds" / f"{i}.wav", np.sin(np.arange(3000 + 90 * i) / (5 + i)) / 2, 8000)
     return folder
 
 

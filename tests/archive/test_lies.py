@@ -233,7 +233,7 @@ def test_an_unknown_dtype_or_promise_is_refused(small: bytes, forge: Forge, inde
     _refused(forge(small, entries=_changed(index.entries, WHAT, 0, 32 + 12)), "dtype")
     _refused(forge(small, entries=_changed(index.entries, WHAT, 0, 1 << 45)), "dtype")
     body = index.to_bytes()
-    _refused(_with_end(small, b"\2" + body[1:], 0), "promises something")
+    _refused(_with_end(small, b"\3" + body[1:], 0), "promises something")
     _refused(_with_end(small, b"\1\x65" + body[3:], 0), "promises something")
 
 

@@ -262,9 +262,8 @@ def test_a_model_that_cannot_compress_is_said(call, photos: Path, digits: Sample
 
 def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
     """Bad input by name: arguments, and words that must be in the answer."""
-    for name in ("empty", "texts", "bad", "control"):
+    for name in ("empty", "bad", "control"):
         (tmp_path / name).mkdir()
-    (tmp_path / "texts" / "a.txt").write_text("no picture")
     (tmp_path / "bad" / "a.png").write_text("no picture")
     Image.fromarray(waves(0)).save(tmp_path / "bad" / "b.png")
     Image.fromarray(waves(0)).save(tmp_path / "control" / "a\nb.png")
@@ -274,9 +273,7 @@ def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
     return {
         "no such input": (["compress", tmp_path / "nothing", *out], "no such file or folder"),
         "empty folder": (["compress", tmp_path / "empty", *out], "nothing to compress"),
-        "only texts": (["compress", tmp_path / "texts", *out], "nothing to compress"),
         "text named png": (["compress", tmp_path / "bad", *out], "--skip-bad"),
-        "a text": (["compress", tmp_path / "texts" / "a.txt", *out], "not an image"),
         "control character": (["compress", tmp_path / "control", *out], "control character"),
         "object": (["compress", tmp_path / "object.npy", *out], "pickled"),
         "quality 0": (["compress", good, *out, "--quality", 0], "1<=x<=100"),
@@ -294,7 +291,7 @@ def _bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
 
 
 BAD = (
-    "no such input, empty folder, only texts, text named png, a text, control character, object, quality 0, "
+    "no such input, empty folder, text named png, control character, object, quality 0, "
     "both promises, no such model, unwritable, onto itself, no input, no archive, "
     "no archive to verify, no such archive, two archives, names of a model"
 ).split(", ")

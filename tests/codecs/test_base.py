@@ -23,19 +23,20 @@ def test_numbers_are_bytes_that_no_two_ways_share() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in WAYS if not row.learned and not row.whole], ids=lambda row: row.opener
+    "row", [row for row in WAYS if not (row.learned or row.whole or row.bounded)], ids=lambda row: row.opener
 )
 @pytest.mark.parametrize("promise", [Promise(0), Promise(3), Promise(None, 50)], ids=str)
 def test_a_way_without_a_model_gives_back_what_was_promised(row, promise: Promise) -> None:
     way = row.open(promise, None)
     assert isinstance(way, Way)
-    shapes = [IMAGE.shape, IMAGE.shape]
-    assert way.fits(shapes, IMAGE.dtype)
-    coded = way.encode([IMAGE, IMAGE[::-1]])
-    numbers = way.decode(coded.data, shapes, IMAGE.dtype)
+    given = next(each for each in (IMAGE, IMAGE[0]) if way.fits([each.shape], each.dtype))  # an image or a signal
+    shapes = [given.shape, given.shape]
+    assert way.fits(shapes, given.dtype)
+    coded = way.encode([given, given[::-1]])
+    numbers = way.decode(coded.data, shapes, given.dtype)
     assert digest_of(numbers) == digest_of(coded.numbers)
     back = way.samples(numbers, shapes)
-    wrong = np.abs(np.stack(back).astype(int) - np.stack([IMAGE, IMAGE[::-1]])).max()
+    wrong = np.abs(np.stack(back).astype(int) - np.stack([given, given[::-1]])).max()
     assert wrong <= (promise.max_error or 0)
 
 
@@ -60,7 +61,7 @@ def test_a_learned_way_refuses_damaged_models_and_other_promises(row) -> None:
 
 
 def test_a_way_that_is_not_known_is_refused() -> None:
-    with pytest.raises(ArchiveError, match="way 9"):
-        BlockCodec(Promise(0)).decode(b"\x09rest", [IMAGE.shape], IMAGE.dtype, bytes(8))
+    with pytest.raises(ArchiveError, match="way 15"):
+        BlockCodec(Promise(0)).decode(b"\x0frest", [IMAGE.shape], IMAGE.dtype, bytes(8))
     with pytest.raises(ArchiveError, match="empty"):
         BlockCodec(Promise(0)).decode(b"", [IMAGE.shape], IMAGE.dtype, bytes(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,34 @@ def test_a_bit_that_flips_is_noticed() -> None:
 
 
 def test_promises_come_back_from_their_bytes() -> None:
-    for promise in (Promise(0), Promise(65535), Promise(None, 1), Promise(None, 100)):
+    for promise in (
+        Promise(0),
+        Promise(65535),
+        Promise(None, 1),
+        Promise(None, 100),
+        Promise(65536),
+        Promise(0.1),
+        Promise(0.01, None, "range"),
+        Promise(0.5, None, "value"),
+    ):
         assert Promise.from_bytes(promise.to_bytes()) == promise
-    for wrong in (b"", b"\0", b"\1\0", b"\1e", b"\2aa", b"\0aaa"):
+    for wrong in (
+        b"",
+        b"\0",
+        b"\1\0",
+        b"\1e",
+        b"\2aa",
+        b"\0aaa",
+        b"\2\3" + bytes(8),
+        b"\2\1" + struct.pack("<d", 1.5),
+    ):
         with pytest.raises(ArchiveError, match="promises"):
             Promise.from_bytes(wrong)
 
 
 @pytest.mark.parametrize(
-    ("error", "quality"), [(None, None), (0, 50), (-1, None), (65536, None), (None, 0), (None, 101)]
+    ("error", "quality"), [(None, None), (0, 50), (-1, None), (float("nan"), None), (None, 0), (None, 101)]
 )
-def test_promises_that_nobody_can_keep_are_refused(error: int | None, quality: int | None) -> None:
+def test_promises_that_nobody_can_keep_are_refused(error: float | None, quality: int | None) -> None:
     with pytest.raises(SettingsError, match=r"allowed|given"):
         Promise(error, quality)

@@ -37,6 +37,9 @@ class Archive(Mapping[str, Array]):
     read, and leaves the others readable.
     """
 
+    def __repr__(self) -> str:
+        return f"Archive({self._reader.name}: {len(self)} files, {self.sizes.total} bytes; {self.promise})"
+
     def __init__(
         self,
         file: Given,
@@ -156,6 +159,16 @@ class Archive(Mapping[str, Array]):
                 done = stop
 
         return in_order(calls(), self._threads)
+
+    def payloads(self, name: str) -> Iterator[bytes]:
+        """The blocks that hold the samples of a name, as stored; raises `ArchiveError` for a damaged one."""
+        layout, name = self._reader.layout, self._source(name)
+        _, position, count = layout.entry(self._reader.numbers[name])
+        end = position + count
+        while position < end:
+            block = layout.block(position)
+            yield self._reader.payload(block, name)
+            _, position = layout.span(block)
 
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
         """Entries and their samples, all or those named; damaged ones come with the error instead.

@@ -66,7 +66,8 @@ def check_entry(entry: Entry) -> None:
     if entry.dtype not in DTYPES:
         raise ArchiveError(f"{where}: values of dtype {entry.dtype} were given; allowed are {', '.join(DTYPES)}")
     values = math.prod(entry.shape)
-    fits = len(entry.shape) in (1, 2, 3) and min(entry.shape) > 0 and (entry.shape[1:] or (1,))[-1] <= CHANNELS
+    axes = (1, 3) if entry.kind == "image" else (1, 2, 3)
+    fits = len(entry.shape) in axes and min(entry.shape) > 0 and (entry.shape[1:] or (1,))[-1] <= CHANNELS
     if not fits or values > VALUES or values * np.dtype(entry.dtype).itemsize > SAMPLE_BYTES:
         raise ArchiveError(
             f"{where}: a sample of shape {entry.shape} was given; allowed are (H, W, C), (T, C) and (D,) of 1 to "

@@ -57,7 +57,7 @@ class Index:
     @classmethod
     def from_bytes(cls, body: bytes) -> Index:
         """The inverse; raises `ArchiveError` if the bytes do not hold what they claim."""
-        at = 2 if body[:1] == b"\1" else 3
+        at = Promise.length(body[0]) if body else 0
         promise = Promise.from_bytes(body[:at])
         (model,), at = from_varints(body, at, 1)
         if model > MODEL_BYTES + 1:

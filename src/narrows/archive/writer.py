@@ -38,6 +38,7 @@ from narrows.errors import ArchiveError, DataError, SettingsError
 from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
+SIGNAL_BYTES = 1 << 21  # of signals: many are coded side by side in little more time than one
 OPEN_BLOCKS = 16  # classes whose samples wait for more, at most
 SO_FAR_BYTES, SO_FAR_TIMES = 1 << 24, 512  # raw bytes, at least, and times the index, between two that are kept
 KNOWN_RECORDS = 1 << 16  # of extras, remembered so that each is stored once
@@ -66,9 +67,9 @@ class _Piece:
 class Writer:
     """An archive being written to a binary file, which need not be seekable.
 
-    A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB; a larger sample is a block
-    of its own. The model is embedded, or only named, or, with `embed_model` None, named if some block takes it.
-    With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
+    A block ends at `block_bytes` of raw samples or `block_samples`, by default at 64 KiB, of signals 2 MiB; a larger
+    sample is a block of its own. The model is embedded, or only named, or, with `embed_model` None, named if some
+    block takes it. With `verify`, every block is decoded and compared before it is written. Blocks are encoded on
     `threads` threads, by default one per core. `raw_bytes` and `data_bytes` tell the progress. After an error the
     file is not an archive: write inside `io.atomic.replacing`.
     """
@@ -85,7 +86,10 @@ class Writer:
         threads: int | None = None,
     ) -> None:
         if block_bytes is None:
-            block_bytes = USUAL_BYTES if block_samples is None else BLOCK_BYTES
+            usual = block_samples is None
+            block_bytes, signal_bytes = (USUAL_BYTES, SIGNAL_BYTES) if usual else (BLOCK_BYTES, BLOCK_BYTES)
+        else:
+            signal_bytes = block_bytes
         most = BLOCK_SAMPLES if block_samples is None else block_samples
         if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
             raise SettingsError(
@@ -96,7 +100,7 @@ class Writer:
         if len(model) > MODEL_BYTES:
             raise ArchiveError(f"a model of {len(model)} bytes was given; at most {MODEL_BYTES} are allowed")
         self._file, self._codec, self._verify = file, codec, verify
-        self._block_bytes, self._block_samples = block_bytes, most
+        self._block_bytes, self._signal_bytes, self._block_samples = block_bytes, signal_bytes, most
         self._model, self._embedded = model, model if embed_model else b""
         self._needs_model = embed_model is not None
         self._runs, self._pieces = array("q"), array("q")  # 5 and 3 numbers each
@@ -228,7 +232,7 @@ class Writer:
     def _put_all(self, which: int, samples: Array) -> None:
         """Put many samples of one shape, a whole block at a time."""
         each = max(1, samples[0].nbytes) if len(samples) else 1
-        most = max(1, min(self._block_samples, self._block_bytes // each))
+        most = max(1, min(self._block_samples, self._most_bytes(samples[0]) // each)) if len(samples) else 1
         start = 0
         while start < len(samples):
             waiting = self._open.get(which)
@@ -243,21 +247,25 @@ class Writer:
             start += most
 
     def _put(self, which: int, sample: Array) -> None:
-        block = self._open.get(which)
-        if block is not None and block.bytes + sample.nbytes > self._block_bytes:
+        block, most_bytes = self._open.get(which), self._most_bytes(sample)
+        if block is not None and block.bytes + sample.nbytes > most_bytes:
             self._flush(which)
             block = None
         if block is None:
             if len(self._open) >= OPEN_BLOCKS:
                 self._flush(next(iter(self._open)))
             block = self._open[which] = _Open()
-        full = block.bytes + sample.nbytes >= self._block_bytes or len(block.samples) + 1 >= self._block_samples
+        full = block.bytes + sample.nbytes >= most_bytes or len(block.samples) + 1 >= self._block_samples
         # Copied, since the caller may use the array again.
         block.samples.append(sample.copy())
         self._raw_since += sample.nbytes
         block.bytes += sample.nbytes
         if full:
             self._flush(which)
+
+    def _most_bytes(self, sample: Array) -> int:
+        """Bytes of raw samples like this one in a block."""
+        return self._signal_bytes if sample.ndim == 2 else self._block_bytes
 
     def _flush(self, which: int) -> None:
         block = self._open.pop(which)

@@ -32,8 +32,16 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
     "--quality", type=click.IntRange(1, 100), help="Lossy, 1 to 100; 75 is the default if the model can be lossy."
 )
 @click.option(
-    "--max-error", type=click.IntRange(0, 65535), help="Every value comes back within this error; 0 means exactly."
+    "--max-error",
+    metavar="E",
+    help="Every value comes back within this error, a number or such as 1% of an array's range; 0 means exactly.",
 )
+@click.option(
+    "--relative-error",
+    metavar="R",
+    help="Every value of an array comes back within this share of itself, such as 0.01.",
+)
+@click.option("--missing-value", type=float, help="Arrays have this where a value is missing; it comes back exactly.")
 @click.option(
     "--target-bpp",
     type=click.FloatRange(0, min_open=True),
@@ -49,6 +57,12 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
 @click.option(
     "--as", "read_as", type=click.Choice(["signals"]), help="Read arrays (T,), (T, C), (N, T, C) as signals."
 )
+@click.option(
+    "--only-kind",
+    type=click.Choice(["images", "sounds", "arrays", "files"]),
+    multiple=True,
+    help="Leave out what is of another kind; files are those that are none of the others.",
+)
 @shared.skip_bad
 @shared.force
 @shared.as_json
@@ -61,17 +75,19 @@ def compress(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compress images, sounds and .npy files, folders of them, or - for one on stdin, into one archive.
+    """Compress images, sounds, .npy files and folders with whatever is in them, or - for one on stdin, into one
+    archive.
 
     \b
     narrows compress photos/ -m photos.safetensors -o photos.narrows
     narrows compress scans/ notes.npy -o exact.narrows --max-error 0
+    narrows compress winds.npy -o winds.narrows --max-error 0.1%
 
-    Folders keep their tree. Pixels are kept as they are stored, with ICC profile and EXIF; palettes become RGB, CMYK
-    stays CMYK. WAV, AIFF, AU and CAF files come back to the byte, FLAC with the same numbers and tags, MP3, Ogg and
-    Opus as the same files. Higher quality takes more bytes: 75 is good for most pictures, 95 for those that are
-    looked at closely. Every block is decoded and compared before it is written, and the archive appears only when it
-    is complete.
+    Folders keep their tree; other files in them, but hidden ones, are kept to the byte. Pixels are kept as they are
+    stored, with ICC profile and EXIF; palettes become RGB, CMYK stays CMYK. WAV, AIFF, AU and CAF files come back to
+    the byte, FLAC with the same numbers and tags, MP3, Ogg and Opus as the same files. Higher quality takes more
+    bytes: 75 is good for most pictures, 95 for those that are looked at closely. Every block is decoded and compared
+    before it is written, and the archive appears only when it is complete.
     """
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compress import compress
@@ -85,7 +101,8 @@ def compress(
         draw = stack.enter_context(terminal.bar(" kB"))
 
         def report(result: Compressed, read: float, written: int) -> None:
-            words = f"{size(result.raw_bytes)} of samples in, {size(written)} out, {ratio(result.raw_bytes, written)}"
+            out = f", {size(written)} out, {ratio(result.raw_bytes, written)}" if written else ""
+            words = f"{size(result.raw_bytes)} of samples in{out}"
             draw("compressing", int(read / 1000), int(result.total_bytes / 1000) or 1, words)
 
         result = compress(
@@ -105,9 +122,16 @@ def compress(
                 **{name: getattr(result, name) for name in ("samples", "raw_bytes", "archive_bytes", "model_bytes")},
                 "seconds": round(seconds, 3),
                 "promise": str(result.promise),
+                "largest_error": result.largest_error,
                 "files": result.files,
             }
         )
+
+
+def _told(error: float, of: str) -> str:
+    if of == "absolute":
+        return f"{error:.6g}"
+    return f"{100 * error:.6g}% of {'a value' if of == 'value' else 'the range'}"
 
 
 @contextmanager
@@ -126,7 +150,7 @@ def _announce(result: Compressed, model: Path | None) -> None:
     """Say what is about to be done."""
     if result.left_out:
         left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        terminal.note(f"skipped, since they are neither images, sounds nor .npy: {left}")
+        terminal.note(f"left out, since they are of another kind: {left}")
     if result.tried:
         terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
@@ -162,6 +186,10 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
         terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples")
     if result.short:
         terminal.note(f"shorter than they claim, and kept as they are: {files(len(result.short))}: {result.short[0]}")
+    if result.others:
+        terminal.say(f"{files(result.others)} of no kind that is read, kept to the byte")
+    if result.largest_error is not None:
+        terminal.say(f"largest error of arrays: {_told(result.largest_error, result.promise.of)}")
     if result.not_kept:
         terminal.note(terminal.not_kept(result.not_kept))
     if result.unread:
@@ -178,6 +206,8 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.input_bytes < packed:
         if result.input_bytes >= packed - result.model_bytes:
             advice = "only the model makes the difference, and more files in one archive would share it"
+        elif not result.images or result.others == result.files:
+            advice = "general methods gain nothing on them; keep the files"
         elif result.promise.quality is None:
             or_lose = ", or try --quality" if result.can_lose and result.images else ""
             advice = f"this is usual for JPEG photos when every pixel is kept; keep the files{or_lose}"

@@ -45,9 +45,10 @@ def inspect(path: Path, names: bool, layers: bool, as_json: bool) -> None:
 def is_archive(path: Path) -> bool:
     """Whether the file begins as an archive does; False if it cannot be read."""
     from narrows.archive.index import HEAD
+    from narrows.io.files import open_file
 
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4) == HEAD[:4]
     except OSError:
         return False
@@ -64,16 +65,17 @@ def _model(path: Path) -> tuple[dict[str, Any], str]:
 
 def _archive(path: Path, names: bool) -> dict[str, Any]:
     from narrows.codecs.opening import open_archive
+    from narrows.tasks.achieved import largest_errors
     from narrows.tasks.sounds import told
 
     with open_archive(path) as archive:
-        sound = told(archive)
-        sizes = archive.sizes
-        listed = {"names": [entry.name for entry in archive.entries()]} if names else {}
+        sizes, errors, sound = archive.sizes, largest_errors(archive), told(archive)
+        listed = {"names": [entry.name for entry in archive.entries()], "largest_errors": errors} if names else {}
         return {
             "file": str(path),
             "bytes": sizes.total,
             "promise": str(archive.promise),
+            **({"largest_error": max(errors.values())} if errors else {}),
             "files": len(archive),
             "samples": len(archive.samples),
             **({"sound": sound} if sound else {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,13 +16,11 @@ from narrows.errors import SettingsError
 @click.argument("data")
 @shared.output("Draw samples on a sheet, a .png file.", required=False)
 @click.option("-n", "count", type=int, default=24, show_default=True, help="Samples on the sheet.")
-@click.option("--rate", type=int, metavar="HZ", help="Resample sounds of other rates to this one.")
+@shared.kind
 @shared.force
 @shared.skip_bad
 @shared.as_json
-def show(
-    data: str, output: Path | None, count: int, rate: int | None, force: bool, skip_bad: bool, as_json: bool
-) -> None:
+def show(data: str, output: Path | None, count: int, force: bool, skip_bad: bool, as_json: bool, **kind: Any) -> None:
     """Look at DATA: how many samples of what size, their values and labels, and what was left out.
 
     \b
@@ -39,7 +38,7 @@ def show(
         refuse_overwriting(output, data)
         shared.check_picture(output, force)
     with terminal.bar() as report:
-        summary = task.show(data, skip_bad=skip_bad, report=report, rate=rate)
+        summary = task.show(data, skip_bad=skip_bad, report=report, **kind)
     if output is not None:
         if isinstance(summary, task.TableSummary):
             raise SettingsError(f"{data}: a table is shown as text; leave out -o")

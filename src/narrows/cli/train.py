@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --for denoise: the samples are noisy themselves and there are no clean ones; learn from their noise.",
 )
-@click.option("--rate", type=int, metavar="HZ", help="Resample sounds of other rates to this one.")
+@shared.kind
 @click.option("--epochs", type=float, help="Train for this many passes over the data.")
 @click.option("--steps", type=int, help="Train for this many steps.")
 @click.option(

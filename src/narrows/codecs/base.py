@@ -37,7 +37,7 @@ class Way(ABC):
 
     @abstractmethod
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
-        """Whether it can store samples of these shapes, `(H, W, C)` or `(D,)`."""
+        """Whether it can store samples of these shapes, `(H, W, C)`, `(T, C)` or `(D,)`."""
 
     @abstractmethod
     def encode(self, samples: Sequence[Array]) -> Coded:
@@ -76,7 +76,8 @@ class WayRow:
     """A way as the format knows it: its `number` is the first byte of its blocks, and of its compact models.
 
     A `learned` way needs a model; a `lossy` one keeps a quality, any other an error; a `whole` one keeps a file to
-    the byte. `opener` is the function that opens it, as "module:name".
+    the byte; a `bounded` one an error that is not 0, which its blocks say. `opener` is the function that opens it, as
+    "module:name".
     """
 
     number: int
@@ -84,6 +85,7 @@ class WayRow:
     learned: bool = False
     lossy: bool = False
     whole: bool = False
+    bounded: bool = False
 
     def open(self, promise: Promise, model: CompactModel | None) -> Way:
         """Load the module and open the way. Raises `ModelError` or `ArchiveError` for a damaged model."""
@@ -94,8 +96,10 @@ class WayRow:
 
 
 # Part of the format: a number is never given to another way.
-RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE = range(6)
+RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
+INTERPOLATION, PACKED = 8, 9
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
+ADVISED, WAVES = 22, 23
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -103,12 +107,17 @@ WAYS = (
     WayRow(DIFFERENCES, "fallback:differences"),
     WayRow(JPEG, "files:jpeg", whole=True),
     WayRow(FILE, "files:file", whole=True),
+    WayRow(SERIES, "series:open_series"),
+    WayRow(INTERPOLATION, "interpolation:open_interpolation", bounded=True),
+    WayRow(PACKED, "files:packed", whole=True),
     WayRow(PIXELS, "pixels:open_pixels", learned=True),
     WayRow(LEVELS, "levels:open_levels", learned=True, lossy=True),
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
     WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
     WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
+    WayRow(ADVISED, "advised:open_advised", learned=True),
+    WayRow(WAVES, "waves:open_waves", learned=True, lossy=True),
 )
 
 

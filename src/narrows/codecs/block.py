@@ -114,7 +114,7 @@ class BlockCodec:
         """The number of the best way, and what it gives; `learned` is that of the model's way."""
         shapes, dtype = [s.shape for s in samples], samples[0].dtype
         best: tuple[int, Coded] | None = None
-        for number in [*(row.number for row in WAYS if not row.learned and not row.whole), learned][::-1]:
+        for number in [*(row.number for row in WAYS if not (row.learned or row.whole or row.bounded)), learned][::-1]:
             if number is None or not self._opened(number).fits(shapes, dtype):
                 continue
             coded = self._opened(number).encode(samples)
@@ -128,11 +128,12 @@ class BlockCodec:
     def _is_sure(self, size: int, samples: Sequence[Array]) -> bool:
         """Whether a model's bytes are so few that the slow general ways need not be tried."""
         raw = sum(s.nbytes for s in samples)
+        signals = samples[0].ndim == 2
         lossy = self.promise.quality is not None
         if lossy and size <= SMALL * raw and size <= NEWS * fallback.news(samples):
             return True
-        quick = fallback.quick_size(fallback.to_steps(samples, self.promise.max_error or 0))
-        return size < SURE * quick and quick >= PLAIN * raw + HEAD
+        quick = fallback.quick_size(fallback.to_steps(samples, self.promise.steps))
+        return size < (1 if signals else SURE) * quick and quick >= PLAIN * raw + HEAD
 
     def _learned(self) -> int | None:
         """The number of the model's way, opened, if there is one; raises `ModelError` for a model of another
@@ -159,6 +160,8 @@ class BlockCodec:
                     raise ArchiveError("a damaged block: it needs a model of other samples")
                 if row.learned and row.lossy != (self.promise.quality is not None):
                     raise ArchiveError(f"a damaged block: way {number} does not keep what was promised")
+                if row.bounded and not self.promise.max_error:
+                    raise ArchiveError(f"a damaged block: way {number} does not keep what was promised")
                 try:
                     self._ways[number] = row.open(self.promise, self._model if row.learned else None)
                 except (ModelError, ArchiveError) as error:
@@ -172,7 +175,7 @@ class BlockCodec:
         kept = digest_of(numbers) == digest
         if self.promise.max_error is not None and kept:
             back = way.samples(numbers, shapes)
-            kept = all(_within(self.promise.max_error, *pair) for pair in zip(samples, back, strict=True))
+            kept = all(_within(self.promise.steps, *pair) for pair in zip(samples, back, strict=True))
         if not kept:
             raise ArchiveError("internal error: a block does not decode to what was promised; please report it")
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from narrows.archive.entries import Shape
 from narrows.codecs import weights
-from narrows.codecs.base import FACTORIZED, LEVELS, PYRAMID, TRANSFORM
+from narrows.codecs.base import FACTORIZED, LEVELS, PYRAMID, TRANSFORM, WAVES
 from narrows.codecs.compact_model import DAMAGED
 from narrows.data.batches import from_tensor
 from narrows.data.samples import Description
@@ -29,6 +29,7 @@ from narrows.io.arrays import Array
 from narrows.models.base import Grid, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.lossy import Lossy
+from narrows.networks.bands import Bands
 from narrows.networks.levels import Levels
 from narrows.networks.pyramid import PyramidPrior
 
@@ -70,6 +71,8 @@ def way_of(model: Lossy) -> int:
         return LEVELS
     if isinstance(model.prior, PyramidPrior):
         return PYRAMID
+    if isinstance(model.prior, Bands):
+        return WAVES
     return FACTORIZED if model.prior.flat else TRANSFORM
 
 

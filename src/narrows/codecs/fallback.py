@@ -30,7 +30,7 @@ class Fallback(Way):
     """A lossless format as a way of coding: with an error E, what it stores are values in steps of 2 E + 1."""
 
     def __init__(self, promise: Promise, encode: Encode, decode: Decode, fits: Fits | None = None) -> None:
-        self._error = promise.max_error or 0
+        self._error = promise.steps
         self._encode, self._decode, self._fits = encode, decode, fits
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:

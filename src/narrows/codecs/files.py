@@ -1,25 +1,29 @@
 """Files kept as they are, to the byte, where that takes less than their pixels: JPEGs above all.
 
-A JPEG is coded anew by lepton, which gives back the very file; any other file is stored as it is. What a block
-decodes to, and has the digest of, are the bytes of the file; its pixels are read from them.
+A JPEG is coded anew by lepton, which gives back the very file; any other file is stored in LZMA2, or as it is. What a
+block decodes to, and has the digest of, are the bytes of the file; its pixels are read from them.
 Next door: `tasks.compress` decides which files are kept; `block` walks the table of ways.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from narrows.archive.codec import Block
 from narrows.archive.digest import digest_of
-from narrows.archive.entries import Shape
+from narrows.archive.entries import SAMPLE_BYTES, Shape
 from narrows.archive.promise import Promise
-from narrows.codecs.base import FILE, JPEG, Coded, Way
+from narrows.archive.varints import from_varints, to_varints
+from narrows.codecs import planes
+from narrows.codecs.base import FILE, JPEG, PACKED, Coded, Way
 from narrows.codecs.compact_model import CompactModel
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 
+LOOKED_AT_BYTES, LOOKED_AT_PIECES, WORTH_PACKING = 1 << 14, 8, 0.97
 START_OF_JPEG = b"\xff\xd8\xff"
 
 
@@ -64,6 +68,11 @@ def file(promise: Promise, model: CompactModel | None) -> Way:
     return KeptFile(lambda data: data)
 
 
+def packed(promise: Promise, model: CompactModel | None) -> Way:
+    """A file in LZMA2."""
+    return KeptFile(_from_lzma)
+
+
 def is_jpeg(content: bytes) -> bool:
     """Whether a file begins as a JPEG does."""
     return content.startswith(START_OF_JPEG)
@@ -76,17 +85,38 @@ def kept(content: bytes) -> Block:
         coded = _to_lepton(content)
         if coded is not None and len(coded) < len(content):
             payload = bytes([JPEG]) + coded
-    return Block(payload, digest_of([np.frombuffer(content, np.uint8)]), 1)
+    values = np.frombuffer(content, np.uint8)
+    if worth_packing(content):
+        coded = to_varints([len(content)]) + planes.encode([values], False)
+        if len(coded) < len(payload) - 1:
+            payload = bytes([PACKED]) + coded
+    return Block(payload, digest_of([values]), 1)
 
 
 def file_in(payload: bytes, digest: bytes) -> bytes | None:
     """The file that a block keeps; None for a block of another way. Raises `ArchiveError` for a damaged one."""
-    if payload[:1] not in (bytes([FILE]), bytes([JPEG])):
+    number, data = (payload[0] if payload else None), payload[1:]
+    if number not in (FILE, JPEG, PACKED):
         return None
-    content = payload[1:] if payload[0] == FILE else _from_lepton(payload[1:])
+    content = data if number == FILE else _from_lepton(data) if number == JPEG else _from_lzma(data)
     if digest_of([np.frombuffer(content, np.uint8)]) != digest:
         raise ArchiveError("a damaged block: what it decodes to does not match its digest")
     return content
+
+
+def worth_packing(content: bytes) -> bool:
+    """Whether a few pieces of a file deflate; most formats of pictures, sound and archives do not."""
+    count = max(1, len(content) // LOOKED_AT_BYTES)
+    places = sorted({number * count // LOOKED_AT_PIECES * LOOKED_AT_BYTES for number in range(LOOKED_AT_PIECES)})
+    pieces = b"".join(content[at : at + LOOKED_AT_BYTES] for at in places)
+    return len(zlib.compress(pieces, 1)) < WORTH_PACKING * len(pieces)
+
+
+def _from_lzma(data: bytes) -> bytes:
+    (length,), at = from_varints(data, 0, 1)
+    if not 1 <= length <= SAMPLE_BYTES:
+        raise ArchiveError(f"a damaged block: a file of {length} bytes; 1 to {SAMPLE_BYTES} are allowed")
+    return planes.decode(data[at:], [(int(length),)], np.dtype(np.uint8), False)[0].tobytes()
 
 
 def _to_lepton(content: bytes) -> bytes | None:

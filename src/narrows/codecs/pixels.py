@@ -172,4 +172,4 @@ def open_pixels(promise: Promise, model: CompactModel | None) -> PixelsWay:
     """The way of a compact model of pixels."""
     assert model is not None
     assert promise.max_error is not None
-    return PixelsWay(IntegerPixels.from_arrays(iter(arrays_of(model))), promise.max_error)
+    return PixelsWay(IntegerPixels.from_arrays(iter(arrays_of(model))), promise.steps)

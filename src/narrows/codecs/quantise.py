@@ -32,11 +32,11 @@ def quantised(
 ) -> IntegerNetwork:
     """Convert a float network to integers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
-    The network is a row of `Conv2d` (stride 1, padding k // 2), `ReLU`, and `Added` around such a row. Inputs are
-    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
-    if given, is the scale of the output. Weights get as many bits as keep every sum within float32, or as make them
-    multiples of about this `share` of their root mean square. The choices use floats, so the result is stored. Raises
-    ValueError for other layers.
+    The network is a row of `Conv2d` (stride 1, padding of half a kernel), `ReLU`, and `Added` around such a row.
+    Inputs are whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0;
+    `bits_out`, if given, is the scale of the output. Weights get as many bits as keep every sum within float32, or as
+    make them multiples of about this `share` of their root mean square. The choices use floats, so the result is
+    stored. Raises ValueError for other layers.
     """
     made: list[IntegerLayer] = []
     bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in
@@ -44,8 +44,7 @@ def quantised(
 
     def convolution(conv: nn.Conv2d, relu: bool, span: int, y: torch.Tensor, scale: int | None) -> None:
         nonlocal bits, low, high
-        side = conv.kernel_size[0]
-        if conv.kernel_size != (side, side) or conv.padding != (side // 2,) * 2 or conv.stride != (1, 1):
+        if conv.padding != tuple(side // 2 for side in conv.kernel_size) or conv.stride != (1, 1):
             raise ValueError(f"{conv} cannot be converted to integers")
         weight = conv.weight.detach().cpu().double().numpy()
         bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().cpu().double().numpy()

@@ -209,7 +209,7 @@ def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
     assert model is not None
     assert promise.max_error is not None
     arrays = iter(arrays_of(model))
-    way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.max_error)
+    way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.steps)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")
     return AnyColours(way, lossy=False) if way.residuals.channels == 3 else way

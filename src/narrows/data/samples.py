@@ -22,7 +22,7 @@ NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bit
 MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
 SIGNAL_CHANNELS = 1024
 MOST_RATE = 1e12
-Kind = Literal["signals"]  # what an array may be said to hold where its shape alone says something else
+Kind = Literal["signals", "series"]  # what an array may be said to hold, by two names for the same
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,11 @@ def from_arrays(data: Any, source: str = "array", *, kind: Kind | None = None, r
     """Samples from an array, a list of arrays, or a `Dataset` or `DataLoader` of PyTorch.
 
     `(N, H, W)` and `(N, H, W, C)` with C from 1 to 4 are images, `(N, D)` are vectors; a list holds images `(H, W)`
-    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. With `kind` "signals", `(T,)` and
-    `(T, C)` are one signal, `(N, T, C)` are many, and a list holds signals `(T,)` or `(T, C)`, whose lengths may
+    or `(H, W, C)`, whose sizes may differ, or vectors `(D,)` of one length. With `kind` "signals" or "series", `(T,)`
+    and `(T, C)` are one signal, `(N, T, C)` are many, and a list holds signals `(T,)` or `(T, C)`, whose lengths may
     differ; `rate` is their number of steps in a second, where it is known. Torch tensors count as arrays, and bool
-    becomes 0 and 255. The items of a data set are read once, into memory or a memory map; they are tensors
-    `(C, H, W)` or `(D,)`, arrays or Pillow images, alone or before a label.
+    becomes 0 and 255. The items of a data set are read once, into memory or a memory map; they are tensors `(C, H,
+    W)` or `(D,)`, arrays or Pillow images, alone or before a label.
 
     Raises `DataError` for anything else, for NaN, infinities, an empty set, or dtypes that are not numbers.
     """

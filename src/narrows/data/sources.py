@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data.named import NAMES, load_named
-from narrows.data.samples import Samples, describe, from_arrays
+from narrows.data.samples import Description, Kind, Samples, describe, from_arrays
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
 from narrows.io.folders import SUFFIXES, Listing, list_images, listed, load_images
@@ -33,7 +33,8 @@ def open_samples(
     skip_bad: bool = False,
     report: Report | None = None,
     *,
-    rate: int | None = None,
+    kind: Kind | None = None,
+    rate: float = 0.0,
 ) -> Samples:
     """Samples from a path, the name of a set, or arrays.
 
@@ -41,12 +42,13 @@ def open_samples(
     folder of images or sounds, one of them, an `.npy` or `.npz` file, an IDX file of images (`...-ubyte`,
     `...-ubyte.gz`), or an array, a tensor, a list of them, or `Samples`. A folder that has the name of a set is
     written `./mnist` or given as a `Path`. `report(what, done, total)` is called with progress. Of a folder of images
-    and sounds, those that are more are read. Sounds of other rates than `rate`, in Hz, are resampled.
+    and sounds, those that are more are read. `kind` and `rate` say that arrays hold signals, as in `from_arrays`;
+    sounds of other rates than `rate`, in Hz, are resampled.
 
     Raises `DataError`; no pickle is ever opened.
     """
     if not isinstance(source, (str, os.PathLike)):
-        return from_arrays(source)
+        return from_arrays(source, kind=kind, rate=rate)
     name, _, part = source.partition(":") if isinstance(source, str) else ("", "", "")
     if name in NAMES and part in ("", "train", "test"):
         chosen: Split = split if part == "" else ("train" if part == "train" else "test")
@@ -64,7 +66,12 @@ def open_samples(
         return _folder(path, skip_bad, report, rate)
     if not file:
         raise DataError(f"{path}: neither a file nor a folder; write the samples into a file")
-    return _file(path, report, rate)
+    return _file(path, report, kind, rate)
+
+
+def as_known(description: Description) -> dict[str, Any]:
+    """The `kind` and `rate` with which `open_samples` reads samples like those of a description."""
+    return {"kind": "signals", "rate": description.rate} if description.axes == 1 else {}
 
 
 def stands_for_a_picture(source: str) -> bool:
@@ -88,13 +95,13 @@ def refuse_overwriting(output: str | os.PathLike[str], *inputs: str | os.PathLik
             raise OutputError(f"{output}: the output is also the input; choose another place for it")
 
 
-def _file(path: Path, report: Report | None, rate: int | None) -> Samples:
+def _file(path: Path, report: Report | None, kind: Kind | None, rate: float) -> Samples:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise DataError(f"{path}: pickled files are never opened; save the arrays as .npy or .npz")
     if suffix in (".npy", ".npz"):
         values, labels_ = _numpy(path)
-        samples = replace(from_arrays(values, str(path)), labels=labels_)
+        samples = replace(from_arrays(values, str(path), kind=kind, rate=rate), labels=labels_)
         if labels_ is not None and labels_.shape != (len(samples),):
             raise DataError(
                 f"{path}: labels of shape {labels_.shape} were given for {len(samples)} samples; one each is needed, "
@@ -115,7 +122,7 @@ def _file(path: Path, report: Report | None, rate: int | None) -> Samples:
     )
 
 
-def _folder(path: Path, skip_bad: bool, report: Report | None, rate: int | None) -> Samples:
+def _folder(path: Path, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     listing, sound = listed_as_one(path)
     files = listing.found
     if sound:
@@ -148,7 +155,7 @@ def listed_as_one(folder: Path) -> tuple[Listing, bool]:
     return Listing(chosen, sorted([*listing.left_out, *others])), chosen is sounds
 
 
-def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: int | None) -> Samples:
+def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     """Sounds as samples, named by their whole paths."""
     found = load_sounds(files, rate, skip_bad, report)
     description = replace(describe(found.values, source, "signals"), rate=float(found.rate))

@@ -114,6 +114,11 @@ def from_logits(logits: npt.NDArray[Any]) -> Integers:
     return whole
 
 
+def powers(below: Integers) -> Doubles:
+    """2**20 times 2 to the power of -k / 256, cut to whole numbers, for whole k from 0."""
+    return _WEIGHTS.take(np.minimum(below, _REACH))
+
+
 def from_probabilities(probabilities: Doubles) -> Integers:
     """Tables from floats `(..., S)` that need not sum to 1. Made once and stored: floats may differ elsewhere."""
     if not np.isfinite(probabilities).all() or (probabilities < 0).any():

@@ -39,7 +39,7 @@ Doubles = npt.NDArray[np.float64]
 class IntegerLayer:
     """One convolution in whole numbers: `clip(floor((weight * x + bias) / 2**shift), low, high)`.
 
-    `weight` is `(O, I, k, k)` with odd k, borders are zero; `bias` `(O,)` holds the half that makes the floor a
+    `weight` is `(O, I, h, w)` with odd h and w, borders are zero; `bias` `(O,)` holds the half that makes the floor a
     rounding. `shift`, `low` and `high` are `(O,)`. A `residual` layer adds its input, as it was `span` layers
     before, ahead of the clipping. Inputs lie in `low_in..high_in`, `(I,)`. Raises `ModelError` if sums could leave
     what float64 holds exactly.
@@ -56,8 +56,8 @@ class IntegerLayer:
 
     def __post_init__(self) -> None:
         shape = self.weight.shape
-        square = len(shape) == 4 and shape[2] == shape[3] and shape[2] % 2 and 0 not in shape
-        if not square or self.weight[0].size > MOST_WEIGHTS:
+        odd = len(shape) == 4 and shape[2] % 2 and shape[3] % 2 and 0 not in shape
+        if not odd or self.weight[0].size > MOST_WEIGHTS:
             raise ModelError(f"an integer layer of shape {shape}; make the model again")
         outs = (self.bias, self.shift, self.low, self.high)
         if any(a.shape != shape[:1] for a in outs) or any(a.shape != shape[1:2] for a in (self.low_in, self.high_in)):
@@ -72,7 +72,7 @@ class IntegerLayer:
     @functools.cached_property
     def largest_sums(self) -> list[int]:
         """For each output a bound on every partial sum in every order."""
-        rows = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, k, k, I)
+        rows = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, h, w, I)
         low, high = self.low_in, self.high_in
         # A product lies between these two; 0 is there as well, for the borders and for what is not yet added.
         # Fewer than 2**20 of them, each below 2**38: int64 holds their sums.
@@ -90,7 +90,7 @@ class IntegerLayer:
 
     @functools.cached_property
     def _operands(self) -> tuple[torch.Tensor, ...]:
-        matrix = self.weight.transpose(2, 3, 1, 0).reshape(-1, len(self.weight))  # (k k I, O)
+        matrix = self.weight.transpose(2, 3, 1, 0).reshape(-1, len(self.weight))  # (h w I, O)
         factors = 0.5 ** self.shift.astype(np.float64)
         arrays = (matrix, self.bias, factors, self.low, self.high)
         return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float64)).to(self.dtype) for a in arrays)
@@ -107,22 +107,22 @@ class IntegerLayer:
     def _products(self, x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
         """The convolution as matrix products over a few rows of the image at a time."""
         count, height, width, channels = x.shape
-        side = self.weight.shape[2]
-        if side == 1:
+        high, wide = self.weight.shape[2:]
+        if high == wide == 1:
             return x @ matrix
-        padded = functional.pad(x, (0, 0, side // 2, side // 2, side // 2, side // 2))
+        padded = functional.pad(x, (0, 0, wide // 2, wide // 2, high // 2, high // 2))
         y = x.new_empty((count, height, width, matrix.shape[1]))
         # Whole images at a time where they are small, else rows of one.
         images = max(1, STRIP // (height * width * len(matrix)))
         rows = height if images > 1 else max(1, STRIP // (width * len(matrix)))
         for first in range(0, count, images):
             for top in range(0, height, rows):
-                part = padded[first : first + images, top : top + rows + side - 1]
-                shape = (len(part), part.shape[1] - side + 1, width)
-                columns = x.new_empty((*shape, side * side, channels))
-                for i in range(side):
-                    for j in range(side):
-                        columns[..., side * i + j, :] = part[:, i : i + shape[1], j : j + width]
+                part = padded[first : first + images, top : top + rows + high - 1]
+                shape = (len(part), part.shape[1] - high + 1, width)
+                columns = x.new_empty((*shape, high * wide, channels))
+                for i in range(high):
+                    for j in range(wide):
+                        columns[..., wide * i + j, :] = part[:, i : i + shape[1], j : j + width]
                 product = columns.view(-1, len(matrix)) @ matrix
                 y[first : first + images, top : top + rows] = product.view(*shape, -1)
         return y
@@ -162,7 +162,7 @@ class IntegerNetwork:
     @functools.cached_property
     def _within(self) -> int:
         """The number of the first layer from which on none sees the neighbours of a place."""
-        return max((n for n, layer in enumerate(self.layers, 1) if layer.weight.shape[2] > 1), default=0)
+        return max((n for n, layer in enumerate(self.layers, 1) if max(layer.weight.shape[2:]) > 1), default=0)
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor, at: npt.NDArray[np.int64] | None = None) -> torch.Tensor:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows.data.samples import Samples
-from narrows.data.sources import open_samples
+from narrows.data.sources import as_known, open_samples
 from narrows.errors import ModelError, SettingsError
 from narrows.evaluation import classical, figures, pictures, report, restored, tables
 from narrows.evaluation.against import OURS, contest, narrows_coder
@@ -92,9 +92,9 @@ class Measuring:
     report: Progress = field(default=lambda what, done, total: None)
     note: Callable[[str], None] = field(default=lambda line: None)
 
-    def samples(self) -> Samples:
-        """The samples to measure on; of a named set its test part."""
-        samples = open_samples(self.data, "test", self.skip_bad, self.report)
+    def samples(self, model: Model) -> Samples:
+        """The samples to measure a model on; of a named set its test part."""
+        samples = open_samples(self.data, "test", self.skip_bad, self.report, **as_known(model.description))
         for note in samples.notes:
             self.note(note)
         return samples
@@ -129,16 +129,17 @@ def _(model: Density, how: Measuring) -> Evaluation:
 def _(model: Coded, how: Measuring) -> Evaluation:
     # What cannot be compared is refused before any data is read.
     entered = None if how.against is None else (narrows_coder(model, how.name), choose(how.against))
-    samples = how.samples()
+    samples = how.samples(model)
     compared = None if entered is None else contest(*entered, samples)
     for note in () if compared is None else compared.notes:
         how.note(note)
-    found = report.evaluate(model, samples, how.report)
+    found, signals = report.evaluate(model, samples, how.report), model.description.axes == 1
     linear = report.linear(model, samples)
     lesson = found.mse * model.recipe.printed_batch if model.recipe.printed_batch else None
     pca, clipped = linear or (None, None)
     values: dict[str, Any] = {
         **_values(found, "samples", "mse", "squared_error", "psnr_db", "ssim"),
+        **(_values(found, "snr_db", "si_sdr_db") if signals else {}),
         "lesson_loss": lesson,
         "pca_mse": pca and pca.mse,
         "pca_clipped_mse": clipped and clipped.mse,
@@ -147,10 +148,11 @@ def _(model: Coded, how: Measuring) -> Evaluation:
         "pca": report.pca_name(model),
     }
     rows = tuple(
-        (name, f"{score.mse:.6f}", f"{score.squared_error:.3f}", f"{score.psnr_db:.2f}", _shown(score.ssim, ".4f"))
+        (name, f"{score.mse:.6f}", f"{score.squared_error:.3f}", f"{score.psnr_db:.2f}", *_alike(score, signals))
         for name, score in [(_title(model, how), found), *((score.name, score) for score in linear)]
     )
-    columns = ("", "MSE per value", "squared error per sample", "mean PSNR, dB", "SSIM")
+    alike = ("SNR, dB", "SI-SDR, dB") if signals else ("SSIM",)
+    columns = ("", "MSE per value", "squared error per sample", "mean PSNR, dB", *alike)
     shown = [Table(f"{found.samples} samples of {samples.source}", columns, rows)]
     comparison = None if compared is None else compared.compare(how.report)
     if comparison is not None:
@@ -175,7 +177,7 @@ def _(model: Restoring, how: Measuring) -> Evaluation:
             f"{os.fspath(how.data)}: a table was given to a model to {model.specification.purpose} "
             f"{model.description.form}; train one on a table"
         )
-    samples = how.samples()
+    samples = how.samples(model)
     if (lacking := classical.missing_packages(model.degradation.task)) is not None:
         how.note(lacking)
     found = restored.evaluate(model, samples, how.report)
@@ -289,6 +291,13 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def _values(measured: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(measured, name) for name in names}
+
+
+def _alike(score: Score, signals: bool) -> Row:
+    """How alike samples are that came back, beside their error."""
+    if signals:
+        return _shown(score.snr_db, ".2f"), _shown(score.si_sdr_db, ".2f")
+    return (_shown(score.ssim, ".4f"),)
 
 
 def _title(model: Model, how: Measuring) -> str:

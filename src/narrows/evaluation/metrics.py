@@ -29,6 +29,21 @@ def psnr_db(mse: npt.ArrayLike) -> Floats:
     return ratio
 
 
+def signal_to_noise_db(originals: Array, reconstructions: Array) -> tuple[Floats, Floats]:
+    """SNR in dB of signals `(N, T, C)`, and SI-SDR (Le Roux et al., ICASSP 2019): the same for the signal as loud as
+    it came back, so that a change of volume alone is no noise. Each `(N,)` and at most 100; 0 for silence."""
+    x, y = (array.astype(np.float64).reshape(len(array), -1) for array in (originals, reconstructions))
+    power = np.square(x).sum(axis=1)
+    scale = (x * y).sum(axis=1) / np.where(power > 0, power, 1)
+    found = []
+    for loudness in (np.ones(len(x)), scale):
+        wanted = loudness**2 * power
+        noise = np.square(y - loudness[:, None] * x).sum(axis=1)
+        ratio = np.where(power > 0, wanted / np.maximum(noise, 1e-10 * wanted + 1e-300), 1)
+        found.append(10 * np.log10(np.maximum(ratio, 1e-10)))
+    return found[0], found[1]
+
+
 def ssim(originals: Array, reconstructions: Array, description: Description) -> Floats | None:
     """Structural similarity of each image `(N, H, W, C)`, by torchmetrics (Wang et al., IEEE TIP 13, 2004).
 
@@ -59,6 +74,7 @@ class Score:
         self._sums: list[float] = []  # the squared error of each sample
         self._sizes: list[int] = []  # and the number of its values
         self._similarities: list[float] = []
+        self._ratios: list[tuple[float, float]] = []  # SNR and SI-SDR of each signal
         self._seconds, self._pixels = 0.0, 0
 
     def add(self, originals: Array, found: Array, seconds: float | None = None) -> None:
@@ -66,6 +82,8 @@ class Score:
         self.add_errors(squared_errors(originals, found, self.description), originals[0].size)
         if originals.ndim == 4 and (alike := ssim(originals, found, self.description)) is not None:
             self._similarities += alike.tolist()
+        if originals.ndim == 3:
+            self._ratios += zip(*(each.tolist() for each in signal_to_noise_db(originals, found)), strict=True)
         if seconds is not None:
             self._seconds += seconds
             self._pixels += int(np.prod(originals.shape[:3]))
@@ -81,6 +99,8 @@ class Score:
         part._sums, part._sizes = ([values[n] for n in numbers] for values in (self._sums, self._sizes))
         if len(self._similarities) == len(self._sums):
             part._similarities = [self._similarities[n] for n in numbers]
+        if len(self._ratios) == len(self._sums):
+            part._ratios = [self._ratios[n] for n in numbers]
         part._seconds, part._pixels = self._seconds, self._pixels
         return part
 
@@ -109,6 +129,16 @@ class Score:
     def psnr_db(self) -> float:
         """PSNR in dB, averaged over samples."""
         return float(psnr_db(self.errors).mean())
+
+    @property
+    def snr_db(self) -> float | None:
+        """SNR in dB, averaged over signals; None for other samples."""
+        return float(np.mean([snr for snr, _ in self._ratios])) if self._ratios else None
+
+    @property
+    def si_sdr_db(self) -> float | None:
+        """SI-SDR in dB, averaged over signals; None for other samples."""
+        return float(np.mean([ratio for _, ratio in self._ratios])) if self._ratios else None
 
     @property
     def ssim(self) -> float | None:

@@ -50,5 +50,5 @@ def pca_name(model: Coded) -> str:
     block = model.grid.block
     if block:
         code = model.specification.code
-        return f"block KLT, {code} of {block**2 * model.description.channels} numbers a block"
+        return f"block KLT, {code} of {block**model.grid.axes * model.description.channels} numbers a block"
     return f"PCA, {math.prod(model.code_shape)} numbers"

@@ -17,6 +17,7 @@ from narrows.errors import DataError
 from narrows.io.arrays import Array, check_numeric
 from narrows.io.atomic import replacing
 
+LONG = 1 << 22  # values of one axis
 PART_BYTES = 16 << 20  # of a file that are mapped at a time
 
 
@@ -33,7 +34,10 @@ class Layout:
 
 def layout(array: Array) -> Layout:
     """uint8 or uint16 of `(N, H, W)` or `(N, H, W, C)` with C from 1 to 4 are images, other `(N, ...)` vectors. An
-    array of one axis or none is one sample."""
+    array of one axis or none is one sample; a long one of floats is as many samples as values, so that it need not
+    fit into memory."""
+    if array.ndim == 1 and array.dtype.kind == "f" and array.size > LONG:
+        return Layout(array.size, (1,), ())
     if array.ndim < 2:
         return Layout(1, (array.size,), array.shape if array.ndim == 0 else None, whole=True)
     count, form = array.shape[0], array.shape[1:]
@@ -77,6 +81,13 @@ def read_samples(path: str | os.PathLike[str], plan: Layout) -> Iterator[Array]:
         for row in array[start:stop]:
             yield row.reshape(plan.shape)
         start = stop
+
+
+def read_chunks(path: str | os.PathLike[str], plan: Layout, each: int) -> Iterator[Array]:
+    """The same, `(n, *shape)` with `each` samples at a time."""
+    for start in range(0, plan.count, each):
+        array = np.asarray(open_npy(path)).reshape(plan.count, *plan.shape)
+        yield array[start : start + each]
 
 
 def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:

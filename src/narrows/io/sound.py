@@ -217,7 +217,8 @@ def _read_as(header: SoundHeader) -> str:
 def _as_kept(chunk: Array, header: SoundHeader) -> Array:
     """The numbers as the file has them."""
     if header.encoding.startswith(_FLOATING):
-        return np.clip(np.rint(chunk * 32768), -32768, 32767).astype(np.int16)
+        rounded: Array = np.clip(np.rint(chunk * 32768), -32768, 32767).astype(np.int16)
+        return rounded
     if header.dtype == "uint8":
         return ((chunk >> 8) + 128).astype(np.uint8)
     if header.dtype == "int8":

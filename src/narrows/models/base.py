@@ -221,11 +221,14 @@ class Model(nn.Module, ABC):
     def fitting(self, samples: Any) -> Samples:
         """The samples, checked against those the model was made for; raises `ModelError` where they differ.
 
-        Sizes of images may differ for networks that take any size; dtype and length may not. Grey images go to a
-        model for RGB, and images without alpha to one for such, where nothing is lost by that.
+        Sizes may differ for networks that take any size; dtype, the length of vectors and the rate of signals may
+        not. Grey images go to a model for RGB, and images without alpha to one for such, where nothing is lost by
+        that. Arrays for a model of signals are read as such.
         """
-        checked: Samples = lifted(from_arrays(samples), self.description.channels)
-        given, own = checked.description, self.description
+        own = self.description
+        checked: Samples = from_arrays(samples, kind="signals" if own.axes == 1 else None, rate=own.rate)
+        checked = lifted(checked, own.channels)
+        given = checked.description
         same = given.shape == own.shape or (
             self.grid.step > 0 and given.axes == own.axes and given.channels == own.channels
         )
@@ -233,6 +236,11 @@ class Model(nn.Module, ABC):
             raise ModelError(
                 f"{checked.source}: the samples do not fit this model: {given.form}, {given.dtype} were given, it is "
                 f"made for {own.form}, {own.dtype}; convert the samples or train a model on them"
+            )
+        if given.rate and own.rate and given.rate != own.rate:
+            raise ModelError(
+                f"{checked.source}: {given.rate:g} Hz were given to a model for {own.rate:g} Hz; resample the "
+                "samples or train a model on them"
             )
         return checked
 
@@ -262,6 +270,13 @@ class Model(nn.Module, ABC):
         """What training asks of the model: clean samples to what it makes of them."""
         y: torch.Tensor = self(x)
         return y
+
+    def __repr__(self) -> str:
+        """The model in a line; `str` has its layers."""
+        return f"{type(self).__name__}({self.extra_repr()}, for {self.description.form}, {self.description.dtype})"
+
+    def __str__(self) -> str:
+        return super().__repr__()
 
     def extra_repr(self) -> str:
         return f"{self.specification.network}, code {self.specification.code}, {self.parameter_count} parameters"

@@ -16,7 +16,7 @@ from narrows.data.samples import Description
 from narrows.degradations import Cells, Custom, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
-from narrows.models import makers, signal_restorers
+from narrows.models import makers, signal_restorers, waves
 from narrows.models.base import Model, Purpose, Recipe, Specification
 from narrows.models.coded import LinearStart
 from narrows.models.makers import Effort, Request
@@ -130,11 +130,19 @@ CATALOGUE: dict[str, Network] = {
         lambda request: _small(request) and not _cells(request),
     ),
     "conv": Network(
-        makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step),
+        makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step, axes=(2, 1)),
         Recipe(64, 1e-3, 10, muon=1e-2),
         _CODED,
         lambda request: not _small(request) and not _cells(request),
         spatial=True,
+    ),
+    "advice": Network(
+        makers.advising,
+        Recipe(16, 3e-3, 60, crop=4096, crops=16, half=False),
+        ("exact",),
+        lambda request: request.description.axes == 1,
+        spatial=True,
+        efforts={"fast": 0.5, "best": 2},
     ),
     "residuals": Network(
         makers.residual,
@@ -180,6 +188,15 @@ CATALOGUE: dict[str, Network] = {
         spatial=True,
         efforts={"fast": 0.5, "best": 1.5},
         accepts=("memory", "fold"),
+    ),
+    "waves": Network(
+        waves.waves,
+        Recipe(16, 2e-3, 60, crop=8192, half=False),
+        ("compress",),
+        lambda request: request.description.axes == 1,
+        spatial=True,
+        efforts={"fast": 0.5, "best": 1.5},
+        accepts=("fold",),
     ),
     "transform-vectors": Network(
         makers.of_vectors,

@@ -227,6 +227,15 @@ class Coded(Model, ABC):
         return cut(y, x)
 
 
+def pooled(code: Array) -> Array:
+    """Codes `(N, K, h, w)` or, of signals, `(N, K, t)` as one row a sample: the mean of each channel, `(N, K)`; of
+    signals then its deviation over time as well, `(N, 2 K)`."""
+    if code.ndim == 3:
+        return np.concatenate([code.mean(axis=2), code.std(axis=2)], axis=1)
+    means: Array = code.mean(axis=(2, 3))
+    return means
+
+
 @torch.no_grad()
 def pca_mse(model: Coded, x: torch.Tensor) -> float | None:
     """The error of PCA with as many numbers, clipped to the range, on samples `x` in 0..1."""

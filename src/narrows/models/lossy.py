@@ -23,8 +23,10 @@ from narrows.io.arrays import Ragged
 from narrows.models import container
 from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
+from narrows.networks.bands import Bands
 from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
+from narrows.networks.loudness import loudness
 from narrows.networks.prior import REFERENCE_DIAL, WEIGHT, Prior
 from narrows.networks.pyramid import PyramidPrior
 
@@ -59,14 +61,15 @@ class Lossy(Coded, Compressing):
     """Halves with a dial, and the density (`prior`) of the code between them.
 
     Trained by bits plus squared error over `WEIGHT` squared steps, per value, each sample at a dial of its own: seen
-    that way, in bits, all qualities count alike. Called, it reconstructs samples from their rounded code.
+    that way, in bits, all qualities count alike. Errors of a signal count by its level, so that quiet ones become as
+    good as loud ones. Called, it reconstructs samples from their rounded code.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        prior: Levels | Prior | PyramidPrior,
+        prior: Levels | Prior | PyramidPrior | Bands,
         specification: Specification,
         description: Description,
         grid: Grid,
@@ -92,9 +95,11 @@ class Lossy(Coded, Compressing):
         bits that have gradients (see `Prior`). `like` are samples like these, for a prior with references, of which
         those count for which `known` `(N,)` is 1."""
         reference = None if like is None else self._reference(like, known)
-        code, bits = self.prior(self.encoder(self.pad(x), dial).float(), dial, noise, reference)
+        loud = loudness(x) if self.grid.axes == 1 else None
+        z = self.pad(x if loud is None else loud.normal(x))
+        code, bits = self.prior(self.encoder(z, dial).float(), dial, noise, reference)
         y: torch.Tensor = self.decoder(code, dial)
-        return cut(y, x), bits
+        return cut(y if loud is None else loud.back(y.float()), x), bits
 
     @torch.no_grad()
     def _reference(self, like: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
@@ -106,7 +111,7 @@ class Lossy(Coded, Compressing):
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         optimum = self._start(self, samples, training, beginning)
         if optimum is not None and beginning.start != TRAINED:
-            assert not isinstance(self.prior, Levels)
+            assert isinstance(self.prior, (Prior, PyramidPrior))
             self.prior.start(optimum)
 
     def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
@@ -144,7 +149,9 @@ class Lossy(Coded, Compressing):
         return (x[:, :own], x[:, own:]) if self.specification.memory else (x, None)
 
     def _cost(self, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
-        squares = (x_hat.float() - x).square().flatten(1)
+        error = x_hat.float() - x
+        error = error / loudness(x).gain(x.dtype) if self.grid.axes == 1 else error
+        squares = error.square().flatten(1)
         cost = (squares.sum(dim=1) / (WEIGHT * self.prior.step(dial).square()) + bits) / squares.shape[1]
         # By its logarithm a tenth less counts alike for all samples and qualities, unless there is little to save.
         return torch.log1p(cost / LITTLE) if self.prior.logarithmic else cost

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,7 +29,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, pyramid, residuals, tabular, transform, unet
+from narrows.networks import advice, levels, pyramid, residuals, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -79,7 +80,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Halves:
-    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`.
+    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`,
+    and for signals `(C, T)` where 1 is among the `axes`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
     for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
@@ -91,29 +93,31 @@ class Halves:
     width: Callable[[int], int] = lambda values: 0
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
+    axes: tuple[int, ...] = (2,)
 
     def __call__(self, request: Request, recipe: Recipe) -> Autoencoder | RestoringAutoencoder:
         description, network = request.description, request.network
-        shape = _channels_first(description)
         spatial = self.step((1, 64, 64)) > 0
-        if spatial and len(shape) != 3:
+        shape = _channels_first(description, spatial)
+        if spatial and description.axes not in self.axes:
             raise SettingsError(f"network {network} needs images, not {description.form}; choose another, or none")
         if not spatial and description.varied:
             raise SettingsError(
                 f"network {network} needs samples of one size, not {description.form}; choose another, or none"
             )
-        step = self.step(shape) if len(shape) == 3 else 0
-        most = shape[0] * step**2 if step else description.values
+        step, axes = self.step(shape) if spatial else 0, description.axes or 2
+        most = shape[0] * step**axes if step else description.values
         # A code as long as the sample would make nothing smaller.
         usual = min(self.code, max(1, most // 2)) or max(1, most // 8)
-        where = f"channels of code for the {most} values of each {step}x{step} block:" if step else "numbers of code:"
+        block = f"{step}x{step} block" if axes == 2 else f"{step} steps"
+        where = f"channels of code for the {most} values of each {block}:" if step else "numbers of code:"
         code = request.chosen(where, request.code, usual, 1, most)
         if request.width is not None and not self.width(1):
             raise SettingsError(f"width {brief(request.width)} was given, but {network} has none; leave it out")
         width = request.chosen_width("width", self.width(description.values), 4, 65536)
         with request.random_weights():
             encoder, decoder = self.build(shape, code, width)
-        grid = Grid(step, self.offset, 0 if self.offset else step)
+        grid = Grid(step, self.offset, 0 if self.offset else step, axes=axes)
         specification = request.specified(code, width)
         if request.degradation is None:
             return Autoencoder(encoder, decoder, specification, description, grid, recipe, self.start)
@@ -182,6 +186,23 @@ def residual(request: Request, recipe: Recipe) -> Density:
     with request.random_weights():
         network = residuals.Residuals(description.channels, width)
     return Density(network, request.specified(0, width), description, Grid(1), recipe)
+
+
+def advising(request: Request, recipe: Recipe) -> Density:
+    """The density of signals of whole numbers, as advice to adaptive filters."""
+    description = request.description
+    if request.code:
+        raise SettingsError(f"a code of {request.code} was given, but exact coding has none; leave it out")
+    dtype = np.dtype(description.dtype)
+    if description.axes != 1 or dtype.kind not in "ui" or dtype.itemsize > 4:
+        raise SettingsError(
+            f"network {request.network} learns signals of whole numbers of at most 32 bits, not {description}; "
+            "general ways store others"
+        )
+    width = request.chosen_width("width for exact coding", advice.WIDTH, 16, 512)
+    with request.random_weights():
+        network = advice.Advice(width, float(description.low), float(description.high - description.low))
+    return Density(network, request.specified(0, width), description, Grid(1, axes=1), recipe)
 
 
 def _exact(request: Request) -> Description:
@@ -280,7 +301,10 @@ def _transform(
     return Lossy(encoder, decoder, prior, specification, request.description, grid, recipe, start)
 
 
-def _channels_first(description: Description) -> tuple[int, ...]:
-    """The shape of a sample as networks see it: `(C, H, W)` or `(D,)`."""
+def _channels_first(description: Description, spatial: bool = False) -> tuple[int, ...]:
+    """The shape of a sample as networks see it: `(C, H, W)`, `(C, T)` or `(D,)`; signals `(C, 1, T)` as tensors are,
+    unless for `spatial` networks."""
     shape = description.shape
-    return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+    if len(shape) == 2 and not spatial:
+        return (shape[1], 1, shape[0])
+    return (shape[-1], *shape[:-1]) if len(shape) > 1 else shape

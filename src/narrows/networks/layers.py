@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from narrows.networks.klt import apart, together
+
 Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
 
 DIAL = 0.5  # of networks with a dial, if none is given; about quality 75
@@ -68,12 +70,14 @@ class Sum(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions whose result is added to their input: `(N, C, h, w)` to the same."""
+    """Two 3x3 convolutions, or with 1 of the `axes` 1x3, whose result is added to their input: `(N, C, h, w)` to the
+    same."""
 
-    def __init__(self, channels: int, dialled: bool = False) -> None:
+    def __init__(self, channels: int, dialled: bool = False, axes: int = 2) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        sides, padding = (3, 3) if axes == 2 else (1, 3), (axes - 1, 1)
+        self.first = nn.Conv2d(channels, channels, sides, padding=padding)
+        self.second = nn.Conv2d(channels, channels, sides, padding=padding)
         self.dialled = dialled
         if dialled:
             self.dial = Modulate(channels)
@@ -82,6 +86,28 @@ class Residual(nn.Module):
     def forward(self, x: torch.Tensor, *dial: torch.Tensor) -> torch.Tensor:
         h = self.first(x)
         return x + self.second(nn.functional.gelu(self.dial(h, *dial) if dial else h))  # type: ignore[no-any-return]
+
+
+class Apart(nn.Module):
+    """`PixelUnshuffle` for signals `(N, C, 1, T)`, in time alone."""
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return apart(x, self.downscale_factor)
+
+
+class Together(nn.Module):
+    """The inverse of `Apart`."""
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return together(x, self.upscale_factor)
 
 
 class Modulate(nn.Module):

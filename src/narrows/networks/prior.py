@@ -146,7 +146,7 @@ class Prior(nn.Module):
             with torch.no_grad():
                 symbols = chosen(offset, scale)
             spread = None if noise is None else (torch.rand(own.shape, generator=noise) - 0.5).to(y.device)
-            bits = bits + _bits(symbols if spread is None else offset + spread, scale).sum(dim=(1, 2))
+            bits = bits + bits_of(symbols if spread is None else offset + spread, scale).sum(dim=(1, 2))
             whole = own + (mean + symbols / steps - own).detach()
             place = known[-1][:, :: p.spacing, :: p.spacing]
             filled = (whole if at is None else place.flatten(1, 2).index_copy(1, at, whole)).view(place.shape)
@@ -222,11 +222,11 @@ def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Integers for `offset` in steps: the nearest, or the next towards 0 if its total cost is lower."""
     near = offset.round()
     less = near - near.sign()
-    saved = _bits(near, scale) - _bits(less, scale)
+    saved = bits_of(near, scale) - bits_of(less, scale)
     return torch.where((offset - less).square() - (offset - near).square() < CHOICE * saved, less, near)
 
 
-def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def bits_of(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Bits of an interval of length 1 around `offset` under a Gaussian of this deviation."""
     inside = torch.special.ndtr((0.5 - offset.abs()) / scale) - torch.special.ndtr((-0.5 - offset.abs()) / scale)
     return -torch.log2(inside.clamp_min(2.0**-18))

@@ -14,21 +14,25 @@ import numpy as np
 
 from narrows.archive.codec import Block
 from narrows.archive.entries import Entry, Kind, Shape
-from narrows.archive.promise import Promise
+from narrows.archive.promise import Promise, bounded
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
-from narrows.errors import DataError, ModelError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged, array_of
 from narrows.surroundings import own
+from narrows.tasks.bounding import blocks_within
+from narrows.tasks.compressed import NOT_MISSING
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
 
 class Codec:
     """Compress samples and get them back: every value within `max_error` (0, the default: exactly), or lossy at a
-    `quality` from 1 to 100.
+    `quality` from 1 to 100. The error is a number; or such as "1%" of the range of an array, of each column of one of
+    vectors; or, with `relative_error`, a share of each value. Within an error, floats that are not finite or equal
+    `missing_value` come back exactly.
 
     `model` is a model trained with `--for compress`, its path, its compact bytes, or the name of weights that come
     with the package; without one, those for photographs serve, where there are such for what is promised. A codec can
@@ -37,14 +41,29 @@ class Codec:
 
     @own
     def __init__(
-        self, model: Model | None = None, *, max_error: int | None = None, quality: int | None = None
+        self,
+        model: Model | None = None,
+        *,
+        max_error: float | str | None = None,
+        quality: int | None = None,
+        relative_error: float | str | None = None,
+        missing_value: float | None = None,
     ) -> None:
-        promise = Promise(0 if max_error is None and quality is None else max_error, quality)
+        if quality is not None and (max_error is not None or relative_error is not None):
+            raise SettingsError("one of quality and max error must be given, and not both")
+        promise = bounded(max_error, relative_error) if quality is None else Promise(None, quality)
+        if missing_value is not None and not promise.max_error:
+            raise SettingsError(NOT_MISSING)
+        self._missing = missing_value
         compact = _compact(model, promise.part)
         self._blocks, self._shipped = (
             BlockCodec(promise, compact),
             bool(compact) and shipped_name(compact) is not None,
         )
+
+    def __repr__(self) -> str:
+        size = len(self._blocks.compact_model)
+        return f"Codec({self.promise}; {f'a model of {size} bytes' if size else 'without a model'})"
 
     @property
     def promise(self) -> Promise:
@@ -75,13 +94,14 @@ class Codec:
         return self._blocks.file(payload, digest)
 
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
-        """An archive in memory of an array whose first axis counts samples, or of a list of images or vectors.
+        """An archive in memory of an array whose first axis counts samples, or of a list of samples.
 
-        Lists come back as lists. Raises `DataError` for anything else. `embed_model=False` leaves the model out; then
-        reading takes a codec with the same model. One that comes with the package is always left out, and found. A
-        block has `block_samples`, or about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to
-        single samples.
+        Samples `(T, C)` are signals if the model is one of signals, else images. Lists come back as lists. Raises
+        `DataError` for anything else. `embed_model=False` leaves the model out; then reading takes a codec with the
+        same model. One that comes with the package is always left out, and found. A block has `block_samples`, or
+        about 64 KiB: larger blocks take fewer bytes, smaller ones give faster access to single samples.
         """
+        signals = isinstance(samples, Samples) and samples.description.axes == 1
         if isinstance(samples, Samples):
             samples = samples.values
         file = io.BytesIO()
@@ -91,15 +111,38 @@ class Codec:
             for number, sample in enumerate(samples):
                 array = _array(sample)
                 entry = _entry(str(number), "image", array.shape, array.dtype.name)
-                writer.add(entry, [array.reshape(entry.shape)])
+                if signals or self._knows(array):
+                    entry = Entry(str(number), "signal", array.shape, array.dtype.name)
+                self._add(writer, entry, array.reshape(1, *entry.shape), block_samples)
         else:
             array = _array(samples)
             if array.ndim == 0:
                 raise DataError("a single number was given; allowed are arrays whose first axis counts samples")
             entry = _entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
-            writer.add(entry, array.reshape(len(array), *entry.shape))
+            if signals or (len(array) and self._knows(array[0])):
+                entry = Entry(NAME, "array", array.shape[1:], array.dtype.name, len(array))
+            self._add(writer, entry, array.reshape(len(array), *entry.shape), block_samples)
         writer.close()
         return file.getvalue()
+
+    def _add(self, writer: Writer, entry: Entry, samples: Array, block_samples: int | None) -> None:
+        blocks = blocks_within(
+            self._blocks,
+            entry,
+            lambda each: (samples[start : start + each] for start in range(0, len(samples), each)),
+            one_sample=entry.kind != "array",
+            missing=self._missing,
+            block_samples=block_samples,
+        )
+        if blocks is None:
+            writer.add(entry, samples)
+        else:
+            writer.add_encoded([entry], blocks)
+
+    def _knows(self, signal: Array) -> bool:
+        """Whether the model is one of such signals `(T, C)`."""
+        known = signal.ndim == 2 and bool(self._blocks.compact_model)
+        return known and self._blocks.takes(signal.shape, signal.dtype)
 
     def decompress(self, data: bytes) -> Array | list[Array]:
         """The samples of an archive in memory: the array it was made of, else a list of all its samples.

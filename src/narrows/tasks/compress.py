@@ -22,6 +22,7 @@ from narrows.archive.entries import SAME, Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
 from narrows.codecs.block import SURE, BlockCodec
+from narrows.codecs.bounds import error_in
 from narrows.codecs.fallback import quick_size
 from narrows.codecs.files import is_jpeg, kept
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
@@ -29,9 +30,12 @@ from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
+from narrows.io.files import open_file
+from narrows.tasks import kept as as_it_is
+from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
 from narrows.tasks.forecast import forecast
-from narrows.tasks.inputs import Source, find, is_a_sound, is_npy, read
+from narrows.tasks.inputs import WHOLE, Content, Source, find, read
 from narrows.tasks.sounds import keeps_file, kept_entry
 
 LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
@@ -58,7 +62,7 @@ def compress(
     """
     wanted = wanted or Wanted()
     check_new(output, wanted.force)
-    found = find(inputs, wanted.skip_bad)
+    found = find(inputs, wanted.skip_bad, wanted.only_kind)
     sources = found.sources
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
@@ -138,7 +142,7 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
 def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], result: Compressed) -> bool:
     """Whether a file is the same as an earlier one, to the byte; then its name is all that is stored of it."""
     try:
-        with source.path.open("rb") as file:
+        with open_file(source.path) as file:
             digest = hashlib.file_digest(file, "sha256").digest() + source.path.suffix.lower().encode()
     except OSError:  # it is told when the file is read
         return False
@@ -158,14 +162,15 @@ def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], res
 def _large_picture(source: Source) -> bool:
     """Whether weights for photographs may make a file smaller: not for arrays, small drawings and JPEG files, which
     need no PyTorch either."""
-    if source.size < LEAST_PICTURE or source.path.suffix.lower() in KEPT:
-        return False
-    return not is_npy(source.path) and not is_a_sound(source.path)
+    return source.kind == "images" and source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT
 
 
 def _some(sources: Sequence[Source]) -> list[Array]:
     """Samples out of some of the files, evenly picked, on which a target is tried."""
     samples: list[Array] = []
+    sources = [source for source in sources if source.kind != "files"]
+    if not sources:
+        raise DataError("a target was given, and no image or array on which it could be tried; use --max-error 0")
     for source in sources[:: -(-len(sources) // MOST_TRIED)]:
         content = read(source)
         samples += islice(content.samples, 0, None, -(-content.entry.count // MOST_TRIED))
@@ -182,6 +187,12 @@ def _add(
     look: Callable[[Array], None] | None,
 ) -> None:
     """Put one file into the archive, sample by sample, or whole where that takes less."""
+    if source.kind == "files":
+        writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
+        result.others += 1
+        result.raw_bytes += source.size
+        _added(source, writer, result, report)
+        return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
         content = read(source, wanted.strip, wanted.read_as == "signals")
@@ -202,6 +213,9 @@ def _add(
             _keep(writer, source, entry, kept(source.path.read_bytes()), result)
             report(result, result.input_bytes, writer.data_bytes)
             return
+    if _add_within(writer, codec, content, wanted, result):
+        _added(source, writer, result, report)
+        return
     count = content.entry.count
     stride = -(-count // MOST_LOOKED_AT)
 
@@ -229,9 +243,42 @@ def _add(
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
     writer.add(content.entry, counted(samples))
+    _added(source, writer, result, report)
+
+
+def _added(source: Source, writer: Writer, result: Compressed, report: Report) -> None:
     result.files += 1
     result.input_bytes += source.size
     report(result, result.input_bytes, writer.data_bytes)
+
+
+def _add_within(writer: Writer, codec: BlockCodec, content: Content, wanted: Wanted, result: Compressed) -> bool:
+    """Add an array that comes back within an error of its own; False where it has none."""
+    if content.chunks is None:
+        return False
+    blocks = blocks_within(
+        codec,
+        content.entry,
+        content.chunks,
+        one_sample=WHOLE in content.entry.extras,
+        missing=wanted.missing_value,
+        block_samples=wanted.block_samples,
+        verify=wanted.verify,
+    )
+    if blocks is None:
+        return False
+
+    def counted() -> Iterator[Block]:
+        for block in blocks:
+            result.samples += block.samples
+            result.raw_bytes += block.samples * content.entry.sample_bytes
+            error = error_in(block.payload)
+            result.largest_error = max(result.largest_error or 0.0, error or 0.0)
+            yield block
+
+    result.images = False
+    writer.add_encoded([content.entry], counted())
+    return True
 
 
 def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:

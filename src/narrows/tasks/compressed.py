@@ -8,21 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from narrows.archive.promise import Promise
+from narrows.archive.promise import Promise, bounded
 from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
 
 DEFAULT_QUALITY = 75
+NOT_MISSING = "a missing value was given, which takes a max error or relative error; without, all comes back exactly"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error`, `target_bpp` (bits per
-    pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can be lossy; else every bit
-    is kept."""
+    """What to promise and how to write: at most one of `quality` (1 to 100), `max_error` (a number, or such as "1%"
+    of the range of an array, or of each column of one of vectors), `relative_error` (a share of each value),
+    `target_bpp` (bits per pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can
+    be lossy; else every bit is kept.
+
+    Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
+    `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out.
+    """
 
     quality: int | None = None
-    max_error: int | None = None
+    max_error: float | str | None = None
+    relative_error: float | str | None = None
+    missing_value: float | None = None
     target_bpp: float | None = None
     target_psnr: float | None = None
     block_samples: int | None = None
@@ -32,6 +40,7 @@ class Wanted:
     skip_bad: bool = False
     force: bool = False
     read_as: Literal["signals"] | None = None  # what arrays are, if not told by their shape
+    only_kind: tuple[str, ...] = ()
 
     @property
     def qualities(self) -> tuple[float | None, ...]:
@@ -46,11 +55,13 @@ class Wanted:
     def promise(self, model: Model | None, models: dict[str, bytes]) -> Promise:
         """The promise, before any target is met. Raises `SettingsError` for more than one, and for a quality or a
         target with a model that has no lossy part."""
-        given = [self.max_error, *self.qualities]
+        given = [self.max_error, self.relative_error, *self.qualities]
         if sum(value is not None for value in given) > 1:
-            raise SettingsError("of quality, max error, target bpp and target PSNR, choose one")
-        if self.max_error is not None:
-            return Promise(self.max_error)
+            raise SettingsError("of quality, max error, relative error, target bpp and target PSNR, choose one")
+        if self.max_error is not None or self.relative_error is not None:
+            return bounded(self.max_error, self.relative_error)
+        if self.missing_value is not None:
+            raise SettingsError(NOT_MISSING)
         asked, lossy = self.may_lose, bool(models.get("lossy"))
         if asked and not lossy:
             raise SettingsError(
@@ -70,10 +81,10 @@ class Compressed:
     could be asked for. A model that is `unpaid` would have taken the first number of bytes and saved the second,
     and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
     knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
-    byte, of which some are JPEGs that cannot be read as pictures (`unread`). Of sounds that are `short`, the header
-    claims more than is there. Files that are `bad` or `left_out`
-    are not in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the
-    files.
+    byte, of which some are JPEGs that cannot be read as pictures (`unread`). `others` are files of no kind that
+    narrows reads, kept to the byte, too. Of sounds that are `short`, the header claims more than is there. Of arrays
+    within an error, the `largest_error` is that in units of the promise. Files that are `bad` or `left_out` are not
+    in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the files.
     """
 
     promise: Promise
@@ -92,6 +103,8 @@ class Compressed:
     kept: int = 0
     same: int = 0
     unread: int = 0
+    others: int = 0
+    largest_error: float | None = None
     archive_bytes: int = 0
     model_bytes: int = 0
     expected_bytes: int = 0

@@ -22,6 +22,7 @@ from narrows.io.atomic import check_new, make_folder, replacing
 from narrows.io.npy import write_npy
 from narrows.io.pictures import FORMATS, encode_as, encode_picture, other_ending
 from narrows.tasks.inputs import WHOLE
+from narrows.tasks.kept import size_of, write_parts
 from narrows.tasks.sounds import write_signal
 
 
@@ -77,6 +78,12 @@ def restore(
         with replacing(target) as file:
             file.write(kept)
         return Restored(1, other, target)
+    size = size_of(entry)
+    if size is not None:
+        make_folder(target.parent)
+        with replacing(target) as file:
+            write_parts(file, size, _parts(archive, name))
+        return Restored(entry.count)
     make_folder(target.parent)
     if entry.kind == "signal":
         with replacing(target) as file:

@@ -18,6 +18,7 @@ from narrows.data.batches import Indices, runs, split, to_tensor
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Ragged
+from narrows.models import coded
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.mixture import Mixture
 from narrows.surroundings import own
@@ -38,7 +39,8 @@ Doubles = npt.NDArray[np.float64]
 
 
 def pooled(model: Autoencoder) -> bool:
-    """Whether of a model's codes the mean of each channel is taken, and not every number."""
+    """Whether of a model's codes the mean of each channel is taken (of signals also its deviation), and not every
+    number."""
     shape = model.code_shape
     return len(shape) > 1 and (0 in shape or math.prod(shape) > WHOLE_MOST)
 
@@ -53,10 +55,10 @@ def points(model: Autoencoder, samples: Samples) -> Doubles:
     for batch in runs(checked):
         x = to_tensor(batch, model.description)
         code = np.asarray(model.encode(batch))
-        size = batch.shape[1:3] if batch.ndim == 4 else None
+        size = {4: batch.shape[1:3], 3: (1, *batch.shape[1:2])}.get(batch.ndim)
         again = to_tensor(np.asarray(model.decode(code, size)), model.description)
         error = (again - x).square().flatten(1).mean(dim=1).double().numpy()
-        numbers = code.mean(axis=(2, 3)) if averaged else code.reshape(len(code), -1)
+        numbers = coded.pooled(code) if averaged else code.reshape(len(code), -1)
         found.append(np.column_stack([numbers.astype(np.float64), np.log(error + LEAST_ERROR)]))
     return np.concatenate(found)
 
@@ -67,7 +69,7 @@ def mixture_of(model: Autoencoder) -> Mixture:
     if found is None:
         raise ModelError(
             "this model does not know how the codes of its training samples lie; train it again with 'narrows "
-            "train', or in Python call narrows.tasks.density.learn(model, samples)"
+            "train', on four samples or more, or in Python call narrows.tasks.density.learn(model, samples)"
         )
     return found
 
@@ -145,7 +147,10 @@ def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
     scores = np.sort(made.scores(held))
     if len(scores) > SAID:
         scores = np.quantile(scores, np.linspace(0, 1, SAID))
-    return replace(made, held=_half(scores))
+    rounded = _half(scores).astype(np.float16)  # up, so that a sample like those held out is not above them
+    with np.errstate(over="ignore"):
+        above = np.where(rounded < scores, np.nextafter(rounded, np.float16(np.inf)), rounded)
+    return replace(made, held=_half(above))
 
 
 def _half(array: Doubles) -> npt.NDArray[np.float32]:

@@ -19,7 +19,7 @@ from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array, Ragged
 from narrows.io.images import Report
 from narrows.models.base import Model
-from narrows.models.coded import Coded
+from narrows.models.coded import Coded, pooled
 from narrows.models.loading import digest_of
 
 Floats = npt.NDArray[np.float32]
@@ -74,7 +74,7 @@ def encoder_of(model: Model) -> str:
 
 def features(model: Coded, samples: Samples, means: bool = False, report: Report | None = None) -> Floats:
     """Codes as rows `(N, columns)`: the whole code, or where images differ in size, or with `means`, the mean of each
-    channel over the plane.
+    channel over the plane; of codes in time the mean and the deviation of each channel, first all means.
 
     Raises `ModelError` where the samples do not fit the model or it has no encoder.
     """
@@ -86,7 +86,7 @@ def features(model: Coded, samples: Samples, means: bool = False, report: Report
     for batch in runs(checked):
         code = model.encode(batch)
         assert isinstance(code, np.ndarray)
-        rows.append(code.mean(axis=(2, 3)) if means and code.ndim == 4 else code.reshape(len(code), -1))
+        rows.append(pooled(code) if code.ndim == 3 or (means and code.ndim == 4) else code.reshape(len(code), -1))
         done += len(batch)
         if report is not None:
             report("encoding", done, len(checked))

@@ -5,71 +5,89 @@ Next door: `compress` writes them; `outputs` brings them back; `io.pictures` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
-from narrows.errors import ArchiveError, DataError
+from narrows.checks import one_of
+from narrows.errors import ArchiveError, DataError, NarrowsError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file, size_of
 from narrows.io.folders import SUFFIXES, listed
-from narrows.io.images import is_image
-from narrows.io.npy import layout, open_npy, read_samples
+from narrows.io.images import is_image, read_header
+from narrows.io.npy import layout, open_npy, read_chunks, read_samples
 from narrows.io.pictures import read_picture, rehearsed
 from narrows.io.sound import SOUNDS, is_sound
 from narrows.tasks.sounds import Sound, open_signals, open_sound
 
 WHOLE = "whole"  # key of the extras that mark an array that is one sample
+Kind = Literal["images", "sounds", "arrays", "files"]
+KINDS: tuple[Kind, ...] = ("images", "sounds", "arrays", "files")
 _NPY_MAGIC = b"\x93NUMPY"
 READ = SUFFIXES | SOUNDS | {".npy"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, its name in the archive and its size in bytes."""
+    """A file, its name in the archive and its size in bytes. One of the kind `files` is kept as it is."""
 
     path: Path
     name: str
     size: int
+    kind: Kind = "images"
 
 
 @dataclass(frozen=True)
 class Content:
-    """A file as an entry and its samples, which are read one by one. What of it is not kept is `lost`, in words."""
+    """A file as an entry and its samples, which are read one by one; those of an array also in `chunks` of so many.
+    What of it is not kept is `lost`, in words."""
 
     entry: Entry
     samples: Iterable[Array]
     lost: tuple[str, ...] = ()
     sound: Sound | None = None
+    chunks: Callable[[int], Iterator[Array]] | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """The files to compress; those in folders that are `left_out`, as they hold no samples; and what is wrong with
-    each of those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
+    """The files to compress; those that are `left_out`, as another kind was asked for; and what is wrong with each of
+    those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
 
     sources: list[Source]
     left_out: list[Path]
     bad: list[str]
 
 
-def find(inputs: Sequence[Path], skip_bad: bool = False) -> Found:
+def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str] = ()) -> Found:
     """What there is to compress.
 
     Names are relative to the folder; with several inputs, each folder's own name comes first. Hidden files are
-    ignored. Raises `DataError` if there is nothing to compress or two files would have one name, and, without
-    `skip_bad`, for files that are bad.
+    ignored, and so are files of other kinds than `only_kind`, if any is given. Raises `DataError` if there is nothing
+    to compress or two files would have one name, and, without `skip_bad`, for files that are bad.
     """
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
     bad: list[str] = []
+    for kind in only_kind:
+        one_of("only kind", kind, KINDS)
     for given in inputs:
-        for path, name in _named(given, len(inputs) > 1, left_out):
+        for path, name in _named(given, len(inputs) > 1):
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
-                sources[checked_name(name)] = Source(path, name, path.stat().st_size)
+                size, kind = size_of(path), _kind(path, alone=path == given)
+                if only_kind and kind not in only_kind:
+                    left_out.append(path)
+                    continue
+                sources[checked_name(name)] = Source(path, name, size, kind)
                 continue
             except OSError as error:
                 wrong = f"{path}: cannot be read ({error.strerror}); replace or remove it"
@@ -78,26 +96,44 @@ def find(inputs: Sequence[Path], skip_bad: bool = False) -> Found:
             if not skip_bad:
                 raise DataError(wrong + " (or leave out such files with --skip-bad)")
             bad.append(wrong)
+    if left_out and not sources:
+        raise DataError(f"{left_out[0]}: there are no {' or '.join(only_kind)}; leave out --only-kind")
     if bad and not sources:
         raise DataError(f"none of {len(bad)} files can be compressed; the first: {bad[0]}")
     check_tree(dict.fromkeys(sources, 0))
     return Found(list(sources.values()), left_out, bad)
 
 
-def _named(given: Path, several: bool, left_out: list[Path]) -> Iterator[tuple[Path, str]]:
+def _kind(path: Path, alone: bool) -> Kind:
+    """What a file is by its name; one that was given `alone` under another name, by what it holds."""
+    suffix = path.suffix.lower()
+    if (alone or suffix in READ) and is_a_sound(path):
+        return "sounds"
+    if suffix in SUFFIXES or suffix == ".npy":
+        return "arrays" if suffix == ".npy" else "images"
+    if alone and is_npy(path):
+        return "arrays"
+    if alone or suffix in SOUNDS:
+        try:
+            read_header(path)
+            return "images"
+        except NarrowsError:
+            pass
+    return "files"
+
+
+def _named(given: Path, several: bool) -> Iterator[tuple[Path, str]]:
     if not given.exists():
-        raise DataError(f"{given}: no such file or folder; give images, sounds, .npy files or folders of them")
+        raise DataError(f"{given}: no such file or folder; give files or folders of them")
     if not given.is_dir():
         yield given, given.name
         return
     above = f"{given.resolve().name}/" if several else ""
     listing = listed(given, READ)
-    left_out += listing.left_out
-    for path in listing.found:
+    for path in sorted(listing.found + listing.left_out):
         yield path, above + path.relative_to(given).as_posix()
-    if not listing.found:
-        wanted = ", ".join(sorted(READ))
-        raise DataError(f"{given}: nothing to compress in this folder; files ending in {wanted} are looked for")
+    if not listing.found + listing.left_out:
+        raise DataError(f"{given}: nothing to compress in this folder; there is no file in it that is not hidden")
 
 
 def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
@@ -107,17 +143,30 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
         return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if is_npy(source.path):
         if signals:
-            entry, samples = open_signals(source.path, source.name)
-            return Content(_checked(entry, source), samples)
+            path, name = source.path, source.name
+            entry, samples = open_signals(path, name)
+            again = partial(open_signals, path, name)
+            return Content(_checked(entry, source), samples, chunks=lambda each: _stacked(again()[1], each))
         array = open_npy(source.path)
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
         entry = Entry(source.name, "array", plan.shape, array.dtype.name, plan.count, plan.form, extras)
-        return Content(_checked(entry, source), read_samples(source.path, plan))
+        return Content(
+            _checked(entry, source),
+            read_samples(source.path, plan),
+            chunks=lambda each: read_chunks(source.path, plan, each),
+        )
     picture = rehearsed(source.name, read_picture(source.path, strip))
     pixels = picture.pixels
     entry = Entry(source.name, "image", pixels.shape, pixels.dtype.name, extras=picture.extras)
     return Content(_checked(entry, source), iter([pixels]), picture.lost)
+
+
+def _stacked(samples: Iterable[Array], each: int) -> Iterator[Array]:
+    """Samples, so many at a time."""
+    left = iter(samples)
+    while some := list(islice(left, each)):
+        yield np.stack(some)
 
 
 def _checked(entry: Entry, source: Source) -> Entry:
@@ -136,7 +185,7 @@ def is_a_sound(path: Path) -> bool:
 def is_npy(path: Path) -> bool:
     """Whether a file is an array by its content or its name."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix.lower() == ".npy"
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None

@@ -11,6 +11,7 @@ from typing import Any
 from narrows.data.columns import Column
 from narrows.data.samples import Samples
 from narrows.data.sources import open_samples
+from narrows.data.windows import windows
 from narrows.degradations import degradation_for
 from narrows.degradations.base import Degradation
 from narrows.errors import SettingsError
@@ -19,7 +20,7 @@ from narrows.io.images import Report
 from narrows.models.base import Purpose
 from narrows.tasks.noisy import noisy, own_noise
 from narrows.tasks.planner import Choices
-from narrows.tasks.tables import hidden, open_table
+from narrows.tasks.tables import hidden, open_series, open_table
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ def open_data(
 ) -> Opened:
     """What there is to learn for a purpose. Raises `DataError` for data that cannot be read, `SettingsError` for
     choices that do not go with them."""
+    if choices.kind is not None and is_table(data):
+        samples = windows(open_series(data, choices.rate))
+        return Opened(samples, degradation_for(purpose, () if degradation is None else (degradation,), 1), None, ())
     if is_table(data):
         rows = open_table(data, purpose, choices.missing_value)
         if purpose == "inpaint":
@@ -54,7 +58,7 @@ def open_data(
         raise SettingsError(f"{degradation} was given beside noisy samples, whose own noise is found; leave it out")
     parts = () if degradation is None else (degradation,)
     degradation_for(purpose, parts, 1 if any(part.axes == 1 for part in parts) else 2)  # refused before data are read
-    samples = open_samples(data, "train", skip_bad, report, rate=choices.rate)
+    samples = windows(open_samples(data, "train", skip_bad, report, kind=choices.kind, rate=choices.rate))
     degradation = degradation_for(purpose, parts, samples.description.axes)
     if choices.noisy_samples:
         degradation = own_noise(samples)

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from narrows.data.character import drawn, often_alike
 from narrows.data.columns import Column
-from narrows.data.samples import Samples
+from narrows.data.samples import Kind, Samples
 from narrows.degradations.base import Degradation
 from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError, SettingsError
@@ -39,7 +41,8 @@ class Choices:
     "none" for none. Where nothing is said, photographs begin at the latter if these validate better than the linear
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
-    Sounds of other rates than `rate`, in Hz, are resampled.
+    `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second;
+    sounds of other rates are resampled to it.
     """
 
     network: str | None = None
@@ -51,7 +54,8 @@ class Choices:
     begin: Model | str | os.PathLike[str] | None = None
     missing_value: tuple[str, ...] = ()
     noisy_samples: bool = False
-    rate: int | None = None
+    kind: Kind | None = None
+    rate: float = 0.0
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
@@ -170,8 +174,13 @@ def _photographs(samples: Samples) -> bool:
 def _promised(samples: Samples, choices: Choices, notes: list[str]) -> tuple[Purpose, ...]:
     """What is learned for the promises: "compress" keeps that of a quality, "exact" that of an error."""
     description = samples.description
-    if choices.promise is None and (description.axes, description.dtype) != (2, "uint8"):
-        notes.append("only images of 8 bits are learned for --max-error; general ways will store these exactly")
+    whole = np.dtype(description.dtype).kind in "ui" and np.dtype(description.dtype).itemsize <= 4
+    learned = whole if description.axes == 1 else (description.axes, description.dtype) == (2, "uint8")
+    if choices.promise is None and not learned:
+        notes.append(
+            "only images of 8 bits and signals of whole numbers are learned for --max-error; general ways will store "
+            "these exactly"
+        )
         return ("compress",)
     both: dict[str, tuple[Purpose, ...]] = {"quality": ("compress",), "max-error": ("exact",)}
     return both.get(choices.promise or "both", ("compress", "exact"))

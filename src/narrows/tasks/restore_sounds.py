@@ -46,7 +46,7 @@ def restore_sounds(
         return
     if path.is_file() and not (is_sound(path) or path.suffix.lower() in SOUNDS):
         raise DataError(f"{path}: no sound; the model is for {model.description.form}: give sounds, or an .npy file")
-    found, notes = jobs(path, output, wanted.force, kind=RECORDINGS)
+    found, notes = jobs(path, output, wanted.force, wanted.resume, RECORDINGS)
     for note in notes:
         yield Done(path, samples=0, of=len(found), note=note)
     hint = " (or leave out such sounds with --skip-bad)" * (len(found) > 1)

@@ -15,11 +15,13 @@ import numpy as np
 from narrows.checks import legible
 from narrows.data.columns import Column, columns_of
 from narrows.data.ranges import CHUNK_BYTES
-from narrows.data.samples import Samples
+from narrows.data.samples import Kind, Samples
 from narrows.data.sources import open_samples
 from narrows.io.arrays import Array, Ragged
+from narrows.io.cache import release
 from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report
+from narrows.tasks.tables import open_series
 
 Lines = tuple[tuple[str, str], ...]
 LABELS = 20  # that are listed
@@ -124,16 +126,25 @@ class TableSummary:
 
 
 def show(
-    data: Any, *, skip_bad: bool = False, report: Report | None = None, rate: int | None = None
+    data: Any,
+    *,
+    skip_bad: bool = False,
+    report: Report | None = None,
+    kind: Kind | None = None,
+    rate: float = 0.0,
 ) -> Summary | TableSummary:
-    """What data are: what `open_samples` takes, or a table in a .csv, .tsv or .parquet file. Raises `DataError`."""
+    """What data are: what `open_samples` takes, or a table in a .csv, .tsv or .parquet file, which with a `kind` is a
+    series. Raises `DataError`."""
     if is_table(data):
-        return _table(data)
-    samples = open_samples(data, "train", skip_bad, report, rate=rate)
+        if kind is None:
+            return _table(data)
+        samples = open_series(data, rate)
+    else:
+        samples = open_samples(data, "train", skip_bad, report, kind=kind, rate=rate)
     low, high = _ends(samples.values)
     shapes = samples.values.shapes if isinstance(samples.values, Ragged) else np.array([samples.description.shape])
     by_area = shapes[np.argsort(shapes.prod(axis=1), kind="stable")]
-    sides = 2 if samples.description.axes == 2 else 1
+    sides = max(1, samples.description.axes)
     smallest, largest = (tuple(map(int, shape[:sides])) for shape in (by_area[0], by_area[-1]))
     labels: tuple[tuple[str, int], ...] = ()
     if samples.labels is not None:
@@ -153,8 +164,12 @@ def _table(path: str | os.PathLike[str]) -> TableSummary:
 def _ends(values: Array | Ragged) -> tuple[float, float]:
     """The smallest and the largest value, in one pass of bounded memory."""
     array = values.flat if isinstance(values, Ragged) else values
+    array = array[0] if array.ndim == 3 and len(array) == 1 else array  # one long signal
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
-    ends = [(part.min(), part.max()) for part in (array[at : at + rows] for at in range(0, len(array), rows))]
+    ends = []
+    for part in (array[at : at + rows] for at in range(0, len(array), rows)):
+        ends.append((part.min(), part.max()))
+        release(part)
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from narrows.checks import brief
 from narrows.data.columns import Column, check_fits, columns_of, encode
 from narrows.data.samples import Samples, from_arrays
-from narrows.data.sources import Split, open_samples, refuse_overwriting
+from narrows.data.sources import Split, as_known, open_samples, refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
-from narrows.errors import ModelError, SettingsError
+from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io import parquet
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, write_file
@@ -28,6 +28,7 @@ from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
+from narrows.tasks.suited import suited
 
 
 def imputer_of(model: Model) -> Imputer:
@@ -62,6 +63,31 @@ def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] 
     return Rows(_samples(table, columns), columns, (summary, *table.notes, *notes))
 
 
+def open_series(data: str | os.PathLike[str], rate: float = 0.0) -> Samples:
+    """A table whose rows follow in time as one signal `(T, C)`: its columns of numbers, in double precision. Other
+    columns, such as dates, are left out, with a note. Raises `DataError` where a number is missing."""
+    table = read_table(data)
+    columns, notes = columns_of(table)
+    each = list(zip(columns, zip(*table.cells, strict=True), strict=True))
+    chosen = [(column, cells) for column, cells in each if column.kind == "number"]
+    if not chosen:
+        raise DataError(f"{table.source}: no column of numbers in this table; a series needs one")
+    series = np.empty((len(table.cells), len(chosen)))
+    for number, (column, cells) in enumerate(chosen):
+        for row, cell in enumerate(cells):
+            value = column.style.number(cell)
+            if value is None:
+                raise DataError(
+                    f"{table.row(row)}, column {column.name!r}: {brief(cell.strip())} is no number; a series has one "
+                    "in every row: fill the gaps with 'narrows inpaint', or leave out these rows"
+                )
+            series[row, number] = value
+    left = [column.name for column in columns if column.kind != "number"]
+    words = (f"left out, since they hold no numbers: {', '.join(map(repr, left))}",) if left else ()
+    samples = from_arrays(series, table.source, kind="series", rate=rate)
+    return replace(samples, notes=(*table.notes, *notes, *words))
+
+
 def hidden(columns: Sequence[Column], damage: Degradation | None, source: object) -> Cells:
     """The degradation that hides some cells of a table. `damage` may be `Missing`, whose share is that of the cells;
     raises `SettingsError` for any other."""
@@ -83,12 +109,15 @@ def open_for(
     Raises `ModelError` for a table whose columns are others, and as `open_samples` does."""
     columns = columns_known(model)
     if columns is None:
+        if is_table(data) and model.description.axes == 1:
+            return open_series(data, model.description.rate)
         if is_table(data):
             raise ModelError(
                 f"{data}: a table was given to a model for {model.description.form}; give such, or train a model on "
                 "the table"
             )
-        return open_samples(data, split, skip_bad, report)
+        opened = open_samples(data, split, skip_bad, report, **as_known(model.description))
+        return suited(model, opened, skip_bad)
     if not is_table(data):
         raise ModelError(
             f"{data}: what was given is no table, and the model is for rows of {len(columns)} columns; give a table"
@@ -96,7 +125,29 @@ def open_for(
     table = read_table(data, [column.name for column in columns])
     check_fits(columns, table.names, table.source)
     each = zip(columns, zip(*table.cells, strict=True), strict=True)
-    return _samples(table, tuple(column.written_as(cells, table.delimiter) for column, cells in each))
+    columns = tuple(column.written_as(cells, table.delimiter) for column, cells in each)
+    samples = _samples(table, columns)
+    notes = table.notes
+    if unknown := _unknown(table, columns, np.asarray(samples.values), _missing(table, columns)):
+        count = len(unknown)
+        notes += (f"{count} cell{'s' * (count > 1)} the model cannot use: {_told(table, columns, *unknown[0])}",)
+    return replace(samples, notes=(*samples.notes, *notes))
+
+
+def _unknown(
+    table: Table, columns: Sequence[Column], vectors: Array, missing: npt.NDArray[np.bool_]
+) -> list[tuple[int, int]]:
+    """Row and column of the cells that are not missing and tell a model nothing: text among numbers, numbers far off,
+    and categories that it never saw."""
+    usable = np.array([column.kind != "text" for column in columns])
+    ends = np.cumsum([column.width for column in columns])
+    known = vectors[:, vectors.shape[1] // 2 :][:, ends[usable] - 1] > 0  # of each column that is used
+    places = np.flatnonzero(usable)
+    return [(row, int(places[number])) for row, number in np.argwhere(~known & ~missing[:, usable]).tolist()]
+
+
+def _told(table: Table, columns: Sequence[Column], row: int, number: int) -> str:
+    return f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
 
 
 def _samples(table: Table, columns: tuple[Column, ...]) -> Samples:
@@ -155,12 +206,8 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
             for number in np.flatnonzero(wanted[row]).tolist():
                 column = columns[number]
                 new[row, number] = column.written(values[ends[number] - column.width : ends[number]])
-    known = vectors[:, vectors.shape[1] // 2 :][:, ends[usable] - 1] > 0  # of each column that is used
-    odd = np.argwhere(~known & ~missing[:, usable]).tolist()
-    first = ""
-    if odd:
-        row, number = odd[0][0], int(np.flatnonzero(usable)[odd[0][1]])
-        first = f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
+    odd = _unknown(table, columns, vectors, missing)
+    first = _told(table, columns, *odd[0]) if odd else ""
     left = int((missing & ~usable).sum())
     return Filled(table.with_cells(new), len(table.cells), len(new), left, len(odd), first)
 
