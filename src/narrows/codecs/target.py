@@ -29,7 +29,8 @@ def quality_for(
     model: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
 ) -> int:
     """The highest quality that takes at most `bits_per_pixel`, or the lowest that reaches `psnr_db` on average, on
-    samples `(H, W, C)`, `(T, C)` or `(D,)`, where a step or a value counts as a pixel. Raises `SettingsError` if no quality does.
+    samples `(H, W, C)`, `(T, C)` or `(D,)`, where a step or a value counts as a pixel. Raises `SettingsError` if no
+    quality does.
 
     It is looked for on pieces of the samples, whose measures are then corrected by those of whole samples.
     """

@@ -20,8 +20,8 @@ NOT_MISSING = "a missing value was given, which takes a max error or relative er
 class Wanted:
     """What to promise and how to write: at most one of `quality` (1 to 100), `max_error` (a number, or such as "1%"
     of the range of an array, or of each column of one of vectors), `relative_error` (a share of each value),
-    `target_bpp` (bits per pixel), `target_kbps` (kilobits per second of sound) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can
-    be lossy; else every bit is kept.
+    `target_bpp` (bits per pixel), `target_kbps` (kilobits per second of sound) and `target_psnr` (dB). With none, the
+    quality is 75 if a model was given that can be lossy; else every bit is kept.
 
     Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
     `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out.
