@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,10 @@ from narrows.training.settings import Settings
 
 QUALITIES = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70)
 TARGETS = (8.0, 10.0, 10.5, 12.0, 15.0, 18.0)
-SETS: dict[str, tuple[Callable[[str], list[Path]], int, int]] = {"digits": (digits, 8000, 10), "words": (words, 16000, 1)}
+SETS: dict[str, tuple[Callable[[str], list[Path]], int, int]] = {
+    "digits": (digits, 8000, 10),
+    "words": (words, 16000, 1),
+}
 
 
 def main() -> None:
@@ -66,17 +68,17 @@ def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float
     else:
         samples = from_arrays([read(path) for path in files], kind="signals", rate=rate)
         model = narrows.build(samples.description, purpose="compress")
-        began, last = time.perf_counter(), None
-        for last in narrows.fit(model, samples, Settings(minutes=minutes)):
-            pass
-        assert last is not None
-        how = f"{time.perf_counter() - began:.0f} s of training, {last.step} steps"
+        *_, last = narrows.fit(model, samples, Settings(minutes=minutes))
+        how = f"{last.seconds:.0f} s of training"
         if stored is not None:
             stored.parent.mkdir(exist_ok=True)
             model.save(stored)
     assert isinstance(model, Lossy)
     plan = model.provenance.get("plan", {})
-    return model, f"Model: {model.parameter_count:,} parameters, {plan.get('steps')} steps of {plan.get('batch_size')}; {how}."
+    return (
+        model,
+        f"Model: {model.parameter_count:,} parameters, {plan.get('steps')} steps of {plan.get('batch_size')}; {how}.",
+    )
 
 
 def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np.ndarray], rate: int) -> Point:
@@ -97,7 +99,9 @@ def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np
 def _at(ours: Sequence[Point], others: Sequence[Point]) -> str:
     """Rates at equal SI-SDR, and what share of Opus's joined stream ours takes."""
     rows: Rows = []
-    curves = {way: [p for p in (*ours, *others) if p.way == way] for way in dict.fromkeys(p.way for p in (*ours, *others))}
+    curves = {
+        way: [p for p in (*ours, *others) if p.way == way] for way in dict.fromkeys(p.way for p in (*ours, *others))
+    }
     for way, points in curves.items():
         rows.append((way, *(f"{rate:.2f}" if (rate := _rate(points, db)) else "-" for db in TARGETS)))
     opus = curves.get("Opus, joined")

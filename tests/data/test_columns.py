@@ -174,3 +174,12 @@ def test_numbers_may_be_written_otherwise_than_in_training() -> None:
         == column.written_as(["x", "y"], ";")
         == column.written_as([], ",")
     )
+
+
+def test_a_quoted_cell_may_have_spaces_around_it_and_is_replaced_within_them() -> None:
+    read = parse('a, b, c\n1, "x, ""y""" ,2\n3,"z" , "half\n4, "x"y ,5\n')
+    assert read.cells == (("1", 'x, "y"', "2"), ("3", "z", ' "half'), ("4", ' "x"y ', "5"))
+    assert read.with_cells({(0, 1): "new", (1, 1): 'a, "b"'}).splitlines()[1:3] == [
+        "1, new ,2",
+        '3,"a, ""b""" , "half',
+    ]

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 import narrows
 from narrows.data.samples import from_arrays
@@ -92,7 +100,17 @@ def test_a_loader_is_taken_by_its_data_set():
     samples = from_arrays(DataLoader(data, batch_size=4, shuffle=True))
     assert np.array_equal(samples.values, from_arrays(data).values)
     assert len(from_arrays(DataLoader(Subset(data, [1, 4])))) == 2
-    assert "SubsetRandomSampler" in refusal(DataLoader(data, sampler=SubsetRandomSampler([1, 2])))
+    some = SubsetRandomSampler([1, 2])
+    assert "SubsetRandomSampler" in refusal(DataLoader(data, sampler=some))
+    assert "SubsetRandomSampler" in refusal(DataLoader(data, batch_sampler=BatchSampler(some, 2, False)))
+    assert "a DataLoader with a list was given" in refusal(DataLoader(data, batch_sampler=[[1, 2]]))
+
+
+def test_a_loader_that_changes_its_batches_is_refused_and_not_read_as_if_it_did_not():
+    assert "collate_fn of its own" in refusal(
+        DataLoader(Made(image), collate_fn=lambda batch: torch.stack(batch) * 2)
+    )
+    assert len(from_arrays(DataLoader(Made(image), batch_size=None))) == 6
 
 
 def test_a_stream_is_read_as_far_as_its_length_says_and_refused_without_one():
@@ -109,7 +127,8 @@ def test_images_of_differing_sizes_stay_apart():
 
 
 def test_what_is_no_sample_is_refused_by_the_number_of_its_item():
-    assert "item 0: a dict was given" in refusal(Made(lambda i: {"image": image(i)}))
+    assert "item 0: a dict was given, with 'image'" in refusal(Made(lambda i: {"image": image(i)}))
+    assert "item 0: a tuple was given as a sample" in refusal(Made(lambda i: ((image(i), image(i)), 1)))
     assert "item 3: an image of 3 channels and float32 came after an image of 1 channels and float32" in refusal(
         Made(lambda i: torch.zeros(3 if i == 3 else 1, 6, 6))
     )

@@ -37,6 +37,9 @@ class Archive(Mapping[str, Array]):
     read, and leaves the others readable.
     """
 
+    def __repr__(self) -> str:
+        return f"Archive({self._reader.name}: {len(self)} files, {self.sizes.total} bytes; {self.promise})"
+
     def __init__(
         self,
         file: Given,

@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from narrows.archive import index
@@ -21,6 +20,7 @@ from narrows.archive.layout import Layout, Run
 from narrows.archive.names import check_tree, checked_names
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 
 KEPT_BLOCKS = 16  # decoded, one per class, so that names read in order decode each block once
 Given = str | os.PathLike[str] | IO[bytes]
@@ -41,7 +41,7 @@ class Reader:
         self._own = isinstance(file, (str, os.PathLike))
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
-            self._file = Path(file).open("rb") if isinstance(file, (str, os.PathLike)) else file  # noqa: SIM115
+            self._file = open_file(file) if isinstance(file, (str, os.PathLike)) else file
             try:
                 self._open()
             except BaseException:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from narrows.archive.index import HEAD, MARK, TAIL_BYTES, stored_length, unseal
 from narrows.errors import ArchiveError
+from narrows.io.files import open_file
 
 
 class Beginning:
     """The first `size` bytes of a file, as a file."""
 
     def __init__(self, path: Path, size: int) -> None:
-        self._file, self._size, self._at, self.name = path.open("rb"), size, 0, str(path)
+        self._file, self._size, self._at, self.name = open_file(path), size, 0, str(path)
 
     def seek(self, at: int, whence: int = os.SEEK_SET) -> int:
         """As that of a file."""
@@ -39,7 +40,7 @@ class Beginning:
 def beginning(path: Path) -> Beginning | None:
     """The largest whole archive that a file begins with, if it is an archive and holds one."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content[: len(HEAD)] != HEAD:
                 return None
             end = len(content)

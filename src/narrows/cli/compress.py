@@ -101,7 +101,8 @@ def compress(
         draw = stack.enter_context(terminal.bar(" kB"))
 
         def report(result: Compressed, read: float, written: int) -> None:
-            words = f"{size(result.raw_bytes)} of samples in, {size(written)} out, {ratio(result.raw_bytes, written)}"
+            out = f", {size(written)} out, {ratio(result.raw_bytes, written)}" if written else ""
+            words = f"{size(result.raw_bytes)} of samples in{out}"
             draw("compressing", int(read / 1000), int(result.total_bytes / 1000) or 1, words)
 
         result = compress(

@@ -45,9 +45,10 @@ def inspect(path: Path, names: bool, layers: bool, as_json: bool) -> None:
 def is_archive(path: Path) -> bool:
     """Whether the file begins as an archive does; False if it cannot be read."""
     from narrows.archive.index import HEAD
+    from narrows.io.files import open_file
 
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4) == HEAD[:4]
     except OSError:
         return False

@@ -54,7 +54,13 @@ def model(text: str, required: bool = True) -> Callable[[Command], Command]:
 
 def output(text: str, **given: Any) -> Callable[[Command], Command]:
     """The option for what is written, required unless `given` says otherwise."""
-    return click.option("-o", "--output", type=A_PATH, help=text, **({"required": True} | given))
+    return click.option("-o", "--output", type=A_PATH, callback=_no_stream, help=text, **({"required": True} | given))
+
+
+def _no_stream(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and str(value) == "-":
+        raise SettingsError("-o - was given; results are not written to standard output: name a file or a folder")
+    return value
 
 
 def check_picture(path: Path, force: bool) -> None:

@@ -25,6 +25,9 @@ _options = shared.several(
     shared.output("The file or folder to write."),
     shared.force,
     click.option(
+        "--resume", is_flag=True, help="Of a folder, leave out the pictures whose results are there already."
+    ),
+    click.option(
         "--effort",
         type=click.Choice(["usual", "best"]),
         default="usual",
@@ -183,7 +186,7 @@ def _run(
                 terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels = count + done.samples, pixels + done.pixels
             draw("restoring", count + left_out, done.of)
-    if not count:
+    if not count and left_out:
         raise DataError(f"{data}: none of {left_out} pictures could be restored")
     if lost:
         terminal.note(terminal.not_kept(lost))

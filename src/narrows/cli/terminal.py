@@ -82,7 +82,7 @@ def not_kept(what: Mapping[str, Sequence[str]]) -> str:
 
 def ratio(raw: int, small: int) -> str:
     """How many times smaller, as `4.12 : 1`."""
-    return f"{raw / small:.3g} : 1" if small else "nothing yet"
+    return f"{raw / small:.3g} : 1"
 
 
 def result_table(title: str, rows: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:

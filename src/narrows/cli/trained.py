@@ -56,7 +56,7 @@ def _bits(training: Training, progress: Progress) -> str:
     if description.axes == 2:
         pixels = crop * crop if crop else description.shape[0] * description.shape[1]
         return f"{bits / pixels:.3g} bits per pixel"
-    return f"{bits / description.values:.3g} bits per value"
+    return f"{bits / description.values_in(crop):.3g} bits per value"
 
 
 def words(training: Training, progress: Progress) -> str:

@@ -99,7 +99,7 @@ class WayRow:
 RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
 INTERPOLATION, PACKED = 8, 9
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
-WAVES = 23
+ADVISED, WAVES = 22, 23
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -116,6 +116,7 @@ WAYS = (
     WayRow(FACTORIZED, "transform:open_factorized", learned=True, lossy=True),
     WayRow(PYRAMID, "transform:open_pyramid", learned=True, lossy=True),
     WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
+    WayRow(ADVISED, "advised:open_advised", learned=True),
     WayRow(WAVES, "waves:open_waves", learned=True, lossy=True),
 )
 

@@ -128,11 +128,12 @@ class BlockCodec:
     def _is_sure(self, size: int, samples: Sequence[Array]) -> bool:
         """Whether a model's bytes are so few that the slow general ways need not be tried."""
         raw = sum(s.nbytes for s in samples)
+        signals = samples[0].ndim == 2
         lossy = self.promise.quality is not None
         if lossy and size <= SMALL * raw and size <= NEWS * fallback.news(samples):
             return True
         quick = fallback.quick_size(fallback.to_steps(samples, self.promise.steps))
-        return size < SURE * quick and quick >= PLAIN * raw + HEAD
+        return size < (1 if signals else SURE) * quick and quick >= PLAIN * raw + HEAD
 
     def _learned(self) -> int | None:
         """The number of the model's way, opened, if there is one; raises `ModelError` for a model of another

@@ -14,8 +14,10 @@ from torch import nn
 
 from narrows.archive.parallel import in_order
 from narrows.codecs import decoder, weights
-from narrows.codecs.base import PIXELS, RESIDUALS
+from narrows.codecs.advised import integer_advice
+from narrows.codecs.base import ADVISED, PIXELS, RESIDUALS
 from narrows.codecs.calibrate import factorized, integer_prior, integer_pyramid
+from narrows.codecs.calibrate_bands import integer_bands
 from narrows.codecs.calibrate_images import integer_levels, integer_pixels, integer_residuals
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.cores import one_core
@@ -29,6 +31,8 @@ from narrows.data.samples import Samples
 from narrows.data.similarity import Floats, likenesses, spread
 from narrows.models.density import Density
 from narrows.models.lossy import Compressing, Lossy, companions
+from narrows.networks.advice import Advice
+from narrows.networks.bands import Bands
 from narrows.networks.levels import Levels
 from narrows.networks.loudness import loudness
 from narrows.networks.prior import REFERENCE_DIAL
@@ -55,7 +59,12 @@ def make_compact(model: Compressing, samples: Samples, alone: bool = False) -> N
 
 def compact_density(model: Density, samples: Samples) -> CompactModel:
     """The compact model for exact coding."""
-    network, images = model.pixels.cpu(), _images(samples)
+    network = model.pixels.cpu()
+    if isinstance(network, Advice):
+        few = np.linspace(0, len(samples) - 1, min(SIGNALS, len(samples))).astype(np.int64)
+        signals = torch.cat(list(chunks(samples, few, model.recipe.crop)))
+        return CompactModel(ADVISED, pack_arrays(integer_advice(network, signals).to_arrays()))
+    images = _images(samples)
     if isinstance(network, Residuals):
         return CompactModel(RESIDUALS, pack_arrays(integer_residuals(network, images).to_arrays()))
     return CompactModel(PIXELS, pack_arrays(integer_pixels(network, images).to_arrays()))
@@ -74,6 +83,9 @@ def compact_lossy(model: Lossy, samples: Samples) -> CompactModel:
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if isinstance(prior, PyramidPrior):
         arrays = [*head, *integer_pyramid(prior, coded, len(x)).to_arrays()]
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding)
+    if isinstance(prior, Bands):
+        arrays = [*head, *integer_bands(prior, coded, len(x)).to_arrays()]
         return CompactModel(way, pack_arrays(arrays), encoding=encoding)
     if prior.flat:
         arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]

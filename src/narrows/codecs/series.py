@@ -1,6 +1,6 @@
 """Signals without a model: whole numbers predicted by filters that learn from what has been decoded.
 
-Next door: `lanes` has the walk; `fallback` has the other ways that need no model.
+Next door: `entropy.lanes` has the walk; `fallback` has the other ways that need no model.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from narrows.archive.varints import from_varints, to_varints
 from narrows.codecs.base import Coded, Way
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.fallback import from_steps, to_steps
-from narrows.codecs.lanes import Layout, Walk
 from narrows.entropy.bits import BitReader, BitWriter
 from narrows.entropy.coder import Coder, RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import Integers
+from narrows.entropy.lanes import Layout, Walk
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-FEW_LANES, LEAST_PIECE = 64, 1 << 12  # signals are cut where fewer lanes would walk side by side, but not shorter
+LANES, LEAST_PIECE = 128, 1 << 12  # signals are cut so that about so many lanes walk side by side, but not shorter
 MOST_BITS = 32  # of a value
 MOST_LEVELS = 1 << 12  # values that are told by their rank
 MOST_FRAMES = 1 << 26  # of all lanes of a block together, zeros included
@@ -86,7 +86,7 @@ class Plan:
         (piece, scale, first, low, high, unit, count), at = from_varints(data, 0, 7)
         first, low, high = (int(-(n >> 1) if n & 1 else n >> 1) for n in (first, low, high))
         limit = 1 << MOST_BITS
-        fits = piece > 0 and low <= high and max(abs(first), abs(low), abs(high), int(unit)) <= limit
+        fits = piece > 0 and low <= 0 <= high and max(abs(first), abs(low), abs(high), int(unit)) <= limit
         if not fits or scale > limit << 4 or count > MOST_LEVELS:
             raise ArchiveError("a damaged block: numbers out of their limits")
         levels = np.empty(0, np.int64)
@@ -162,10 +162,7 @@ class SeriesWay(Way):
 
 def _piece(lengths: Sequence[int], channels: int) -> int:
     """How many frames a piece has at most, so that there are enough lanes."""
-    piece = max(lengths)
-    while piece >= 2 * LEAST_PIECE and channels * sum(-(-length // piece) for length in lengths) < FEW_LANES:
-        piece = -(-piece // 2)
-    return piece
+    return min(max(lengths), max(LEAST_PIECE, -(-channels * sum(lengths) // LANES)))
 
 
 def _unit(values: Integers) -> int:

@@ -43,7 +43,17 @@ def read_dataset(data: Any, source: str) -> tuple[Array | Ragged, Array | None]:
     shapes: list[tuple[int, ...]] = []
     labels: list[Any] = []
     for number, item in zip(range(count), _items(dataset, count), strict=False):
+        if isinstance(item, dict):
+            keys = ", ".join(map(repr, list(item)[:5]))
+            raise DataError(
+                f"{source}: item {number}: a dict was given, with {keys}; give samples, or tuples of a sample and "
+                "its label"
+            )
         sample, label = _parts(item)
+        if isinstance(sample, (list, tuple)):
+            raise DataError(
+                f"{source}: item {number}: a {type(sample).__name__} was given as a sample; give a tensor or an array"
+            )
         array = _array(sample, f"{source}: item {number}")
         if not shapes:
             flat, first = buffer(count * array.size, array.dtype, None), array
@@ -68,7 +78,14 @@ def _behind(data: Any, source: str) -> Any:
     if not isinstance(data, utils.DataLoader):
         return data
     dataset = data.dataset
-    sampler = type(data.sampler).__name__
+    batches = data.batch_sampler
+    whole = batches is None or type(batches) is utils.BatchSampler
+    sampler = type((data.sampler if batches is None else batches.sampler) if whole else batches).__name__
+    if data.collate_fn not in (utils.default_collate, utils.default_convert):
+        raise DataError(
+            f"{source}: a DataLoader with a collate_fn of its own was given, but batches are made anew from its data "
+            "set; give the data set, and do in its __getitem__ what is needed"
+        )
     if not isinstance(dataset, utils.IterableDataset) and sampler not in _SAMPLERS:
         raise DataError(
             f"{source}: a DataLoader with a {sampler} was given, but batches are drawn anew from its whole data set; "

@@ -78,7 +78,7 @@ class Experts:
     """How well each of E opinions did of late, for each of L signals: `earned` `(L, E)`, at most 0."""
 
     earned: Integers
-    seen: tuple[Shorts, Integers] = field(init=False)
+    seen: tuple[Integers, Integers, Integers] = field(init=False)
 
     def code(
         self,
@@ -88,10 +88,11 @@ class Experts:
         means: Integers,
         scales: Integers,
         alive: npt.NDArray[np.bool_],
+        shifts: Integers | None = None,
     ) -> Integers:
         """Code values `(L,)` (None unless encoding) of the signals that are `alive`, and return them, 0 for others.
         The `means` `(E, L)` are in 1/16, the mean absolute errors `scales` `(E, L)` in 1/4096; the last ones decide
-        centre and units."""
+        centre and units. What opinions earned counts with `shifts` `(L, E)` added, if there are any."""
         scales = np.maximum(scales, LEAST_SCALE)
         centre = means[-1] + (1 << POINT_BITS - 1) >> POINT_BITS
         units = np.frexp((scales[-1] // (SCALES_A_UNIT << SCALE_BITS)).astype(np.float64))[1].astype(np.int64)
@@ -101,7 +102,7 @@ class Experts:
         coarser = np.maximum(units - WIDE_UNITS, 0)  # so that no product leaves 64 bits
         away = (away >> coarser) * (STEEPNESS << SCALE_BITS + SLOPE_BITS - POINT_BITS)
         begin = clip(away // np.maximum(scales >> coarser, 1), MOST_BEGIN)
-        below, ends = self._curves(slope.T.astype(np.int32), begin.T.astype(np.int32))
+        ends = self._curves(slope.T.astype(np.int32), begin.T.astype(np.int32), shifts)
         parts = np.empty((len(ends), SYMBOLS), np.int64)
         parts[:, 0], parts[:, -1] = ends[:, 0], TOTAL - ends[:, -1]
         np.subtract(ends[:, 1:], ends[:, :-1], out=parts[:, 1:-1])
@@ -118,7 +119,7 @@ class Experts:
             coded = coder.by_parts(None if symbols is None else symbols[alive], parts[alive])
             symbols = np.full(len(alive), NO_SYMBOL)
             symbols[alive] = coded
-        self.seen = below, symbols
+        self.seen = symbols, centre, units
         bucket = np.minimum(np.maximum(symbols - 1, 0), SYMBOLS - 3)
         inside = (symbols > 0) & (symbols < SYMBOLS - 1)
         told = inside & alive
@@ -131,41 +132,49 @@ class Experts:
             edge = np.where(sign > 0, OUTER << units[out], -(OUTER << units[out]) - 1)
             given = None if rest is None else (rest[out] - edge) * sign
             found[out] = edge + sign * coder.by_table(given, np.zeros(len(out), np.int64), OUTSIDE)
-        return (centre + found) * alive
+        values = (centre + found) * alive
+        return values
 
-    def _curves(self, slope: Shorts, begin: Shorts) -> tuple[Shorts, Shorts]:
-        """What every opinion has below each edge, `(L, E, S - 1)` in 2**-20, and where symbols end, `(L, S - 1)` in
-        2**-24. A few signals at a time, so that they stay in the processor's cache."""
-        below = np.empty((*slope.shape, SYMBOLS - 1), np.int32)
+    def _curves(self, slope: Shorts, begin: Shorts, shifts: Integers | None) -> Shorts:
+        """Where symbols end, `(L, S - 1)` in 2**-24. A few signals at a time, so that they stay in the processor's
+        cache."""
         ends = np.empty((len(slope), SYMBOLS - 1), np.int32)
-        shares = self._shares()
+        shares = _shares((self.earned >> CAUTION_BITS) + (0 if shifts is None else shifts))
         for first in range(0, len(slope), STRIP):
             some = slice(first, first + STRIP)
             places = slope[some, :, None] * _EDGES
             places += begin[some, :, None] + (REACH << SLOPE_BITS)
             places >>= SLOPE_BITS
-            CURVE.take(places, mode="clip", out=below[some])
-            mixed = np.einsum("lej,le->lj", below[some], shares[some]) >> CURVE_BITS + SHARE_BITS - 24
+            below = CURVE.take(places, mode="clip")  # (L, E, S - 1)
+            mixed = np.einsum("lej,le->lj", below, shares[some]) >> CURVE_BITS + SHARE_BITS - 24
             np.subtract(mixed, mixed * np.int32(SYMBOLS) >> 24, out=ends[some])
         ends += _PLACES
-        return below, ends
+        return ends
 
-    def learn(self) -> None:
-        """Give each opinion what it earned by the mass that it had given to the last values."""
-        below, symbols = self.seen
-        rows = np.arange(len(symbols))
-        high = below[rows, :, np.minimum(symbols, SYMBOLS - 2)].astype(np.int64)
-        low = below[rows, :, np.maximum(symbols - 1, 0)].astype(np.int64)
-        high[symbols == SYMBOLS - 1], low[symbols == 0] = 1 << CURVE_BITS, 0
-        self.earned += LOGS[high - low >> CURVE_BITS - SEEN_BITS] - (self.earned >> FORGET_BITS)
+    def learn(self, means: Integers, scales: Integers) -> None:
+        """Give each opinion what it earned by the mass that it gave to the buckets of the last values, by its own
+        mean and scale."""
+        symbols, centre, units = self.seen
+        scales = np.maximum(scales, LEAST_SCALE)
+        low = _below(centre + (OFFSETS[np.maximum(symbols - 1, 0)] << units), means, scales)
+        high = _below(centre + (OFFSETS[np.minimum(symbols, SYMBOLS - 2)] << units), means, scales)
+        low[:, symbols == 0], high[:, symbols == SYMBOLS - 1] = 0, 1 << CURVE_BITS
+        self.earned += LOGS[high - low >> CURVE_BITS - SEEN_BITS].T - (self.earned >> FORGET_BITS)
         self.earned -= self.earned.max(axis=1, keepdims=True)
 
-    def _shares(self) -> Shorts:
-        """The shares of the opinions in the mixture, `(L, E)`, which sum to 2**10."""
-        weights = powers(-self.earned >> CAUTION_BITS)
-        count = weights.shape[1]
-        shares = np.floor(weights * float((1 << SHARE_BITS) - count * LEAST_SHARE) / weights.sum(axis=1)[:, None])
-        whole = shares.astype(np.int32) + LEAST_SHARE
-        rows = np.arange(len(whole))
-        whole[rows, self.earned.argmax(axis=1)] += (1 << SHARE_BITS) - whole.sum(axis=1, dtype=np.int32)
-        return whole
+
+def _below(edges: Integers, means: Integers, scales: Integers) -> Integers:
+    """The mass of opinions `(E, L)` below where buckets begin, in 2**-20."""
+    away = clip((edges << POINT_BITS) - (1 << POINT_BITS - 1) - means, MOST_AWAY)
+    places = away * (STEEPNESS << SCALE_BITS - POINT_BITS) // scales
+    return CURVE.take(places + REACH, mode="clip").astype(np.int64)
+
+
+def _shares(logs: Integers) -> Shorts:
+    """The shares of the opinions in the mixture, `(L, E)`, which sum to 2**10, from their logarithms."""
+    weights = powers(logs.max(axis=1, keepdims=True) - logs)
+    count = weights.shape[1]
+    shares = np.floor(weights * float((1 << SHARE_BITS) - count * LEAST_SHARE) / weights.sum(axis=1)[:, None])
+    whole: Shorts = shares.astype(np.int32) + LEAST_SHARE
+    whole[np.arange(len(whole)), logs.argmax(axis=1)] += (1 << SHARE_BITS) - whole.sum(axis=1, dtype=np.int32)
+    return whole

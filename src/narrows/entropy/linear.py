@@ -79,7 +79,8 @@ class Gradient:
 
     def predict(self, seen: Integers) -> Integers:
         """From the last values `(n, L)`, up to 2**24 in size, the next one's, `(L,)`."""
-        return np.einsum("nl,nl->l", self.weights, seen) + (1 << 15) >> 16
+        told: Integers = np.einsum("nl,nl->l", self.weights, seen) + (1 << 15) >> 16
+        return told
 
     def learn(self, seen: Integers, error: Integers) -> None:
         """Move against the error `(L,)`, up to 2**24 in size, of what was predicted from `seen`."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from narrows.errors import DataError
 from narrows.io import parquet
+from narrows.io.files import open_file
 
 SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -72,7 +73,8 @@ def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None)
     if Path(path).suffix.lower() == parquet.SUFFIX:
         return parse(parquet.to_text(path), str(path), names)
     try:
-        content = Path(path).read_bytes()
+        with open_file(path) as file:
+            content = file.read()
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read: {error.strerror}; give a .csv or .tsv file") from None
     try:
@@ -133,7 +135,8 @@ Rows = list[tuple[str, ...]]
 
 def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, list[tuple[tuple[int, int], ...]]]:
     """All rows that have anything in them, and the places of their cells."""
-    field = re.compile(rf'("(?:[^"]|"")*"|(?!")[^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|{_END})')
+    mark = re.escape(delimiter)
+    field = re.compile(rf'(?: *("(?:[^"]|"")*") *|((?!")[^{mark}\r\n]*))({mark}|{_END})')
     rows: Rows = []
     spans: list[tuple[tuple[int, int], ...]] = []
     row: list[str] = []
@@ -145,11 +148,11 @@ def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, lis
                 f"{source}: row {len(rows)}: a quoted cell has no end, or something follows its closing quote; "
                 "double the quotes inside it"
             )
-        raw = found[1]
-        row.append(raw[1:-1].replace('""', '"') if raw.startswith('"') else raw)
-        places.append(found.span(1))
+        quoted = found[1] is not None  # perhaps with spaces around it
+        row.append(found[1][1:-1].replace('""', '"') if quoted else found[2])
+        places.append(found.span(1 if quoted else 2))
         start = found.end()
-        if found[2] != delimiter:
+        if found[3] != delimiter:
             if len(row) > 1 or row[0].strip():  # else an empty line
                 rows.append(tuple(row))
                 spans.append(tuple(places))

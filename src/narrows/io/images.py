@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 from narrows.io.headers import CHANNELS, FORMATS, HEAD_BYTES, Facts, facts_of, is_cut, kind_of
 
 GREY, ALPHA, COLOUR = 1, 2, 4  # bits of what an image's mode holds
@@ -109,7 +110,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Ima
     `DataError`. With `content`, that is the file, and `path` only its name."""
     try:
         # Not by name: Pillow would map the file, and scramble uncompressed TIFFs that have to be rotated.
-        with path.open("rb") if content is None else io.BytesIO(content) as file:
+        with open_file(path) if content is None else io.BytesIO(content) as file:
             try:
                 with Image.open(file, formats=FORMATS) as image:
                     yield image, _checked(image, file, path)
@@ -168,4 +169,5 @@ def pixel_limit() -> int | None:
 
 
 def _brief(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(words.split())[:160] or type(error).__name__

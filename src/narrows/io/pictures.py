@@ -19,6 +19,7 @@ from PIL import Image
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 from narrows.io.headers import Facts
 from narrows.io.images import opened, pages, wide_greys
 from narrows.io.metadata import HOLDS, NAMES, metadata, options
@@ -93,7 +94,7 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
         extras: dict[str, bytes] = {}
         lost: list[str] = []
         if not strip:
-            with path.open("rb") if content is None else io.BytesIO(content) as file:
+            with open_file(path) if content is None else io.BytesIO(content) as file:
                 extras, lost = metadata(image, file)
         if image.format == "MPO" and (more := getattr(image, "n_frames", 1) - 1) > 0 and not strip:
             lost.append(f"{more} more picture{'s' * (more > 1)} in a photo")

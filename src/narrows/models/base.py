@@ -271,6 +271,13 @@ class Model(nn.Module, ABC):
         y: torch.Tensor = self(x)
         return y
 
+    def __repr__(self) -> str:
+        """The model in a line; `str` has its layers."""
+        return f"{type(self).__name__}({self.extra_repr()}, for {self.description.form}, {self.description.dtype})"
+
+    def __str__(self) -> str:
+        return super().__repr__()
+
     def extra_repr(self) -> str:
         return f"{self.specification.network}, code {self.specification.code}, {self.parameter_count} parameters"
 

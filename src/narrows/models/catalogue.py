@@ -122,6 +122,14 @@ CATALOGUE: dict[str, Network] = {
         lambda request: not _small(request) and not _cells(request),
         spatial=True,
     ),
+    "advice": Network(
+        makers.advising,
+        Recipe(16, 3e-3, 60, crop=4096, crops=16, half=False),
+        ("exact",),
+        lambda request: request.description.axes == 1,
+        spatial=True,
+        efforts={"fast": 0.5, "best": 2},
+    ),
     "residuals": Network(
         makers.residual,
         Recipe(64, 2e-3, 2, muon=1e-2, crop=64, crops=8),

@@ -23,6 +23,7 @@ from narrows.checks import brief
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import write_file
+from narrows.io.files import open_file
 
 FORMAT_VERSION = 1
 HEADER_LIMIT = 16 << 20  # bytes; provenance is small, anything larger is not ours
@@ -113,7 +114,7 @@ def read_limited(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, bytes]:
         return str(getattr(path, "name", "model")), path.read()
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(1 << 16)
             length = int.from_bytes(head[:8], "little")
             if len(head) < 8 or head[8:9] != b"{" or length > HEADER_LIMIT:

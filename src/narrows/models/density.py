@@ -1,4 +1,4 @@
-"""Models for exact coding: the density of whole images, pixel by pixel.
+"""Models for exact coding: the density of whole images, pixel by pixel, or of signals, step by step.
 
 Next door: `lossy` models code at a quality.
 """
@@ -12,19 +12,21 @@ from narrows.data.batches import Batches, Indices
 from narrows.data.samples import Description, Samples
 from narrows.models.base import Beginning, Grid, Measure, Part, Recipe, Specification
 from narrows.models.lossy import Compressing
+from narrows.networks.advice import Advice
 from narrows.networks.pixels import Pixels
 from narrows.networks.residuals import Residuals
 
+ADVICE_LANES, ADVICE_ROWS = 192, 8192  # crops of signals that are seen, and places of them in a step
 FILTER_SAMPLES, FILTER_CROP = 256, 128  # images, and their crops, that decide linear filters at the start
 
 
 class Density(Compressing):
-    """The distribution of images of 8 bits, of any size. Called, it gives the bits per value that images in 0..1
-    cost, which training makes small; nothing is lost, so the squared error is 0."""
+    """The distribution of images of 8 bits, or of signals of whole numbers, of any size. Called, it gives the bits
+    per value that samples in 0..1 cost, which training makes small; nothing is lost, so the squared error is 0."""
 
     def __init__(
         self,
-        pixels: Pixels | Residuals,
+        pixels: Pixels | Residuals | Advice,
         specification: Specification,
         description: Description,
         grid: Grid,
@@ -38,7 +40,13 @@ class Density(Compressing):
         return self.pixels.bits(x)
 
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
-        """The best linear predictions, for networks that predict; there is no other optimum to start from."""
+        """The best linear predictions, for networks that predict; there is no other optimum to start from. What
+        filters of signals see is computed here, once."""
+        if isinstance(self.pixels, Advice):
+            chosen = np.resize(training, max(1, ADVICE_LANES // samples.description.channels))
+            x = Batches(samples, chosen, len(chosen), beginning.seed + 2, self.recipe.crop).draw(0)
+            self.pixels.start(x)
+            return
         if beginning.start != "pca" or not isinstance(self.pixels, Residuals):
             return
         count = min(FILTER_SAMPLES, len(training))
@@ -51,6 +59,8 @@ class Density(Compressing):
         return (Part(self.pixels, learning_rate, muon),)
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
+        if isinstance(self.pixels, Advice):
+            return self.pixels.some_bits(x, ADVICE_ROWS, seed + step)
         return self.pixels.bits(x)
 
     def measure(self, x: torch.Tensor, seed: int) -> Measure:

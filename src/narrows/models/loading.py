@@ -23,7 +23,7 @@ from narrows.models.coded import Absent, Coded
 from narrows.models.container import FORMAT_VERSION, read_limited, unseal
 from narrows.models.density import Density
 from narrows.models.eight_bits import from_eight_bits
-from narrows.models.shipped import located
+from narrows.models.shipped import check_name, located
 from narrows.surroundings import own
 
 PACKED = "packed."
@@ -65,6 +65,7 @@ def packed_of(path: str | os.PathLike[str] | IO[bytes]) -> dict[str, bytes]:
 def _unsealed(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, dict[str, torch.Tensor], dict[str, Any]]:
     """The name of a model file, its tensors and its metadata."""
     own = located(path)
+    check_name(own)
     name, content = read_limited(own)
     try:
         return name, *unseal(content, name)

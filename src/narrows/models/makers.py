@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,7 +29,7 @@ from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
-from narrows.networks import levels, pyramid, residuals, tabular, transform, unet
+from narrows.networks import advice, levels, pyramid, residuals, tabular, transform, unet
 from narrows.networks import pixels as densities
 from narrows.networks.klt import PRIMAL_LIMIT
 from narrows.networks.prior import Prior
@@ -79,8 +80,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Halves:
-    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`, and
-    with 1 among the `axes` for signals, too: `(C, T)`, or `(C, 1, T)` for networks without a plane.
+    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`,
+    and for signals `(C, T)` where 1 is among the `axes`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
     for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
@@ -187,6 +188,23 @@ def residual(request: Request, recipe: Recipe) -> Density:
     return Density(network, request.specified(0, width), description, Grid(1), recipe)
 
 
+def advising(request: Request, recipe: Recipe) -> Density:
+    """The density of signals of whole numbers, as advice to adaptive filters."""
+    description = request.description
+    if request.code:
+        raise SettingsError(f"a code of {request.code} was given, but exact coding has none; leave it out")
+    dtype = np.dtype(description.dtype)
+    if description.axes != 1 or dtype.kind not in "ui" or dtype.itemsize > 4:
+        raise SettingsError(
+            f"network {request.network} learns signals of whole numbers of at most 32 bits, not {description}; "
+            "general ways store others"
+        )
+    width = request.chosen_width("width for exact coding", advice.WIDTH, 16, 512)
+    with request.random_weights():
+        network = advice.Advice(width, float(description.low), float(description.high - description.low))
+    return Density(network, request.specified(0, width), description, Grid(1, axes=1), recipe)
+
+
 def _exact(request: Request) -> Description:
     """The description of images that can be coded exactly."""
     description = request.description
@@ -277,7 +295,7 @@ def _transform(
     with request.random_weights():
         encoder, decoder = transform.transform(_channels_first(request.description), code, width, fold)
         narrow = PRIOR_WIDTH * fold // transform.FOLD if fold else PRIOR_WIDTH
-        prior = Prior(code, 2 * (fold > 0), min(width, narrow), request.memory > 0, flat)
+        prior = Prior(code, fold > 0, min(width, narrow), request.memory > 0, flat)
     grid, specification = Grid(fold, 0, fold, max(1, fold)), request.specified(code, width, fold)
     start = LinearStart(transform.start)
     return Lossy(encoder, decoder, prior, specification, request.description, grid, recipe, start)

@@ -19,6 +19,7 @@ from narrows.io.arrays import Array
 PREFIX = "mixture."  # of its arrays among the attachments of a model
 ENOUGH = 10  # held-out scores beyond a threshold, from which it is read off them
 TAIL = 0.2  # of the held-out scores, the share that tells how they go on beyond the largest
+FURTHEST = 1e30  # of a number of a point, so that squares stay finite
 Doubles = npt.NDArray[np.float64]
 
 
@@ -52,6 +53,7 @@ class Mixture:
     def _parts(self, points: Doubles) -> Doubles:
         """The logarithm of the density of each Gaussian at points, `(N, M)`."""
         x = (points - self.shift) / self.scale
+        x = np.clip(np.nan_to_num(x, nan=FURTHEST), -FURTHEST, FURTHEST)  # what overflowed is odd beyond all others
         found = np.empty((len(x), len(self.weights)))
         for m, (mean, factor) in enumerate(zip(self.means, self.precisions, strict=True)):
             off = (x - mean) @ factor.astype(np.float64)

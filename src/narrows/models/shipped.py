@@ -7,6 +7,7 @@ Next door: `loading` reads model files; `recipes/` has how each was trained.
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def path_of(name: str) -> Path:
     if name not in names():
         raise ModelError(f"{name}: no such weights come with narrows; there are {', '.join(names()) or 'none'}")
     return FOLDER / f"{name}{SUFFIX}"
+
+
+def check_name(given: Any) -> None:
+    """Raise `ModelError` for what is no file and almost the name of weights that come with the package."""
+    if isinstance(given, (str, os.PathLike)) and not Path(given).exists():
+        for name in difflib.get_close_matches(os.fspath(given), names(), 1, 0.8):
+            raise ModelError(f"{os.fspath(given)}: no such file, and no weights of that name; did you mean {name}?")
 
 
 def located(given: Any) -> Any:

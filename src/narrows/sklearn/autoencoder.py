@@ -68,7 +68,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learned):  
 
     def inverse_transform(self, X: Any) -> npt.NDArray[Any]:
         """Rows `(N, D)` of codes `(N, code)`; words where they were words."""
-        return self.rows_.decode(self._decoded(self._codes_given(X)))
+        vectors = self._decoded(self._codes_given(X))
+        return self.rows_.decode(vectors)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean squared error of rows through the code and back, their columns scaled to 0..1; the higher

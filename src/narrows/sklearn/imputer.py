@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import check_is_fitted, check_random_state
 
+from narrows.checks import whole
 from narrows.data.columns import Column
 from narrows.data.samples import from_arrays
 from narrows.degradations import Cells
@@ -20,14 +21,17 @@ from narrows.io.arrays import Array
 from narrows.models.base import Model
 from narrows.models.catalogue import build
 from narrows.models.imputer import Imputer as ImputerModel
+from narrows.sklearn.given import check_span, numbers
 from narrows.tasks.restore import restore
 from narrows.tasks.train import fit
 from narrows.training.settings import Settings
 
+MEMBERS_MOST = 1000
+
 
 class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Fills in the missing values of arrays `(N, D)` of numbers, NaN where something is missing, as scikit-learn's
-    imputers do; what is known comes back as it was.
+    """Fills in the missing values of arrays `(N, D)` of numbers, NaN or masked where something is missing, as
+    scikit-learn's imputers do; what is known comes back as it was.
 
     `fit` learns from an array that may have holes itself: in training further values are hidden, from `hide[0]` to
     `hide[1]` of each row. `epochs` sets the budget (None: about 100, at least 1000 steps), `width` the size of the
@@ -62,21 +66,22 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> Imputer:
         """Learn from `X` `(N, D)`."""
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        members = whole("members", self.members, 1, MEMBERS_MOST)
+        values = numbers(self, X, reset=True)
         known = ~np.isnan(values)
         if not known.any(axis=0).all():
             which = int(np.flatnonzero(~known.any(axis=0))[0])
-            raise DataError(f"column {which} has no known value; leave it out, or give rows that have it")
+            name = getattr(self, "feature_names_in_", range(which + 1))[which]
+            raise DataError(f"column {name} has no known value; leave it out, or give rows that have it")
         lows, highs = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        if not np.isfinite(highs - lows).all():
-            raise DataError("the values of a column lie too far apart for doubles; scale them")
+        check_span(lows, highs)
         columns = [
             Column(str(n), low=float(low), high=float(high))
             for n, (low, high) in enumerate(zip(lows, highs, strict=True))
         ]
         degradation = Cells(columns, self.hide)
         samples = from_arrays(_vectors(values, columns))
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=max(1, self.members))
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=members)
         self.models_: list[ImputerModel] = []
         for seed in map(int, seeds):
             model = build(samples.description, width=self.width, seed=seed, degradation=degradation)
@@ -92,7 +97,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> Array:
         """`X` `(M, D)` with its missing values filled in."""
         check_is_fitted(self)
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False, copy=True)
+        values = numbers(self, X, reset=False, copy=True)
         rows = np.flatnonzero(np.isnan(values).any(axis=1))
         if len(rows):
             columns = self.models_[0].cells.columns

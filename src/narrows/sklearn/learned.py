@@ -21,7 +21,8 @@ from narrows.errors import DataError, SettingsError
 from narrows.models.catalogue import build
 from narrows.models.coded import Coded
 from narrows.models.loading import begin_from
-from narrows.sklearn.rows import Rows, checked, rows_of
+from narrows.sklearn.given import checked
+from narrows.sklearn.rows import Rows, rows_of
 from narrows.surroundings import own
 from narrows.tasks.train import fit
 from narrows.training.settings import Settings
@@ -43,11 +44,12 @@ class Learned(BaseEstimator):  # type: ignore[misc]
     threads: int | None
     random_state: Any
 
+    _least = 1  # rows that are needed
     _bent = False  # whether numbers are scaled so that those far off leave room for the others
 
     def _learn(self, X: Any, validation: float, degradation: Degradation | None = None) -> Samples:
         """Fit an autoencoder to data, or a model that undoes a degradation of them; returns its samples."""
-        data = checked(self, X, reset=True)
+        data = checked(self, X, True, self._least)
         self.rows_: Rows = rows_of(data, self._bent)
         samples = self._samples(data)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -117,7 +119,9 @@ class Learned(BaseEstimator):  # type: ignore[misc]
 
     def _codes_given(self, codes: Any) -> Doubles:
         check_is_fitted(self)
-        given, numbers = np.asarray(codes, np.float64), self.model_.specification.code
+        given, numbers = np.array(codes, np.float64), self.model_.specification.code
         if given.ndim != 2 or given.shape[1] != numbers:
             raise DataError(f"codes of shape {given.shape} were given; (N, {numbers}) is needed")
+        if not np.isfinite(given).all():
+            raise DataError("NaN or infinity in the codes; every number must be finite")
         return given

@@ -34,6 +34,7 @@ class OutlierDetector(OutlierMixin, Learned):  # type: ignore[misc]
     """
 
     _bent = True
+    _least = 2  # for a threshold
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Rows of scikit-learn, arrays of numbers or data frames, as the vectors that networks take, and back.
 
-Next door: `data.columns` does the same for tables in files.
+Next door: `given` checks them; `data.columns` does the same for tables in files.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
 from narrows.data.columns import CATEGORIES_MOST, WIDTH_MOST, Column
 from narrows.errors import DataError
+from narrows.sklearn.given import check_span, is_numeric, word
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 UNLIKE = 16  # times the range of a column: wider ones are not like it
+BEYOND = 1e9  # times the range of a column: values further off count as so far
 MIDDLE = (25.0, 50.0, 75.0)  # percentiles that say where most values of a column lie
 
 
@@ -34,7 +35,9 @@ class Scale:
 
     def scaled(self, numbers: Doubles) -> Doubles:
         """Numbers to 0..1, beyond it for those outside the range."""
-        return (self._bent(numbers) - self.low) / ((self.high - self.low) or 1.0)
+        with np.errstate(over="ignore"):
+            scaled = (self._bent(numbers) - self.low) / ((self.high - self.low) or 1.0)
+        return np.clip(scaled, -BEYOND, BEYOND)
 
     def unscaled(self, values: Doubles) -> Doubles:
         """The inverse."""
@@ -55,12 +58,16 @@ def scale_of(numbers: Doubles, bent: bool) -> Scale:
     return Scale(float(away.min()), float(away.max()), float(middle), float(spread))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rows:
     """The columns of the data that an estimator was fitted to. A column of numbers has a scale, one of words the
     categories."""
 
     columns: tuple[Scale | Column, ...]
+
+    def __repr__(self) -> str:
+        words = self.numbers.count(False)
+        return f"Rows({len(self.columns) - words} columns of numbers, {words} of words)"
 
     @property
     def width(self) -> int:
@@ -70,7 +77,12 @@ class Rows:
     @property
     def numeric(self) -> bool:
         """Whether all columns hold numbers."""
-        return all(isinstance(each, Scale) for each in self.columns)
+        return all(self.numbers)
+
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        """Whether each column holds numbers."""
+        return tuple(isinstance(each, Scale) for each in self.columns)
 
     def encode(self, X: Any) -> Floats:
         """Vectors `(N, W)` of checked data, in 0..1 as far as they lie in the range of those that were fitted."""
@@ -80,7 +92,7 @@ class Rows:
                 parts.append(each.scaled(np.asarray(values, np.float64))[:, None])
             else:
                 places = {category: place for place, category in enumerate(each.categories)}
-                index = np.array([places.get(str(value), -1) for value in values])
+                index = np.array([places.get(word(value), -1) for value in values])
                 parts.append(index[:, None] == np.arange(each.width))
         return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -103,19 +115,6 @@ class Rows:
         return made
 
 
-def checked(estimator: Any, X: Any, reset: bool) -> Any:
-    """`X` as scikit-learn checks it: an array `(N, D)` of doubles; a data frame with words stays one. Raises
-    ValueError as scikit-learn's estimators do, and `DataError` for missing words."""
-    if not _has_words(X):
-        return validate_data(estimator, X, dtype=np.float64, reset=reset)
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
-    for name in X.columns:
-        if X[name].isna().any():
-            raise DataError(f"column {name!r} has missing values; fill them in first, or leave out such rows")
-    return X
-
-
 def alike(numbers: Doubles) -> bool:
     """Whether the ranges of columns `(N, D)` are much the same, as those of pixels are, so that one serves all."""
     spans = np.ptp(numbers, axis=0)
@@ -125,13 +124,15 @@ def alike(numbers: Doubles) -> bool:
 def rows_of(X: Any, bent: bool) -> Rows:
     """The columns of checked data; where all are numbers in ranges that are much the same, in one range."""
     columns: list[Scale | Column] = []
+    for values in filter(is_numeric, _columns(X)):
+        check_span(np.asarray(values, np.float64).min(), np.asarray(values, np.float64).max())
     if isinstance(X, np.ndarray) and alike(X):
         return Rows((Scale(float(X.min()), float(X.max())),) * X.shape[1])
     for n, values in enumerate(_columns(X)):
-        if _is_numeric(values):
+        if is_numeric(values):
             columns.append(scale_of(np.asarray(values, np.float64), bent))
             continue
-        words = sorted({str(value) for value in values})
+        words = sorted({word(value) for value in values})
         if len(words) > CATEGORIES_MOST:
             raise DataError(
                 f"column {n} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as categories; "
@@ -148,14 +149,3 @@ def _columns(X: Any) -> list[Any]:
     if hasattr(X, "iloc"):
         return [X.iloc[:, n] for n in range(X.shape[1])]
     return list(X.T)
-
-
-def _is_numeric(values: Any) -> bool:
-    return getattr(values.dtype, "kind", "O") in "buif"
-
-
-def _has_words(X: Any) -> bool:
-    """Whether this is a pandas data frame with a column that holds no numbers."""
-    if not (hasattr(X, "iloc") and hasattr(X, "columns")) or not len(X) or not X.shape[1]:
-        return False
-    return any(getattr(dtype, "kind", "O") not in "buif" for dtype in X.dtypes)

@@ -61,6 +61,10 @@ class Codec:
             bool(compact) and shipped_name(compact) is not None,
         )
 
+    def __repr__(self) -> str:
+        size = len(self._blocks.compact_model)
+        return f"Codec({self.promise}; {f'a model of {size} bytes' if size else 'without a model'})"
+
     @property
     def promise(self) -> Promise:
         """What is promised about the samples that come back."""

@@ -206,8 +206,8 @@ def _labels(labels: Sequence[Any] | None) -> Array | None:
 
 def _read_csv(path: Path) -> tuple[dict[str, Sequence[Any]], Any]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = filter(None, csv.reader(file))
             columns: dict[str, Sequence[Any]] = dict(zip(header, zip(*rows, strict=True), strict=True))
     except (OSError, ValueError, csv.Error):
         raise DataError(f"{path}: no codes can be read in it; give a file that 'narrows embed' wrote") from None

@@ -30,6 +30,7 @@ from narrows.codecs.target import quality_for
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
+from narrows.io.files import open_file
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -141,7 +142,7 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
 def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], result: Compressed) -> bool:
     """Whether a file is the same as an earlier one, to the byte; then its name is all that is stored of it."""
     try:
-        with source.path.open("rb") as file:
+        with open_file(source.path) as file:
             digest = hashlib.file_digest(file, "sha256").digest() + source.path.suffix.lower().encode()
     except OSError:  # it is told when the file is read
         return False

@@ -69,7 +69,7 @@ def mixture_of(model: Autoencoder) -> Mixture:
     if found is None:
         raise ModelError(
             "this model does not know how the codes of its training samples lie; train it again with 'narrows "
-            "train', or in Python call narrows.tasks.density.learn(model, samples)"
+            "train', on four samples or more, or in Python call narrows.tasks.density.learn(model, samples)"
         )
     return found
 
@@ -147,7 +147,10 @@ def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
     scores = np.sort(made.scores(held))
     if len(scores) > SAID:
         scores = np.quantile(scores, np.linspace(0, 1, SAID))
-    return replace(made, held=_half(scores))
+    rounded = _half(scores).astype(np.float16)  # up, so that a sample like those held out is not above them
+    with np.errstate(over="ignore"):
+        above = np.where(rounded < scores, np.nextafter(rounded, np.float16(np.inf)), rounded)
+    return replace(made, held=_half(above))
 
 
 def _half(array: Doubles) -> npt.NDArray[np.float32]:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
 from narrows.checks import one_of
 from narrows.errors import ArchiveError, DataError, NarrowsError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file, size_of
 from narrows.io.folders import SUFFIXES, listed
 from narrows.io.images import is_image, read_header
 from narrows.io.npy import layout, open_npy, read_chunks, read_samples
@@ -75,14 +80,14 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
         one_of("only kind", kind, KINDS)
     for given in inputs:
         for path, name in _named(given, len(inputs) > 1):
-            kind = _kind(path, alone=path == given)
-            if only_kind and kind not in only_kind:
-                left_out.append(path)
-                continue
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
-                sources[checked_name(name)] = Source(path, name, path.stat().st_size, kind)
+                size, kind = size_of(path), _kind(path, alone=path == given)
+                if only_kind and kind not in only_kind:
+                    left_out.append(path)
+                    continue
+                sources[checked_name(name)] = Source(path, name, size, kind)
                 continue
             except OSError as error:
                 wrong = f"{path}: cannot be read ({error.strerror}); replace or remove it"
@@ -138,8 +143,10 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
         return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if is_npy(source.path):
         if signals:
-            entry, samples = open_signals(source.path, source.name)
-            return Content(_checked(entry, source), samples)
+            path, name = source.path, source.name
+            entry, samples = open_signals(path, name)
+            again = partial(open_signals, path, name)
+            return Content(_checked(entry, source), samples, chunks=lambda each: _stacked(again()[1], each))
         array = open_npy(source.path)
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
@@ -153,6 +160,13 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
     pixels = picture.pixels
     entry = Entry(source.name, "image", pixels.shape, pixels.dtype.name, extras=picture.extras)
     return Content(_checked(entry, source), iter([pixels]), picture.lost)
+
+
+def _stacked(samples: Iterable[Array], each: int) -> Iterator[Array]:
+    """Samples, so many at a time."""
+    left = iter(samples)
+    while some := list(islice(left, each)):
+        yield np.stack(some)
 
 
 def _checked(entry: Entry, source: Source) -> Entry:
@@ -171,7 +185,7 @@ def is_a_sound(path: Path) -> bool:
 def is_npy(path: Path) -> bool:
     """Whether a file is an array by its content or its name."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix.lower() == ".npy"
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); replace or remove it") from None

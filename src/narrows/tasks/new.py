@@ -62,7 +62,7 @@ def make(
 
     Raises as `generate.sample`, `DataError` for files that cannot be read.
     """
-    given = None if near is None else open_for(model, near).values
+    given = None if near is None else open_for(model, near)
     made = sample(model, count, seed, near=given, far=far)
     if beside is not None:
         return New(model, made, distances(model, made, open_for(model, beside)))
@@ -78,7 +78,7 @@ def make(
 
 def between(model: Model, first: str | os.PathLike[str], last: str | os.PathLike[str], steps: int) -> New:
     """The samples from the one in a file to that in another, as `generate.walk` makes them."""
-    ends: list[Any] = [open_for(model, each).values for each in (first, last)]
+    ends: list[Any] = [open_for(model, each) for each in (first, last)]
     return New(model, walk(model, ends[0], ends[1], steps))
 
 

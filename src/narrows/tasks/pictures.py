@@ -22,7 +22,7 @@ from narrows.io.atomic import check_new, make_folder, write_file
 from narrows.io.folders import list_images
 from narrows.io.images import Report, read_header
 from narrows.io.masks import mask_file, read_mask
-from narrows.io.metadata import without_profile
+from narrows.io.metadata import resized, without_profile
 from narrows.io.npy import open_npy, save_array
 from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed
 from narrows.models.base import Model
@@ -73,7 +73,7 @@ class Wanted:
 
     `strength` is the level of noise as a share of the value range. What is missing is marked by `mask`, a file, or a
     folder of files with the names of the pictures, with any ending, or by `missing_value`, one number or one per
-    channel.
+    channel. With `resume`, pictures in a folder whose results are there already are left as they are.
     """
 
     strength: float | None = None
@@ -82,11 +82,14 @@ class Wanted:
     effort: Effort = "usual"
     force: bool = False
     skip_bad: bool = False
+    resume: bool = False
 
     def check(self, model: Model, scale: int | None = None) -> Restoring:
         """The model, if it can do this; raises `ModelError` or `SettingsError`."""
         if self.strength is not None:
             real("strength", self.strength, 0, 1)
+        if self.resume and self.force:
+            raise SettingsError("of resume and force, choose one: leave results as they are, or make them again")
         if self.mask is not None and self.missing_value is not None:
             raise SettingsError("of mask and missing value, choose one")
         restorer = restoring(model)
@@ -121,7 +124,7 @@ def restore_path(
     if not stands_for_a_picture(data):
         yield _restore_array(restorer, data, output, wanted, report)
         return
-    found, notes = jobs(path, output, wanted.force)
+    found, notes = jobs(path, output, wanted.force, wanted.resume)
     hint = " (or leave out such pictures with --skip-bad)" * (len(found) > 1)
     if not wanted.skip_bad:
         _check_headers(found, hint)
@@ -148,10 +151,10 @@ def _check_headers(found: Sequence[Job], hint: str) -> None:
             raise DataError(f"{error}{hint}") from None
 
 
-def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tuple[str, ...]]:
+def jobs(source: Path, target: Path, force: bool = False, resume: bool = False) -> tuple[list[Job], tuple[str, ...]]:
     """What there is to do, and what else people should know. Raises `DataError` where nothing is, `OutputError` where
-    a result would take the place of a picture that is already there (unless `force`, which spares the pictures to
-    restore all the same)."""
+    a result would take the place of a picture that is already there, unless `force`, which spares the pictures to
+    restore all the same, or `resume`, with which what has its result in the folder is left out."""
     if source.is_dir():
         if target.is_file():
             raise OutputError(f"{target}: a file, but the input is a folder; give a folder for the results")
@@ -172,6 +175,16 @@ def jobs(source: Path, target: Path, force: bool = False) -> tuple[list[Job], tu
     for job in found:
         if os.path.realpath(job.target) in sources:
             raise OutputError(f"{job.target}: the output is also the input; choose another place for it")
+    ready = [job for job in found if job.target.is_file()]
+    if source.is_dir() and ready and not force:
+        if not resume:
+            raise OutputError(
+                f"{ready[0].target}: it is there already, one of {len(ready)} of {len(found)} results; choose "
+                "another place, --resume to make the others, or --force to replace it"
+            )
+        notes += (f"{len(ready)} of {len(found)} results were there already and were left as they are",)
+        found = [job for job in found if job not in ready]
+    for job in found:
         if job.target.exists():
             check_new(job.target, force)
     if twice := [target for target, count in Counter(job.target for job in found).items() if count > 1]:
@@ -216,6 +229,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
     out = restored(model, pixels[None], strength, None if missing is None else missing[None], wanted.effort)[0]
+    if out.shape[:2] != pixels.shape[:2]:
+        extras = resized(extras, *out.shape[:2])
     del pixels
     extras, unfit = without_profile(extras, out.shape[2])
     content, more = _encoded(job.target.name, out, extras)

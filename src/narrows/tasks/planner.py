@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from narrows.data.character import drawn, often_alike
 from narrows.data.columns import Column
 from narrows.data.samples import Kind, Samples
@@ -172,8 +174,13 @@ def _photographs(samples: Samples) -> bool:
 def _promised(samples: Samples, choices: Choices, notes: list[str]) -> tuple[Purpose, ...]:
     """What is learned for the promises: "compress" keeps that of a quality, "exact" that of an error."""
     description = samples.description
-    if choices.promise is None and (description.axes, description.dtype) != (2, "uint8"):
-        notes.append("only images of 8 bits are learned for --max-error; general ways will store these exactly")
+    whole = np.dtype(description.dtype).kind in "ui" and np.dtype(description.dtype).itemsize <= 4
+    learned = whole if description.axes == 1 else (description.axes, description.dtype) == (2, "uint8")
+    if choices.promise is None and not learned:
+        notes.append(
+            "only images of 8 bits and signals of whole numbers are learned for --max-error; general ways will store "
+            "these exactly"
+        )
         return ("compress",)
     both: dict[str, tuple[Purpose, ...]] = {"quality": ("compress",), "max-error": ("exact",)}
     return both.get(choices.promise or "both", ("compress", "exact"))

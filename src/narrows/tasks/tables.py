@@ -28,6 +28,7 @@ from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
+from narrows.tasks.suited import suited
 
 
 def imputer_of(model: Model) -> Imputer:
@@ -115,7 +116,8 @@ def open_for(
                 f"{data}: a table was given to a model for {model.description.form}; give such, or train a model on "
                 "the table"
             )
-        return open_samples(data, split, skip_bad, report, **as_known(model.description))
+        opened = open_samples(data, split, skip_bad, report, **as_known(model.description))
+        return suited(model, opened, skip_bad)
     if not is_table(data):
         raise ModelError(
             f"{data}: what was given is no table, and the model is for rows of {len(columns)} columns; give a table"
@@ -123,7 +125,29 @@ def open_for(
     table = read_table(data, [column.name for column in columns])
     check_fits(columns, table.names, table.source)
     each = zip(columns, zip(*table.cells, strict=True), strict=True)
-    return _samples(table, tuple(column.written_as(cells, table.delimiter) for column, cells in each))
+    columns = tuple(column.written_as(cells, table.delimiter) for column, cells in each)
+    samples = _samples(table, columns)
+    notes = table.notes
+    if unknown := _unknown(table, columns, np.asarray(samples.values), _missing(table, columns)):
+        count = len(unknown)
+        notes += (f"{count} cell{'s' * (count > 1)} the model cannot use: {_told(table, columns, *unknown[0])}",)
+    return replace(samples, notes=(*samples.notes, *notes))
+
+
+def _unknown(
+    table: Table, columns: Sequence[Column], vectors: Array, missing: npt.NDArray[np.bool_]
+) -> list[tuple[int, int]]:
+    """Row and column of the cells that are not missing and tell a model nothing: text among numbers, numbers far off,
+    and categories that it never saw."""
+    usable = np.array([column.kind != "text" for column in columns])
+    ends = np.cumsum([column.width for column in columns])
+    known = vectors[:, vectors.shape[1] // 2 :][:, ends[usable] - 1] > 0  # of each column that is used
+    places = np.flatnonzero(usable)
+    return [(row, int(places[number])) for row, number in np.argwhere(~known & ~missing[:, usable]).tolist()]
+
+
+def _told(table: Table, columns: Sequence[Column], row: int, number: int) -> str:
+    return f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
 
 
 def _samples(table: Table, columns: tuple[Column, ...]) -> Samples:
@@ -182,12 +206,8 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
             for number in np.flatnonzero(wanted[row]).tolist():
                 column = columns[number]
                 new[row, number] = column.written(values[ends[number] - column.width : ends[number]])
-    known = vectors[:, vectors.shape[1] // 2 :][:, ends[usable] - 1] > 0  # of each column that is used
-    odd = np.argwhere(~known & ~missing[:, usable]).tolist()
-    first = ""
-    if odd:
-        row, number = odd[0][0], int(np.flatnonzero(usable)[odd[0][1]])
-        first = f"{table.row(row)}, column {columns[number].name!r}: {brief(table.cells[row][number].strip())}"
+    odd = _unknown(table, columns, vectors, missing)
+    first = _told(table, columns, *odd[0]) if odd else ""
     left = int((missing & ~usable).sum())
     return Filled(table.with_cells(new), len(table.cells), len(new), left, len(odd), first)
 

@@ -29,6 +29,7 @@ from narrows.surroundings import own
 from narrows.tasks.density import LEAST_SAMPLES, learn
 from narrows.tasks.opening import open_data
 from narrows.tasks.planner import Choices, plan
+from narrows.tasks.suited import copies
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
 from narrows.training import loop
@@ -117,7 +118,8 @@ class Training:
         self.samples, degradation = opened.samples, opened.degradation
         self.degradation = degradation
         self.plan = plan(self.samples, purpose, choices, degradation, opened.columns)
-        self.notes += (*self.samples.notes, *opened.notes, *self.plan.notes)
+        alike = copies(self.samples)
+        self.notes += (*self.samples.notes, *opened.notes, *((alike,) if alike else ()), *self.plan.notes)
         if self._settings.minutes and len(self.plan.jobs) > 1:
             first = FIRST * self._settings.minutes
             rest = self._settings.minutes - first

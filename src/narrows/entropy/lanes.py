@@ -2,21 +2,23 @@
 
 Signals are cut into pieces, and every channel of a piece is a lane. All lanes walk side by side; a channel is one
 step behind the channel before it, so that it sees that one's present.
-Next door: `entropy.linear` predicts, `entropy.experts` codes; `series` makes whole numbers of samples.
+Next door: `linear` predicts, `experts` codes, `advice` corrects; `codecs.series` makes whole numbers of samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from narrows.entropy.advice import PAST, Adviser, features, relative
 from narrows.entropy.bits import BitReader, BitWriter
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
 from narrows.entropy.experts import POINT_BITS, SCALE_BITS, Experts
 from narrows.entropy.linear import WEIGHT_BITS, Gradient, clip, products, solve
+from narrows.errors import ArchiveError
 
 # Part of the format.
 OWN = 32  # last values of a lane that its predictions see
@@ -116,7 +118,7 @@ class Walk:
     low: int
     high: int
     scale: int
-    kept: slice = field(init=False)
+    adviser: Adviser | None = None
 
     def __post_init__(self) -> None:
         channels, pieces = self.layout.channels, len(self.layout.pieces)
@@ -135,6 +137,7 @@ class Walk:
         self.gradient = Gradient(np.zeros((NEAR, lanes), np.int64), np.zeros(lanes, np.int64))
         self.experts = Experts(np.zeros((lanes, len(RATES) - 1), np.int64))
         self.scales = np.full((len(RATES), lanes), self.scale << SCALE_BITS - POINT_BITS, np.int64)
+        self.past = np.zeros((PAST, lanes), np.int64)
         self.seen: list[Doubles] = []
         self.mix_seen: list[Doubles] = []
 
@@ -196,12 +199,21 @@ class Walk:
         middle = means[:4].sum(axis=0) >> 2
         apart = means[:4] - middle
         means[4:] = _between(middle + (np.einsum("nl,nl->l", self.mix, apart[:3]) >> WEIGHT_BITS), low, high)
-        found = self.experts.code(coder, bits, given, means[:-1], self.scales[:-1], alive)
+        opinions, widths, shifts = means[:-1], self.scales[:-1], None
+        if self.adviser is not None:
+            seen = features(opinions, widths, self.experts.earned, self.past)
+            opinions, widths, shifts = self.adviser.advise(seen, opinions, widths, self.experts.earned)
+        found = self.experts.code(coder, bits, given, opinions, widths, alive, shifts)
+        if found.min() < self.low or found.max() > self.high:
+            raise ArchiveError("a damaged block: a value out of its range")
         exact = found << POINT_BITS
+        if self.adviser is not None:
+            self.adviser.told(found, alive)
+            self.past = np.concatenate([relative(exact - means[-1], self.scales[-2])[None] * alive, self.past[:-1]])
+        self.experts.learn(means[:-1], self.scales[:-1])
         missed = np.abs(exact - means) << SCALE_BITS - POINT_BITS
         rates = np.maximum(RATES, 65536 // (step + 2))
         self.scales += ((missed - self.scales) * rates >> 16) * alive
-        self.experts.learn()
         last = clip(exact - means[2], MOST_ERROR)
         self.gradient.learn(near, clip(exact - means[3], MOST_ERROR))
         regressors[count] = clip(found - regressors[0], MOST_MOVE)
@@ -234,6 +246,7 @@ class Walk:
         self.mix, self.scales = self.mix[:, :left].copy(), self.scales[:, :left].copy()
         self.gradient = Gradient(self.gradient.weights[:, :left].copy(), self.gradient.power[:left])
         self.experts = Experts(self.experts.earned[:left].copy())
+        self.past = self.past[:, :left].copy()
 
 
 def _seen(values: Integers, inverse: Integers, shift: int) -> Doubles:
