@@ -35,7 +35,7 @@ def files(name: str) -> tuple[list[Path], list[Path]]:
 
 def main() -> None:
     """Train, compress, write the table."""
-    chosen = [a for a in sys.argv[1:] if not a.startswith("-")] or ["digits", "words", "piano"]
+    chosen = [a for a in sys.argv[1:] if not a.startswith("-")] or ["digits", "piano", "words"]
     text = ""
     for name in chosen:
         train, test = files(name)

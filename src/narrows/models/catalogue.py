@@ -138,7 +138,7 @@ CATALOGUE: dict[str, Network] = {
     ),
     "advice": Network(
         makers.advising,
-        Recipe(16, 3e-3, 60, crop=4096, crops=16, half=False),
+        Recipe(16, 3e-3, 20, crop=4096, half=False),
         ("exact",),
         lambda request: request.description.axes == 1,
         spatial=True,
