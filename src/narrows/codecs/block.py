@@ -120,7 +120,7 @@ class BlockCodec:
             coded = self._opened(number).encode(samples)
             if best is None or len(coded.data) <= len(best[1].data):
                 best = number, coded
-            if number == learned and self._is_sure(len(coded.data), samples):
+            if number in (learned, SERIES) and self._is_sure(len(coded.data), samples):
                 break
         assert best is not None  # raw bytes always fit
         return best

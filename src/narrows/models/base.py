@@ -37,7 +37,8 @@ class Specification:
     `code` counts the numbers of a vector code, or the channels of a spatial one; `width` scales the hidden layers.
     `memory` counts the training samples that a lossy model keeps as references, `fold` is the side of its blocks in
     pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON; `columns` are likewise
-    those of the table whose rows a model reconstructs.
+    those of the table whose rows a model reconstructs. With `hearing`, errors of signals at a quality count less at
+    frequencies that are usually loud.
     """
 
     network: str
@@ -48,10 +49,18 @@ class Specification:
     fold: int = 0
     degradation: list[dict[str, Any]] | None = None
     columns: list[dict[str, Any]] | None = None
+    hearing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, those left out that have their default."""
-        usual = {"purpose": "reconstruct", "memory": 0, "fold": 0, "degradation": None, "columns": None}
+        usual = {
+            "purpose": "reconstruct",
+            "memory": 0,
+            "fold": 0,
+            "degradation": None,
+            "columns": None,
+            "hearing": False,
+        }
         return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
 
