@@ -2,8 +2,8 @@
 
 The signal is folded, about a millisecond to a place, and goes through residual blocks of dilated convolutions (van
 den Oord et al., "WaveNet", 2016) at the level of its own power. Beside them runs a linear path over time, which
-starts as the best linear filter; the rest starts at zero. Next door: `spectral` works on spectra, which suits noise better;
-`models.restorer` says what goes in and what the result means.
+starts as the best linear filter; the rest starts at zero. Next door: `spectral` works on spectra, which suits noise
+better; `models.restorer` says what goes in and what the result means.
 """
 
 from __future__ import annotations
