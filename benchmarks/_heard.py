@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from pesq import pesq
-from pystoi import stoi
+from pesq import pesq  # type: ignore[import-untyped]
+from pystoi import stoi  # type: ignore[import-untyped]
 
 from narrows.evaluation.metrics import signal_to_noise_db
 
@@ -66,7 +66,9 @@ def read(path: Path) -> Clip:
 
 def measured(way: str, setting: str, size: float, rate: int, clips: Sequence[Clip], back: Sequence[Clip]) -> Point:
     """The point of clips that came back out of `size` bytes."""
-    ratios = [float(signal_to_noise_db(x[None, :, None], y[None, :, None])[1][0]) for x, y in zip(clips, back)]
+    ratios = [
+        float(signal_to_noise_db(x[None, :, None], y[None, :, None])[1][0]) for x, y in zip(clips, back, strict=True)
+    ]
     x, y = (np.concatenate(list(each)) / FULL for each in (clips, back))
     heard = pesq(rate, x, y, "nb" if rate == 8000 else "wb")
     return Point(way, setting, 8 * size / len(x) * rate / 1000, float(np.mean(ratios)), stoi(x, y, rate), heard)
@@ -94,7 +96,7 @@ def rivals(clips: Sequence[Clip], rate: int) -> list[Point]:
         for way, code, settings in ways[:2]:
             for setting in settings[::3]:
                 both = [code(clip, setting, Path(place)) for clip in clips]
-                aligned = [_aligned(clip, back) for clip, (_, back) in zip(clips, both)]
+                aligned = [_aligned(clip, back) for clip, (_, back) in zip(clips, both, strict=True)]
                 size = sum(size for size, _ in both)
                 found.append(measured(f"{way}, one file each", f"{setting:g}", size, rate, clips, aligned))
     return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,11 +68,8 @@ def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float
     else:
         samples = from_arrays([read(path) for path in files], kind="signals", rate=rate)
         model = narrows.build(samples.description, purpose="compress")
-        began, last = time.perf_counter(), None
-        for last in narrows.fit(model, samples, Settings(minutes=minutes)):
-            pass
-        assert last is not None
-        how = f"{time.perf_counter() - began:.0f} s of training, {last.step} steps"
+        *_, last = narrows.fit(model, samples, Settings(minutes=minutes))
+        how = f"{last.seconds:.0f} s of training"
         if stored is not None:
             stored.parent.mkdir(exist_ok=True)
             model.save(stored)

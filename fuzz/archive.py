@@ -1,6 +1,7 @@
-"""Fuzz the reading of archives: `python fuzz/archive.py file|index|block|learned [CORPUS] [libFuzzer's options]`.
+"""Fuzz the reading of archives: `python fuzz/archive.py TARGET [CORPUS] [libFuzzer's options]`, with a target of file,
+index, block, learned and bounded.
 
-An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all four.
+An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all of them.
 """
 
 from __future__ import annotations
@@ -79,6 +80,20 @@ def block(data: bytes) -> None:
     raise ValueError("bytes that nobody wrote have the digest 0")
 
 
+def bounded(data: bytes) -> None:
+    """Any bytes as values within an error; dtype and shapes are decided by the first eight."""
+    if len(data) < 8:
+        return
+    shapes = [(1 + data[1] + 256 * (data[2] % 16),)] * (1 + data[3] % 64)
+    dtype = np.dtype(DTYPES[data[4] % (len(DTYPES) - 1)])
+    try:
+        BlockCodec(Promise(0.5)).decode(data[8:], shapes, dtype, bytes(DIGEST_BYTES))
+    except ArchiveError as error:
+        check(error)
+        return
+    raise ValueError("bytes that nobody wrote have the digest 0")
+
+
 @functools.cache
 def codec_of(number: int) -> BlockCodec:
     """The codec of a golden archive that needs a model."""
@@ -102,6 +117,6 @@ def learned(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    target = {"file": file, "index": index, "block": block, "learned": learned}[sys.argv.pop(1)]
+    target = {"file": file, "index": index, "block": block, "learned": learned, "bounded": bounded}[sys.argv.pop(1)]
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -10,14 +10,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from golden import GOLDEN, LEARNED
 
+from narrows.archive.entries import DTYPES
 from narrows.archive.index import Index, stored_length, unseal
 from narrows.archive.layout import Layout
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-TARGETS = ("file", "index", "block", "learned")
+TARGETS = ("file", "index", "block", "learned", "bounded")
 
 
 def seeds(folder: Path) -> None:
@@ -36,13 +38,17 @@ def seeds(folder: Path) -> None:
             at, size = int(layout.offsets[piece]), int(layout.lengths[piece])
             dtype, shapes = layout.shapes(number)
             shape = shapes[0]
-            sides = bytes([shape[2], shape[0] - 1, shape[1] - 1]) if len(shape) == 3 else bytes([0, shape[0] - 1, 0])
             if path in LEARNED and len(set(shapes)) == 1:
                 height, wide, channels = shape if len(shape) == 3 else (1, 1, 1)
                 head = bytes([LEARNED.index(path), len(shapes) - 1, height - 1, wide - 1, channels - 1])
                 (folder / "learned" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
-            if dtype == "uint8":
-                head = sides + bytes([len(shapes) - 1, 0, 2, 0, 0])
+            if "floats" in path.stem and len(set(shapes)) == 1:
+                kind = DTYPES.index(np.dtype(dtype).name)
+                head = bytes([0, (shape[0] - 1) & 255, shape[0] - 1 >> 8, len(shapes) - 1, kind, 0, 0, 0])
+                (folder / "bounded" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
+            if dtype == "uint8" and max(shape) <= 256:
+                sides = [shape[2], shape[0] - 1, shape[1] - 1] if len(shape) == 3 else [0, shape[0] - 1, 0]
+                head = bytes([*sides, len(shapes) - 1, 0, 2, 0, 0])
                 (folder / "block" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
 
 

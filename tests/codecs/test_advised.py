@@ -21,7 +21,7 @@ from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.catalogue import build
 from narrows.models.density import Density
-from narrows.training.loop import fit
+from narrows.tasks.train import fit
 from narrows.training.settings import Settings
 
 
@@ -38,9 +38,9 @@ def beeps(count: int, frames: int = 160, seed: int = 0) -> Array:
 def trained() -> Density:
     """A model of a short training."""
     torch.manual_seed(0)
-    samples = from_arrays(beeps(60), kind="signals")
+    samples = from_arrays(beeps(40), kind="signals")
     model = build(samples.description, purpose="exact", width=16)
-    for _ in fit(model, samples, Settings(steps=150, batch_size=16, threads=1)):
+    for _ in fit(model, samples, Settings(steps=80, batch_size=16, threads=1)):
         pass
     assert isinstance(model, Density)
     return model

@@ -136,7 +136,7 @@ def test_smooth_values_take_far_fewer_bytes() -> None:
     )
     block = bounding.block(values.reshape(20, 3600))
     assert block.payload[0] == INTERPOLATION
-    assert len(block.payload) < values.nbytes / 30
+    assert len(block.payload) < values.nbytes / 25
 
 
 def test_which_arrays_have_an_error_of_their_own() -> None:

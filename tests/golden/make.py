@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from PIL import Image
 import narrows
 from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
-from narrows.archive.promise import Promise
+from narrows.archive.promise import Promise, bounded
 from narrows.archive.writer import Writer
 from narrows.codecs.base import row_of
 from narrows.codecs.block import BlockCodec
@@ -29,6 +31,8 @@ from narrows.data.columns import Column
 from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
 from narrows.models.base import Purpose
+from narrows.tasks.bounding import blocks_within
+from narrows.tasks.compress import compress
 
 HERE = Path(__file__).parent
 
@@ -230,6 +234,77 @@ def kept_files() -> None:
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
+def fields() -> dict[str, Array]:
+    """Arrays of floats and integers, smooth and rough, with NaN, infinities, missing values, zeros and both signs."""
+    rng = np.random.default_rng(5)
+    smooth = np.sin(np.indices((9, 12, 15)).sum(axis=0) / 4) * 20 + rng.normal(0, 0.1, (9, 12, 15))
+    holed = smooth.astype(np.float32)
+    holed[:, :5, :4], holed[2, 7, 9], holed[3, 7, 9], holed[4, 1, 9] = -1e34, np.nan, np.inf, 0
+    columns = np.cumsum(rng.normal(size=(60, 3)), axis=0) * [1e-3, 1, 1e3]
+    return {
+        "holed.npy": holed,
+        "half.npy": smooth[0].astype(np.float16)[None],
+        "columns.npy": columns,
+        "whole.npy": rng.integers(-(10**6), 10**6, (3, 4, 5, 6, 2)).astype(np.int32),
+        "long.npy": np.cumsum(rng.normal(size=(1, 3000)), axis=1).astype(np.float32),
+        "exact.npy": np.full((2, 9), 0.1),
+    }
+
+
+BOUNDS = {
+    "within-0.3-floats": bounded(0.3),
+    "within-2-floats": bounded(2),
+    "within-1-percent-floats": bounded("1%"),
+    "within-1-percent-of-values-floats": bounded(None, "1%"),
+}
+
+
+def bounds() -> None:
+    """Arrays within an error of their own."""
+    for name, promise in BOUNDS.items():
+        path = HERE / f"{name}.narrows"
+        if path.exists():
+            print(f"{path.name} is there and stays")
+            continue
+        codec, file = BlockCodec(promise), io.BytesIO()
+        writer = Writer(file, codec)
+        for key, array in fields().items():
+            form = array.shape[1:] if array.ndim > 2 else None
+            samples = array.reshape(len(array), -1)
+            entry = Entry(key, "array", samples.shape[1:], array.dtype.name, len(array), form)
+
+            def chunks(each: int, samples: Array = samples) -> Iterator[Array]:
+                return (samples[at : at + min(each, 40)] for at in range(0, len(samples), min(each, 40)))
+
+            blocks = blocks_within(codec, entry, chunks, missing=-1e34)
+            if blocks is None:
+                writer.add(entry, list(samples))
+            else:
+                writer.add_encoded([entry], blocks)
+        writer.close()
+        path.write_bytes(file.getvalue())
+        with open_archive(path) as archive:
+            digests = {key: digest(archive[key]) for key in archive}
+            path.with_suffix(".json").write_text(json.dumps(digests, indent=1) + "\n")
+        print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+def whole_files() -> None:
+    """A folder of files that narrows does not read: a text, an empty one, and one in parts."""
+    path = HERE / "exact-others.narrows"
+    if path.exists():
+        print(f"{path.name} is there and stays")
+        return
+    contents = {"notes.txt": b"what was seen\n" * 30, "empty.dat": b"", "long.bin": bytes(range(256)) * (1 << 15)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in contents.items():
+            (Path(folder) / name).write_bytes(content)
+        compress([Path(folder)], path)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    path.with_suffix(".others.json").write_text(json.dumps(digests, indent=1) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def every_block_is_learned(archive: Archive) -> bool:
     """Whether every block needs the model; see FORMAT.md."""
     blocks = range(len(archive._reader.layout.blocks))
@@ -297,6 +372,8 @@ def main() -> None:
     models()
     restorers()
     kept_files()
+    bounds()
+    whole_files()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)

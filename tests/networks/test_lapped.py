@@ -7,7 +7,10 @@ import pytest
 import scipy.fft
 import torch
 
-from narrows.networks.lapped import density, lapped, unlapped
+from narrows.codecs.bands import sizes as integer_sizes
+from narrows.entropy.rounds import ROUNDS
+from narrows.networks.bands import Bands, known_before, sizes
+from narrows.networks.lapped import lapped, unlapped
 from narrows.networks.loudness import loudness
 
 
@@ -46,9 +49,30 @@ def test_silence_has_a_level_and_stays_silent() -> None:
     assert torch.equal(loudness(x).back(loudness(x).normal(x)), x)
 
 
-@pytest.mark.parametrize(("channels", "block"), [(1, 8), (1, 192), (2, 64), (1, 1056)])
-def test_groups_of_bands_cover_all(channels: int, block: int) -> None:
-    prior = density(channels, block)
-    assert prior.edges[0] == 0
-    assert prior.edges[-1] == block * channels
-    assert all(a < b for a, b in zip(prior.edges, prior.edges[1:], strict=False))
+def test_rounds_cover_every_band_once_and_see_only_what_came_before() -> None:
+    size = torch.ones(1, 37)
+    seen = torch.zeros_like(size)
+    for number, at in enumerate(ROUNDS):
+        assert torch.equal(known_before(size, number), seen)
+        assert not seen[:, at].any()
+        seen[:, at] = 1
+    assert seen.all()
+
+
+def test_sizes_of_whole_numbers_are_those_of_the_walk_in_integers() -> None:
+    symbols = np.array([0, 1, -1, 2, 3, 4, -7, 100, 1023, -1024, 1 << 20])
+    wanted = sizes(torch.from_numpy(symbols).double()).numpy()
+    assert np.allclose(integer_sizes(symbols) / 128, wanted, atol=1 / 128)
+    assert np.allclose(wanted, np.log2(1 + np.abs(symbols)), atol=0.09)
+
+
+def test_scales_of_a_block_do_not_depend_on_later_ones() -> None:
+    bands = Bands(24, 8)
+    for network in bands.networks:
+        torch.nn.init.normal_(network.within[-1].weight)
+    symbols = torch.randint(-9, 9, (1, 12, 24), generator=torch.Generator().manual_seed(3)).float()
+    changed, dial = symbols.clone(), torch.zeros(1)
+    changed[:, 7, 1::2] += 5  # the last round of block 7
+    before, after = (bands.scales(bands.planes(each, dial), each) for each in (symbols, changed))
+    assert torch.equal(before[:, :8], after[:, :8])
+    assert not torch.equal(before[:, 8:], after[:, 8:])

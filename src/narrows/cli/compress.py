@@ -48,6 +48,11 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
     help="Choose the quality that takes this many bits per pixel.",
 )
 @click.option(
+    "--target-kbps",
+    type=click.FloatRange(0, min_open=True),
+    help="Choose the quality that takes this many kilobits per second of sound.",
+)
+@click.option(
     "--target-psnr", type=click.FloatRange(0, min_open=True), help="Choose the quality that reaches this PSNR in dB."
 )
 @click.option("--block-samples", type=click.IntRange(1), help="Samples per block; chosen by their size if not given.")

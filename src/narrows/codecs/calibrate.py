@@ -87,7 +87,7 @@ def integer_prior(
     def walk(counter: Coder, codes: Doubles, quality: int) -> None:
         made.walk(counter, codes, codes.shape, quality, at_hand)
 
-    (gaussians,) = _fitted([made.gaussians], walk, analysed, count)
+    (gaussians,) = fitted([made.gaussians], walk, analysed, count)
     return replace(made, gaussians=gaussians)
 
 
@@ -106,7 +106,7 @@ def integer_pyramid(
     def walk(counter: Coder, codes: Doubles, quality: int) -> None:
         made.walk(counter, codes, codes.shape, quality)
 
-    coarse, fine = _fitted([made.coarse.gaussians, made.fine.gaussians], walk, analysed, count)
+    coarse, fine = fitted([made.coarse.gaussians, made.fine.gaussians], walk, analysed, count)
     return IntegerPyramid(replace(made.coarse, gaussians=coarse), replace(made.fine, gaussians=fine), whole)
 
 
@@ -116,23 +116,23 @@ def _converted(prior: Prior, seen: Mapping[nn.Module, torch.Tensor]) -> IntegerP
     networks = []
     for network in prior.networks:
         assert isinstance(network, Predictor)
-        convolutions = _convolutions(network.layers)
-        inputs = next(convolutions.parameters()).shape[1]
+        layers = convolutions(network.layers)
+        inputs = next(layers.parameters()).shape[1]
         limits = np.full(inputs, limit)
-        limits[: 1 + (prior.axes > 0)] = 1 << VALUE_BITS
+        limits[: 1 + prior.spatial] = 1 << VALUE_BITS
         x = seen.get(network, torch.zeros(1, 1, 1, inputs)).permute(0, 3, 1, 2)
-        networks.append(quantised(convolutions, x, VALUE_BITS, limits, OUT_BITS, -limits, SHARE))
+        networks.append(quantised(layers, x, VALUE_BITS, limits, OUT_BITS, -limits, SHARE))
     deviation = prior.deviation.double().numpy()
     steps, whole_steps, inverses = _scales(prior)
     return IntegerPrior(
-        prior.axes,
+        prior.spatial,
         np.array(prior.edges),
         (dials() * (1 << VALUE_BITS)).round().long().numpy(),
         whole_steps,
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),
         inverses,
         np.rint(np.log2(deviation) * (1 << OUT_BITS)).astype(np.int64),
-        _gaussians(),
+        gaussian_tables(),
         tuple(networks),
         prior.references or prior.beside > 0,
         prior.beside,
@@ -151,12 +151,12 @@ def factorized(prior: Prior, analysed: Callable[[torch.Tensor], torch.Tensor], c
     scales = index.round().clamp(0, SCALES - 1).long().numpy() + 1
     scales[scales <= SILENT] = 0
     means = (mean * 2.0 ** (OUT_BITS + FRACTION)).round().long().numpy()
-    made = Factorized(whole_steps, inverses, scales, means, _gaussians())
+    made = Factorized(whole_steps, inverses, scales, means, gaussian_tables())
 
     def walk(counter: Coder, codes: Doubles, quality: int) -> None:
         made.walk(counter, codes, codes.shape, quality)
 
-    (gaussians,) = _fitted([made.gaussians], walk, analysed, count)
+    (gaussians,) = fitted([made.gaussians], walk, analysed, count)
     return replace(made, gaussians=gaussians)
 
 
@@ -167,7 +167,7 @@ def _scales(prior: Prior) -> tuple[Doubles, Integers, Integers]:
     return steps, np.maximum(1, np.rint(steps * 2.0**20)).astype(np.int64), inverses
 
 
-def _gaussians() -> Gaussians:
+def gaussian_tables() -> Gaussians:
     """The right halves of Gaussians, from 0 up, the escape last."""
     scales = 2.0 ** (LEAST_SCALE + np.arange(GAUSSIANS) / OCTAVE)
     found = discretised(list(scales))
@@ -187,7 +187,7 @@ def _half(weights: Doubles | Integers) -> Integers:
     return half
 
 
-def _fitted(
+def fitted(
     families: Sequence[Gaussians],
     walk: Callable[[Coder, Doubles, int], None],
     analysed: Callable[[torch.Tensor], torch.Tensor],
@@ -216,7 +216,7 @@ def _corrected(parts: Integers, lowest: int, counter: Counter) -> Integers:
     return _half(weights)
 
 
-def _convolutions(layers: Sequence[nn.Module]) -> nn.Sequential:
+def convolutions(layers: Sequence[nn.Module]) -> nn.Sequential:
     """The same layers with convolutions in place of linear ones."""
 
     def convolution(layer: nn.Module) -> nn.Module:

@@ -29,6 +29,7 @@ from narrows.io.arrays import Array
 from narrows.models.base import Grid, Specification
 from narrows.models.catalogue import rebuild
 from narrows.models.lossy import Lossy
+from narrows.networks.bands import Bands
 from narrows.networks.levels import Levels
 from narrows.networks.pyramid import PyramidPrior
 
@@ -70,7 +71,7 @@ def way_of(model: Lossy) -> int:
         return LEVELS
     if isinstance(model.prior, PyramidPrior):
         return PYRAMID
-    if model.grid.axes == 1:
+    if isinstance(model.prior, Bands):
         return WAVES
     return FACTORIZED if model.prior.flat else TRANSFORM
 

@@ -32,13 +32,12 @@ OUT_BITS = 10  # of a deviation, or of a factor of 2, in their outputs
 FRACTION = 8  # further bits of a number of the code
 RATIO_SHIFT = 22  # 2**20 over the deviation times 2**20 of the step to 2**18 of a deviation
 MOST_CHANNELS, MOST_GROUPS = 1 << 14, 64
-AXES = (0, 2, 1)  # of samples, by the number that is stored for them
 
 
 @dataclass(frozen=True)
 class IntegerPrior:
-    """`networks.prior.Prior` in integers: the density of codes of `channels` numbers per block of an image or signal,
-    or per vector.
+    """`networks.prior.Prior` in integers: the density of codes of `channels` numbers per block of an image, or per
+    vector.
 
     Groups of channels lie between `edges`. For each quality, `(100,)`: `dials` for the networks, `steps` in 2**-20,
     `logs` of the steps in 2**-10 of a factor of 2. For each channel, `(K,)`: `inverses` of the deviation in 2**-20,
@@ -46,7 +45,7 @@ class IntegerPrior:
     or, where `beside` is above 0, on that many channels that are known before the code.
     """
 
-    axes: int
+    spatial: bool
     edges: Integers
     dials: Integers
     steps: Integers
@@ -65,7 +64,7 @@ class IntegerPrior:
 
     def to_arrays(self) -> list[Integers]:
         """All of it, as arrays of integers."""
-        head = [np.array([AXES.index(self.axes)]), self.edges, self.dials, self.steps, self.logs, self.inverses]
+        head = [np.array([int(self.spatial)]), self.edges, self.dials, self.steps, self.logs, self.inverses]
         parts = [array for network in self.networks for array in to_arrays(network)]
         return [*head, self.widths, *self.gaussians.to_arrays(), *parts]
 
@@ -73,8 +72,8 @@ class IntegerPrior:
     def from_arrays(cls, arrays: Iterator[Integers], refers: bool = False, beside: int = 0) -> IntegerPrior:
         """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
         flag, edges, dials, steps, logs, inverses, widths = take(arrays, 7)
-        gaussians = Gaussians(*take(arrays, 2))
-        known = flag.tolist() in ([0], [1], [2]) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
+        gaussians, spatial = Gaussians(*take(arrays, 2)), flag.tolist() == [1]
+        known = flag.tolist() in ([0], [1]) and all(a.shape == (QUALITIES,) for a in (dials, steps, logs))
         known &= inverses.ndim == 1 and inverses.shape == widths.shape and 1 <= len(inverses) <= MOST_CHANNELS
         known &= edges.ndim == 1 and 2 <= len(edges) <= MOST_GROUPS + 1 and bool((np.diff(edges) > 0).all())
         known = known and (edges[0], edges[-1]) == (0, len(inverses))
@@ -83,19 +82,18 @@ class IntegerPrior:
         wrong = (np.abs(dials) > 1 << VALUE_BITS).any() or (np.abs(np.append(logs, widths)) > 1 << 16).any()
         if wrong or deviations_are_wrong(steps, inverses):
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
-        axes = AXES[int(flag[0])]
-        walk = code_passes(edges.tolist(), axes, beside)
+        walk = code_passes(edges.tolist(), spatial, beside)
         networks = tuple(from_arrays(arrays) for _ in range(1 + max(p.number for p in walk)))
         for p in walk:
-            inputs = 1 + (axes > 0) + p.seen + refers * p.referred
+            inputs = 1 + spatial + p.seen + refers * p.referred
             wrong |= networks[p.number].ends != (inputs, 2 * (p.last - p.first), VALUE_BITS, OUT_BITS)
         if wrong:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
-        return cls(axes, edges, dials, steps, logs, inverses, widths, gaussians, networks, refers, beside)
+        return cls(spatial, edges, dials, steps, logs, inverses, widths, gaussians, networks, refers, beside)
 
-    def ratios(self, quality: int | Integers) -> Integers:
-        """Steps `(K,)` in 2**-18 of a deviation, or `(N, K)` for as many qualities."""
-        ratios: Integers = np.maximum(1, self.inverses * self.steps[quality - 1, None] >> RATIO_SHIFT)
+    def ratios(self, quality: int) -> Integers:
+        """Steps `(K,)` in 2**-18 of a deviation."""
+        ratios: Integers = np.maximum(1, self.inverses * self.steps[quality - 1] >> RATIO_SHIFT)
         return ratios
 
     def values(self, code: Integers) -> Doubles:
@@ -109,50 +107,43 @@ class IntegerPrior:
         return cut
 
     def walk(
-        self,
-        coder: Coder,
-        codes: Doubles | None,
-        shape: Shape,
-        quality: int | Integers,
-        reference: Shorts | None = None,
+        self, coder: Coder, codes: Doubles | None, shape: Shape, quality: int, reference: Shorts | None = None
     ) -> Integers:
         """Code numbers `(N, h, w, K)` in the units of samples (None unless encoding); returns them as coded, in
-        2**-18 of each channel's deviation. `reference` are other codes of that shape, as networks see them; each
-        code may have a quality of its own, `(N,)`."""
+        2**-18 of each channel's deviation. `reference` are other codes of that shape, as networks see them."""
         known = np.zeros(shape, np.int64)
         wanted = None if codes is None else codes * (self.inverses * 2.0 ** (OUT_BITS + FRACTION - 20))
-        qualities = np.broadcast_to(quality, shape[:1])
-        ratios = self.ratios(qualities)[:, None]  # (N, 1, K)
-        shifts = self.widths - self.logs[qualities - 1, None, None]
-        for p in code_passes(self.edges.tolist(), self.axes, self.beside):
+        ratios = self.ratios(quality)
+        for p in code_passes(self.edges.tolist(), self.spatial, self.beside):
             plane = known[:, :: p.spacing, :: p.spacing]
             at = places(p.where, *plane.shape[1:3])
             if not at.any():
                 continue
             own = slice(p.first, p.last)
-            predicted = self._predict(p, plane, qualities, reference, None if at.all() else np.flatnonzero(at))
-            mean, scale = np.moveaxis(predicted.reshape(shape[0], -1, 2, p.last - p.first), 2, 0)
-            index = scale + (shifts[..., own] - int(LEAST_SCALE * (1 << OUT_BITS)))
+            predicted = self._predict(p, plane, quality, reference, None if at.all() else np.flatnonzero(at))
+            mean, scale = predicted.reshape(-1, 2, p.last - p.first).swapaxes(0, 1)
+            index = scale + (self.widths[own] - int(self.logs[quality - 1]) - int(LEAST_SCALE * (1 << OUT_BITS)))
             index = np.clip(index * OCTAVE + (1 << OUT_BITS - 1) >> OUT_BITS, 0, SCALES - 1)
-            mean = mean << FRACTION
+            mean <<= FRACTION
             symbols = None
             if wanted is not None:
                 offsets = wanted[:, :: p.spacing, :: p.spacing, own][:, at].reshape(mean.shape)
-                symbols = self.gaussians.choice((offsets - mean) / ratios[..., own], index)
+                symbols = self.gaussians.choice((offsets - mean) / ratios[own], index)
             found = self.gaussians.code(coder, symbols, index)
-            plane[:, at, own] = mean + found * ratios[..., own]
+            plane[:, at, own] = (mean + found * ratios[own]).reshape(len(plane), -1, p.last - p.first)
         return known
 
     def _predict(
-        self, p: CodePass, plane: Integers, qualities: Integers, reference: Shorts | None, at: Integers | None
+        self, p: CodePass, plane: Integers, quality: int, reference: Shorts | None, at: Integers | None
     ) -> Integers:
         """The output of a pass's network, means and scales, `(N, h, w, 2 n)`, or at places `(N, 1, M, 2 n)`."""
-        heads = 1 + (self.axes > 0)
-        end = heads + p.seen
+        heads = [int(self.dials[quality - 1])]
+        if self.spatial:
+            heads.append((p.spacing.bit_length() - 1 << VALUE_BITS) // CODE_HALVINGS)
+        end = len(heads) + p.seen
         inputs = np.zeros((*plane.shape[:3], end + self.refers * p.referred), np.float32)
-        inputs[..., 1:heads] = (p.spacing.bit_length() - 1 << VALUE_BITS) // CODE_HALVINGS
-        inputs[..., 0] = self.dials[qualities - 1, None, None]
-        inputs[..., heads:end] = self.seen(plane[..., : p.seen])
+        inputs[..., : len(heads)] = heads
+        inputs[..., len(heads) : end] = self.seen(plane[..., : p.seen])
         if reference is not None:
             inputs[..., end:] = reference[:, :: p.spacing, :: p.spacing, : p.referred]
         out: Integers = self.networks[p.number](torch.from_numpy(inputs), at).numpy().astype(np.int64)

@@ -17,6 +17,7 @@ from narrows.codecs import decoder, weights
 from narrows.codecs.advised import integer_advice
 from narrows.codecs.base import ADVISED, PIXELS, RESIDUALS
 from narrows.codecs.calibrate import factorized, integer_prior, integer_pyramid
+from narrows.codecs.calibrate_bands import integer_bands
 from narrows.codecs.calibrate_images import integer_levels, integer_pixels, integer_residuals
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.cores import one_core
@@ -31,6 +32,7 @@ from narrows.data.similarity import Floats, likenesses, spread
 from narrows.models.density import Density
 from narrows.models.lossy import Compressing, Lossy, companions
 from narrows.networks.advice import Advice
+from narrows.networks.bands import Bands
 from narrows.networks.levels import Levels
 from narrows.networks.loudness import loudness
 from narrows.networks.prior import REFERENCE_DIAL
@@ -81,6 +83,9 @@ def compact_lossy(model: Lossy, samples: Samples) -> CompactModel:
     encoding, coded = pack_arrays(weights.to_arrays(encoder)), partial(_coded, encoder, x)
     if isinstance(prior, PyramidPrior):
         arrays = [*head, *integer_pyramid(prior, coded, len(x)).to_arrays()]
+        return CompactModel(way, pack_arrays(arrays), encoding=encoding)
+    if isinstance(prior, Bands):
+        arrays = [*head, *integer_bands(prior, coded, len(x)).to_arrays()]
         return CompactModel(way, pack_arrays(arrays), encoding=encoding)
     if prior.flat:
         arrays = [*head, *factorized(prior, coded, len(x)).to_arrays()]

@@ -63,7 +63,7 @@ class IntegerPyramid:
             raise ModelError("a compact model whose numbers are out of their limits; make the model again")
         coarse = IntegerPrior.from_arrays(arrays)
         fine = IntegerPrior.from_arrays(arrays, refers=True, beside=side // 4)
-        if coarse.channels != side or (coarse.axes, fine.axes) != (2, 2):
+        if coarse.channels != side or not coarse.spatial or not fine.spatial:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
         return cls(coarse, fine, back)
 

@@ -32,11 +32,11 @@ def quantised(
 ) -> IntegerNetwork:
     """Convert a float network to integers; `samples` `(N, C, H, W)` of its inputs decide the ranges.
 
-    The network is a row of `Conv2d` (stride 1, padding of half a kernel), `ReLU`, and `Added` around such a row. Inputs are
-    whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0; `bits_out`,
-    if given, is the scale of the output. Weights get as many bits as keep every sum within float32, or as make them
-    multiples of about this `share` of their root mean square. The choices use floats, so the result is stored. Raises
-    ValueError for other layers.
+    The network is a row of `Conv2d` (stride 1, padding of half a kernel), `ReLU`, and `Added` around such a row.
+    Inputs are whole numbers from `low_in` (0 if not given) to `high_in` `(C,)` where `2**bits_in` stands for 1.0;
+    `bits_out`, if given, is the scale of the output. Weights get as many bits as keep every sum within float32, or as
+    make them multiples of about this `share` of their root mean square. The choices use floats, so the result is
+    stored. Raises ValueError for other layers.
     """
     made: list[IntegerLayer] = []
     bits, low, high = bits_in, np.zeros_like(high_in) if low_in is None else low_in, high_in

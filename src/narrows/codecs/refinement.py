@@ -22,14 +22,15 @@ from narrows.io.arrays import Array
 
 Offset = tuple[int, ...]
 
-SMOOTH = 0.25
+SMOOTH = 0.25  # the encoder's: of the slope, at most, by which it changes where lines serve
 
 
 @dataclass(frozen=True)
 class Group:
     """Points that are predicted together, and where their neighbours are. `here` `(n,)` are the points, as indices of
-    the flattened grid, on the `axis` that is refined; `direct` are the offsets of the nearest neighbours, at least
-    two, and `further` those of others, all in units of the strides."""
+    the flattened grid, halfway between others on the `axis` that is refined. `direct` are the offsets of the nearest
+    neighbours, at least two, and `further` those of others, all in units of the strides. Beyond an end is what is
+    nearest to it, or, with `lines`, what the line through the two nearest gives."""
 
     here: Integers
     axis: int
@@ -45,8 +46,7 @@ class Group:
         return self._near(offset)[0]
 
     def values(self, grid: Integers, offset: Offset) -> Integers:
-        """The values of the neighbours at an offset; beyond an end, that of the nearest, or the line through the
-        nearest two."""
+        """The values of the neighbours at an offset."""
         near, before, beyond = self._near(offset)
         found: Integers = grid[near]
         if beyond is not None and self.lines:

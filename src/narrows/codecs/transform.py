@@ -18,7 +18,8 @@ from torch.nn import functional
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import decoder, grid, weights
-from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, LearnedWay, Way
+from narrows.codecs.bands import IntegerBands
+from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, WAVES, LearnedWay, Way
 from narrows.codecs.colours import RGB, AnyColours
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.decoder import SampleDecoder, dial
@@ -40,6 +41,7 @@ from narrows.models.lossy import Lossy
 
 Section = tuple[slice, ...]
 Density = IntegerPrior | Factorized | IntegerPyramid
+AnyDensity = Density | IntegerBands
 KEPT_MODELS = 4  # that stay open, some megabytes each
 
 
@@ -58,7 +60,7 @@ class TransformWay(LearnedWay):
         """Raises `ModelError` if the parts do not fit together."""
         self.make, self.density, self.quality, self.encoder = make, density, quality, encoder
         self.references = references
-        if density.channels != make.code or bool(density.axes) != bool(make.grid.step):
+        if density.channels != make.code or density.spatial != bool(make.grid.step):
             raise ModelError("a compact model whose parts do not fit together; make the model again")
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
@@ -135,20 +137,23 @@ def open_transform(promise: Promise, compact: CompactModel | None, way: int = TR
     assert compact is not None
     assert promise.quality is not None
     make, density, encoder, references = opened(way, compact)
+    assert not isinstance(density, IntegerBands)
     return TransformWay(make, density, promise.quality, encoder, references)
 
 
 @functools.lru_cache(KEPT_MODELS)
-def opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, Density, nn.Module | None, References | None]:
+def opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, AnyDensity, nn.Module | None, References | None]:
     """The parts of a compact model, which all qualities share: archives of one model open it once."""
     arrays = iter(arrays_of(compact))
     model, make = decoder.from_arrays(way, arrays)
-    density: Density
+    density: AnyDensity
     references = None
     if way == FACTORIZED:
         density = Factorized.from_arrays(arrays)
     elif way == PYRAMID:
         density = IntegerPyramid.from_arrays(arrays)
+    elif way == WAVES:
+        density = IntegerBands.from_arrays(arrays)
     else:
         density = IntegerPrior.from_arrays(arrays, model.specification.memory > 0)
         if model.specification.memory:

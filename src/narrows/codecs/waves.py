@@ -1,14 +1,14 @@
 """Signals at a quality: their level, then the transform of blocks that overlap, in whole steps, coded exactly.
 
-Long signals are coded in sections, to bound the memory; sections of as many blocks are coded together. Each has a
-level, means of its channels and a quality of its own. The transform runs in float32: another machine may encode to
+Long signals are coded in sections, to bound the memory, all of them side by side. Each has a level, means of its
+channels and a quality of its own. The transform runs in float32: another machine may encode to
 other numbers, but bytes decode to the same numbers everywhere.
-Next door: `latents` has the walk over the code; `transform` does the same for images and vectors.
+Next door: `bands` has the walk over the code; `transform` does the same for images and vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
+from narrows.codecs.bands import IntegerBands
 from narrows.codecs.base import WAVES, LearnedWay
 from narrows.codecs.compact_model import CompactModel
-from narrows.codecs.decoder import SampleDecoder, dials
-from narrows.codecs.latents import IntegerPrior
+from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.transform import opened
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import CumulativeTables, Doubles, Integers, from_weights
@@ -33,10 +33,10 @@ from narrows.networks.loudness import LEAST, LEVELS, Loudness, loudness
 
 # Part of the format.
 SECTION = 1 << 17  # steps
-TOGETHER = 1 << 18  # values of sections that are coded together, unless a single one has more
 REACH = 40  # of the table of small numbers, on both sides of 0
 
-Section = tuple[int, slice]
+Section = tuple[int, slice, int]
+"""The number of a signal, the part of it, and the blocks of that."""
 
 
 def _tables() -> CumulativeTables:
@@ -67,11 +67,11 @@ class WavesWay(LearnedWay):
     """Signals of the model's dtype and number of channels, of any length. Without `encoder` it only decodes."""
 
     def __init__(
-        self, make: SampleDecoder, density: IntegerPrior, quality: int, encoder: nn.Module | None = None
+        self, make: SampleDecoder, density: IntegerBands, quality: int, encoder: nn.Module | None = None
     ) -> None:
         """Raises `ModelError` if the parts do not fit together."""
         self.make, self.density, self.quality, self.encoder = make, density, quality, encoder
-        if density.channels != make.code or density.axes != 1:
+        if density.channels != make.code:
             raise ModelError("a compact model whose parts do not fit together; make the model again")
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
@@ -79,37 +79,30 @@ class WavesWay(LearnedWay):
         return dtype == np.dtype(own.dtype) and all(len(s) == 2 and s[1] == own.channels for s in shapes)
 
     def walk(self, coder: Coder, samples: Sequence[Array] | None, shapes: Sequence[Shape]) -> list[Array]:
-        found: list[Array] = []
-        for part, blocks in self._parts(shapes):
-            heads = codes = None
-            if samples is not None:
-                heads, codes = self._analysed([samples[i][section] for i, section in part])
-            heads = self._heads(coder, heads, len(part))
-            shape = (len(part), 1, blocks, self.density.channels)
-            found += [heads.numbers(), self.density.walk(coder, codes, shape, heads.quality)]
-        return found
+        parts = self._sections(shapes)
+        heads = codes = None
+        if samples is not None:
+            heads, codes = self._analysed([samples[i][section] for i, section, _ in parts])
+        heads = self._heads(coder, heads, len(parts))
+        return [heads.numbers(), *self.density.walk(coder, codes, [blocks for *_, blocks in parts], heads.quality)]
 
     def samples(self, numbers: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
         samples = [np.empty(shape, self.make.description.dtype) for shape in shapes]
-        for number, (part, _) in enumerate(self._parts(shapes)):
-            made = self._synthesised(*numbers[2 * number : 2 * number + 2])
-            for (i, section), own in zip(part, made, strict=True):
-                signal = samples[i][section]
-                signal[:] = self._values(own[:, 0, : len(signal)].T.numpy())
+        for (i, section, _), head, found in zip(self._sections(shapes), numbers[0], numbers[1:], strict=True):
+            signal = samples[i][section]
+            signal[:] = self._values(self._synthesised(head, found)[:, : len(signal)].T.numpy())
         return samples
 
-    def _parts(self, shapes: Sequence[Shape]) -> Iterator[tuple[list[Section], int]]:
-        """Sections of signals that are coded together, which have as many blocks; and how many."""
-        by_blocks: dict[int, list[Section]] = {}
+    def _sections(self, shapes: Sequence[Shape]) -> list[Section]:
+        """The sections of signals that are coded side by side, the longest first."""
+        sections: list[Section] = []
         for i, shape in enumerate(shapes):
             for start in range(0, shape[0], SECTION):
                 length = min(SECTION, shape[0] - start)
-                blocks = self.make.grid.padded(length) // self.make.grid.step
-                by_blocks.setdefault(blocks, []).append((i, slice(start, start + length)))
-        for blocks, sections in by_blocks.items():
-            most = max(1, TOGETHER // (blocks * self.density.channels))
-            for first in range(0, len(sections), most):
-                yield sections[first : first + most], blocks
+                sections.append(
+                    (i, slice(start, start + length), self.make.grid.padded(length) // self.make.grid.step)
+                )
+        return sorted(sections, key=lambda section: -section[2])
 
     def _values(self, x: Doubles) -> Array:
         """Signals in 0..1 in their own dtype; those louder than any in training are not cut."""
@@ -136,30 +129,30 @@ class WavesWay(LearnedWay):
         return Heads(Loudness(torch.from_numpy(level.copy()), torch.from_numpy(mean.copy())), quality)
 
     @torch.no_grad()
-    def _analysed(self, signals: Sequence[Array]) -> tuple[Heads, Doubles]:
-        """Loudness, qualities and codes `(n, 1, t, K)` of signals `(T, C)` of as many blocks."""
+    def _analysed(self, signals: Sequence[Array]) -> tuple[Heads, list[Doubles]]:
+        """Loudness, qualities and codes `(t, K)` of signals `(T, C)`."""
         if self.encoder is None:
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
-        own = self.make.description
-        made, louds = [], []
+        own, louds, codes = self.make.description, [], []
         for signal in signals:
             x = torch.from_numpy((signal.astype(np.float64) - own.low) / (own.high - own.low)).T[None, :, None]
             louds.append(loudness(x))
             lack = self.make.grid.lacks((1, len(signal)))[1]
-            made.append(functional.pad(louds[-1].normal(x).float(), (0, lack, 0, 0), mode="replicate"))
+            x = functional.pad(louds[-1].normal(x).float(), (0, lack, 0, 0), mode="replicate")
+            with plain_products(torch.device("cpu")):
+                code = self.encoder(x, dial(self.quality, 1))
+            codes.append(np.ascontiguousarray(code[0, :, 0].T.double().numpy()))
         loud = Loudness(torch.cat([each.level for each in louds]), torch.cat([each.mean for each in louds]))
-        quality = np.full(len(signals), self.quality)
-        with plain_products(torch.device("cpu")):
-            code = self.encoder(torch.cat(made), dials()[quality - 1])
-        return Heads(loud, quality), np.ascontiguousarray(code.permute(0, 2, 3, 1).double().numpy())
+        return Heads(loud, np.full(len(signals), self.quality)), codes
 
     @torch.no_grad()
-    def _synthesised(self, heads: Integers, found: Integers) -> torch.Tensor:
-        """Signals `(n, C, 1, T)` in 0..1, in float64, of walked codes."""
-        x = torch.from_numpy(self.density.values(found).astype(np.float32)).permute(0, 3, 1, 2)
+    def _synthesised(self, head: Integers, found: Integers) -> torch.Tensor:
+        """A section `(C, T)` in 0..1, in float64, of walked symbols."""
+        level, mean, quality = torch.from_numpy(head[:1]), torch.from_numpy(head[None, 1:-1]), int(head[-1])
+        x = torch.from_numpy(self.density.values(found, quality).astype(np.float32)).T[None, :, None]
         with plain_products(torch.device("cpu")):
-            y = self.make.network(x, dials()[heads[:, -1] - 1])
-        return Loudness(torch.from_numpy(heads[:, 0]), torch.from_numpy(heads[:, 1:-1])).back(y.double())
+            y = self.make.network(x, dial(quality, 1))
+        return Loudness(level, mean).back(y.double())[0, :, 0]
 
 
 def open_waves(promise: Promise, compact: CompactModel | None) -> WavesWay:
@@ -167,5 +160,5 @@ def open_waves(promise: Promise, compact: CompactModel | None) -> WavesWay:
     assert compact is not None
     assert promise.quality is not None
     make, density, encoder, _ = opened(WAVES, compact)
-    assert isinstance(density, IntegerPrior)
+    assert isinstance(density, IntegerBands)
     return WavesWay(make, density, promise.quality, encoder)

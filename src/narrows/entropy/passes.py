@@ -6,7 +6,7 @@ Next door: `networks` trains densities along these passes; `codecs` walks the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -28,7 +28,7 @@ CODE_SECTION = 2048  # pixels per side
 REACH = 4  # deviations to which numbers of a code are clipped before a network sees them
 
 Mask = npt.NDArray[np.bool_]
-Where = Literal["all", "centres", "sides", "white", "black", "fourth", "second"]
+Where = Literal["all", "centres", "sides", "white", "black"]
 _TOGETHER = ((3,), (1, 2))  # of the four pixels of a quad, those that come in one pass; pixel 0 is known
 
 
@@ -68,18 +68,15 @@ class CodePass:
     where: Where
 
 
-def code_passes(edges: Sequence[int], axes: int, beside: int = 0) -> tuple[CodePass, ...]:
-    """The passes of a code whose groups of channels lie between `edges`, in order: of images (2 `axes`), signals (1)
-    or vectors (0). Where `beside` channels that are known already lie beside the code, the first group of images does
-    not have to come from coarse to fine."""
+def code_passes(edges: Sequence[int], spatial: bool, beside: int = 0) -> tuple[CodePass, ...]:
+    """The passes of a code whose groups of channels lie between `edges`, in order. Where `beside` channels that are
+    known already lie beside the code, the first group does not have to come from coarse to fine."""
     most = edges[-2] or edges[-1]  # the last group gains next to nothing from a reference
 
     def made(number: int, first: int, last: int, seen: int, spacing: int, where: Where) -> CodePass:
         return CodePass(number, first, last, seen, beside or min(last, most), spacing, where)
 
-    if axes == 1:
-        return tuple(_signal_passes(edges))
-    if not axes:
+    if not spatial:
         return tuple(made(i, a, b, a, 1, "all") for i, (a, b) in enumerate(pairwise(edges)))
     found: list[CodePass] = []
     if not beside:
@@ -97,23 +94,10 @@ def code_passes(edges: Sequence[int], axes: int, beside: int = 0) -> tuple[CodeP
     return tuple(found)
 
 
-def _signal_passes(edges: Sequence[int]) -> Iterator[CodePass]:
-    """The first group of channels comes from coarse to fine in time. Of each other, every fourth block comes first,
-    then those in the middle between two, then all others."""
-    first = edges[1]
-    yield CodePass(0, 0, first, 0, 0, 1 << CODE_HALVINGS, "all")
-    yield from (CodePass(1, 0, first, first, 0, 1 << n, "sides") for n in reversed(range(CODE_HALVINGS)))
-    for number, (a, b) in enumerate(pairwise(edges[1:])):
-        rounds: tuple[tuple[Where, int], ...] = (("fourth", a), ("second", b), ("black", b))
-        yield from (CodePass(2 + 3 * number + i, a, b, seen, 0, 1, w) for i, (w, seen) in enumerate(rounds))
-
-
 def places(where: Where, height: int, width: int) -> Mask:
     """Which blocks of a grid a pass codes, `(height, width)`."""
     rows, columns = np.arange(height)[:, None] % 2, np.arange(width) % 2
     if where == "all":
         return np.ones((height, width), bool)
-    if where in ("fourth", "second"):
-        return np.tile(np.arange(width) % 4 == (2 if where == "second" else 0), (height, 1))
     chosen: Mask = rows + columns == 2 if where == "centres" else (rows == columns) == (where == "white")
     return chosen

@@ -23,6 +23,7 @@ from narrows.io.arrays import Ragged
 from narrows.models import container
 from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
+from narrows.networks.bands import Bands
 from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
 from narrows.networks.loudness import loudness
@@ -68,7 +69,7 @@ class Lossy(Coded, Compressing):
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        prior: Levels | Prior | PyramidPrior,
+        prior: Levels | Prior | PyramidPrior | Bands,
         specification: Specification,
         description: Description,
         grid: Grid,
@@ -110,7 +111,7 @@ class Lossy(Coded, Compressing):
     def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
         optimum = self._start(self, samples, training, beginning)
         if optimum is not None and beginning.start != TRAINED:
-            assert not isinstance(self.prior, Levels)
+            assert isinstance(self.prior, (Prior, PyramidPrior))
             self.prior.start(optimum)
 
     def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:

@@ -80,8 +80,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Halves:
-    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`, and
-    with 1 among the `axes` for signals, too: `(C, T)`, or `(C, 1, T)` for networks without a plane.
+    """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`,
+    and for signals `(C, T)` where 1 is among the `axes`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
     for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
@@ -295,7 +295,7 @@ def _transform(
     with request.random_weights():
         encoder, decoder = transform.transform(_channels_first(request.description), code, width, fold)
         narrow = PRIOR_WIDTH * fold // transform.FOLD if fold else PRIOR_WIDTH
-        prior = Prior(code, 2 * (fold > 0), min(width, narrow), request.memory > 0, flat)
+        prior = Prior(code, fold > 0, min(width, narrow), request.memory > 0, flat)
     grid, specification = Grid(fold, 0, fold, max(1, fold)), request.specified(code, width, fold)
     start = LinearStart(transform.start)
     return Lossy(encoder, decoder, prior, specification, request.description, grid, recipe, start)

@@ -17,8 +17,8 @@ from narrows.models.coded import Coded
 from narrows.models.lossy import Lossy
 from narrows.models.makers import Request
 from narrows.networks import lapped
+from narrows.networks.bands import WIDTH, Bands
 from narrows.networks.loudness import loudness
-from narrows.networks.prior import Prior
 
 BLOCKS = 8, 4096  # the fewest and the most steps of a block
 CROP = 24  # blocks of a training crop
@@ -29,7 +29,7 @@ STARTING_VALUES = 1 << 22  # of samples that decide scales
 class LappedStart:
     """Start at the MDCT, with scales as training samples have them."""
 
-    prior: Prior
+    prior: Bands
 
     def __call__(self, model: Coded, samples: Samples, training: Indices, beginning: Beginning) -> None:
         if beginning.start != "pca":
@@ -57,7 +57,7 @@ def waves(request: Request, recipe: Recipe) -> Lossy:
     with request.random_weights():
         encoder = lapped.Analysis(description.channels, block, width)
         decoder = lapped.Synthesis(description.channels, block, width)
-        prior = lapped.density(description.channels, block)
+        prior = Bands(code, int(WIDTH * request.stretch) // 4 * 4)
     grid, specification = Grid(block, 0, 0, 1, axes=1), request.specified(code, width, block)
     recipe = replace(recipe, crop=CROP * block)
     return Lossy(encoder, decoder, prior, specification, description, grid, recipe, LappedStart(prior))

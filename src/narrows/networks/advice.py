@@ -132,5 +132,3 @@ class _Bits(BitWriter):
     def code(self, values: Integers | None, widths: Integers) -> Integers:
         assert values is not None
         return values
-
-

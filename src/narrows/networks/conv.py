@@ -1,8 +1,9 @@
 """Convolutional encoder and decoder for images of any size and signals of any length, started as a block KLT.
 
-Each level folds blocks of pixels, or of steps in time, into channels and multiplies them by an orthogonal matrix, so that only the channels
-outside the code are lost; residual branches add nothing before training. All convolutions run at a quarter of the
-resolution or less, which makes them fast on a processor. Next door: `dense` for vectors and small images.
+Each level folds blocks of pixels, or of steps in time, into channels and multiplies them by an orthogonal matrix, so
+that only the channels outside the code are lost; residual branches add nothing before training. All convolutions run
+at a quarter of the resolution or less, which makes them fast on a processor. Next door: `dense` for vectors and small
+images.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ def _bias(layer: nn.Conv2d) -> torch.Tensor:
 
 
 def _folded(basis: npt.NDArray[np.float32], fold: int) -> npt.NDArray[np.float32]:
-    """The basis after `PixelUnshuffle(fold)`: `(n, C, b, b)` to `(n fold², C, b fold, b fold)`; of signals `(n, C, b)`
-    to `(n fold, C, b fold)`."""
+    """The basis after `PixelUnshuffle(fold)`: `(n, C, b, b)` to `(n fold², C, b fold, b fold)`; of signals
+    `(n, C, b)` to `(n fold, C, b fold)`."""
     if basis.ndim == 3:
         count, channels, length = basis.shape
         line = np.zeros((count, fold, channels, fold, length), np.float32)
@@ -126,8 +127,8 @@ def _folded(basis: npt.NDArray[np.float32], fold: int) -> npt.NDArray[np.float32
 
 
 def _dct(channels: int, fold: int, axes: int) -> npt.NDArray[np.float32]:
-    """An orthonormal DCT of the block of each channel, with `fold` places along each of the `axes`, lowest frequencies
-    first."""
+    """An orthonormal DCT of the block of each channel, with `fold` places along each of the `axes`, lowest
+    frequencies first."""
     one = scipy.fft.dct(np.eye(fold), norm="ortho", axis=0)
     turn = np.kron(np.eye(channels), np.kron(one, one) if axes == 2 else one)
     along = np.arange(fold)

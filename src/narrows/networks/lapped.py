@@ -2,9 +2,9 @@
 
 Before training the code is an orthonormal transform: neighbouring blocks are turned into each other where they meet
 (time-domain aliasing with a sine window), and each then goes through a DCT-IV, so that no blocks are heard. The two
-ends of a signal have no neighbour; `t` blocks have `t` codes. Channels are turned by their own KLT first. The channels
-of the code are sorted by frequency. Branches start at zero and may depend on the dial, as in `transform`, which does
-the same for images. Next door: `loudness` is what signals go through before; `prior` is the density of the codes.
+ends of a signal have no neighbour; t blocks have t codes. Channels are turned by their own KLT first. The channels of
+the code are sorted by frequency. Branches start at zero and may depend on the dial, as in `transform`, which does
+the same for images. Next door: `loudness` is what signals go through before; `bands` is the density of the codes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ import math
 import torch
 from torch import nn
 
+from narrows.networks.bands import Bands
 from narrows.networks.klt import apart, together
 from narrows.networks.layers import DIAL, Dialled, LinearPaths, Modulate, Residual, Scale, silence
-from narrows.networks.prior import Prior, Sight, logarithmic_step
+from narrows.networks.prior import logarithmic_step
 
 WIDTH = 128
 BLOCK_SECONDS, BLOCK = 0.024, 64  # the length of a block, and where the rate is not known its steps
 ENCODER_BLOCKS, DECODER_BLOCKS = 2, 3  # pairs of convolutions
 ENDS = 5.0, 40.0  # dB of signal to noise of the linear code at the two ends of the dial
-FIRST_BANDS, GROWTH = 4, 1.35  # bands of the first group, and the ratio of the next one's bands
-SIGHTS: tuple[Sight, Sight] = (96, 7), (64, 5)  # of the groups with the lowest frequencies, and of others
-LOW = 0.25  # the share of bands that are low
 
 
 @functools.lru_cache(8)
@@ -39,10 +37,10 @@ def _windows(block: int, device: torch.device) -> tuple[torch.Tensor, ...]:
 
 
 def lapped(x: torch.Tensor, block: int) -> torch.Tensor:
-    """The MDCT of signals `(N, C, 1, T)`, T a multiple of the even `block`: `(N, block C, 1, T / block)`, the channels
-    of each band together. Orthonormal."""
+    """The MDCT of signals `(N, C, 1, T)`, T a multiple of the even `block`: `(N, block C, 1, T / block)`, the
+    channels of each band together. Orthonormal."""
     turn, own, other = _windows(block, x.device)
-    x = apart(x.float(), block).unflatten(1, (x.shape[1], block))[:, :, :, 0].transpose(2, 3)  # (N, C, t, F)
+    x = apart(x.float(), block).reshape(*x.shape[:2], block, -1).transpose(2, 3)  # (N, C, t, F)
     half = block // 2
     left, right = x[:, :, :-1, half:].flip(3), x[:, :, 1:, :half]
     inner = own * left - other * right, own * right + other * left
@@ -55,7 +53,7 @@ def lapped(x: torch.Tensor, block: int) -> torch.Tensor:
 def unlapped(y: torch.Tensor, block: int) -> torch.Tensor:
     """The inverse of `lapped`."""
     turn, own, other = _windows(block, y.device)
-    x = y.float()[:, :, 0].unflatten(1, (block, -1)).permute(0, 2, 3, 1) @ turn  # (N, C, t, F)
+    x = y.float().reshape(len(y), block, -1, y.shape[3]).permute(0, 2, 3, 1) @ turn  # (N, C, t, F)
     half = block // 2
     left, right = x[:, :, :-1, half:].flip(3), x[:, :, 1:, :half]
     inner = own * left + other * right, own * right - other * left
@@ -113,20 +111,8 @@ def _branch(before: nn.Module, code: int, width: int, blocks: int) -> Dialled:
     return Dialled(before, nn.Conv2d(code, width, 1), *hidden, nn.GELU(), last, Scale(code))
 
 
-def density(channels: int, block: int) -> Prior:
-    """The density of the codes, their groups narrow where the frequency is low."""
-    edges, bands = [0], float(FIRST_BANDS)
-    while edges[-1] < block:
-        edges.append(min(block, edges[-1] + round(bands)))
-        bands *= GROWTH
-    if len(edges) > 2 and edges[-1] - edges[-2] < bands / GROWTH / 2:
-        del edges[-2]
-    sights = [SIGHTS[edge >= LOW * block] for edge in edges[:-1]]
-    return Prior(block * channels, 1, 0, edges=[channels * edge for edge in edges], sights=sights)
-
-
 @torch.no_grad()
-def start(encoder: nn.Module, decoder: nn.Module, prior: Prior, x: torch.Tensor) -> None:
+def start(encoder: nn.Module, decoder: nn.Module, prior: Bands, x: torch.Tensor) -> None:
     """Put the MDCT into both halves, and its variances into all that scales by them; `x` are training signals at a
     level of 1."""
     assert isinstance(encoder, Analysis)
@@ -139,10 +125,12 @@ def start(encoder: nn.Module, decoder: nn.Module, prior: Prior, x: torch.Tensor)
     variances = lapped(encoder.mix(x), encoder.block).double().square().mean(dim=(0, 2, 3))
     # Bands that are silent in training may still hold something later.
     deviation = variances.clamp_min(float(variances.mean()) * 1e-4).sqrt()
-    for branch in (encoder.branch, decoder.branch):
-        branch[0].by.copy_(1 / deviation)
-        branch[-1].by.copy_(deviation)
-    decoder.branch[-1].by.mul_(0.25)
+    for branch, share in ((encoder.branch, 1.0), (decoder.branch, 0.25)):
+        first, last = branch[0], branch[-1]
+        assert isinstance(first, Scale)
+        assert isinstance(last, Scale)
+        first.by.copy_(1 / deviation)
+        last.by.copy_(share * deviation)
     prior.deviation.copy_(deviation)
     for end, decibels in enumerate(ENDS):
         prior.steps[end] = logarithmic_step(variances, len(variances), decibels)

@@ -20,8 +20,8 @@ MEANS = 2  # to a level: a mean is a multiple of half the level
 
 @dataclass(frozen=True)
 class Loudness:
-    """The `level` `(N,)` of signals and the `mean` `(N, C)` of their channels, whole numbers in int64: half of 0..1 is
-    2**(-level / 4) for deviation 1, and means count halves of it from the middle."""
+    """The `level` `(N,)` of signals and the `mean` `(N, C)` of their channels, whole numbers in int64: where networks
+    see 1, signals in 0..1 have 2**(-level / 4), and means count halves of that from 0.5 on."""
 
     level: torch.Tensor
     mean: torch.Tensor

@@ -32,8 +32,7 @@ EARLY, LATE = 9, 24  # channels before which networks are wider, and from which 
 WEIGHT = 0.15  # squared steps that one bit is worth: 0.1155 in theory for fine steps, more for coarse ones
 REFERENCE_DIAL = 2 * (REFERENCE_QUALITY - 1) / (QUALITIES - 1) - 1
 Sight = tuple[int, int]
-"""Of a network that sees its surroundings once: its width, and the side of the square of blocks that it sees, or how
-many in time."""
+"""Of a network that sees its surroundings once: its width, and the side of the square of blocks that it sees."""
 
 
 def groups(code: int, spatial: bool) -> tuple[int, ...]:
@@ -72,8 +71,7 @@ class Predictor(nn.Module):
 
 
 class Prior(nn.Module):
-    """Gaussians of the code `(N, K)`, `(N, K, h, w)` or, with 1 of the `axes`, `(N, K, 1, t)` of a transform of the
-    samples.
+    """Gaussians of the code `(N, K)` or `(N, K, h, w)` of a transform of the samples.
 
     `steps` holds the binary logarithms of the quantisation steps at both ends of the dial. With `references`, the
     density is also conditioned on the code of a similar sample, if there is one; `beside` counts channels that are
@@ -88,7 +86,7 @@ class Prior(nn.Module):
     def __init__(
         self,
         code: int,
-        axes: int,
+        spatial: bool,
         width: int,
         references: bool = False,
         flat: bool = False,
@@ -97,17 +95,16 @@ class Prior(nn.Module):
         sights: Sequence[Sight] = (),
     ) -> None:
         super().__init__()
-        spatial = axes > 0
-        self.axes, self.references, self.flat, self.beside = axes, references, flat, beside
+        self.spatial, self.references, self.flat, self.beside = spatial, references, flat, beside
         self.edges = tuple(edges) or ((0, code) if flat else groups(code, spatial))
-        self.passes = passes.code_passes(self.edges, axes, beside)
+        self.passes = passes.code_passes(self.edges, spatial, beside)
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(code))
         networks: dict[int, Predictor] = {}
         for p in self.passes:
             inputs = 1 + spatial + p.seen + (references or beside > 0) * p.referred
             sight = sights[self.edges.index(p.first)] if sights else None
-            networks[p.number] = _predictor(p, inputs, sight, axes) if sight else _network(p, inputs, width, spatial)
+            networks[p.number] = _predictor(p, inputs, sight) if sight else _network(p, inputs, width, spatial)
         self.networks = nn.ModuleList(networks[number] for number in sorted(networks))
 
     def step(self, dial: torch.Tensor) -> torch.Tensor:
@@ -149,7 +146,7 @@ class Prior(nn.Module):
             with torch.no_grad():
                 symbols = chosen(offset, scale)
             spread = None if noise is None else (torch.rand(own.shape, generator=noise) - 0.5).to(y.device)
-            bits = bits + _bits(symbols if spread is None else offset + spread, scale).sum(dim=(1, 2))
+            bits = bits + bits_of(symbols if spread is None else offset + spread, scale).sum(dim=(1, 2))
             whole = own + (mean + symbols / steps - own).detach()
             place = known[-1][:, :: p.spacing, :: p.spacing]
             filled = (whole if at is None else place.flatten(1, 2).index_copy(1, at, whole)).view(place.shape)
@@ -183,7 +180,7 @@ class Prior(nn.Module):
         parts = [group[:, :: p.spacing, :: p.spacing] for group in known]
         size = parts[0].shape[:3]
         planes = [dial.view(-1, 1, 1, 1).expand(*size, 1)]
-        if self.axes:
+        if self.spatial:
             planes.append(torch.full_like(planes[0], math.log2(p.spacing) / CODE_HALVINGS))
         if p.seen:
             planes.append(torch.cat(parts, dim=3)[..., : p.seen].clamp(-REACH, REACH))
@@ -199,7 +196,7 @@ class Prior(nn.Module):
         """Take scales from the linear optimum, and steps at which a linear code reaches the PSNRs in `ENDS`."""
         variances = torch.from_numpy(optimum.variances).double()
         self.scale(variances, float(variances.sum()))
-        for end, decibels in enumerate(ENDS["image" if self.axes else "flat" if self.flat else "vector"]):
+        for end, decibels in enumerate(ENDS["image" if self.spatial else "flat" if self.flat else "vector"]):
             self.steps[end] = logarithmic_step(variances, len(optimum.mean), decibels)
 
     @torch.no_grad()
@@ -225,24 +222,23 @@ def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Integers for `offset` in steps: the nearest, or the next towards 0 if its total cost is lower."""
     near = offset.round()
     less = near - near.sign()
-    saved = _bits(near, scale) - _bits(less, scale)
+    saved = bits_of(near, scale) - bits_of(less, scale)
     return torch.where((offset - less).square() - (offset - near).square() < CHOICE * saved, less, near)
 
 
-def _bits(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def bits_of(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Bits of an interval of length 1 around `offset` under a Gaussian of this deviation."""
     inside = torch.special.ndtr((0.5 - offset.abs()) / scale) - torch.special.ndtr((-0.5 - offset.abs()) / scale)
     return -torch.log2(inside.clamp_min(2.0**-18))
 
 
-def _predictor(p: CodePass, inputs: int, sight: Sight, axes: int) -> Predictor:
+def _predictor(p: CodePass, inputs: int, sight: Sight) -> Predictor:
     """A network that sees its surroundings once and then thinks about single places."""
     width, side = sight
     last = silence(nn.Linear(width, 2 * (p.last - p.first)))
     blocks = [Added(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)) for _ in range(2)]
     within = [nn.ReLU(), blocks[0], nn.ReLU(), blocks[1], nn.ReLU(), last]
-    sides = (side if axes == 2 else 1, side)
-    return Predictor([nn.Conv2d(inputs, width, sides, padding=(sides[0] // 2, side // 2))], within)
+    return Predictor([nn.Conv2d(inputs, width, side, padding=side // 2)], within)
 
 
 def _network(p: CodePass, inputs: int, width: int, spatial: bool) -> Predictor:

@@ -143,9 +143,9 @@ class PyramidPrior(nn.Module):
         self.smooth, fine = SMOOTH * channels, (FOLD**2 - SMOOTH) * channels
         sights = [[(w * width // WIDTH, side) for w, side in part] for part in (COARSE_SIGHTS, FINE_SIGHTS)]
         edges = (0, *(round(channels * share) for share in COARSE_SHARES), 4 * self.smooth)
-        self.coarse = Prior(4 * self.smooth, 2, 0, edges=edges, sights=sights[0])
+        self.coarse = Prior(4 * self.smooth, True, 0, edges=edges, sights=sights[0])
         edges = (0, *(round(channels * share) for share in FINE_SHARES), fine)
-        self.fine = Prior(fine, 2, 0, beside=self.smooth, edges=edges, sights=sights[1])
+        self.fine = Prior(fine, True, 0, beside=self.smooth, edges=edges, sights=sights[1])
         # Those of the coarse channels at the start, and the way back from them to the first channels of blocks, in
         # deviations. Neither is trained.
         self.register_buffer("variances", torch.zeros(4 * self.smooth))

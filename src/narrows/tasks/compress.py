@@ -74,10 +74,14 @@ def compress(
     promise, tried = wanted.promise(model, models), 0
     if model is not None and promise.part not in models:
         models = {**models, **{part: own for part, own in usual_models().items() if part == promise.part}}
-    if wanted.target_bpp is not None or wanted.target_psnr is not None:
-        samples = _some(sources)
-        tried = len(samples)
-        promise = Promise(None, quality_for(models["lossy"], samples, wanted.target_bpp, wanted.target_psnr))
+    if wanted.has_target:
+        samples, rate = _some(sources)
+        tried, bits = len(samples), wanted.target_bpp
+        if wanted.target_kbps is not None:
+            if not rate:
+                raise SettingsError("kilobits a second were asked for, and no sound has a rate; use --target-bpp")
+            bits = 1000 * wanted.target_kbps / rate
+        promise = Promise(None, quality_for(models["lossy"], samples, bits, wanted.target_psnr))
     compact = models.get(promise.part, b"")
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
@@ -165,16 +169,20 @@ def _large_picture(source: Source) -> bool:
     return source.kind == "images" and source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT
 
 
-def _some(sources: Sequence[Source]) -> list[Array]:
-    """Samples out of some of the files, evenly picked, on which a target is tried."""
+def _some(sources: Sequence[Source]) -> tuple[list[Array], float]:
+    """Samples out of some of the files, evenly picked, on which a target is tried; and the mean rate of sounds among
+    them, 0 without."""
     samples: list[Array] = []
+    steps = seconds = 0.0
     sources = [source for source in sources if source.kind != "files"]
     if not sources:
         raise DataError("a target was given, and no image or array on which it could be tried; use --max-error 0")
     for source in sources[:: -(-len(sources) // MOST_TRIED)]:
         content = read(source)
         samples += islice(content.samples, 0, None, -(-content.entry.count // MOST_TRIED))
-    return samples
+        if content.sound is not None:
+            steps, seconds = steps + content.sound.header.frames, seconds + content.sound.header.seconds
+    return samples, steps / seconds if seconds else 0.0
 
 
 def _add(

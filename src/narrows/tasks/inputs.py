@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from narrows.archive.entries import Entry, check_entry
 from narrows.archive.names import check_tree, checked_name
@@ -139,8 +143,10 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
         return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if is_npy(source.path):
         if signals:
-            entry, samples = open_signals(source.path, source.name)
-            return Content(_checked(entry, source), samples)
+            path, name = source.path, source.name
+            entry, samples = open_signals(path, name)
+            again = partial(open_signals, path, name)
+            return Content(_checked(entry, source), samples, chunks=lambda each: _stacked(again()[1], each))
         array = open_npy(source.path)
         plan = layout(array)
         extras = {WHOLE: b"\1"} if plan.whole else {}
@@ -154,6 +160,13 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
     pixels = picture.pixels
     entry = Entry(source.name, "image", pixels.shape, pixels.dtype.name, extras=picture.extras)
     return Content(_checked(entry, source), iter([pixels]), picture.lost)
+
+
+def _stacked(samples: Iterable[Array], each: int) -> Iterator[Array]:
+    """Samples, so many at a time."""
+    left = iter(samples)
+    while some := list(islice(left, each)):
+        yield np.stack(some)
 
 
 def _checked(entry: Entry, source: Source) -> Entry:
