@@ -62,9 +62,9 @@ def test_a_model_makes_signals_like_its_own_smaller_and_they_come_back() -> None
 def test_bits_in_training_are_those_on_disk() -> None:
     signals = beeps(20, seed=2)
     model = trained()
-    x = torch.from_numpy((signals.astype(np.float32) - model.description.low) / (
-        model.description.high - model.description.low
-    )).transpose(1, 2)[:, :, None]
+    x = torch.from_numpy(
+        (signals.astype(np.float32) - model.description.low) / (model.description.high - model.description.low)
+    ).transpose(1, 2)[:, :, None]
     with torch.no_grad():
         bits = float(model.pixels.bits(x))
     size = 8 * len(BlockCodec(Promise(0), model.packed["exact"]).encode(list(signals)).payload) / signals.size
