@@ -21,7 +21,7 @@ from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.catalogue import build
 from narrows.models.density import Density
-from narrows.training.loop import fit
+from narrows.tasks.train import fit
 from narrows.training.settings import Settings
 
 
@@ -38,9 +38,9 @@ def beeps(count: int, frames: int = 160, seed: int = 0) -> Array:
 def trained() -> Density:
     """A model of a short training."""
     torch.manual_seed(0)
-    samples = from_arrays(beeps(60), kind="signals")
+    samples = from_arrays(beeps(40), kind="signals")
     model = build(samples.description, purpose="exact", width=16)
-    for _ in fit(model, samples, Settings(steps=150, batch_size=16, threads=1)):
+    for _ in fit(model, samples, Settings(steps=80, batch_size=16, threads=1)):
         pass
     assert isinstance(model, Density)
     return model
@@ -62,9 +62,9 @@ def test_a_model_makes_signals_like_its_own_smaller_and_they_come_back() -> None
 def test_bits_in_training_are_those_on_disk() -> None:
     signals = beeps(20, seed=2)
     model = trained()
-    x = torch.from_numpy((signals.astype(np.float32) - model.description.low) / (
-        model.description.high - model.description.low
-    )).transpose(1, 2)[:, :, None]
+    x = torch.from_numpy(
+        (signals.astype(np.float32) - model.description.low) / (model.description.high - model.description.low)
+    ).transpose(1, 2)[:, :, None]
     with torch.no_grad():
         bits = float(model.pixels.bits(x))
     size = 8 * len(BlockCodec(Promise(0), model.packed["exact"]).encode(list(signals)).payload) / signals.size

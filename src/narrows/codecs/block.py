@@ -17,7 +17,7 @@ from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import fallback
-from narrows.codecs.base import WAYS, Coded, Way, row_of
+from narrows.codecs.base import SERIES, WAYS, Coded, Way, row_of
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
 from narrows.codecs.files import file_in
