@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from narrows.data.samples import Samples
-from narrows.models.base import Beginning, Measure, Part, mean_square
+from narrows.models.base import Beginning, Measure, Part
 from narrows.models.coded import Coded, LinearStart, pca_mse
 
 SETTLED = 256  # samples that tell what the numbers of a code do
@@ -34,7 +34,7 @@ class Autoencoder(Coded):
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         """Mean squared error per value."""
-        return mean_square(self(x).float(), x)
+        return (self(x).float() - x).square().mean()
 
     def measure(self, x: torch.Tensor, seed: int) -> Measure:
         mse = float((self(x).float().clamp(0, 1) - x).square().mean(dtype=torch.float64))

@@ -242,19 +242,8 @@ def build(
     seed, memory = whole("seed", seed, 0, 2**63 - 1), whole("memory", memory, 0, REFERENCES_MOST)
     purpose = _purpose(description, purpose, degradation)
     degradation = None if degradation is None else settled(degradation, description.dtype, description.rate)
-    request = Request(
-        network or "",
-        description,
-        purpose,
-        code,
-        width,
-        seed,
-        memory,
-        fold,
-        degradation,
-        effort,
-        hearing=bool(hearing),
-    )
+    given = (network or "", description, purpose, code, width, seed, memory, fold, degradation, effort)
+    request = Request(*given, hearing=bool(hearing))
     name = usual(request) if network is None else network
     row = named(name, purpose)
     if isinstance(degradation, Cells) and not row.suits(request):
