@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from narrows.data.samples import Samples
 from narrows.models.base import Beginning, Measure, Part
@@ -34,7 +35,7 @@ class Autoencoder(Coded):
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         """Mean squared error per value."""
-        return (self(x).float() - x).square().mean()
+        return functional.mse_loss(self(x).float(), x)
 
     def measure(self, x: torch.Tensor, seed: int) -> Measure:
         mse = float((self(x).float().clamp(0, 1) - x).square().mean(dtype=torch.float64))
