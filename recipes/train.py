@@ -116,8 +116,8 @@ def main() -> None:
 def cooled(
     recipe: Recipe, model: Model, weights: Path, target: Path, samples: narrows.Samples, settings: Settings
 ) -> None:
-    """Go on from weights with a rate that falls, or with such a training that was interrupted, and keep what is better
-    than one before."""
+    """Go on from weights with a rate that falls, or with such a training that was interrupted, and keep what is
+    better than one before."""
     checkpoint = target.with_suffix(".checkpoint")
     begin_from(model, load(weights))
     told = 0.0
