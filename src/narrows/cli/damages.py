@@ -9,7 +9,7 @@ import click
 from narrows.cli.options import A_PATH, several
 from narrows.errors import SettingsError
 
-NAMES = ("noise", "noise_kind", "clip", "jpeg", "missing", "holes", "mask", "scale")
+NAMES = ("noise", "noise_kind", "clip", "snr", "colour", "jpeg", "missing", "holes", "mask", "gaps", "scale")
 
 
 def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -42,6 +42,18 @@ options = several(
         help="Clip noisy values to the range of the samples, as image files do; usual for samples of 8 and 16 bits.",
     ),
     click.option(
+        "--snr",
+        callback=_range,
+        metavar="DB",
+        help="Signals: train with noise at a ratio of signal to noise of DB decibels, or in a range such as 0..15.",
+    ),
+    click.option(
+        "--noise-colour",
+        "colour",
+        type=click.Choice(["white", "pink"]),
+        help="Signals: the colour of that noise; pink has half the power at twice the frequency.",
+    ),
+    click.option(
         "--jpeg",
         callback=_range,
         metavar="Q",
@@ -70,10 +82,17 @@ options = several(
         help="In place of --missing: every sample misses the pixels that are not 0 in this picture or .npy file.",
     ),
     click.option(
+        "--gaps",
+        callback=_range,
+        metavar="MS",
+        help="Signals: train with gaps of MS milliseconds, or of a range of lengths such as 20..100.",
+    ),
+    click.option(
         "--scale",
         type=int,
         metavar="K",
-        help="With --for upscale: how many times larger the model makes pictures: 2 (usual), 3 or 4.",
+        help="With --for upscale: how many times larger the model makes pictures, or higher the rate of "
+        "signals: 2 (usual), 3 or 4.",
     ),
 )
 
@@ -83,7 +102,7 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
 
     Raises `SettingsError` for an option without the one that it belongs to.
     """
-    from narrows.degradations import Jpeg, Missing, Noise, Smaller, combined
+    from narrows.degradations import Gaps, Jpeg, Missing, Noise, SignalNoise, Smaller, combined
     from narrows.io.masks import read_mask
 
     given = {name: value for name, value in damage.items() if value is not None}
@@ -91,10 +110,13 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
         ("noise_kind", "noise", Noise),
         ("clip", "noise", Noise),
         ("holes", "missing", Missing),
+        ("colour", "snr", SignalNoise),
     ):
         if name in given and needed not in given and purpose != usual.task:
-            option = f"--{name.replace('_', '-')}"
+            option = "--noise-colour" if name == "colour" else f"--{name.replace('_', '-')}"
             raise SettingsError(f"{option} was given without --{needed}; add it, or leave {option} out")
+    if "gaps" in given:
+        given["gaps"] = tuple(end / 1000 for end in given["gaps"])
     if "mask" in given:
         given["mask"] = read_mask(given["mask"])
     parts = []
@@ -103,6 +125,8 @@ def degradation(purpose: str, damage: dict[str, Any]) -> Any:
         (Noise, {"noise": "level", "noise_kind": "kind", "clip": "clip"}),
         (Jpeg, {"jpeg": "quality"}),
         (Missing, {"missing": "share", "holes": "kind", "mask": "mask"}),
+        (SignalNoise, {"snr": "snr_db", "colour": "colour"}),
+        (Gaps, {"gaps": "seconds"}),
     ):
         if chosen := {field: given[name] for name, field in fields.items() if name in given}:
             parts.append(kind(**chosen))

@@ -1,4 +1,4 @@
-"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures or arrays in, restored ones out."""
+"""`narrows denoise`, `inpaint`, `colourise` and `upscale`: damaged pictures, sounds or arrays in, restored out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
-FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept. An .npy file of
-samples becomes an .npy file."""
+FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept, and the rate and tags
+of sounds, for which a model has to be trained. An .npy file of samples becomes an .npy file."""
 
 _options = shared.several(
     click.argument("data", metavar="INPUT"),
@@ -65,15 +65,22 @@ def denoise(**options: Any) -> None:
 @click.command(epilog=FOLDERS)
 @_options
 @click.option(
+    "--lost",
+    type=float,
+    metavar="MS",
+    help="In sounds: zeros for MS milliseconds or longer are packets that were lost.",
+)
+@click.option(
     "--mask",
     type=shared.A_PATH,
-    help="A picture or .npy file of the same size, not 0 where something is missing; or a folder of masks with the "
-    "names of the pictures.",
+    help="A picture, sound or .npy file of the same size, not 0 where something is missing; for sounds also text "
+    "with the start and end of each gap in seconds; or a folder of masks with the names of the files.",
 )
 @click.option(
     "--missing-value",
     metavar="V",
-    help="The value of missing pixels: a number, one per channel such as 255,0,255, or nan in an .npy file.",
+    help="The value of missing pixels or steps: a number, one per channel such as 255,0,255, or nan in an .npy file "
+    "or a sound of floats.",
 )
 def inpaint(**options: Any) -> None:
     """Fill in what is missing in INPUT, pictures, arrays or a table.
@@ -149,10 +156,13 @@ def _run(
     from narrows.io.csv import is_table
     from narrows.models.loading import load
     from narrows.models.shipped import restoring
-    from narrows.tasks.pictures import Wanted, restore_path
+    from narrows.tasks.pictures import Wanted
     from narrows.tasks.restore import set_vividness
+    from narrows.tasks.restore_files import restore_path, sounds_need_a_model
     from narrows.training.device import choose
 
+    if model_path is None:
+        sounds_need_a_model(data, task)
     how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     if model_path is None and task == "inpaint" and is_table(data):
         raise ModelError(f"{data}: no weights for tables come with narrows; give a model, trained on this table")
@@ -171,6 +181,7 @@ def _run(
         set_vividness(restorer, vividness)
     began = time.perf_counter()
     count = pixels = left_out = 0
+    length = 0.0
     lost: dict[str, list[str]] = {}
     with terminal.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
@@ -184,17 +195,20 @@ def _run(
                 lost.setdefault(words, []).append(done.source.name)
             if done.level is not None:
                 terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
-            count, pixels = count + done.samples, pixels + done.pixels
+            count, pixels, length = count + done.samples, pixels + done.pixels, length + done.seconds
             draw("restoring", count + left_out, done.of)
     if not count and left_out:
-        raise DataError(f"{data}: none of {left_out} pictures could be restored")
+        raise DataError(f"{data}: none of {left_out} files could be restored")
     if lost:
         terminal.note(terminal.not_kept(lost))
     seconds = time.perf_counter() - began
     if as_json:
-        terminal.result_json({"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)})
+        sound = {"sound_seconds": round(length, 3)} if model.description.axes == 1 else {}
+        counts = {"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)}
+        terminal.result_json({**counts, **sound})
     else:
-        terminal.say(f"{output}: {count} restored, {pixels / 1e6:.1f} megapixels in {seconds:.1f} seconds")
+        much = f"{length:.1f} seconds of sound" if length else f"{pixels / 1e6:.1f} megapixels"
+        terminal.say(f"{output}: {count} restored, {much} in {seconds:.1f} seconds")
         if model_path is None:
             terminal.say(f"with the weights {named}, which come with narrows")
 

@@ -24,9 +24,10 @@ from narrows.entropy.lanes import Layout, Walk
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-FEW_LANES, LEAST_PIECE = 64, 1 << 12  # signals are cut where fewer lanes would walk side by side, but not shorter
+LANES, LEAST_PIECE = 128, 1 << 12  # signals are cut so that about so many lanes walk side by side, but not shorter
 MOST_BITS = 32  # of a value
 MOST_LEVELS = 1 << 12  # values that are told by their rank
+VALUES_A_LEVEL = 16  # so many values there must be for each, so that telling the levels pays
 MOST_FRAMES = 1 << 26  # of all lanes of a block together, zeros included
 
 
@@ -55,7 +56,8 @@ class Plan:
             levels = np.unique(values[: 1 << 14])
             levels = np.unique(values) if len(levels) <= MOST_LEVELS else np.empty(0, np.int64)
         unit = math.gcd(*np.diff(levels).tolist()) if len(levels) else _unit(values - low)
-        if not 0 < len(levels) <= MOST_LEVELS or 4 * len(levels) > (high - low) // unit:
+        rare = 4 * len(levels) <= (high - low) // unit and VALUES_A_LEVEL * len(levels) <= len(values)
+        if not (0 < len(levels) <= MOST_LEVELS and rare):
             levels = np.empty(0, np.int64)
         if len(levels):
             numbers = [np.searchsorted(levels, sample) for sample in samples]
@@ -86,7 +88,7 @@ class Plan:
         (piece, scale, first, low, high, unit, count), at = from_varints(data, 0, 7)
         first, low, high = (int(-(n >> 1) if n & 1 else n >> 1) for n in (first, low, high))
         limit = 1 << MOST_BITS
-        fits = piece > 0 and low <= high and max(abs(first), abs(low), abs(high), int(unit)) <= limit
+        fits = piece > 0 and low <= 0 <= high and max(abs(first), abs(low), abs(high), int(unit)) <= limit
         if not fits or scale > limit << 4 or count > MOST_LEVELS:
             raise ArchiveError("a damaged block: numbers out of their limits")
         levels = np.empty(0, np.int64)
@@ -162,10 +164,7 @@ class SeriesWay(Way):
 
 def _piece(lengths: Sequence[int], channels: int) -> int:
     """How many frames a piece has at most, so that there are enough lanes."""
-    piece = max(lengths)
-    while piece >= 2 * LEAST_PIECE and channels * sum(-(-length // piece) for length in lengths) < FEW_LANES:
-        piece = -(-piece // 2)
-    return piece
+    return min(max(lengths), max(LEAST_PIECE, -(-channels * sum(lengths) // LANES)))
 
 
 def _unit(values: Integers) -> int:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged
+from narrows.io.cache import release
 
 CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 UNLIKE = 16  # times the range of the narrowest column: from there on each is scaled by its own
@@ -65,4 +66,5 @@ def ends_of(values: Array | Ragged, source: str) -> tuple[npt.NDArray[np.float64
                 where = int(np.searchsorted(values.starts, where, side="right")) - 1
             raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
         least, most = np.minimum(least, part.min(axis=axis)), np.maximum(most, part.max(axis=axis))
+        release(part)
     return least, most

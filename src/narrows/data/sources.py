@@ -5,7 +5,6 @@ Next door: `named` fetches the named sets, `images` decodes files, `samples` des
 
 from __future__ import annotations
 
-import math
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -158,7 +157,7 @@ def listed_as_one(folder: Path) -> tuple[Listing, bool]:
 
 def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     """Sounds as samples, named by their whole paths."""
-    found = load_sounds(files, math.ceil(rate) or None, skip_bad, report)
+    found = load_sounds(files, rate, skip_bad, report)
     description = replace(describe(found.values, source, "signals"), rate=float(found.rate))
     names = tuple(str(files[i]) for i in found.kept)
     return Samples(found.values, description, source, names, notes=tuple(found.notes))

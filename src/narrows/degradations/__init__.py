@@ -14,9 +14,12 @@ from narrows.degradations.compose import (
     to_json,
 )
 from narrows.degradations.custom import Custom
+from narrows.degradations.gaps import Gaps
 from narrows.degradations.jpeg import Jpeg
 from narrows.degradations.masks import Missing
 from narrows.degradations.noise import Noise
+from narrows.degradations.rates import LowerRate
+from narrows.degradations.ratio import SignalNoise
 from narrows.degradations.resample import Smaller
 
 __all__ = [
@@ -24,12 +27,15 @@ __all__ = [
     "Combination",
     "Custom",
     "Degradation",
+    "Gaps",
     "Grey",
     "Hints",
     "Jpeg",
+    "LowerRate",
     "Missing",
     "Noise",
     "Observed",
+    "SignalNoise",
     "Smaller",
     "Task",
     "combined",

@@ -1,7 +1,7 @@
 """The interface of degradations: damage samples, describe themselves, and say how a network undoes the damage.
 
-Samples are tensors in 0..1 on any device: images `(N, C, H, W)` without alpha, or vectors `(N, D)`. Random numbers
-come from the generator that is passed in. Next door: `compose` combines degradations.
+Samples are tensors in 0..1 on any device: images `(N, C, H, W)` without alpha, signals `(N, C, 1, T)`, or vectors
+`(N, D)`. Random numbers come from the generator that is passed in. Next door: `compose` combines degradations.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Degradation(ABC):
     condition_channels: int  # the number of channels K of the condition
     needs: tuple[Hint, ...]  # the hints without which damaged samples cannot be restored
     veils: bool = False  # whether less of what came before is seen after it
+    axes: int = 2  # 1 for damages that only signals suffer, 2 for those of images and vectors
 
     @abstractmethod
     def __str__(self) -> str: ...

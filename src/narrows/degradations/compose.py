@@ -14,16 +14,21 @@ from narrows.degradations.base import TASKS, Degradation, Hints, Observed, Resid
 from narrows.degradations.cells import Cells
 from narrows.degradations.colour import Grey
 from narrows.degradations.custom import Custom
+from narrows.degradations.gaps import Gaps
 from narrows.degradations.jpeg import Jpeg
 from narrows.degradations.masks import Missing
 from narrows.degradations.noise import Noise
+from narrows.degradations.rates import LowerRate
+from narrows.degradations.ratio import SignalNoise
 from narrows.degradations.resample import Smaller
 from narrows.errors import SettingsError
 
-KINDS = (Smaller, Grey, Noise, Jpeg, Missing, Cells, Custom)  # in the order in which damage happens
+IMAGE_KINDS = (Smaller, Grey, Noise, Jpeg, Missing, Cells)  # in the order in which damage happens
+SIGNAL_KINDS = (LowerRate, SignalNoise, Gaps)
+KINDS = (*IMAGE_KINDS, *SIGNAL_KINDS, Custom)
 OFF_BY = 0.1  # the deviation of the logarithm of an estimated level from that of the true one
 ADDED = 0.003  # of the value range: the deviation of what estimates take for noise in clean samples
-USUAL = (Noise(), Missing(), Grey(), Smaller())  # what each task undoes by default
+USUAL = (Noise(), Missing(), Grey(), Smaller(), SignalNoise(), Gaps(), LowerRate())  # what tasks undo by default
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Combination(Residual):
             name=" + ".join(part.name for part in self.parts),
             task=max((part.task for part in self.parts), key=TASKS.index),  # it includes the others
             scale=scale,
+            axes=self.parts[0].axes,
             fold=max(scale, min(part.fold for part in self.parts)),  # at least the block that became one pixel
             condition_channels=sum(part.condition_channels for part in self.parts),
             needs=tuple(hint for part in self.parts for hint in part.needs),
@@ -140,28 +146,39 @@ def combined(parts: Sequence[Degradation], together: float = 1.0) -> Degradation
             f"degradations {' + '.join(names)} cannot be combined; give different ones, and cells, a function or the "
             "samples' own noise alone"
         )
+    if len({part.axes for part in singles}) > 1:
+        raise SettingsError(
+            f"degradations {' + '.join(names)} cannot be combined; some are of signals alone, others never of these"
+        )
     order = [kind.name for kind in KINDS]
     singles.sort(key=lambda part: order.index(part.name))
-    if together < 1 and any(isinstance(part, Smaller | Grey) for part in singles):
+    if together < 1 and any(isinstance(part, Smaller | Grey) or part.axes == 1 for part in singles):
         raise SettingsError(f"together {together:g} was given with {' + '.join(names)}; only 1 goes with these")
     return singles[0] if len(singles) == 1 else Combination(tuple(singles), together)
 
 
-def degradation_for(purpose: str, parts: Sequence[Degradation] = ()) -> Degradation | None:
+def degradation_for(purpose: str, parts: Sequence[Degradation] = (), axes: int = 2) -> Degradation | None:
     """The degradation that a model of this purpose undoes: these parts, and the usual one of its task if none of them
-    is of it; None for purposes other than restoring.
+    is of it; None for purposes other than restoring. For signals `axes` is 1, and what makes images smaller lowers
+    their rate.
 
     A model that inpaints may also denoise, one that colourises may inpaint, one that upscales may do all of these.
     Raises `SettingsError` for parts that do not go with the purpose, and as `combined` does.
     """
     singles = _singles(parts)
+    if axes == 1:
+        singles = [LowerRate(part.scale) if isinstance(part, Smaller) else part for part in singles]
     for part in singles:
         goes_with = TASKS[TASKS.index(part.task) :]
         if purpose not in goes_with:
             raise SettingsError(f"{part} was given with purpose {purpose}; it goes with {' or '.join(goes_with)}")
     if purpose not in TASKS:
         return None
-    own = [] if any(part.task == purpose for part in singles) else [part for part in USUAL if part.task == purpose]
+    own = (
+        []
+        if any(part.task == purpose for part in singles)
+        else [part for part in USUAL if part.task == purpose and (part.axes == 1) == (axes == 1)]
+    )
     return combined([*own, *singles], min(map(together_of, parts), default=1.0))
 
 
@@ -188,12 +205,15 @@ def parts_of(degradation: Degradation) -> tuple[Degradation, ...]:
     return parts
 
 
-def settled(degradation: Degradation, dtype: str) -> Degradation:
-    """The degradation for samples of this dtype: noise whose `clip` is None is clipped if they are integers."""
+def settled(degradation: Degradation, dtype: str, rate: float = 0.0) -> Degradation:
+    """The degradation for samples of this dtype and rate: noise whose `clip` is None is clipped if they are integers,
+    and the lengths of gaps in seconds are for that rate. Raises `SettingsError` for gaps where there is none."""
     whole, found = np.dtype(dtype).kind in "ui", list(parts_of(degradation))
     for i, part in enumerate(found):
         if isinstance(part, Noise) and part.clip is None:
             found[i] = Noise(part.level, part.kind, whole, part.own)
+        if isinstance(part, Gaps):
+            found[i] = part.at(rate)
     return combined(found, together_of(degradation))
 
 

@@ -16,6 +16,7 @@ from narrows.checks import legible
 from narrows.evaluation import _panels as panels
 from narrows.evaluation._panels import INK, Box, write
 from narrows.io.arrays import Array
+from narrows.io.cache import release
 from narrows.tasks.show import Summary, seconds
 
 Floats = npt.NDArray[np.float64]
@@ -58,8 +59,11 @@ def draw_course(axes: Axes, box: Box, values: Array, limits: panels.Range) -> No
     """The waveform of a signal `(T, C)`: from the lowest to the highest value of each short stretch."""
     low, high = limits
     edges = np.unique(np.linspace(0, len(values), min(COLUMNS, len(values)) + 1).astype(np.int64))
-    parts = [values[start:end] for start, end in pairwise(edges)]
-    ends = np.array([(part.min(), part.max()) for part in parts], np.float64)
+    found = []
+    for start, end in pairwise(edges):
+        found.append((values[start:end].min(), values[start:end].max()))
+        release(values)
+    ends = np.array(found, np.float64)
     ends = np.vstack([ends, ends[-1:]])
     ends = box.y + box.height * (high - np.clip(np.nan_to_num(ends), low, high)) / (high - low)
     across = np.linspace(box.x, box.x + box.width, len(ends))
@@ -85,6 +89,7 @@ def spectrogram(values: Array, limits: panels.Range) -> Floats:
     columns = []
     for start in starts:
         part = np.asarray(values[start : start + window], np.float64).mean(axis=1)
+        release(values)
         scaled = (np.nan_to_num(part) - (low + high) / 2) / ((high - low) / 2)
         scaled = np.pad(scaled, (0, window - len(scaled)))
         columns.append(np.abs(np.fft.rfft(scaled * taper)) * 2 / taper.sum())

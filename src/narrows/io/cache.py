@@ -5,6 +5,7 @@ Next door: `folders` puts decoded images there, `data.named` what was downloaded
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -38,6 +39,16 @@ def buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
             f"{folder}: {size_bytes / 1e9:.2g} GB of decoded images cannot be kept there ({error.strerror}); "
             "free some space or set NARROWS_CACHE to a folder on a larger disk"
         ) from None
+
+
+def release(array: Array) -> None:
+    """Let go of the pages that were read of a `buffer` in a file: they come back when they are read again."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap) and base.mode == "r+":
+            base._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+            return
+        base = base.base
 
 
 def cache_folder() -> Path:

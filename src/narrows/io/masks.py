@@ -19,6 +19,7 @@ from narrows.errors import DataError
 from narrows.io.folders import SUFFIXES
 from narrows.io.images import opened, read_image
 from narrows.io.npy import open_npy
+from narrows.io.sound import SOUNDS
 
 LABELS = 32  # different values in a mask that are taken for labels, at most; more are shades
 SHADE = 0.25  # of the brightest value: darker ones are the traces that lossy formats leave around strokes
@@ -44,7 +45,11 @@ def mask_file(given: Path, source: Path, folder: Path | None) -> Path:
     if wanted.is_file():
         return wanted
     beside = sorted(wanted.parent.iterdir()) if wanted.parent.is_dir() else []
-    found = [path for path in beside if path.stem == wanted.stem and path.suffix.lower() in SUFFIXES | {".npy"}]
+    found = [
+        path
+        for path in beside
+        if path.stem == wanted.stem and path.suffix.lower() in SUFFIXES | SOUNDS | {".npy", ".csv", ".txt"}
+    ]
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} masks, {found[0].name} and {found[1].name}" if found else "no mask"

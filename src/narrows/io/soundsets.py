@@ -12,11 +12,13 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged
-from narrows.io.cache import buffer
+from narrows.io.cache import MEMORY_SHARE, buffer, release, total_memory
 from narrows.io.images import Report
 from narrows.io.sound import SoundHeader, read_chunks, sound_header
 
 RATES = (1, 1 << 24)  # in Hz, that may be asked for
+IN_MEMORY = 1 << 28  # bytes of a set, at most
+RELEASED = 1 << 24  # values that are written to a file before their memory is given back
 _SPARE = 64  # frames more than resampling may give
 
 
@@ -43,7 +45,7 @@ class _Form:
 
 def load_sounds(
     paths: Sequence[Path],
-    rate: int | None = None,
+    rate: float = 0,
     skip_bad: bool = False,
     report: Report | None = None,
     memory: int | None = None,
@@ -52,12 +54,12 @@ def load_sounds(
 
     Else the set has the depth of the deepest, floats if any has them, and mono becomes as many equal channels as the
     others have. With a `rate` in Hz, sounds of others are resampled; without, all must have the same. Sets over
-    `memory` bytes (default: a quarter of RAM) go to a memory-mapped cache file.
+    `memory` bytes (default: a quarter of RAM, and at most 256 MiB) go to a memory-mapped cache file.
 
     Raises `DataError` naming the first unreadable file, or, with `skip_bad`, if none can be read.
     """
-    if rate is not None and not RATES[0] <= rate <= RATES[1]:
-        raise DataError(f"a rate of {rate} Hz was given; allowed are {RATES[0]} to {RATES[1]}")
+    if rate and not (RATES[0] <= rate <= RATES[1] and rate == int(rate)):
+        raise DataError(f"a rate of {rate:g} Hz was given for sounds; allowed are {RATES[0]} to {RATES[1]}, whole")
     bad: list[str] = []
 
     def skip(error: DataError) -> None:
@@ -76,8 +78,9 @@ def load_sounds(
             skip(error)
     if not headers:
         raise DataError(bad[0] if len(paths) == 1 else f"none of {len(paths)} files could be read: {bad[0]}")
-    form = _form(headers, paths, rate)
-    flat = buffer(sum(_most(h, form.rate) for h in headers.values()) * form.channels, form.dtype, memory)
+    form = _form(headers, paths, int(rate))
+    most = min(int(total_memory() * MEMORY_SHARE), IN_MEMORY) if memory is None else memory
+    flat = buffer(sum(_most(h, form.rate) for h in headers.values()) * form.channels, form.dtype, most)
     kept: list[int] = []
     lengths: list[int] = []
     at = 0
@@ -87,6 +90,8 @@ def load_sounds(
             for chunk in _read(paths[index], header, form):
                 flat[at : at + chunk.size] = chunk.reshape(-1)
                 at += chunk.size
+                if at // RELEASED > (at - chunk.size) // RELEASED:
+                    release(flat)
             if at == start:
                 raise DataError(f"{paths[index]}: damaged: nothing of it can be read; replace or remove it")
         except DataError as error:
@@ -106,10 +111,10 @@ def load_sounds(
     return SoundSet(Ragged(flat[:at], shapes), form.rate, kept, notes)
 
 
-def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int | None) -> _Form:
+def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int) -> _Form:
     rates = Counter(header.rate for header in headers.values())
     usual = rates.most_common(1)[0][0]
-    if len(rates) > 1 and rate is None:
+    if len(rates) > 1 and not rate:
         other = next(index for index, header in headers.items() if header.rate != usual)
         listed = ", ".join(f"{count} of {each} Hz" for each, count in sorted(rates.items()))
         raise DataError(
@@ -130,7 +135,7 @@ def _form(headers: dict[int, SoundHeader], paths: Sequence[Path], rate: int | No
     else:
         bits = max(16, *(bits for _, bits in kinds))
         dtype = "int16" if bits == 16 else "int32"
-    return _Form(usual if rate is None else rate, max(channels), np.dtype(dtype), bits)
+    return _Form(rate or usual, max(channels), np.dtype(dtype), bits)
 
 
 def _most(header: SoundHeader, rate: int) -> int:

@@ -307,11 +307,6 @@ def measured(model: Model, x: torch.Tensor, seed: int) -> Measure:
     return Measure(mean(m.score for m in found), mean(m.mse for m in found), mean(bits) if bits else None)
 
 
-def mean_square(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Mean squared error per value, both of one shape."""
-    return (y - x).square().mean()
-
-
 def cut(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """`y` in the size of `x`."""
     return y[..., : x.shape[2], : x.shape[3]] if x.ndim == 4 else y

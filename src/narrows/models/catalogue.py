@@ -13,10 +13,10 @@ from functools import partial
 from narrows.checks import brief, whole
 from narrows.data.columns import Column
 from narrows.data.samples import Description
-from narrows.degradations import Cells, Degradation, Grey, from_json, parts_of, settled
+from narrows.degradations import Cells, Custom, Degradation, Grey, from_json, parts_of, settled
 from narrows.degradations.base import TASKS
 from narrows.errors import SettingsError
-from narrows.models import makers, waves
+from narrows.models import makers, signal_restorers, waves
 from narrows.models.base import Model, Purpose, Recipe, Specification
 from narrows.models.coded import LinearStart
 from narrows.models.makers import Effort, Request
@@ -60,6 +60,10 @@ def _image(request: Request) -> bool:
     return request.description.axes == 2
 
 
+def _signal(request: Request) -> bool:
+    return request.description.axes == 1
+
+
 _CODED: tuple[Purpose, ...] = ("reconstruct", *RESTORING)
 _RISING = LinearStart(partial(lesson.start_conv, rising=True))
 _LESSON = Recipe(32, 2.5e-2, 10, muon=5e-2, printed_batch=20)
@@ -98,6 +102,16 @@ CATALOGUE: dict[str, Network] = {
     "unet": Network(
         makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, spatial=True
     ),
+    "waveform": Network(
+        signal_restorers.of_waveforms,
+        Recipe(8, 1e-3, 30, muon=1e-2),
+        RESTORING,
+        lambda request: _signal(request) and request.purpose == "upscale",
+        spatial=True,
+    ),
+    "spectral": Network(
+        signal_restorers.of_spectra, Recipe(8, 1e-3, 30, muon=1e-2), RESTORING, _signal, spatial=True
+    ),
     "tabular": Network(
         makers.imputer,
         Recipe(1024, 3e-3, 100, muon=3e-2, half=False),  # rows are too small to gain by bfloat16
@@ -124,7 +138,7 @@ CATALOGUE: dict[str, Network] = {
     ),
     "advice": Network(
         makers.advising,
-        Recipe(16, 3e-3, 30, crop=4096, crops=16, half=False),
+        Recipe(16, 3e-3, 20, crop=4096, half=False),
         ("exact",),
         lambda request: request.description.axes == 1,
         spatial=True,
@@ -227,20 +241,9 @@ def build(
         )
     seed, memory = whole("seed", seed, 0, 2**63 - 1), whole("memory", memory, 0, REFERENCES_MOST)
     purpose = _purpose(description, purpose, degradation)
-    degradation = None if degradation is None else settled(degradation, description.dtype)
-    request = Request(
-        network or "",
-        description,
-        purpose,
-        code,
-        width,
-        seed,
-        memory,
-        fold,
-        degradation,
-        effort,
-        hearing=bool(hearing),
-    )
+    degradation = None if degradation is None else settled(degradation, description.dtype, description.rate)
+    given = (network or "", description, purpose, code, width, seed, memory, fold, degradation, effort)
+    request = Request(*given, hearing=bool(hearing))
     name = usual(request) if network is None else network
     row = named(name, purpose)
     if isinstance(degradation, Cells) and not row.suits(request):
@@ -269,8 +272,13 @@ def _purpose(description: Description, purpose: Purpose, degradation: Degradatio
     grey = any(isinstance(part, Grey) for part in parts_of(degradation))
     if grey and (description.axes != 2 or description.channels < 3):
         raise SettingsError(f"to add colour, colour has to be learned: RGB images are needed, not {description.form}")
-    if degradation.scale > 1 and description.axes != 2:
-        raise SettingsError(f"a scale of {degradation.scale} was given; it needs images, not {description.form}")
+    if (degradation.axes == 1) != (description.axes == 1) and not isinstance(degradation, Custom):
+        these = "signals" if degradation.axes == 1 else "images and vectors"
+        raise SettingsError(f"{degradation} was given for {description.form}; only {these} have such damage")
+    if degradation.scale > 1 and description.axes == 0:
+        raise SettingsError(
+            f"a scale of {degradation.scale} was given; it needs images or signals, not {description.form}"
+        )
     return degradation.task
 
 

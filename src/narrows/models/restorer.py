@@ -20,6 +20,7 @@ from narrows.data.batches import Batches, Indices
 from narrows.data.samples import Description, Samples
 from narrows.degradations import to_json
 from narrows.degradations.base import Degradation, Hints, Observed
+from narrows.degradations.ratio import deviation
 from narrows.degradations.resample import larger, mirrored, smaller
 from narrows.models.base import (
     Beginning,
@@ -39,6 +40,7 @@ from narrows.networks.layers import silence
 FILTER_SAMPLES = 128  # or crops, that decide the linear filter at the start
 SETTLED = 64  # samples that go through together when training is over
 LITTLE = 1e-6  # added to squared errors, since the gradient of a root is unbounded at 0
+MOST_SNR = 35.0  # decibels beyond which signals are as good as perfect
 Damage = tuple[Observed, torch.Tensor | None]  # what is left of samples, and their alpha channel if they have one
 
 
@@ -124,7 +126,9 @@ class Restorer(Restoring):
     def _seen(self, observed: Observed, guess: torch.Tensor, alpha: torch.Tensor | None) -> torch.Tensor:
         """What the network sees, `(N, I, H, W)`: the guess, what is known beside it, and alpha."""
         scale = self.degradation.scale
-        condition = observed.condition.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+        condition = observed.condition.repeat_interleave(scale, dim=3)
+        if self.grid.axes == 2:
+            condition = condition.repeat_interleave(scale, dim=2)
         return torch.cat([guess, condition, *(() if alpha is None else (larger(alpha, scale),))], dim=1)
 
     @torch.no_grad()
@@ -184,17 +188,20 @@ class RestoringAutoencoder(Restoring, Coded):
 
 
 def root_loss(model: Restoring, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
-    """Mean of the root of each sample's mean squared error, damaged anew in each step: little and much damage count
-    alike."""
+    """Mean of the root of each sample's mean squared error, of signals of its ratio to their power in decibels,
+    damaged anew in each step: little and much damage count alike."""
     observed, alpha = model.observe(x, seeded(x.device, seed, 4, step))
-    return _roots(model.restored(observed, alpha), _target(observed, alpha, x)).mean()
+    errors = _errors if model.description.axes == 1 else _roots
+    return errors(model.restored(observed, alpha), _target(observed, alpha, x)).mean()
 
 
 def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
     """The same for samples that are damaged the same way each time."""
     observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(0))
-    roots = _roots(model.restored(observed, alpha).clamp(0, 1), _target(observed, alpha, x))
-    return Measure(float(roots.mean(dtype=torch.float64)), float(roots.square().mean(dtype=torch.float64)))
+    found, target = model.restored(observed, alpha).clamp(0, 1), _target(observed, alpha, x)
+    roots = _roots(found, target)
+    scores = _errors(found, target) if model.description.axes == 1 else roots
+    return Measure(float(scores.mean(dtype=torch.float64)), float(roots.square().mean(dtype=torch.float64)))
 
 
 @torch.no_grad()
@@ -227,6 +234,14 @@ def _roots(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """The root of each sample's mean squared error, `(N,)`."""
     squares = (cut(x_hat.float(), x) - x).square()
     return (squares.flatten(1).mean(dim=1) + LITTLE).sqrt()
+
+
+def _errors(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The error of each signal relative to its power about its mean, in decibels, `(N,)`; one without error has
+    -`MOST_SNR`."""
+    errors = (cut(x_hat.float(), x) - x).square().mean(dim=(1, 2, 3))
+    relative = errors / deviation(x).square().flatten()
+    return 10 * torch.log10(relative + 10 ** (-MOST_SNR / 10))
 
 
 def _padded(x: torch.Tensor, grid: Grid) -> torch.Tensor:

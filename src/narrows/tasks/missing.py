@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def masks_of(mask: Any, samples: Samples) -> list[Mask]:
-    """What is missing of each sample, `(H, W)` or `(D,)`, from one mask for all, or one for each.
+    """What is missing of each sample, `(H, W)`, `(T,)` or `(D,)`, from one mask for all, or one for each.
 
     Raises `DataError` for masks of other sizes, and for those that mark everything or nothing.
     """

@@ -21,7 +21,7 @@ LOOKED_AT, SIDE, LEAST_SIDE = 16, 256, 32  # samples, and pixels a side of each,
 
 def noisy(samples: Samples, degradation: Degradation | None) -> list[str]:
     """A note where samples that a model is to learn to restore are noisy themselves."""
-    if degradation is None or isinstance(degradation, Cells):
+    if degradation is None or isinstance(degradation, Cells) or samples.description.axes == 1:
         return []
     if isinstance(degradation, Noise) and degradation.own:
         return [

@@ -46,7 +46,7 @@ def open_data(
     choices that do not go with them."""
     if choices.kind is not None and is_table(data):
         samples = windows(open_series(data, choices.rate))
-        return Opened(samples, degradation_for(purpose, () if degradation is None else (degradation,)), None, ())
+        return Opened(samples, degradation_for(purpose, () if degradation is None else (degradation,), 1), None, ())
     if is_table(data):
         rows = open_table(data, purpose, choices.missing_value)
         if purpose == "inpaint":
@@ -56,8 +56,10 @@ def open_data(
         raise SettingsError("a missing value was given for samples that are no table; it is for tables: leave it out")
     if choices.noisy_samples and degradation is not None:
         raise SettingsError(f"{degradation} was given beside noisy samples, whose own noise is found; leave it out")
-    degradation = degradation_for(purpose, () if degradation is None else (degradation,))
+    parts = () if degradation is None else (degradation,)
+    degradation_for(purpose, parts, 1 if any(part.axes == 1 for part in parts) else 2)  # refused before data are read
     samples = windows(open_samples(data, "train", skip_bad, report, kind=choices.kind, rate=choices.rate))
+    degradation = degradation_for(purpose, parts, samples.description.axes)
     if choices.noisy_samples:
         degradation = own_noise(samples)
     return Opened(samples, degradation, None, tuple(noisy(samples, degradation)))

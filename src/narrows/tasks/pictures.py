@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from narrows.data.sources import open_samples, refuse_overwriting, stands_for_a_
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, make_folder, write_file
-from narrows.io.folders import list_images
+from narrows.io.folders import Listing, list_images
 from narrows.io.images import Report, read_header
 from narrows.io.masks import mask_file, read_mask
 from narrows.io.metadata import resized, without_profile
@@ -44,6 +44,20 @@ WRITTEN = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg"})
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a folder is searched for by its `listing`: the endings that can be written, and the `usual` one, which the
+    results of others get."""
+
+    name: str
+    usual: str
+    written: frozenset[str]
+    listing: Callable[[Path], Listing]
+
+
+PICTURES = Kind("pictures", ".png", WRITTEN, list_images)
+
+
+@dataclass(frozen=True)
 class Job:
     """One picture to restore, and where to."""
 
@@ -59,6 +73,7 @@ class Done:
 
     source: Path
     pixels: int = 0
+    seconds: float = 0.0  # of sound
     samples: int = 1
     of: int = 1
     level: float | None = None
@@ -73,7 +88,8 @@ class Wanted:
 
     `strength` is the level of noise as a share of the value range. What is missing is marked by `mask`, a file, or a
     folder of files with the names of the pictures, with any ending, or by `missing_value`, one number or one per
-    channel. With `resume`, pictures in a folder whose results are there already are left as they are.
+    channel. In sounds, runs of zeros of at least `lost` milliseconds may be taken for packets that were lost. With
+    `resume`, files in a folder whose results are there already are left as they are.
     """
 
     strength: float | None = None
@@ -83,6 +99,7 @@ class Wanted:
     force: bool = False
     skip_bad: bool = False
     resume: bool = False
+    lost: float | None = None
 
     def check(self, model: Model, scale: int | None = None) -> Restoring:
         """The model, if it can do this; raises `ModelError` or `SettingsError`."""
@@ -90,10 +107,17 @@ class Wanted:
             real("strength", self.strength, 0, 1)
         if self.resume and self.force:
             raise SettingsError("of resume and force, choose one: leave results as they are, or make them again")
-        if self.mask is not None and self.missing_value is not None:
-            raise SettingsError("of mask and missing value, choose one")
+        marks = [mark for mark in (self.mask, self.missing_value, self.lost) if mark is not None]
+        if len(marks) > 1:
+            raise SettingsError("of mask, missing value and lost packets, choose one")
         restorer = restoring(model)
-        check(restorer, self.strength is not None, bool(self.mask or self.missing_value), scale)
+        check(restorer, self.strength is not None, bool(marks), scale)
+        if self.lost is not None:
+            real("length of lost packets", self.lost, 0, above=True)
+            if model.description.axes != 1:
+                raise SettingsError(
+                    "lost packets were said for images; they are looked for in sounds: leave them out"
+                )
         return restorer
 
     def missing(self, source: Path, pixels: Array, extras: Mapping[str, bytes], folder: Path | None) -> Mask | None:
@@ -151,25 +175,26 @@ def _check_headers(found: Sequence[Job], hint: str) -> None:
             raise DataError(f"{error}{hint}") from None
 
 
-def jobs(source: Path, target: Path, force: bool = False, resume: bool = False) -> tuple[list[Job], tuple[str, ...]]:
+def jobs(
+    source: Path, target: Path, force: bool = False, resume: bool = False, kind: Kind = PICTURES
+) -> tuple[list[Job], tuple[str, ...]]:
     """What there is to do, and what else people should know. Raises `DataError` where nothing is, `OutputError` where
     a result would take the place of a picture that is already there, unless `force`, which spares the pictures to
     restore all the same, or `resume`, with which what has its result in the folder is left out."""
     if source.is_dir():
         if target.is_file():
             raise OutputError(f"{target}: a file, but the input is a folder; give a folder for the results")
-        listing = list_images(source)
+        listing = kind.listing(source)
         notes = listing.notes
-        found = [Job(path, target / _named(path.relative_to(source))) for path in listing.found]
+        found = [Job(path, target / _named(path.relative_to(source), kind)) for path in listing.found]
         if target.exists() and target.samefile(source):
             raise OutputError(f"{target}: the output is also the input; choose another place for it")
     else:
         if target.is_dir():
-            target = target / _named(Path(source.name))
-        if target.suffix.lower() not in WRITTEN:
-            raise SettingsError(
-                f"{target}: pictures ending in {', '.join(sorted(WRITTEN))} can be written; choose one of them"
-            )
+            target = target / _named(Path(source.name), kind)
+        if target.suffix.lower() not in kind.written:
+            endings = ", ".join(sorted(kind.written))
+            raise SettingsError(f"{target}: {kind.name} ending in {endings} can be written; choose one of them")
         found, notes = [Job(source, target)], ()
     sources = {os.path.realpath(job.source) for job in found}  # which, unlike Path.resolve, ends in loops
     for job in found:
@@ -188,7 +213,7 @@ def jobs(source: Path, target: Path, force: bool = False, resume: bool = False) 
         if job.target.exists():
             check_new(job.target, force)
     if twice := [target for target, count in Counter(job.target for job in found).items() if count > 1]:
-        raise OutputError(f"{twice[0]}: two pictures would be written there; rename one of them")
+        raise OutputError(f"{twice[0]}: two {kind.name} would be written there; rename one of them")
     return found, notes
 
 
@@ -248,6 +273,6 @@ def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes,
         return encode_photo(name, out, sound.extras)[0], list(sound.lost)
 
 
-def _named(path: Path) -> Path:
-    """The name of a result: that of the picture, but PNG for formats of a few colours."""
-    return path if path.suffix.lower() in WRITTEN else path.with_suffix(".png")
+def _named(path: Path, kind: Kind) -> Path:
+    """The name of a result: that of the file, but with the usual ending for formats that are not written."""
+    return path if path.suffix.lower() in kind.written else path.with_suffix(kind.usual)

@@ -28,6 +28,7 @@ from narrows.models.loading import load
 from narrows.models.restorer import Restoring
 from narrows.surroundings import own
 from narrows.tasks.missing import Mask, apart, masks_of
+from narrows.tasks.restore_signals import fill_signals, restore_signals
 from narrows.training import device as devices
 
 TILE = 768  # pixels a side of a piece of the result
@@ -50,9 +51,10 @@ def restore(
     report: Callable[[str, int, int | None], None] | None = None,
 ) -> Array | list[Array]:
     """Restore damaged samples with a model trained for it, its path, or the name of weights that come with the
-    package ("photo-denoise", "photo-inpaint", "photo-upscale-2"): an array `(N, H, W, C)` or `(N, D)`, or a list of
-    images of differing sizes. They come back in the same dtype and range; from a model that upscales, larger. Grey
-    images may go through a model for RGB.
+    package ("photo-denoise", "photo-inpaint", "photo-upscale-2"): an array `(N, H, W, C)`, `(N, D)`, or of signals
+    `(N, T, C)`, or a list of images or signals of differing sizes. They come back in the same dtype and range; from a
+    model that upscales, larger. Grey images may go through a model for RGB, channels one by one through a model for
+    signals of one.
 
     `strength` is the noise level as a share of the value range; if the model needs one and none is given, it is
     estimated for each sample. `mask`, for models that inpaint, is true where a pixel is missing: one `(H, W)` for all
@@ -66,6 +68,8 @@ def restore(
     check(model, strength is not None, mask is not None)
     if effort not in get_args(Effort):
         raise SettingsError(f"effort {effort!r} was given; allowed are {' and '.join(get_args(Effort))}")
+    if model.description.axes == 1:
+        return restore_signals(model, samples, mask, effort, report)
     checked = from_arrays(samples)
     if not isinstance(samples, (Samples, list, tuple)):
         refuse_one_image(np.shape(samples))
@@ -93,6 +97,8 @@ def fill(
 ) -> Array:
     """Fill in an array of samples in which `value`, one number such as NaN or one per channel, marks what is missing.
     Samples without it come back as they are. Raises as `restore` does, and `DataError` where the value is nowhere."""
+    if model.description.axes == 1:
+        return fill_signals(restoring(model), array, value[0], source, effort, report)
     samples, missing = apart(array, value, source)
     chosen = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
     found = restore(model, samples.take(chosen), mask=missing[chosen], effort=effort, report=report)

@@ -18,6 +18,7 @@ from narrows.data.ranges import CHUNK_BYTES
 from narrows.data.samples import Kind, Samples
 from narrows.data.sources import open_samples
 from narrows.io.arrays import Array, Ragged
+from narrows.io.cache import release
 from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report
 from narrows.tasks.tables import open_series
@@ -163,8 +164,12 @@ def _table(path: str | os.PathLike[str]) -> TableSummary:
 def _ends(values: Array | Ragged) -> tuple[float, float]:
     """The smallest and the largest value, in one pass of bounded memory."""
     array = values.flat if isinstance(values, Ragged) else values
+    array = array[0] if array.ndim == 3 and len(array) == 1 else array  # one long signal
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
-    ends = [(part.min(), part.max()) for part in (array[at : at + rows] for at in range(0, len(array), rows))]
+    ends = []
+    for part in (array[at : at + rows] for at in range(0, len(array), rows)):
+        ends.append((part.min(), part.max()))
+        release(part)
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
 

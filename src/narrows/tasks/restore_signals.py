@@ -1,0 +1,179 @@
+"""Damaged signals to restored ones: arrays in, arrays of the same dtype out, in pieces of bounded memory.
+
+Next door: `restore` does the same for images and vectors; `restore_sounds` for files of sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.samples import Description, Samples, from_arrays
+from narrows.degradations import parts_of
+from narrows.degradations.base import Hints
+from narrows.errors import DataError, ModelError, SettingsError
+from narrows.io.arrays import Array, Ragged
+from narrows.models.restorer import Restoring
+from narrows.networks.spectral import window_of
+from narrows.tasks.missing import Mask, masks_of
+
+PIECE, OVERLAP = 320, 32  # windows of spectra that go through together, and that two pieces share: 10 and 1 seconds
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some steps of a signal, `(n, C)`, and which of them are missing, `(n,)`, where a model has to know it."""
+
+    values: Array
+    missing: Mask | None = None
+
+
+Report = Callable[[str, int, int | None], None]
+
+
+def restore_signals(
+    model: Restoring, samples: Any, mask: Any, effort: str, report: Report | None = None
+) -> Array | list[Array]:
+    """What `restore` does with a model for signals; raises as that does."""
+    check_effort(effort)
+    signals = samples if isinstance(samples, Samples) else from_arrays(samples, kind="signals")
+    masks = None if mask is None else masks_of(mask, signals)
+    outputs = list(_each(model, signals, masks, report))
+    return outputs if isinstance(signals.values, Ragged) else np.stack(outputs)
+
+
+def fill_signals(
+    model: Restoring, array: Array, value: float, source: str, effort: str, report: Report | None = None
+) -> Array:
+    """What `fill` does with a model for signals; raises as that does."""
+    check_effort(effort)
+    signals, masks = marked_signals(array, value, source)
+    return np.stack(list(_each(model, signals, masks, report))).reshape(array.shape)
+
+
+def check_signals(model: Restoring, given: Description, source: str) -> None:
+    """Raise `ModelError` for signals that do not fit the model: those of other channels, unless it knows single ones
+    and takes each by itself, or of another rate, where both are known."""
+    own, scale = model.description, model.degradation.scale
+    if given.axes != 1 or given.channels != own.channels != 1:
+        raise ModelError(
+            f"{source}: {given.form} were given to a model for {own.form}; convert them or train a model on them"
+        )
+    rate = own.rate / scale
+    raised = f", which it raises to {own.rate:g} Hz" if scale > 1 else ""
+    if given.rate and rate and given.rate != rate:
+        raise ModelError(
+            f"{source}: a rate of {given.rate:g} Hz was given to a model for {rate:g} Hz{raised}; resample it to "
+            f"{rate:g} Hz, or train a model on signals of its rate"
+        )
+
+
+def check_effort(effort: str) -> None:
+    """Raise `SettingsError` for another effort than the usual one."""
+    if effort != "usual":
+        raise SettingsError(f"effort {effort} was given for signals; it is for pictures: leave it out")
+
+
+def _each(
+    model: Restoring,
+    samples: Samples,
+    masks: list[Mask] | None,
+    report: Report | None,
+) -> Iterator[Array]:
+    """Each of the samples restored, `(T, C)`. Raises `ModelError` for samples that do not fit."""
+    check_signals(model, samples.description, samples.source)
+    description = as_given(samples.description)
+    for number in range(len(samples)):
+        chunk = Chunk(np.asarray(samples.values[number]), None if masks is None else masks[number])
+        yield np.concatenate(list(stream(model, [chunk], description)))
+        if report is not None:
+            report("restoring", number + 1, len(samples))
+
+
+def as_given(description: Description) -> Description:
+    """The description with all values of 8 and 16 bits in its range."""
+    bits = {"int8": 7, "int16": 15}.get(description.dtype)
+    return description if bits is None else replace(description, low=-(2.0**bits), high=2.0**bits)
+
+
+def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) -> Iterator[Array]:
+    """The restored signal, `(n, C)` at a time, from its chunks in order. Pieces overlap, and one fades into the next
+    in the middle of what they share. What is known is the same to the bit where a model only fills gaps."""
+    scale, window = model.degradation.scale, window_of(model.description.rate)
+    size, overlap = PIECE * window // scale, OVERLAP * window // scale
+    fade = np.clip(np.linspace(-0.5, 1.5, overlap * scale), 0, 1)[:, None]
+    keep = parts_of(model.degradation)[0].task == "inpaint" and len(parts_of(model.degradation)) == 1
+    tail: Array | None = None
+    for piece, last in _pieces(chunks, size, overlap):
+        y = _restored(model, piece, description)
+        if tail is not None:
+            y[: len(tail)] = fade * y[: len(tail)] + (1 - fade) * tail
+        done = len(y) if last else len(y) - overlap * scale
+        tail = y[done:]
+        out = from_tensor(torch.from_numpy(y[:done].T[None, :, None]), description)[0]
+        if keep and piece.missing is not None:
+            np.copyto(out, piece.values[:done], where=~piece.missing[:done, None])
+        yield out
+
+
+def _pieces(chunks: Iterable[Chunk], size: int, overlap: int) -> Iterator[tuple[Chunk, bool]]:
+    """Pieces of `size` steps, each with the last `overlap` steps of the one before it, and whether it is the last."""
+    held: list[Chunk] = []
+    count = 0
+    for chunk in chunks:
+        held.append(chunk)
+        count += len(chunk.values)
+        if count <= size:
+            continue
+        whole, start = _joined(held), 0
+        while count - start > size:
+            yield _cut(whole, start, start + size), False
+            start += size - overlap
+        held, count = [_cut(whole, start, count)], count - start
+    if held:
+        yield _joined(held), True
+
+
+def _joined(chunks: list[Chunk]) -> Chunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    masks = [chunk.missing for chunk in chunks if chunk.missing is not None]
+    return Chunk(np.concatenate([chunk.values for chunk in chunks]), np.concatenate(masks) if masks else None)
+
+
+def _cut(chunk: Chunk, start: int, stop: int) -> Chunk:
+    return Chunk(chunk.values[start:stop], None if chunk.missing is None else chunk.missing[start:stop])
+
+
+@torch.no_grad()
+def _restored(model: Restoring, piece: Chunk, description: Description) -> Array:
+    """A piece restored, float `(T, C)` with the range of the description as 0..1."""
+    x = to_tensor(piece.values[None], description, model.device)  # (1, C, 1, T)
+    if model.description.channels == 1:
+        x = x.transpose(0, 1)  # each channel by itself
+    known = None
+    if piece.missing is not None:
+        if not piece.missing.any():
+            return np.array(x[:, 0, 0].T.cpu() if model.description.channels == 1 else x[0, :, 0].T.cpu())
+        known = torch.from_numpy(~piece.missing).to(x)[None, None, None]
+    y = model.restored(model.degradation.given(x, Hints(known=known)))
+    out: Array = (y[:, 0, 0] if model.description.channels == 1 else y[0, :, 0]).T.cpu().numpy()
+    return out
+
+
+def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, list[Mask]]:
+    """Signals in an array `(T,)`, `(T, C)` or `(N, T, C)` in which a value, such as NaN, stands for what is missing,
+    and where that is, `(T,)` each: where any channel has it. Raises `DataError` where it is nowhere or everywhere."""
+    here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
+    samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
+    missing = list(here.reshape(np.shape(samples.values)).any(axis=2))
+    if not here.any():
+        raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
+    if (lost := next((number for number, one in enumerate(missing) if one.all()), None)) is not None:
+        raise DataError(f"{source}: all of sample {lost} is missing; something has to be known")
+    return samples, missing

@@ -1,0 +1,199 @@
+"""Damaged sound files, and signals in arrays, to restored ones of the same kind, in pieces of bounded memory.
+
+Container, depth, rate and tags are kept; a model that raises the rate multiplies it. Next door: `pictures` does the
+same for pictures; `restore_signals` restores signals in memory.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows.data.ranges import around_silence
+from narrows.data.samples import Description
+from narrows.data.sources import listed_as_one, refuse_overwriting
+from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
+from narrows.io.arrays import Array
+from narrows.io.atomic import check_new, make_folder, replacing
+from narrows.io.images import Report
+from narrows.io.masks import mask_file
+from narrows.io.npy import open_npy, write_npy
+from narrows.io.sound import CHUNK, SOUNDS, SoundHeader, is_sound, read_chunks, sound_header
+from narrows.io.sound_results import WRITTEN, write_result
+from narrows.io.spans import Mask, Spans, marked_between, read_spans, spans_of
+from narrows.models.restorer import Restoring
+from narrows.tasks.pictures import Done, Job, Kind, Wanted, jobs
+from narrows.tasks.restore_signals import Chunk, as_given, check_effort, check_signals, stream
+
+RECORDINGS = Kind("sounds", ".wav", WRITTEN, lambda folder: listed_as_one(folder)[0])
+
+
+def restore_sounds(
+    model: Restoring, data: str, output: Path, wanted: Wanted, report: Report | None = None
+) -> Iterator[Done]:
+    """Restore a sound, a folder of them, or signals in an .npy file with a model for signals, and write the results,
+    each file whole or not at all; yields what became of each. Raises as `pictures.restore_path` does."""
+    path = Path(data)
+    check_effort(wanted.effort)
+    if path.suffix.lower() == ".npy":
+        yield _restore_array(model, path, output, wanted)
+        return
+    if path.is_file() and not (is_sound(path) or path.suffix.lower() in SOUNDS):
+        raise DataError(f"{path}: no sound; the model is for {model.description.form}: give sounds, or an .npy file")
+    found, notes = jobs(path, output, wanted.force, wanted.resume, RECORDINGS)
+    for note in notes:
+        yield Done(path, samples=0, of=len(found), note=note)
+    hint = " (or leave out such sounds with --skip-bad)" * (len(found) > 1)
+    for job in found:
+        try:
+            done = _restore(model, job, wanted, path if path.is_dir() else None)
+            yield replace(done, of=len(found))
+        except OutputError:
+            raise
+        except NarrowsError as error:
+            if not wanted.skip_bad:
+                raise type(error)(f"{error}{hint}") from None
+            yield Done(job.source, error=str(error), of=len(found))
+
+
+def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
+    header, scale = sound_header(job.source), model.degradation.scale
+    form = Description((header.frames, header.channels), header.dtype, -1.0, 1.0, 1, rate=float(header.rate))
+    check_signals(model, form, str(job.source))
+    mask = None if wanted.mask is None else mask_file(wanted.mask, job.source, folder)
+    frames, peak, spans = _looked_through(read_chunks(job.source), header, job.source, wanted)
+    if mask is not None:
+        spans = read_spans(mask, frames, header.rate)
+    if "known" in model.degradation.needs and not spans and mask is None:
+        _refuse_none(job.source)
+    low, high = _range(header, peak)
+    made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
+    make_folder(job.target.parent)
+    with replacing(job.target) as file:
+        faster = replace(header, rate=header.rate * scale)
+        lost = write_result(file, job.target, faster, frames * scale, _depth(made, header))
+    return Done(job.source, seconds=frames / header.rate, lost=tuple(lost))
+
+
+def _depth(made: Iterable[Array], header: SoundHeader) -> Iterator[Array]:
+    """Numbers that fit the file: those of 24 bits in 32 end one below their bound."""
+    for values in made:
+        yield values.clip(None, (1 << header.bits - 1) - 1) if header.dtype == "int32" else values
+
+
+def _looked_through(
+    chunks: Iterable[Array], header: SoundHeader, source: Path, wanted: Wanted
+) -> tuple[int, float, Spans]:
+    """How many frames can be read, the largest value of floats, and what is missing by the value that marks it.
+    Raises `DataError` for damage, before anything is written, and for NaN that does not mark anything."""
+    frames, peak = 0, 0.0
+
+    def marks() -> Iterator[Mask]:
+        nonlocal frames, peak
+        for chunk in chunks:
+            gone = _marked(chunk, wanted)
+            if chunk.dtype.kind == "f":
+                values = chunk[~gone] if gone.any() else chunk
+                if not np.isfinite(values).all():
+                    raise DataError(
+                        f"{source}: NaN or infinity after {(frames) / header.rate:.3g} seconds; to fill in what is "
+                        "NaN, use a model that fills gaps with --missing-value nan"
+                    )
+                peak = max(peak, float(np.abs(values).max(initial=0.0)))
+            frames += len(chunk)
+            yield gone
+
+    least = 1 if wanted.lost is None else max(1, math.ceil(wanted.lost / 1000 * header.rate))
+    spans = spans_of(marks(), least)
+    if not frames:
+        raise DataError(f"{source}: a sound of no length; remove it, or leave it out")
+    if spans == [(0, frames)]:
+        raise DataError(f"{source}: all of it is missing; something has to be known")
+    return frames, peak, spans
+
+
+def _marked(chunk: Array, wanted: Wanted) -> Mask:
+    """Which frames `(n, C)` are missing, by their value in any channel, or by zeros in all."""
+    if wanted.lost is not None:
+        silent: Mask = (chunk == (128 if chunk.dtype == np.uint8 else 0)).all(axis=1)
+        return silent
+    if wanted.missing_value is None:
+        return np.zeros(len(chunk), bool)
+    value = wanted.missing_value[0]
+    return np.asarray((np.isnan(chunk) if math.isnan(value) else chunk == value).any(axis=1))
+
+
+def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring) -> Iterator[Chunk]:
+    """The frames with what is missing of them, which is silence."""
+    at, marks = 0, "known" in model.degradation.needs
+    for values in chunks:
+        missing = marked_between(spans, at, at + len(values)) if marks else None
+        at += len(values)
+        if missing is not None and values.dtype.kind == "f" and missing.any():
+            values = np.where(missing[:, None], values.dtype.type(0), values)
+        yield Chunk(values, missing)
+
+
+def _range(header: SoundHeader, peak: float) -> tuple[float, float]:
+    """What becomes 0 and 1."""
+    if header.dtype == "uint8":
+        return 0.0, 256.0
+    bound = 2.0 ** (header.bits - 1) if header.bits else 2.0 ** math.ceil(math.log2(max(peak, 1e-6)))
+    return -bound, bound
+
+
+def _refuse_none(source: Path) -> None:
+    raise DataError(f"{source}: nothing in it is marked as missing; nothing is to be filled in")
+
+
+def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -> Done:
+    if output.suffix.lower() != ".npy":
+        raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
+    refuse_overwriting(output, os.fspath(path))
+    check_new(output, wanted.force)
+    array = open_npy(path)
+    if array.ndim not in (1, 2, 3):
+        raise DataError(
+            f"{path}: an array of shape {array.shape} was given to a model for signals; allowed are (T,), (T, C) and "
+            "(N, T, C)"
+        )
+    signals = array[None, :, None] if array.ndim == 1 else array[None] if array.ndim == 2 else array
+    count, length, channels = signals.shape
+    own, scale = model.description, model.degradation.scale
+    rate = own.rate / scale
+    header = SoundHeader(length, channels, max(1, round(rate)), "", "")
+    low, high, each = 0.0, 1.0, []
+    for sample in signals:
+        _, peak, spans = _looked_through(_parts(sample), header, path, wanted)
+        if wanted.mask is not None:
+            spans = read_spans(wanted.mask, length, rate)
+        each.append((spans, peak))
+    if "known" in model.degradation.needs and not any(spans for spans, _ in each):
+        _refuse_none(path)
+    if array.dtype.kind == "f":
+        high = 2.0 ** math.ceil(math.log2(max(1e-6, *(peak for _, peak in each))))
+        low = -high
+    else:
+        low, high = around_silence(np.asarray(signals), str(path))
+    form = Description((length, channels), array.dtype.name, low, high, count)
+    check_signals(model, form, str(path))
+    form = as_given(form)
+
+    def made() -> Iterator[Array]:
+        for sample, (spans, _) in zip(signals, each, strict=True):
+            yield from stream(model, _chunks(_parts(sample), spans, model), form)
+
+    shape = (length * scale,) if array.ndim == 1 else (*array.shape[:-2], length * scale, channels)
+    with replacing(output) as file:
+        write_npy(file, array.dtype.name, shape, made())
+    return Done(path, samples=count, seconds=count * length / rate if rate else 0.0)
+
+
+def _parts(sample: Any) -> Iterator[Array]:
+    return (np.asarray(sample[at : at + CHUNK]) for at in range(0, len(sample), CHUNK))
