@@ -27,7 +27,7 @@ from narrows.tasks.compress import compress
 from narrows.tasks.compressed import Wanted
 from narrows.training.settings import Settings
 
-QUALITIES = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60)
+QUALITIES = (1, 10, 20, 30, 40, 45, 50, 60)
 TARGETS = (8.0, 10.0, 10.5, 12.0, 15.0, 18.0)
 HEARD = (0.85, 0.9, 0.93, 0.959, 0.976)
 SETS: dict[str, tuple[Callable[[str], list[Path]], int, int]] = {
@@ -49,7 +49,7 @@ def main() -> None:
         minutes = 0.2 if arguments.quick else arguments.minutes
         chosen = files("test")[:: every * (10 if arguments.quick else 1)]
         clips = [read(path) for path in chosen]
-        qualities = QUALITIES[2::5] if arguments.quick else QUALITIES
+        qualities = QUALITIES[1::3] if arguments.quick else QUALITIES
         ours, trained = [], ""
         for hearing in (False, True) if name == "digits" else (False,):
             stored = f"{name}{'-hearing' * hearing}.safetensors"
