@@ -1,4 +1,4 @@
-"""Fuzz the reading of archives: `python fuzz/archive.py TARGET [CORPUS] [libFuzzer's options]`, with a target of file,
+"""Fuzz the reading of archives: `python fuzz/archive.py TARGET [CORPUS] [libFuzzer's options]`, with a target: file,
 index, block, learned and bounded.
 
 An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all of them.
@@ -109,7 +109,10 @@ def learned(data: bytes) -> None:
         return
     number, count, height = data[0] % len(LEARNED), 1 + data[1] % 40, 1 + data[2] % 40
     shape: tuple[int, ...] = (height, 1 + data[3] % 40, 1 + data[4] % 4)
-    other = {"quality-60-vectors": ((6,), np.float32), "exact-signals-advised": ((1 + data[2], 1 + data[4] % 4), np.int16)}
+    other = {
+        "quality-60-vectors": ((6,), np.float32),
+        "exact-signals-advised": ((1 + data[2], 1 + data[4] % 4), np.int16),
+    }
     shape, dtype = other.get(LEARNED[number].stem, (shape, np.uint8))
     try:
         codec_of(number).decode(data[HEAD_BYTES:], [shape] * count, np.dtype(dtype), bytes(DIGEST_BYTES))
