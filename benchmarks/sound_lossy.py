@@ -31,7 +31,7 @@ QUALITIES = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70)
 TARGETS = (8.0, 10.0, 10.5, 12.0, 15.0, 18.0)
 SETS: dict[str, tuple[Callable[[str], list[Path]], int, int]] = {
     "digits": (digits, 8000, 10),
-    "words": (words, 16000, 1),
+    "words": (words, 16000, 3),
 }
 
 
@@ -45,12 +45,18 @@ def main() -> None:
     text = ""
     for name in arguments.sets.split(","):
         files, rate, every = SETS[name]
-        stored = None if arguments.models is None else arguments.models / f"{name}.safetensors"
-        model, trained = _model(files("train"), rate, stored, 0.2 if arguments.quick else arguments.minutes)
+        minutes = 0.2 if arguments.quick else arguments.minutes
         chosen = files("test")[:: every * (10 if arguments.quick else 1)]
         clips = [read(path) for path in chosen]
         qualities = QUALITIES[2::5] if arguments.quick else QUALITIES
-        ours = [_coded(model, quality, chosen, clips, rate) for quality in qualities]
+        ours, trained = [], ""
+        for hearing in (False, True) if name == "digits" else (False,):
+            stored = f"{name}{'-hearing' * hearing}.safetensors"
+            path = None if arguments.models is None else arguments.models / stored
+            model, how = _model(files("train"), rate, path, minutes, hearing)
+            trained += f"{'With --hearing: ' * hearing}{how} "
+            way = "narrows --hearing" if hearing else "narrows"
+            ours += [_coded(model, way, quality, chosen, clips, rate) for quality in qualities]
         others = rivals(clips, rate)
         seconds = sum(map(len, clips)) / rate
         text += f"## {name}: {len(clips)} test clips, {seconds:.1f} seconds at {rate} Hz\n\n{trained}\n\n"
@@ -61,13 +67,13 @@ def main() -> None:
     write("sound_lossy-quick" if arguments.quick else "sound_lossy", title, text)
 
 
-def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float) -> tuple[Lossy, str]:
+def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float, hearing: bool) -> tuple[Lossy, str]:
     """A model trained on files, or read where it is stored, and how that went."""
     if stored is not None and stored.exists():
         model, how = narrows.load(stored), "trained before"
     else:
         samples = from_arrays([read(path) for path in files], kind="signals", rate=rate)
-        model = narrows.build(samples.description, purpose="compress")
+        model = narrows.build(samples.description, purpose="compress", hearing=hearing)
         *_, last = narrows.fit(model, samples, Settings(minutes=minutes))
         how = f"{last.seconds:.0f} s of training"
         if stored is not None:
@@ -81,7 +87,9 @@ def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float
     )
 
 
-def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np.ndarray], rate: int) -> Point:
+def _coded(
+    model: Lossy, way: str, quality: int, files: Sequence[Path], clips: Sequence[np.ndarray], rate: int
+) -> Point:
     """The archive of files at a quality."""
     with tempfile.TemporaryDirectory() as place:
         folder, archive = Path(place) / "in", Path(place) / "x.narrows"
@@ -92,7 +100,7 @@ def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np
         with open_archive(archive) as opened:
             found = [np.asarray(opened[path.name])[:, 0] for path in files]
         own = done.archive_bytes - done.model_bytes
-        point = measured("narrows", f"{quality}", own, rate, clips, found)
+        point = measured(way, f"{quality}", own, rate, clips, found)
         return replace(point, with_model_kbps=point.kbps * done.archive_bytes / own)
 
 
@@ -106,7 +114,7 @@ def _at(ours: Sequence[Point], others: Sequence[Point]) -> str:
         rows.append((way, *(f"{rate:.2f}" if (rate := _rate(points, db)) else "-" for db in TARGETS)))
     opus = curves.get("Opus, joined")
     if opus:
-        shares = [(_rate(ours, db), _rate(opus, db)) for db in TARGETS]
+        shares = [(_rate(curves["narrows"], db), _rate(opus, db)) for db in TARGETS]
         rows.append(("narrows, share of Opus", *(f"{a / b:.0%}" if a and b else "-" for a, b in shares)))
     return table(("", *(f"{db:g} dB" for db in TARGETS)), rows)
 

@@ -21,7 +21,7 @@ import soxr
 import torch
 from _common import Rows, table, write
 from scipy import signal
-from scipy.linalg import solve_toeplitz, toeplitz
+from scipy.linalg import solve_toeplitz
 
 import narrows
 from narrows.data.samples import Samples
@@ -137,11 +137,13 @@ def janssen(y: Doubles, known: npt.NDArray[np.bool_], order: int = 64, rounds: i
                 break
             lags[0] *= 1 + 1e-6
             error = np.concatenate(([1.0], -solve_toeplitz(lags[:-1], lags[1:])))
-            column = np.concatenate((error, np.zeros(len(piece) - 1)))
-            convolving = toeplitz(column, np.zeros(len(piece)))[order : len(piece)]
+            products = np.correlate(error, error, "full")
             rest = piece.copy()
             rest[gap] = 0
-            piece[gap] = np.linalg.lstsq(convolving[:, gap], -convolving @ rest, rcond=None)[0]
+            wanted = -np.convolve(rest, products, "same")[gap]
+            row = np.zeros(len(wanted))
+            row[: order + 1] = products[order : order + min(len(row), order + 1)][: len(row)]
+            piece[gap] = solve_toeplitz(row, wanted)
         out[start:stop] = piece[gap]
     return out
 
@@ -172,7 +174,7 @@ def noise_rows(model: Model, sounds: list[npt.NDArray[np.int16]], rate: int) -> 
             noise = np.random.default_rng([snr, number]).normal(size=len(x))
             y = x + noise * x.std() * 10 ** (-snr / 20)
             ways = {"noisy": y, **{name: way(y, rate) for name, way in AGAINST_NOISE.items()}}
-            ways["narrows"] = np.asarray(narrows.restore(model, y.astype(np.float32)[None]))[0, :, 0]
+            ways["narrows"] = np.asarray(narrows.restore(model, [y.astype(np.float32)]))[0, :, 0]
             for name, z in ways.items():
                 found.setdefault(name, []).append(si_sdr(z.astype(np.float64), x))
         for name, each in found.items():
@@ -196,7 +198,7 @@ def gap_rows(model: Model, sounds: list[npt.NDArray[np.int16]], rate: int) -> Ro
             if known.all():
                 continue
             ways = {name: way(np.where(known, x, 0.0), known) for name, way in INTO_GAPS.items()}
-            given = np.where(known, x, 0.0).astype(np.float32)[None]
+            given = [np.where(known, x, 0.0).astype(np.float32)]
             ways["narrows"] = np.asarray(narrows.restore(model, given, mask=~known))[0, :, 0].astype(np.float64)
             lost.append(x[~known])
             for name, z in ways.items():
@@ -216,7 +218,7 @@ def rate_rows(model: Model, sounds: list[npt.NDArray[np.int16]], rate: int) -> R
         x = sound[: len(sound) // 2 * 2] / FULL
         y = signal.resample_poly(x, 1, 2)
         ways = {name: way(y, rate // 2) for name, way in FASTER.items()}
-        ways["narrows"] = np.asarray(narrows.restore(model, y.astype(np.float32)[None]))[0, :, 0]
+        ways["narrows"] = np.asarray(narrows.restore(model, [y.astype(np.float32)]))[0, :, 0]
         for name, z in ways.items():
             columns.setdefault(name, []).append(si_sdr(np.asarray(z, np.float64)[: len(x)], x))
     return _rows({name: [float(np.mean(each))] for name, each in columns.items()})

@@ -69,6 +69,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "sounds").mkdir()
     for i in range(3):
         soundfile.write(folder / "sounds" / f"{i}.wav", np.sin(np.arange(3000 + 90 * i) / (5 + i)) / 2, 8000)
+    (folder / "noisy-sounds").mkdir()
+    tone = np.sin(np.arange(3000) / 7) / 2
+    for i in range(2):
+        soundfile.write(folder / "noisy-sounds" / f"{i}.wav", tone + rng.normal(0, 0.1, 3000), 8000)
+    soundfile.write(folder / "slow.wav", tone, 4000)
+    soundfile.write(folder / "call.wav", tone * (np.arange(3000) // 200 != 6), 8000)
+    (folder / "gaps.csv").write_text("start,end\n0.15,0.175\n")
     return folder
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from PIL import Image
 
 import narrows
@@ -331,6 +332,32 @@ def whole_files() -> None:
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
+def sounds() -> None:
+    """Sound files of several kinds: short ones, one in windows, one without frames, and one kept to the byte."""
+    path = HERE / "exact-sounds.narrows"
+    if path.exists():
+        print(f"{path.name} is there and stays")
+        return
+    steps = np.arange(600)[:, None] * np.array([40, 25])
+    tone = ((steps % 4000 - 2000) * 3).astype(np.int16)
+    digests = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, encoding, values in (
+            ("16 bits.wav", "PCM_16", tone),
+            ("24 bits.wav", "PCM_24", tone),
+            ("8 bits.aiff", "PCM_S8", tone[:, :1]),
+            ("floats.au", "FLOAT", tone / 32768),
+            ("long.wav", "PCM_16", np.repeat(tone[:100, :1], 700, axis=0)),
+            ("nothing.wav", "PCM_16", tone[:0]),
+            ("kept.ogg", "VORBIS", tone[:, :1]),
+        ):
+            soundfile.write(Path(folder) / name, values, 8000, encoding)
+            digests[name] = hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest()
+        compress([Path(folder)], path)
+    path.with_suffix(".others.json").write_text(json.dumps(digests, indent=1) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def every_block_is_learned(archive: Archive) -> bool:
     """Whether every block needs the model; see FORMAT.md."""
     blocks = range(len(archive._reader.layout.blocks))
@@ -409,6 +436,7 @@ def main() -> None:
     kept_files()
     bounds()
     whole_files()
+    sounds()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)

@@ -141,14 +141,14 @@ def _told(error: float, of: str) -> str:
 
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
-    """A temporary file with what comes on stdin, named by what it holds: stdin.npy or stdin.png."""
-    from narrows.tasks.inputs import is_npy
+    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav or stdin.png."""
+    from narrows.tasks.inputs import is_a_sound, is_npy
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path.rename(path.with_suffix(".npy" if is_npy(path) else ".png"))
+        yield path.rename(path.with_suffix(".npy" if is_npy(path) else ".wav" if is_a_sound(path) else ".png"))
 
 
 def _announce(result: Compressed, model: Path | None) -> None:

@@ -1,0 +1,188 @@
+"""Sound files restored: kinds, folders, masks, bad input, and memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import narrows
+from narrows.cli.main import run
+from narrows.degradations import Gaps, LowerRate, SignalNoise
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained models, and sounds of many kinds."""
+    folder = tmp_path_factory.mktemp("sounds")
+    description = narrows.from_arrays(np.zeros((2, 900), np.int16)[..., None], kind="signals", rate=RATE).description
+    for name, damage in {"noise": SignalNoise(), "gaps": Gaps(), "rate": LowerRate(2)}.items():
+        narrows.build(description, degradation=damage, width=16).save(folder / f"{name}.safetensors")
+    (folder / "in" / "deep").mkdir(parents=True)
+    tone = np.sin(np.arange(4000) / 9) / 2 + np.random.default_rng(0).normal(0, 0.05, 4000)
+    stereo = np.stack([tone, -tone / 2], axis=1)
+    for name, values, encoding in (
+        ("a.wav", tone, "PCM_16"),
+        ("b.flac", stereo, "PCM_24"),
+        ("deep/c.wav", stereo, "FLOAT"),
+        ("deep/d.wav", tone, "PCM_U8"),
+        ("e.aiff", tone, "PCM_16"),
+        ("f.ogg", tone, "VORBIS"),
+    ):
+        soundfile.write(folder / "in" / name, values, RATE, encoding)
+    with soundfile.SoundFile(folder / "tagged.flac", "w", RATE, 1, "PCM_16") as file:
+        file.title = "a tone"
+        file.write(tone)
+    soundfile.write(folder / "fast.wav", tone, 44100)
+    soundfile.write(folder / "slow.wav", tone, RATE // 2)
+    soundfile.write(folder / "lost.wav", tone * (np.arange(4000) // 200 != 6), RATE)
+    holed = tone.astype(np.float32)
+    holed[1200:1400] = np.nan
+    soundfile.write(folder / "nan.wav", holed, RATE, "FLOAT")
+    soundfile.write(folder / "silence.wav", np.zeros(3000, np.int16), RATE)
+    soundfile.write(folder / "one.wav", np.zeros(1, np.int16), RATE)
+    soundfile.write(folder / "none.wav", np.zeros(0, np.int16), RATE)
+    (folder / "text.wav").write_text("no sound\n" * 50)
+    np.save(folder / "series.npy", tone)
+    return folder
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        run(list(map(str, words)))
+    said = capsys.readouterr()
+    return int(caught.value.code or 0), said.out, said.err
+
+
+def test_a_folder_comes_back_with_its_tree_kinds_rates_and_depths(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(
+        capsys, "denoise", folder / "in", "-m", folder / "noise.safetensors", "-o", tmp_path / "out", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["samples"] == 6
+    assert json.loads(out)["sound_seconds"] == 3.0
+    for path in (folder / "in").rglob("*.*"):
+        before, after = soundfile.info(path), soundfile.info(tmp_path / "out" / path.relative_to(folder / "in"))
+        for name in ("samplerate", "channels", "format", "subtype", "frames"):
+            assert getattr(after, name) == getattr(before, name), path
+    x, y = (soundfile.read(at / "deep" / "c.wav")[0] for at in (folder / "in", tmp_path / "out"))
+    assert 0.5 < y.std() / x.std() < 1
+
+
+def test_tags_are_kept_and_the_ending_chooses_the_kind(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in (".flac", ".wav", ".ogg", ".mp3"):
+        out = tmp_path / f"out{ending}"
+        code, _, err = call(capsys, "denoise", folder / "tagged.flac", "-m", folder / "noise.safetensors", "-o", out)
+        assert code == 0, err
+        with soundfile.SoundFile(out) as file:
+            assert (file.title, file.samplerate) == ("a tone", RATE)
+    code, _, err = call(
+        capsys, "denoise", folder / "tagged.flac", "-m", folder / "noise.safetensors", "-o", tmp_path / "out.png"
+    )
+    assert (code, len(err.splitlines())) == (2, 1)
+
+
+def test_the_rate_of_a_file_is_doubled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(
+        capsys, "upscale", folder / "slow.wav", "-m", folder / "rate.safetensors", "-o", tmp_path / "out.wav"
+    )
+    assert code == 0, err
+    info = soundfile.info(tmp_path / "out.wav")
+    assert (info.samplerate, info.frames) == (8000, 8000)
+
+
+def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = np.arange(4000) // 200 == 6
+    (tmp_path / "gaps.csv").write_text("start;end\n0.15;0.175\n")
+    np.save(tmp_path / "gaps.npy", marks)
+    soundfile.write(tmp_path / "gaps.wav", marks.astype(np.int16), RATE)
+    x = soundfile.read(folder / "lost.wav", dtype="int16")[0]
+    results = []
+    for number, how in enumerate(
+        (["--lost", "10"], *(["--mask", tmp_path / f"gaps.{e}"] for e in ("csv", "npy", "wav")))
+    ):
+        out = tmp_path / f"{number}.wav"
+        code, _, err = call(
+            capsys, "inpaint", folder / "lost.wav", *how, "-m", folder / "gaps.safetensors", "-o", out
+        )
+        assert code == 0, err
+        results.append(soundfile.read(out, dtype="int16")[0])
+        assert np.array_equal(results[-1][~marks], x[~marks])
+        assert np.abs(results[-1][marks]).max() > 5000
+    assert all(np.array_equal(result, results[0]) for result in results)
+    out = tmp_path / "nan.wav"
+    words = ["inpaint", folder / "nan.wav", "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o", out]
+    assert call(capsys, *words)[0] == 0
+    assert np.isfinite(soundfile.read(out)[0]).all()
+
+
+def test_an_array_stays_an_array(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["denoise", folder / "series.npy", "-m", folder / "noise.safetensors", "-o"]
+    assert call(capsys, *words, tmp_path / "out.npy")[0] == 0
+    x, y = np.load(folder / "series.npy"), np.load(tmp_path / "out.npy")
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+    model = narrows.load(folder / "noise.safetensors")
+    assert np.allclose(narrows.restore(model, x)[0, :, 0], y, atol=1e-6)
+    assert call(capsys, *words, tmp_path / "out.wav")[0] == 2
+
+
+def test_silence_and_one_step_are_sounds(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("silence", "one"):
+        out = tmp_path / f"{name}.wav"
+        words = ["denoise", folder / f"{name}.wav", "-m", folder / "noise.safetensors", "-o", out]
+        assert call(capsys, *words)[0] == 0
+        assert not soundfile.read(out, dtype="int16")[0].any()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["denoise", "in/a.wav", "-o", "x.wav"], "no weights for sound come with narrows"),
+        (["denoise", "fast.wav", "-m", "noise.safetensors", "-o", "x.wav"], "44100 Hz was given to a model for 8000"),
+        (["upscale", "in/a.wav", "-m", "rate.safetensors", "-o", "x.wav"], "4000 Hz, which it raises to 8000 Hz"),
+        (["denoise", "text.wav", "-m", "noise.safetensors", "-o", "x.wav"], "not a sound"),
+        (["denoise", "none.wav", "-m", "noise.safetensors", "-o", "x.wav"], "no length"),
+        (["denoise", "nan.wav", "-m", "noise.safetensors", "-o", "x.wav"], "NaN or infinity after 0"),
+        (["denoise", "in/a.wav", "-m", "noise.safetensors", "-o", "in/a.wav"], "output is also the input"),
+        (["denoise", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "not to denoise"),
+        (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "no mask"),
+        (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "--lost", "5", "-o", "x.wav"], "nothing is to be filled"),
+        (["inpaint", "silence.wav", "-m", "gaps.safetensors", "--lost", "5", "-o", "x.wav"], "all of it is missing"),
+        (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "--mask", "series.npy", "-o", "x.wav"], "everything"),
+        (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "--mask", "one.wav", "-o", "x.wav"], "1 steps"),
+        (["denoise", "in/a.wav", "-m", "noise.safetensors", "--strength", "1", "-o", "x.wav"], "no use"),
+        (["denoise", "in/a.wav", "-m", "noise.safetensors", "--effort", "best", "-o", "x.wav"], "effort"),
+        (["denoise", "nowhere.wav", "-m", "noise.safetensors", "-o", "x.wav"], "no such file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
+    words: list[str], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    code, out, err = call(capsys, *words)
+    assert (code, out, len(err.splitlines())) == (2, "", 1), err
+    assert said in err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_bad_sounds_in_a_folder_are_told_and_may_be_left_out(
+    folder: Path, tmp_path: Path, odd_sounds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("good", "bad"):
+        words = ["denoise", odd_sounds / kind, "-m", folder / "noise.safetensors", "-o", tmp_path / kind]
+        code, _, err = call(capsys, *words, "--skip-bad")
+        assert code == (0 if kind == "good" else 2), err
+        assert "Traceback" not in err
+    assert len(list((tmp_path / "good").iterdir())) == len(list((odd_sounds / "good").iterdir()))
