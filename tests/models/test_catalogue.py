@@ -60,6 +60,8 @@ def made(name: str, row: Network, images: Samples, rows: Samples) -> tuple[Model
         samples = waves()
     if name == "transform-vectors":
         samples = rows
+    if name in ("waves", "waveform", "advice"):
+        samples = narrows.from_arrays(images.values.reshape(len(images), -1, 1), kind="signals")
     if purpose == "inpaint":
         more["degradation"] = Cells([Column(str(i)) for i in range(3)])
     elif purpose not in ("reconstruct", "compress", "exact"):
