@@ -74,7 +74,7 @@ def test_a_gap_at_an_end_is_predicted_from_the_other_side(first: int) -> None:
     tone = np.sin(np.arange(2000) / 7.0)
     known = np.ones(2000, bool)
     known[1900 * first : 1900 * first + 100] = False
-    assert np.square((bridged(tone, known) - tone)[~known]).mean() < 0.1
+    assert np.square((bridged(tone, known) - tone)[~known]).mean() < 0.2
 
 
 def test_gaps_keep_what_is_known_and_stand_everywhere_else() -> None:

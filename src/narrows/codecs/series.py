@@ -24,7 +24,7 @@ from narrows.entropy.lanes import Layout, Walk
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-LANES, LEAST_PIECE = 128, 1 << 12  # signals are cut so that about so many lanes walk side by side, but not shorter
+LANES, LEAST_PIECE = 128, 1 << 13  # signals are cut so that about so many lanes walk side by side, but not shorter
 MOST_BITS = 32  # of a value
 MOST_LEVELS = 1 << 12  # values that are told by their rank
 VALUES_A_LEVEL = 16  # so many values there must be for each, so that telling the levels pays

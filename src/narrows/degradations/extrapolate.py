@@ -1,6 +1,8 @@
-"""Gaps in signals filled by linear prediction from both sides: the first guess. Next door: `gaps` makes them."""
+"""Gaps in signals filled in by autoregressive models: the first guess. Next door: `gaps` makes them."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +19,31 @@ RIDGE = 1e-5  # of the power, on the diagonal: noise that keeps predictions stab
 
 
 def bridged(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
-    """A signal `(T,)` around 0 with its gaps, where `known` is false, filled: what an autoregressive model of each
-    side (by the autocorrelation method, which is stable) predicts, faded from one side to the other.
+    """A signal `(T,)` around 0 with its gaps, where `known` is false, filled in: first with what an autoregressive
+    model of each side predicts, faded from one side to the other, then with what leaves the least error of the model
+    of both sides and that (Janssen, Veldhuis and Vries, IEEE Trans. ASSP 1986; further rounds gain nothing).
 
     What was filled before counts as known, from left to right.
     """
+    filled = predicted(signal, known)
+    for start, stop in runs_of(~known):
+        first, last = max(0, start - CONTEXT), min(len(signal), stop + CONTEXT)
+        piece, gap = filled[first:last], slice(start - first, stop - first)
+        weights = _weights(piece, min(ORDER, (len(piece) - (stop - start)) // 4))
+        if weights is None:
+            continue
+        error = np.concatenate(([1.0], -weights))
+        rest = piece.copy()
+        rest[gap] = 0
+        wanted = -np.convolve(rest, np.correlate(error, error, "full"))[len(weights) :][gap]
+        row = np.correlate(error, error, "full")[len(weights) :][: stop - start]
+        with suppress(LinAlgError):
+            filled[start:stop] = solve_toeplitz(np.pad(row, (0, stop - start - len(row))), wanted)
+    return filled
+
+
+def predicted(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
+    """The same with predictions from both sides alone."""
     filled = np.where(known, signal, 0.0)
     for start, stop in runs_of(~known):
         length = stop - start
@@ -41,18 +63,24 @@ def _predicted(past: Doubles, length: int) -> Doubles | None:
     """The steps that follow `past`, `(length,)`; None where there is too little of it."""
     if len(past) < FEWEST:
         return None
-    order = min(ORDER, len(past) // 2)
-    size = 2 * len(past)
-    tapered = past * np.hanning(len(past) + 2)[1:-1]
-    correlations = np.fft.irfft(np.abs(np.fft.rfft(tapered, size)) ** 2, size)[: order + 1]
-    if correlations[0] <= 0:
-        return np.zeros(length)
-    correlations[0] *= 1 + RIDGE
-    try:
-        weights = solve_toeplitz(correlations[:order], correlations[1:])
-    except LinAlgError:
+    weights = _weights(past * np.hanning(len(past) + 2)[1:-1], min(ORDER, len(past) // 2))
+    if weights is None:
         return np.zeros(length)
     filter_ = np.concatenate(([1.0], -weights))
-    state = lfiltic([1.0], filter_, past[::-1][:order])
+    state = lfiltic([1.0], filter_, past[::-1][: len(weights)])
     following: Doubles = lfilter([1.0], filter_, np.zeros(length), zi=state)[0]
     return following
+
+
+def _weights(signal: Doubles, order: int) -> Doubles | None:
+    """The weights of the steps before each, the last first, that predict it best, by the autocorrelation method; None
+    for silence, and for an order of 0."""
+    size = 2 * len(signal)
+    correlations = np.fft.irfft(np.abs(np.fft.rfft(signal, size)) ** 2, size)[: order + 1]
+    if order < 1 or correlations[0] <= 0:
+        return None
+    correlations[0] *= 1 + RIDGE
+    with suppress(LinAlgError):
+        weights: Doubles = solve_toeplitz(correlations[:order], correlations[1:])
+        return weights
+    return None
