@@ -14,7 +14,7 @@ import torch
 import narrows
 from narrows.data.columns import Column
 from narrows.data.samples import Samples
-from narrows.degradations import Cells, Noise
+from narrows.degradations import Cells, LowerRate, Noise, SignalNoise
 from narrows.errors import SettingsError
 from narrows.models.base import Model
 from narrows.models.catalogue import CATALOGUE, Network, build
@@ -46,6 +46,10 @@ def made(name: str, row: Network, images: Samples, rows: Samples) -> tuple[Model
     samples = images if row.spatial or purpose != "inpaint" else rows
     if name == "transform-vectors":
         samples = rows
+    if name in ("spectral", "waveform"):
+        waves = np.sin(np.arange(20)[:, None] + np.arange(900) / 5)[..., None]
+        signals = narrows.from_arrays((9000 * waves).astype(np.int16), kind="signals", rate=8000)
+        return build(signals.description, name, seed=1, width=16, degradation=SignalNoise(5)), signals
     if purpose == "inpaint":
         more["degradation"] = Cells([Column(str(i)) for i in range(3)])
     elif purpose not in ("reconstruct", "compress", "exact"):
@@ -101,6 +105,9 @@ def test_each_purpose_has_a_usual_network(images: Samples, rows: Samples) -> Non
     ):
         assert build(samples.description, purpose=purpose, effort=effort).specification.network == name
     assert build(images.description, degradation=Noise(0.1)).specification.network == "unet"
+    signals = narrows.from_arrays(np.zeros((2, 900, 1), np.int16), kind="signals", rate=8000).description
+    assert build(signals, degradation=SignalNoise(5)).specification.network == "spectral"
+    assert build(signals, degradation=LowerRate(2)).specification.network == "waveform"
     with pytest.raises(SettingsError, match="there are lesson-linear"):
         build(images.description, "pixels")
 
