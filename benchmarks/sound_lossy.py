@@ -27,11 +27,12 @@ from narrows.tasks.compress import compress
 from narrows.tasks.compressed import Wanted
 from narrows.training.settings import Settings
 
-QUALITIES = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70)
+QUALITIES = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60)
 TARGETS = (8.0, 10.0, 10.5, 12.0, 15.0, 18.0)
+HEARD = (0.85, 0.9, 0.93, 0.959, 0.976)
 SETS: dict[str, tuple[Callable[[str], list[Path]], int, int]] = {
     "digits": (digits, 8000, 10),
-    "words": (words, 16000, 1),
+    "words": (words, 16000, 3),
 }
 
 
@@ -45,43 +46,50 @@ def main() -> None:
     text = ""
     for name in arguments.sets.split(","):
         files, rate, every = SETS[name]
-        stored = None if arguments.models is None else arguments.models / f"{name}.safetensors"
-        model, trained = _model(files("train"), rate, stored, 0.2 if arguments.quick else arguments.minutes)
+        minutes = 0.2 if arguments.quick else arguments.minutes
         chosen = files("test")[:: every * (10 if arguments.quick else 1)]
         clips = [read(path) for path in chosen]
         qualities = QUALITIES[2::5] if arguments.quick else QUALITIES
-        ours = [_coded(model, quality, chosen, clips, rate) for quality in qualities]
+        ours, trained = [], ""
+        for hearing in (False, True) if name == "digits" else (False,):
+            stored = f"{name}{'-hearing' * hearing}.safetensors"
+            path = None if arguments.models is None else arguments.models / stored
+            model, how = _model(files("train"), rate, path, minutes, hearing)
+            trained += f"{'With --hearing: ' * hearing}{how} "
+            way = "narrows --hearing" if hearing else "narrows"
+            ours += [_coded(model, way, quality, chosen, clips, rate) for quality in qualities]
         others = rivals(clips, rate)
         seconds = sum(map(len, clips)) / rate
         text += f"## {name}: {len(clips)} test clips, {seconds:.1f} seconds at {rate} Hz\n\n{trained}\n\n"
         columns = ("", "setting", "kb/s", "with the model", "SI-SDR, dB", "STOI", "PESQ")
         text += table(columns, [point.row() for point in (*ours, *others)]) + "\n\n"
-        text += "kb/s at SI-SDR, by logarithmic interpolation:\n\n" + _at(ours, others) + "\n\n"
+        text += "kb/s at SI-SDR, by logarithmic interpolation:\n\n"
+        text += _at([*ours, *others], TARGETS, lambda point: point.si_sdr_db, " dB") + "\n\n"
+        text += "kb/s at STOI:\n\n" + _at([*ours, *others], HEARD, lambda point: point.stoi, "") + "\n\n"
     title = "Speech at a quality, beside Opus, MP3 and codec2"
     write("sound_lossy-quick" if arguments.quick else "sound_lossy", title, text)
 
 
-def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float) -> tuple[Lossy, str]:
+def _model(files: Sequence[Path], rate: int, stored: Path | None, minutes: float, hearing: bool) -> tuple[Lossy, str]:
     """A model trained on files, or read where it is stored, and how that went."""
     if stored is not None and stored.exists():
-        model, how = narrows.load(stored), "trained before"
+        model = narrows.load(stored)
     else:
         samples = from_arrays([read(path) for path in files], kind="signals", rate=rate)
-        model = narrows.build(samples.description, purpose="compress")
-        *_, last = narrows.fit(model, samples, Settings(minutes=minutes))
-        how = f"{last.seconds:.0f} s of training"
+        model = narrows.build(samples.description, purpose="compress", hearing=hearing)
+        list(narrows.fit(model, samples, Settings(minutes=minutes)))
         if stored is not None:
             stored.parent.mkdir(exist_ok=True)
             model.save(stored)
     assert isinstance(model, Lossy)
-    plan = model.provenance.get("plan", {})
-    return (
-        model,
-        f"Model: {model.parameter_count:,} parameters, {plan.get('steps')} steps of {plan.get('batch_size')}; {how}.",
-    )
+    plan, seconds = model.provenance.get("plan", {}), model.provenance.get("seconds", 0)
+    how = f"{plan.get('steps')} steps of {plan.get('batch_size')} in {seconds:.0f} s of training"
+    return model, f"Model: {model.parameter_count:,} parameters, {how}."
 
 
-def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np.ndarray], rate: int) -> Point:
+def _coded(
+    model: Lossy, way: str, quality: int, files: Sequence[Path], clips: Sequence[np.ndarray], rate: int
+) -> Point:
     """The archive of files at a quality."""
     with tempfile.TemporaryDirectory() as place:
         folder, archive = Path(place) / "in", Path(place) / "x.narrows"
@@ -92,31 +100,29 @@ def _coded(model: Lossy, quality: int, files: Sequence[Path], clips: Sequence[np
         with open_archive(archive) as opened:
             found = [np.asarray(opened[path.name])[:, 0] for path in files]
         own = done.archive_bytes - done.model_bytes
-        point = measured("narrows", f"{quality}", own, rate, clips, found)
+        point = measured(way, f"{quality}", own, rate, clips, found)
         return replace(point, with_model_kbps=point.kbps * done.archive_bytes / own)
 
 
-def _at(ours: Sequence[Point], others: Sequence[Point]) -> str:
-    """Rates at equal SI-SDR, and what share of Opus's joined stream ours takes."""
+def _at(points: Sequence[Point], targets: Sequence[float], of: Callable[[Point], float], unit: str) -> str:
+    """Rates at equal SI-SDR or STOI, and what share of Opus's joined stream ours takes."""
     rows: Rows = []
-    curves = {
-        way: [p for p in (*ours, *others) if p.way == way] for way in dict.fromkeys(p.way for p in (*ours, *others))
-    }
-    for way, points in curves.items():
-        rows.append((way, *(f"{rate:.2f}" if (rate := _rate(points, db)) else "-" for db in TARGETS)))
-    opus = curves.get("Opus, joined")
-    if opus:
-        shares = [(_rate(ours, db), _rate(opus, db)) for db in TARGETS]
-        rows.append(("narrows, share of Opus", *(f"{a / b:.0%}" if a and b else "-" for a, b in shares)))
-    return table(("", *(f"{db:g} dB" for db in TARGETS)), rows)
+    curves = {way: [p for p in points if p.way == way] for way in dict.fromkeys(p.way for p in points)}
+    for way, own in curves.items():
+        rows.append((way, *(f"{rate:.2f}" if (rate := _rate(own, target, of)) else "-" for target in targets)))
+    if opus := curves.get("Opus, joined"):
+        for way in [way for way in curves if way.startswith("narrows")]:
+            shares = [(_rate(curves[way], target, of), _rate(opus, target, of)) for target in targets]
+            rows.append((f"{way}, share of Opus", *(f"{a / b:.0%}" if a and b else "-" for a, b in shares)))
+    return table(("", *(f"{target:g}{unit}" for target in targets)), rows)
 
 
-def _rate(points: Sequence[Point], db: float) -> float | None:
-    ordered = sorted(points, key=lambda p: p.si_sdr_db)
-    x = [p.si_sdr_db for p in ordered]
-    if not x[0] <= db <= x[-1]:
+def _rate(points: Sequence[Point], target: float, of: Callable[[Point], float]) -> float | None:
+    ordered = sorted(points, key=of)
+    x = [of(p) for p in ordered]
+    if not x[0] <= target <= x[-1]:
         return None
-    return float(np.exp(np.interp(db, x, np.log([p.kbps for p in ordered]))))
+    return float(np.exp(np.interp(target, x, np.log([p.kbps for p in ordered]))))
 
 
 if __name__ == "__main__":

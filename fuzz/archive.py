@@ -1,4 +1,4 @@
-"""Fuzz the reading of archives: `python fuzz/archive.py TARGET [CORPUS] [libFuzzer's options]`, with a target of file,
+"""Fuzz the reading of archives: `python fuzz/archive.py TARGET [CORPUS] [libFuzzer's options]`, with a target: file,
 index, block, learned and bounded.
 
 An input that raises anything but `ArchiveError`, takes ten seconds or 2 GB is a crash. `run.py` runs all of them.
@@ -67,7 +67,9 @@ def block(data: bytes) -> None:
     if len(data) < 8:
         return
     channels = data[0] % 6
-    shape = (1 + data[1] % 64, 1 + data[2] % 64, channels) if channels else (1 + data[1],)
+    shape: tuple[int, ...] = (1 + data[1] % 64, 1 + data[2] % 64, channels) if channels else (1 + data[1],)
+    if channels and data[6] & 2:
+        shape = (1 + data[1], channels)  # a signal
     shapes = [shape] * (1 + data[3] % 9)
     if channels and data[6] & 1:
         shapes.append((1 + data[7] % 64, *shape[1:]))
@@ -106,8 +108,12 @@ def learned(data: bytes) -> None:
     if len(data) <= HEAD_BYTES:
         return
     number, count, height = data[0] % len(LEARNED), 1 + data[1] % 40, 1 + data[2] % 40
-    floats = LEARNED[number].stem == "quality-60-vectors"
-    shape, dtype = ((6,), np.float32) if floats else ((height, 1 + data[3] % 40, 1 + data[4] % 4), np.uint8)
+    shape: tuple[int, ...] = (height, 1 + data[3] % 40, 1 + data[4] % 4)
+    other = {
+        "quality-60-vectors": ((6,), np.float32),
+        "exact-signals-advised": ((1 + data[2], 1 + data[4] % 4), np.int16),
+    }
+    shape, dtype = other.get(LEARNED[number].stem, (shape, np.uint8))
     try:
         codec_of(number).decode(data[HEAD_BYTES:], [shape] * count, np.dtype(dtype), bytes(DIGEST_BYTES))
     except ArchiveError as error:

@@ -39,7 +39,7 @@ def seeds(folder: Path) -> None:
             dtype, shapes = layout.shapes(number)
             shape = shapes[0]
             if path in LEARNED and len(set(shapes)) == 1:
-                height, wide, channels = shape if len(shape) == 3 else (1, 1, 1)
+                height, wide, channels = shape if len(shape) == 3 else (*shape[:1], 1, *shape[1:], 1)[:3]
                 head = bytes([LEARNED.index(path), len(shapes) - 1, height - 1, wide - 1, channels - 1])
                 (folder / "learned" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
             if "floats" in path.stem and len(set(shapes)) == 1:
@@ -47,8 +47,8 @@ def seeds(folder: Path) -> None:
                 head = bytes([0, (shape[0] - 1) & 255, shape[0] - 1 >> 8, len(shapes) - 1, kind, 0, 0, 0])
                 (folder / "bounded" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
             if dtype == "uint8" and max(shape) <= 256:
-                sides = [shape[2], shape[0] - 1, shape[1] - 1] if len(shape) == 3 else [0, shape[0] - 1, 0]
-                head = bytes([*sides, len(shapes) - 1, 0, 2, 0, 0])
+                sides = [shape[-1] * (len(shape) > 1), shape[0] - 1, shape[1] - 1 if len(shape) == 3 else 0]
+                head = bytes([*sides, len(shapes) - 1, 0, 2, 2 * (len(shape) == 2), 0])
                 (folder / "block" / f"{path.stem}-{number}").write_bytes(head + content[at : at + size])
 
 

@@ -5,8 +5,8 @@
 `DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
 `--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
 trains until it is interrupted. The learning rate stays; with `--cool 15` it falls to 0 in 15 minutes, from the best
-weights so far or those of `--begin`, which brings much, and is not gone on from. `ship.py` puts the weights into the
-package.
+weights so far or those of `--begin`, which brings much; interrupted, the same command goes on with it. `ship.py` puts
+the weights into the package.
 """
 
 from __future__ import annotations
@@ -116,10 +116,13 @@ def main() -> None:
 def cooled(
     recipe: Recipe, model: Model, weights: Path, target: Path, samples: narrows.Samples, settings: Settings
 ) -> None:
-    """Go on from weights with a rate that falls, and keep what is better than such a training before."""
+    """Go on from weights with a rate that falls, or with such a training that was interrupted, and keep what is
+    better than one before."""
+    checkpoint = target.with_suffix(".checkpoint")
     begin_from(model, load(weights))
     told = 0.0
-    for progress in fit(model, samples, settings):
+    resume = checkpoint.exists()
+    for progress in fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=300.0, resume=resume):
         if time.monotonic() - told > 60:
             told = time.monotonic()
             print(line(progress), flush=True)
@@ -127,6 +130,7 @@ def cooled(
     print(f"{recipe.name}: held-out score cooled before {before:.5f}, now {after:.5f}")
     kept = target if after < before else target.with_suffix(".worse" + target.suffix)  # or of another recipe
     model.save(kept)
+    checkpoint.unlink(missing_ok=True)
     print(f"{recipe.name}: kept as {kept}", flush=True)
 
 

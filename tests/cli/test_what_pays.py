@@ -126,4 +126,3 @@ def test_the_time_left_is_that_of_what_is_being_done(monkeypatch: pytest.MonkeyP
         clock[0] = 110.0
         draw("comparing", 20, 40)
     assert said[-1] == "comparing: 20 of 40, about 20 s left"
-    assert terminal.ratio(100, 0) == "nothing yet"

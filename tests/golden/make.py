@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from PIL import Image
 
 import narrows
@@ -81,12 +82,38 @@ def noise() -> list[tuple[Entry, list[Array]]]:
     ]
 
 
+def signals(count: int, seed: int = 0) -> list[Array]:
+    """Waves `(T, 1)` of 16 bits whose noise comes and goes."""
+    rng, times = np.random.default_rng(seed), np.arange(160)[:, None]
+    loud = 3 + 60 * (np.sin(times / 7) > 0.3)
+    waves = [500 * np.sin(times * rng.uniform(0.05, 0.3)) + loud * rng.normal(size=times.shape) for _ in range(count)]
+    return [np.rint(wave).astype(np.int16) for wave in waves]
+
+
+def several_signals() -> list[tuple[Entry, list[Array]]]:
+    """Signals of several dtypes and channels: alike, silent, of few values, longer than a piece, full of jumps."""
+    rng = np.random.default_rng(5)
+    one, long = signals(1)[0], np.concatenate(signals(30, 1))
+    found = {
+        "wave.wav": np.concatenate([one, one // 2, one], axis=1),
+        "long.wav": long,
+        "deep.wav": np.concatenate(signals(3, 2)).astype(np.int32) * 70000 + rng.integers(0, 9000, (480, 1)),
+        "silent.wav": np.full((200, 2), -3, np.int16),
+        "few.wav": np.array([-30000, -11, 7, 29999], np.int16)[rng.integers(0, 4, (300, 2))],
+        "steps.wav": (np.clip(one // 80 + 8, 0, 15) * 16).astype(np.uint8),
+        "jumps.wav": np.tile(np.array([[-(1 << 31)], [(1 << 31) - 1], [5]]), (20, 1)).astype(np.int32),
+    }
+    return [(Entry(name, "signal", a.shape, a.dtype.name), [a]) for name, a in found.items()]
+
+
 CASES = {
     "exact-images": (images("a/b/"), Promise(0), 1 << 16),
     "exact-arrays": (arrays(), Promise(0), 100),
     "exact-noise": (noise(), Promise(0), 1 << 16),
     "within-2-images": (images(), Promise(2), 1 << 16),
     "within-300-arrays": (arrays(), Promise(300), 1 << 16),
+    "exact-signals": (several_signals(), Promise(0), 1 << 16),
+    "within-5-signals": (several_signals(), Promise(5), 1 << 16),
     "quality-50-plain": (images(), Promise(None, 50), 1 << 16),
 }
 
@@ -305,6 +332,32 @@ def whole_files() -> None:
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
+def sounds() -> None:
+    """Sound files of several kinds: short ones, one in windows, one without frames, and one kept to the byte."""
+    path = HERE / "exact-sounds.narrows"
+    if path.exists():
+        print(f"{path.name} is there and stays")
+        return
+    steps = np.arange(600)[:, None] * np.array([40, 25])
+    tone = ((steps % 4000 - 2000) * 3).astype(np.int16)
+    digests = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, encoding, values in (
+            ("16 bits.wav", "PCM_16", tone),
+            ("24 bits.wav", "PCM_24", tone),
+            ("8 bits.aiff", "PCM_S8", tone[:, :1]),
+            ("floats.au", "FLOAT", tone / 32768),
+            ("long.wav", "PCM_16", np.repeat(tone[:100, :1], 700, axis=0)),
+            ("nothing.wav", "PCM_16", tone[:0]),
+            ("kept.ogg", "VORBIS", tone[:, :1]),
+        ):
+            soundfile.write(Path(folder) / name, values, 8000, encoding)
+            digests[name] = hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest()
+        compress([Path(folder)], path)
+    path.with_suffix(".others.json").write_text(json.dumps(digests, indent=1) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def every_block_is_learned(archive: Archive) -> bool:
     """Whether every block needs the model; see FORMAT.md."""
     blocks = range(len(archive._reader.layout.blocks))
@@ -368,16 +421,29 @@ def restorers() -> None:
         np.savez_compressed(path.with_suffix(".npz"), seen=seen, restored=restored, **hints)
 
 
+def of_signals() -> bytes:
+    """The compact model of a short training on signals."""
+    samples = narrows.from_arrays(np.stack(signals(60, 3)), kind="signals")
+    model = narrows.build(samples.description, purpose="exact", width=16)
+    for _ in narrows.fit(model, samples, narrows.Settings(steps=150, batch_size=16, threads=1)):
+        pass
+    return model.packed["exact"]
+
+
 def main() -> None:
     models()
     restorers()
     kept_files()
     bounds()
     whole_files()
+    sounds()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
         cases[name] = (entries(network), promise, 1 << 12, packed)
+    packed = b"" if (HERE / "exact-signals-advised.narrows").exists() else of_signals()
+    waves = [(Entry(f"{n}.wav", "signal", a.shape, "int16"), [a]) for n, a in enumerate(signals(20, 4))]
+    cases["exact-signals-advised"] = (waves, Promise(0), 1 << 16, packed)
     made: dict[str, bytes] = {}
     for name, (how, promise) in RIPPLES.items():
         if not (HERE / f"{name}.narrows").exists():

@@ -40,20 +40,30 @@ def rows() -> Samples:
     return narrows.from_arrays(np.concatenate([rng.random((40, 3)) * known, known], axis=1).astype(np.float32))
 
 
+SIGNALS = ("advice", "spectral", "waveform", "waves")
+
+
+def waves() -> Samples:
+    """Signals of 16 bits."""
+    rng = np.random.default_rng(1)
+    values = 3000 * np.sin(np.arange(400)[:, None] * rng.uniform(0.05, 0.5, (20, 1, 1))) + rng.normal(
+        0, 9, (20, 400, 1)
+    )
+    return narrows.from_arrays(values.astype(np.int16), kind="signals", rate=8000)
+
+
 def made(name: str, row: Network, images: Samples, rows: Samples) -> tuple[Model, Samples]:
     """A model of this row, for the first of its purposes, and samples for it."""
     purpose, more = row.purposes[0], {}
     samples = images if row.spatial or purpose != "inpaint" else rows
+    if name in SIGNALS:
+        samples = waves()
     if name == "transform-vectors":
         samples = rows
-    if name in ("spectral", "waveform"):
-        waves = np.sin(np.arange(20)[:, None] + np.arange(900) / 5)[..., None]
-        signals = narrows.from_arrays((9000 * waves).astype(np.int16), kind="signals", rate=8000)
-        return build(signals.description, name, seed=1, width=16, degradation=SignalNoise(5)), signals
     if purpose == "inpaint":
         more["degradation"] = Cells([Column(str(i)) for i in range(3)])
     elif purpose not in ("reconstruct", "compress", "exact"):
-        more["degradation"] = Noise(0.1)
+        more["degradation"] = SignalNoise(5) if name in SIGNALS else Noise(0.1)
     else:
         more["purpose"] = purpose
     return build(samples.description, name, seed=1, **more), samples
@@ -90,7 +100,7 @@ def test_every_network_that_compresses_makes_a_codec(name: str, images: Samples,
     list(narrows.fit(model, samples, narrows.Settings(steps=1, batch_size=8)))
     lossy = "compress" in CATALOGUE[name].purposes
     codec = narrows.Codec(model, quality=50) if lossy else narrows.Codec(model, max_error=0)
-    back = codec.decompress(codec.compress(samples.values))
+    back = codec.decompress(codec.compress(samples))
     assert back.shape == samples.values.shape
     assert lossy or np.array_equal(back, samples.values)
 

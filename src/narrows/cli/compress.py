@@ -48,6 +48,11 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
     help="Choose the quality that takes this many bits per pixel.",
 )
 @click.option(
+    "--target-kbps",
+    type=click.FloatRange(0, min_open=True),
+    help="Choose the quality that takes this many kilobits per second of sound.",
+)
+@click.option(
     "--target-psnr", type=click.FloatRange(0, min_open=True), help="Choose the quality that reaches this PSNR in dB."
 )
 @click.option("--block-samples", type=click.IntRange(1), help="Samples per block; chosen by their size if not given.")
@@ -136,14 +141,14 @@ def _told(error: float, of: str) -> str:
 
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
-    """A temporary file with what comes on stdin, named by what it holds: stdin.npy or stdin.png."""
-    from narrows.tasks.inputs import is_npy
+    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav or stdin.png."""
+    from narrows.tasks.inputs import is_a_sound, is_npy
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path.rename(path.with_suffix(".npy" if is_npy(path) else ".png"))
+        yield path.rename(path.with_suffix(".npy" if is_npy(path) else ".wav" if is_a_sound(path) else ".png"))
 
 
 def _announce(result: Compressed, model: Path | None) -> None:

@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     "bytes; chosen by how much alike they are.",
 )
 @click.option(
+    "--hearing",
+    is_flag=True,
+    help="With --for compress: errors of sounds count less at frequencies that are usually loud, which sounds better "
+    "at equal bytes.",
+)
+@click.option(
     "--from",
     "begin",
     metavar="MODEL",

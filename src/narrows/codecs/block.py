@@ -17,7 +17,7 @@ from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
 from narrows.codecs import fallback
-from narrows.codecs.base import WAYS, Coded, Way, row_of
+from narrows.codecs.base import SERIES, WAYS, Coded, Way, row_of
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
 from narrows.codecs.files import file_in
@@ -120,7 +120,7 @@ class BlockCodec:
             coded = self._opened(number).encode(samples)
             if best is None or len(coded.data) <= len(best[1].data):
                 best = number, coded
-            if number == learned and self._is_sure(len(coded.data), samples):
+            if number in (learned, SERIES) and self._is_sure(len(coded.data), samples):
                 break
         assert best is not None  # raw bytes always fit
         return best

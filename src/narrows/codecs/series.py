@@ -24,9 +24,10 @@ from narrows.entropy.lanes import Layout, Walk
 from narrows.errors import ArchiveError
 from narrows.io.arrays import Array
 
-LANES, LEAST_PIECE = 128, 1 << 12  # signals are cut so that about so many lanes walk side by side, but not shorter
+LANES, LEAST_PIECE = 128, 1 << 13  # signals are cut so that about so many lanes walk side by side, but not shorter
 MOST_BITS = 32  # of a value
 MOST_LEVELS = 1 << 12  # values that are told by their rank
+VALUES_A_LEVEL = 16  # so many values there must be for each, so that telling the levels pays
 MOST_FRAMES = 1 << 26  # of all lanes of a block together, zeros included
 
 
@@ -55,7 +56,8 @@ class Plan:
             levels = np.unique(values[: 1 << 14])
             levels = np.unique(values) if len(levels) <= MOST_LEVELS else np.empty(0, np.int64)
         unit = math.gcd(*np.diff(levels).tolist()) if len(levels) else _unit(values - low)
-        if not 0 < len(levels) <= MOST_LEVELS or 4 * len(levels) > (high - low) // unit:
+        rare = 4 * len(levels) <= (high - low) // unit and VALUES_A_LEVEL * len(levels) <= len(values)
+        if not (0 < len(levels) <= MOST_LEVELS and rare):
             levels = np.empty(0, np.int64)
         if len(levels):
             numbers = [np.searchsorted(levels, sample) for sample in samples]

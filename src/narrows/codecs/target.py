@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 16
 MOST_VALUES = 1 << 21  # of the pieces that are tried at many qualities
 WHOLE_VALUES = 1 << 24  # of the samples that are tried at a few
 ROUNDS = 4
-LEAST_SIDE = 64  # pixels of a piece
+LEAST_SIDE, LEAST_STEPS = 64, 1 << 14  # of a piece of an image and of a signal
 CAP_DB = 100.0  # for a sample that comes back unchanged
 
 
@@ -29,7 +29,8 @@ def quality_for(
     model: bytes, samples: Sequence[Array], bits_per_pixel: float | None = None, psnr_db: float | None = None
 ) -> int:
     """The highest quality that takes at most `bits_per_pixel`, or the lowest that reaches `psnr_db` on average, on
-    samples `(H, W, C)` or `(D,)`, where a value counts as a pixel. Raises `SettingsError` if no quality does.
+    samples `(H, W, C)`, `(T, C)` or `(D,)`, where a step or a value counts as a pixel. Raises `SettingsError` if no
+    quality does.
 
     It is looked for on pieces of the samples, whose measures are then corrected by those of whole samples.
     """
@@ -87,13 +88,15 @@ def _measure(model: bytes, samples: Sequence[Array], quality: int) -> tuple[floa
 
 
 def _few(samples: Sequence[Array]) -> list[Array]:
-    """Samples of at most `MOST_VALUES` values together: of images, where they have more, a piece of each, from a
-    place that differs; of vectors, some."""
+    """Samples of at most `MOST_VALUES` values together: of images and signals, where they have more, a piece of each,
+    from a place that differs; of vectors, some."""
     if sum(s.size for s in samples) <= MOST_VALUES:
         return list(samples)
     if samples[0].ndim == 1:
         return _spread(samples, MOST_VALUES)
     share = MOST_VALUES // len(samples)
+    if samples[0].ndim == 2:
+        return [_part(sample, max(LEAST_STEPS, share // sample.shape[1]), i) for i, sample in enumerate(samples)]
     return [
         _piece(sample, max(LEAST_SIDE, math.isqrt(share // sample.shape[2])), i) for i, sample in enumerate(samples)
     ]
@@ -112,12 +115,19 @@ def _piece(image: Array, side: int, number: int) -> Array:
     return image[top : top + side, left : left + side]
 
 
+def _part(signal: Array, length: int, number: int) -> Array:
+    """At most `length` steps of a signal."""
+    start = int(number * 0.618 % 1 * max(0, len(signal) - length))
+    return signal[start : start + length]
+
+
 def _blocks(samples: Sequence[Array]) -> list[list[Array]]:
     """Runs of samples of one kind, as large as an archive's blocks."""
     blocks: list[list[Array]] = []
     for sample in samples:
         last = blocks[-1] if blocks else []
-        alike = last and (last[0].dtype, last[0].shape[2:]) == (sample.dtype, sample.shape[2:])
+        across = 1 if sample.ndim == 2 else 2
+        alike = last and (last[0].dtype, last[0].shape[across:]) == (sample.dtype, sample.shape[across:])
         if alike and sum(s.nbytes for s in last) + sample.nbytes <= BLOCK_BYTES:
             last.append(sample)
         else:

@@ -29,7 +29,7 @@ NEAR = 16  # errors that the gradient filter sees
 EARLY = (4, 8, 12, 16, 24)  # steps after which weights are solved anew, besides every 32nd
 EVERY = 32
 UNIT_BITS, MOST_SEEN = 6, 1 << 20  # of values for least squares, a mean absolute error being 1.0
-RIDGE, MIX_RIDGE = 4, 1 << 2 * UNIT_BITS
+RIDGE, MIX_RIDGE = 1 << 8, 1 << 2 * UNIT_BITS
 MOST_ERROR, MOST_MOVE = 1 << 24, 1 << 31
 RATES = (
     65536 // np.array([32, 32, 32, 32, 8, 64, 32])[:, None]
@@ -134,7 +134,7 @@ class Walk:
         self.weights = np.zeros((len(SPANS), count, lanes), np.int64)
         self.mix_powers = np.zeros((4, 4, lanes), np.int64)
         self.mix = np.zeros((3, lanes), np.int64)
-        self.gradient = Gradient(np.zeros((NEAR, lanes), np.int64), np.zeros(lanes, np.int64))
+        self.gradient = Gradient(np.zeros((NEAR, lanes), np.int64))
         self.experts = Experts(np.zeros((lanes, len(RATES) - 1), np.int64))
         self.scales = np.full((len(RATES), lanes), self.scale << SCALE_BITS - POINT_BITS, np.int64)
         self.past = np.zeros((PAST, lanes), np.int64)
@@ -244,7 +244,7 @@ class Walk:
         self.powers = [p[..., :left].copy() for p in self.powers]
         self.weights, self.mix_powers = self.weights[..., :left].copy(), self.mix_powers[..., :left].copy()
         self.mix, self.scales = self.mix[:, :left].copy(), self.scales[:, :left].copy()
-        self.gradient = Gradient(self.gradient.weights[:, :left].copy(), self.gradient.power[:left])
+        self.gradient = Gradient(self.gradient.weights[:, :left].copy())
         self.experts = Experts(self.experts.earned[:left].copy())
         self.past = self.past[:, :left].copy()
 

@@ -75,7 +75,6 @@ class Gradient:
     """A filter of the last errors that follows the gradient: `weights` `(n, L)`, in 2**-16."""
 
     weights: Integers
-    power: Integers
 
     def predict(self, seen: Integers) -> Integers:
         """From the last values `(n, L)`, up to 2**24 in size, the next one's, `(L,)`."""

@@ -131,6 +131,11 @@ class Score:
         return float(psnr_db(self.errors).mean())
 
     @property
+    def snrs_db(self) -> Floats:
+        """The SNR of each signal in dB, `(N,)`; empty for other samples."""
+        return np.array([snr for snr, _ in self._ratios])
+
+    @property
     def snr_db(self) -> float | None:
         """SNR in dB, averaged over signals; None for other samples."""
         return float(np.mean([snr for snr, _ in self._ratios])) if self._ratios else None

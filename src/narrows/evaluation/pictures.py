@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from narrows.data.batches import centre_crop
 from narrows.data.samples import Samples
-from narrows.evaluation import figures
+from narrows.evaluation import figures, heard
 from narrows.evaluation.metrics import Score
 from narrows.io.arrays import Array, Ragged
 from narrows.io.atomic import make_folder
@@ -31,7 +31,8 @@ LARGE = 160  # pixels per side; of larger samples code pictures show the middle
 
 
 def draw(model: Coded, samples: Samples, score: Score, folder: Path) -> list[Path]:
-    """Write every picture that applies into `folder`, made if missing; returns their paths, raises `OutputError`."""
+    """Write every picture that applies into `folder`, made if missing, and of signals some sounds; returns their
+    paths, raises `OutputError`."""
     pictures: dict[str, Callable[[], Figure | None]] = {
         "reconstructions.png": lambda: reconstructions(model, samples, score),
         "loss.png": lambda: loss(model),
@@ -45,6 +46,12 @@ def draw(model: Coded, samples: Samples, score: Score, folder: Path) -> list[Pat
         }
     make_folder(folder)
     written = []
+    if model.description.axes == 1:
+        pictures = {
+            "reconstructions.png": lambda: heard.reconstructions(model, samples, score),
+            "loss.png": lambda: loss(model),
+        }
+        written = heard.write_sounds(model, samples, score, folder)
     for name, make in pictures.items():
         figure = make()
         if figure is not None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from narrows.data.samples import Samples
-from narrows.models.base import Beginning, Measure, Part, mean_square
+from narrows.models.base import Beginning, Measure, Part
 from narrows.models.coded import Coded, LinearStart, pca_mse
 
 SETTLED = 256  # samples that tell what the numbers of a code do
@@ -34,7 +35,7 @@ class Autoencoder(Coded):
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         """Mean squared error per value."""
-        return mean_square(self(x).float(), x)
+        return functional.mse_loss(self(x).float(), x)
 
     def measure(self, x: torch.Tensor, seed: int) -> Measure:
         mse = float((self(x).float().clamp(0, 1) - x).square().mean(dtype=torch.float64))

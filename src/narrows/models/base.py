@@ -37,7 +37,8 @@ class Specification:
     `code` counts the numbers of a vector code, or the channels of a spatial one; `width` scales the hidden layers.
     `memory` counts the training samples that a lossy model keeps as references, `fold` is the side of its blocks in
     pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON; `columns` are likewise
-    those of the table whose rows a model reconstructs.
+    those of the table whose rows a model reconstructs. With `hearing`, errors of signals at a quality count less at
+    frequencies that are usually loud.
     """
 
     network: str
@@ -48,10 +49,18 @@ class Specification:
     fold: int = 0
     degradation: list[dict[str, Any]] | None = None
     columns: list[dict[str, Any]] | None = None
+    hearing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, those left out that have their default."""
-        usual = {"purpose": "reconstruct", "memory": 0, "fold": 0, "degradation": None, "columns": None}
+        usual = {
+            "purpose": "reconstruct",
+            "memory": 0,
+            "fold": 0,
+            "degradation": None,
+            "columns": None,
+            "hearing": False,
+        }
         return {k: v for k, v in asdict(self).items() if k not in usual or v != usual[k]}
 
 
@@ -296,11 +305,6 @@ def measured(model: Model, x: torch.Tensor, seed: int) -> Measure:
 
     bits = [m.bits for m in found if m.bits is not None]
     return Measure(mean(m.score for m in found), mean(m.mse for m in found), mean(bits) if bits else None)
-
-
-def mean_square(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Mean squared error per value, both of one shape."""
-    return (y - x).square().mean()
 
 
 def cut(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from narrows.networks.advice import Advice
 from narrows.networks.pixels import Pixels
 from narrows.networks.residuals import Residuals
 
-ADVICE_LANES, ADVICE_ROWS = 192, 8192  # crops of signals that are seen, and places of them in a step
+ADVICE_LANES, ADVICE_ROWS = 192, 4096  # crops of signals that are seen, and places of them in a step
 FILTER_SAMPLES, FILTER_CROP = 256, 128  # images, and their crops, that decide linear filters at the start
 
 

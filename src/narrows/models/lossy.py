@@ -24,6 +24,7 @@ from narrows.models import container
 from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
 from narrows.networks.bands import Bands
+from narrows.networks.lapped import Analysis
 from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
 from narrows.networks.loudness import loudness
@@ -150,7 +151,10 @@ class Lossy(Coded, Compressing):
 
     def _cost(self, x_hat: torch.Tensor, x: torch.Tensor, bits: torch.Tensor, dial: torch.Tensor) -> torch.Tensor:
         error = x_hat.float() - x
-        error = error / loudness(x).gain(x.dtype) if self.grid.axes == 1 else error
+        if self.grid.axes == 1:
+            error = self.pad(error / loudness(x).gain(x.dtype))
+            assert isinstance(self.encoder, Analysis)
+            error = self.encoder.weighed(error)
         squares = error.square().flatten(1)
         cost = (squares.sum(dim=1) / (WEIGHT * self.prior.step(dial).square()) + bits) / squares.shape[1]
         # By its logarithm a tenth less counts alike for all samples and qualities, unless there is little to save.

@@ -56,11 +56,12 @@ class Request:
     degradation: Degradation | None = None
     effort: Effort = "usual"
     stretch: float = 1.0  # of the usual width, by the effort
+    hearing: bool = False
 
     def specified(self, code: int, width: int, fold: int = 0) -> Specification:
         """The request with everything decided."""
         damage = None if self.degradation is None else to_json(self.degradation)
-        return Specification(self.network, code, width, self.purpose, self.memory, fold, damage)
+        return Specification(self.network, code, width, self.purpose, self.memory, fold, damage, hearing=self.hearing)
 
     @contextmanager
     def random_weights(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ from narrows.networks.bands import WIDTH, Bands
 from narrows.networks.loudness import loudness
 
 BLOCKS = 8, 4096  # the fewest and the most steps of a block
+HEARING = 0.5  # the power of the usual level by which an error at a frequency counts less
 CROP = 24  # blocks of a training crop
 STARTING_VALUES = 1 << 22  # of samples that decide scales
 
@@ -37,7 +38,8 @@ class LappedStart:
         most = max(1, STARTING_VALUES // samples.description.values_in(beginning.crop))
         few = training[np.linspace(0, len(training) - 1, min(most, len(training))).astype(np.int64)]
         x = next(chunks(samples, few, beginning.crop))
-        lapped.start(model.encoder, model.decoder, self.prior, model.pad(loudness(x).normal(x)))
+        x = model.pad(loudness(x).normal(x))
+        lapped.start(model.encoder, model.decoder, self.prior, x, HEARING * model.specification.hearing)
 
 
 def waves(request: Request, recipe: Recipe) -> Lossy:

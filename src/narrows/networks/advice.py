@@ -45,7 +45,7 @@ class Advice(nn.Module):
 
     def bits(self, x: torch.Tensor) -> torch.Tensor:
         """Bits a value of signals."""
-        return self._cost(self.rows(x)).mean()
+        return self._cost(self.rows(x))
 
     def some_bits(self, x: torch.Tensor, count: int, seed: int) -> torch.Tensor:
         """Bits a value at `count` of the places that `start` saw, or of these signals if it saw none."""
@@ -67,11 +67,11 @@ class Advice(nn.Module):
         return self._kept[1].to(x.device)
 
     def _cost(self, rows: torch.Tensor) -> torch.Tensor:
-        """Bits of each row, averaged: those of `entropy.experts`, in floats."""
-        seen, means, scales, earned, value = rows.split([FEATURES, OPINIONS, OPINIONS, OPINIONS, 1], dim=1)
+        """Bits a row: those of `entropy.experts`, in floats."""
+        seen, means, scales, earned, value = torch.split(rows, [FEATURES, OPINIONS, OPINIONS, OPINIONS, 1], dim=1)
         told = self.layers(seen[:, :, None, None])[:, :, 0, 0]
         most = MOST_ADVICE / (1 << ADVICE_BITS)
-        shifts, wider, further = told.clamp(-most, most).split(OPINIONS, dim=1)
+        shifts, wider, further = torch.split(told.clamp(-most, most), OPINIONS, dim=1)
         width = scales * wider.exp2() * SPREAD
         away = (value - means - further * scales[:, -1:]).abs()
         shares = torch.log_softmax((earned + shifts) * np.log(2), dim=1)
@@ -80,7 +80,8 @@ class Advice(nn.Module):
             return torch.sigmoid((0.5 - away) / width) - torch.sigmoid((-0.5 - away) / width)
 
         found = (1 - SHARE) * mass(width) + SHARE * mass(WIDE * width)
-        return -torch.logsumexp(shares + (found + LEAST).log(), dim=1).mean() / np.log(2)
+        bits: torch.Tensor = -torch.logsumexp(shares + (found + LEAST).log(), dim=1).mean() / np.log(2)
+        return bits
 
 
 @dataclass

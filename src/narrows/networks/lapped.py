@@ -72,16 +72,21 @@ class Analysis(nn.Module, LinearPaths):
         super().__init__()
         self.block, code = block, block * channels
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
+        self.weigh = Scale(code)
         self.branch = _branch(Scale(code), code, width, ENCODER_BLOCKS)
         self.dial = Modulate(code)
 
     def forward(self, x: torch.Tensor, dial: torch.Tensor | None = None) -> torch.Tensor:
         dial = torch.full((len(x),), DIAL, device=x.device) if dial is None else dial
-        code = lapped(self.mix(x), self.block)
+        code = self.weighed(x)
         return self.dial(code + self.branch(code, dial), dial)  # type: ignore[no-any-return]
 
+    def weighed(self, x: torch.Tensor) -> torch.Tensor:
+        """The linear part, in which errors are counted."""
+        return self.weigh(lapped(self.mix(x), self.block))  # type: ignore[no-any-return]
+
     def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        return [self.mix], nn.ModuleList([self.branch, self.dial])
+        return [self.mix], nn.ModuleList([self.weigh, self.branch, self.dial])
 
 
 class Synthesis(nn.Module, LinearPaths):
@@ -94,15 +99,16 @@ class Synthesis(nn.Module, LinearPaths):
         self.block, code = block, block * channels
         self.dial = Modulate(code)
         self.branch = _branch(Scale(code), code, width, DECODER_BLOCKS)
+        self.weigh = Scale(code)
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, code: torch.Tensor, dial: torch.Tensor | None = None) -> torch.Tensor:
         dial = torch.full((len(code),), DIAL, device=code.device) if dial is None else dial
         code = self.dial(code, dial)
-        return self.mix(unlapped(code + self.branch(code, dial), self.block))  # type: ignore[no-any-return]
+        return self.mix(unlapped(self.weigh(code + self.branch(code, dial)), self.block))  # type: ignore[no-any-return]
 
     def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        return [self.mix], nn.ModuleList([self.dial, self.branch])
+        return [self.mix], nn.ModuleList([self.dial, self.branch, self.weigh])
 
 
 def _branch(before: nn.Module, code: int, width: int, blocks: int) -> Dialled:
@@ -112,9 +118,9 @@ def _branch(before: nn.Module, code: int, width: int, blocks: int) -> Dialled:
 
 
 @torch.no_grad()
-def start(encoder: nn.Module, decoder: nn.Module, prior: Bands, x: torch.Tensor) -> None:
+def start(encoder: nn.Module, decoder: nn.Module, prior: Bands, x: torch.Tensor, hearing: float = 0.0) -> None:
     """Put the MDCT into both halves, and its variances into all that scales by them; `x` are training signals at a
-    level of 1."""
+    level of 1. A number whose deviation is usually d counts by d to the power of minus `hearing`."""
     assert isinstance(encoder, Analysis)
     assert isinstance(decoder, Synthesis)
     channels = x.shape[1]
@@ -125,6 +131,11 @@ def start(encoder: nn.Module, decoder: nn.Module, prior: Bands, x: torch.Tensor)
     variances = lapped(encoder.mix(x), encoder.block).double().square().mean(dim=(0, 2, 3))
     # Bands that are silent in training may still hold something later.
     deviation = variances.clamp_min(float(variances.mean()) * 1e-4).sqrt()
+    weights = deviation**-hearing
+    weights *= (variances.sum() / (weights * deviation).square().sum()).sqrt()
+    encoder.weigh.by.copy_(weights)
+    decoder.weigh.by.copy_(1 / weights)
+    deviation, variances = deviation * weights, variances * weights.square()
     for branch, share in ((encoder.branch, 1.0), (decoder.branch, 0.25)):
         first, last = branch[0], branch[-1]
         assert isinstance(first, Scale)

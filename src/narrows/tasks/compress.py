@@ -7,11 +7,9 @@ back.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,14 +17,12 @@ import numpy as np
 
 from narrows.archive.codec import Block
 from narrows.archive.entries import SAME, Entry
-from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
 from narrows.codecs.block import SURE, BlockCodec
 from narrows.codecs.bounds import error_in
 from narrows.codecs.fallback import quick_size
 from narrows.codecs.files import is_jpeg, kept
-from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
-from narrows.codecs.target import quality_for
+from narrows.codecs.opening import Model, open_archive, shipped_name, usual_models
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
@@ -36,11 +32,9 @@ from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
 from narrows.tasks.forecast import forecast
 from narrows.tasks.inputs import WHOLE, Content, Source, find, read
+from narrows.tasks.promised import promised
 from narrows.tasks.sounds import keeps_file, kept_entry
 
-LEAST_PICTURE = 8192  # bytes of a file for which the weights for exact photographs are loaded
-KEPT = (".jpg", ".jpeg")  # endings of files that are kept to the byte in most cases
-MOST_TRIED = 64  # of the samples, for a target
 MOST_LOOKED_AT = 50  # images that are shown to whoever looks
 
 
@@ -66,18 +60,7 @@ def compress(
     sources = found.sources
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
-    usual = usual_models() if model is None and (wanted.may_lose or any(map(_large_picture, sources))) else {}
-    models = usual if model is None else compact_models(model)
-    if model is not None and not models:
-        named = os.fspath(model) if isinstance(model, (str, os.PathLike)) else "the model"
-        raise SettingsError(f"{named}: not trained to compress; train one with --for compress, or leave it out")
-    promise, tried = wanted.promise(model, models), 0
-    if model is not None and promise.part not in models:
-        models = {**models, **{part: own for part, own in usual_models().items() if part == promise.part}}
-    if wanted.target_bpp is not None or wanted.target_psnr is not None:
-        samples = _some(sources)
-        tried = len(samples)
-        promise = Promise(None, quality_for(models["lossy"], samples, wanted.target_bpp, wanted.target_psnr))
+    promise, models, tried = promised(wanted, model, sources)
     compact = models.get(promise.part, b"")
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
@@ -157,24 +140,6 @@ def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], res
     result.files += 1
     result.input_bytes += source.size
     return True
-
-
-def _large_picture(source: Source) -> bool:
-    """Whether weights for photographs may make a file smaller: not for arrays, small drawings and JPEG files, which
-    need no PyTorch either."""
-    return source.kind == "images" and source.size >= LEAST_PICTURE and source.path.suffix.lower() not in KEPT
-
-
-def _some(sources: Sequence[Source]) -> list[Array]:
-    """Samples out of some of the files, evenly picked, on which a target is tried."""
-    samples: list[Array] = []
-    sources = [source for source in sources if source.kind != "files"]
-    if not sources:
-        raise DataError("a target was given, and no image or array on which it could be tried; use --max-error 0")
-    for source in sources[:: -(-len(sources) // MOST_TRIED)]:
-        content = read(source)
-        samples += islice(content.samples, 0, None, -(-content.entry.count // MOST_TRIED))
-    return samples
 
 
 def _add(

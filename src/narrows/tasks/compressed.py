@@ -20,8 +20,8 @@ NOT_MISSING = "a missing value was given, which takes a max error or relative er
 class Wanted:
     """What to promise and how to write: at most one of `quality` (1 to 100), `max_error` (a number, or such as "1%"
     of the range of an array, or of each column of one of vectors), `relative_error` (a share of each value),
-    `target_bpp` (bits per pixel) and `target_psnr` (dB). With none, the quality is 75 if a model was given that can
-    be lossy; else every bit is kept.
+    `target_bpp` (bits per pixel), `target_kbps` (kilobits per second of sound) and `target_psnr` (dB). With none, the
+    quality is 75 if a model was given that can be lossy; else every bit is kept.
 
     Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
     `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out.
@@ -33,6 +33,7 @@ class Wanted:
     missing_value: float | None = None
     target_bpp: float | None = None
     target_psnr: float | None = None
+    target_kbps: float | None = None
     block_samples: int | None = None
     embed_model: bool = True
     verify: bool = True
@@ -45,7 +46,12 @@ class Wanted:
     @property
     def qualities(self) -> tuple[float | None, ...]:
         """What says how good samples at a quality have to be."""
-        return self.quality, self.target_bpp, self.target_psnr
+        return self.quality, self.target_bpp, self.target_psnr, self.target_kbps
+
+    @property
+    def has_target(self) -> bool:
+        """Whether a quality is to be looked for."""
+        return any(target is not None for target in (self.target_bpp, self.target_psnr, self.target_kbps))
 
     @property
     def may_lose(self) -> bool:
@@ -57,7 +63,7 @@ class Wanted:
         target with a model that has no lossy part."""
         given = [self.max_error, self.relative_error, *self.qualities]
         if sum(value is not None for value in given) > 1:
-            raise SettingsError("of quality, max error, relative error, target bpp and target PSNR, choose one")
+            raise SettingsError("of quality, max error, relative error, target bpp, kbps and PSNR, choose one")
         if self.max_error is not None or self.relative_error is not None:
             return bounded(self.max_error, self.relative_error)
         if self.missing_value is not None:

@@ -71,6 +71,8 @@ def _drawn(model: Compressing, count: int, seed: int) -> Array:
     shape = model.description.shape
     if "exact" not in model.packed:
         raise ModelError("this model codes at a quality only; to draw samples, train one without --for")
+    if model.description.axes == 1:
+        raise ModelError("this model only codes signals; to draw samples, train one without --for")
     if model.description.varied:
         raise ModelError("this model learned from images of differing sizes; train one on images of one size to draw")
     compact = CompactModel.from_bytes(model.packed["exact"])

@@ -42,7 +42,8 @@ class Choices:
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
     `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second;
-    sounds of other rates are resampled to it.
+    sounds of other rates are resampled to it. With `hearing`, errors of sounds at a quality count less at frequencies
+    that are usually loud.
     """
 
     network: str | None = None
@@ -56,6 +57,7 @@ class Choices:
     noisy_samples: bool = False
     kind: Kind | None = None
     rate: float = 0.0
+    hearing: bool = False
 
     def check(self, purpose: Purpose) -> None:
         """Raise `SettingsError` for choices that exclude each other or have no place with this purpose, such as
@@ -66,6 +68,8 @@ class Choices:
                     raise SettingsError(
                         f"{name} {value} was given to {purpose}; it is for models that compress: leave it out"
                     )
+        if self.hearing and purpose != "compress":
+            raise SettingsError(f"hearing was given to {purpose}; it is for models that compress: leave it out")
         if self.missing_value and purpose not in ("inpaint", "reconstruct"):
             raise SettingsError(f"a missing value was given to {purpose}; it is for tables: leave it out")
         if self.noisy_samples and purpose != "denoise":
@@ -118,6 +122,8 @@ def plan(
     else:
         purposes = _promised(samples, choices, notes)
         jobs = [{"purpose": promised, "effort": choices.effort or "usual"} for promised in purposes]
+        if choices.hearing:
+            jobs[purposes.index("compress") if "compress" in purposes else 0] |= {"hearing": True}
         jobs[0] |= shape  # of both, what was said of networks is for the lossy one
     scale = 1 if degradation is None else degradation.scale
     begins = _begins(samples, purposes, choices, scale)
@@ -192,7 +198,7 @@ def _blocks(samples: Samples, choices: Choices, purpose: Purpose, notes: list[st
     request = Request("", description, purpose, effort=choices.effort or "usual")
     row = CATALOGUE[choices.network or usual(request)]
     fits = (choices.code or 1) <= SMALL_FOLD**2 * description.channels
-    if "fold" in row.accepts and choices.network is None and fits and drawn(samples):
+    if description.axes == 2 and "fold" in row.accepts and choices.network is None and fits and drawn(samples):
         notes.append("these are drawings, so the blocks of the transform are 4 pixels a side, not 8")
         found["fold"] = SMALL_FOLD
     memory = choices.memory
