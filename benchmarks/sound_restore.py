@@ -69,8 +69,9 @@ def trained(name: str, sounds: Samples, purpose: Purpose, minutes: float, folder
 
 def si_sdr(y: Doubles, x: Doubles) -> float:
     """The scale-invariant ratio of signal to distortion (Le Roux et al., ICASSP 2019) in dB."""
-    target = (y @ x) / max(x @ x, 1e-9) * x
-    return float(10 * np.log10(max(target @ target, 1e-9) / max((y - target) @ (y - target), 1e-9)))
+    target = y @ x / (x @ x + 1e-9) * x
+    error = y - target
+    return 10 * float(np.log10((target @ target + 1e-9) / (error @ error + 1e-9)))
 
 
 # Rivals against noise: of a signal `(T,)` at a rate.
@@ -207,7 +208,7 @@ def gap_rows(model: Model, sounds: list[npt.NDArray[np.int16]], rate: int) -> Ro
                 inside.setdefault(name, []).append(z[~known])
         for name, each in whole.items():
             truth, errors = np.concatenate(lost), np.concatenate(inside[name]) - np.concatenate(lost)
-            gaps = 10 * np.log10((truth @ truth) / (errors @ errors))
+            gaps = 10 * float(np.log10((truth @ truth) / (errors @ errors)))
             columns.setdefault(name, []).extend((float(np.mean(each)), gaps))
         print(seconds, {name: [round(n, 2) for n in each[-2:]] for name, each in columns.items()}, flush=True)
     return _rows(columns)
@@ -275,10 +276,10 @@ def main() -> None:
                     f"minutes on one thread that others shared; all ways measured in {seconds:.0f} seconds."
                 )
     text = (
-        "SI-SDR in dB, the mean over the recordings of the test set; beside it, over the gaps alone, the ratio of the "
-        "power that was lost to that of the errors, of all gaps of the set together, since many lie in pauses, where "
-        "there is nothing to restore (0 dB is silence). Noise is white, drawn anew for each recording at the ratio to "
-        "its own power.\n\n" + "\n\n".join(parts)
+        "SI-SDR in dB, the mean over the recordings of the test set; beside it, in the gaps alone, the ratio of the "
+        "power that was lost to that of the errors, of all gaps of the set together, since many lie in pauses, "
+        "where there is nothing to restore (0 dB is silence). Noise is white, drawn anew for each recording at the "
+        "ratio to its own power.\n\n" + "\n\n".join(parts)
     )
     write("sound_restore" + "-quick" * arguments.quick, "Sound restored", text)
 

@@ -14,7 +14,7 @@ import torch
 import narrows
 from narrows.data.columns import Column
 from narrows.data.samples import Samples
-from narrows.degradations import Cells, Noise
+from narrows.degradations import Cells, LowerRate, Noise, SignalNoise
 from narrows.errors import SettingsError
 from narrows.models.base import Model
 from narrows.models.catalogue import CATALOGUE, Network, build
@@ -40,7 +40,7 @@ def rows() -> Samples:
     return narrows.from_arrays(np.concatenate([rng.random((40, 3)) * known, known], axis=1).astype(np.float32))
 
 
-SIGNALS = ("advice", "waves")
+SIGNALS = ("advice", "spectral", "waveform", "waves")
 
 
 def waves() -> Samples:
@@ -60,12 +60,10 @@ def made(name: str, row: Network, images: Samples, rows: Samples) -> tuple[Model
         samples = waves()
     if name == "transform-vectors":
         samples = rows
-    if name in ("waves", "waveform", "advice"):
-        samples = narrows.from_arrays(images.values.reshape(len(images), -1, 1), kind="signals")
     if purpose == "inpaint":
         more["degradation"] = Cells([Column(str(i)) for i in range(3)])
     elif purpose not in ("reconstruct", "compress", "exact"):
-        more["degradation"] = Noise(0.1)
+        more["degradation"] = SignalNoise(5) if name in SIGNALS else Noise(0.1)
     else:
         more["purpose"] = purpose
     return build(samples.description, name, seed=1, **more), samples
@@ -117,6 +115,9 @@ def test_each_purpose_has_a_usual_network(images: Samples, rows: Samples) -> Non
     ):
         assert build(samples.description, purpose=purpose, effort=effort).specification.network == name
     assert build(images.description, degradation=Noise(0.1)).specification.network == "unet"
+    signals = narrows.from_arrays(np.zeros((2, 900, 1), np.int16), kind="signals", rate=8000).description
+    assert build(signals, degradation=SignalNoise(5)).specification.network == "spectral"
+    assert build(signals, degradation=LowerRate(2)).specification.network == "waveform"
     with pytest.raises(SettingsError, match="there are lesson-linear"):
         build(images.description, "pixels")
 

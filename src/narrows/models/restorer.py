@@ -41,6 +41,7 @@ FILTER_SAMPLES = 128  # or crops, that decide the linear filter at the start
 SETTLED = 64  # samples that go through together when training is over
 LITTLE = 1e-6  # added to squared errors, since the gradient of a root is unbounded at 0
 MOST_SNR = 35.0  # decibels beyond which signals are as good as perfect
+HUSHED = 1e-8  # of the range squared: the power of what is next to silence
 Damage = tuple[Observed, torch.Tensor | None]  # what is left of samples, and their alpha channel if they have one
 
 
@@ -238,9 +239,9 @@ def _roots(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 def _errors(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """The error of each signal relative to its power about its mean, in decibels, `(N,)`; one without error has
-    -`MOST_SNR`."""
+    -`MOST_SNR`. Against silence, to which any error is large, errors count little."""
     errors = (cut(x_hat.float(), x) - x).square().mean(dim=(1, 2, 3))
-    relative = errors / deviation(x).square().flatten()
+    relative = (errors + HUSHED) / (deviation(x).square().flatten() + HUSHED)
     return 10 * torch.log10(relative + 10 ** (-MOST_SNR / 10))
 
 

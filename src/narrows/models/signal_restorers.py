@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from torch import nn
 
@@ -50,7 +51,7 @@ def _of_signals(
     request: Request, recipe: Recipe, width: int, degradation: Degradation, encoder: nn.Module, decoder: nn.Module
 ) -> Restorer:
     recipe, grid = replace(recipe, crop=CROP_WINDOWS * _window(request)), Grid(degradation.scale, axes=1)
-    begin, specification = spectral.start(encoder), request.specified(0, width)
+    begin, specification = partial(spectral.start, encoder), request.specified(0, width)
     return Restorer(encoder, decoder, specification, request.description, grid, recipe, degradation, begin)
 
 

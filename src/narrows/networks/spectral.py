@@ -12,7 +12,6 @@ means.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +132,8 @@ def spectra_of(x: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
     """Signals `(N, C, 1, T)` to complex spectra `(N, C, B, L)`; white noise of deviation 1 has power 2 in each."""
     size = len(window)
     found = torch.stft(x.flatten(0, 2), size, size // HOPS, window=window, pad_mode="constant", return_complex=True)
-    return found.view(*x.shape[:2], *found.shape[1:]) * (2 / size**0.5)
+    spectra: torch.Tensor = found.view(*x.shape[:2], *found.shape[1:]) * (2 / size**0.5)
+    return spectra
 
 
 def signals_of(spectra: torch.Tensor, window: torch.Tensor, length: int) -> torch.Tensor:
@@ -143,30 +143,25 @@ def signals_of(spectra: torch.Tensor, window: torch.Tensor, length: int) -> torc
     return torch.istft(flat, size, size // HOPS, window=window, length=length).view(*spectra.shape[:2], 1, length)
 
 
-def start(encoder: nn.Module) -> Callable[[Any, torch.Tensor, torch.Tensor], nn.Conv2d]:
-    """What puts the least-squares filter into the linear path of a decoder, as far as the rest of the network, which
-    has to be at its start, leaves it something to do; it returns that layer."""
-
-    @torch.no_grad()
-    def put(decoder: Any, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
-        layer: nn.Conv2d = silence(decoder.linear)
-        fold: int = decoder.fold
-        size, reach = layer.weight[0].numel(), layer.kernel_size
-        products, sums = (torch.zeros(size, n, dtype=torch.float64) for n in (size, layer.out_channels))
-        for seen, target in zip(torch.split(x, 8), torch.split(answer, 8), strict=True):
-            given = encoder(seen)
-            wanted = folded(target - decoder(given), fold)
-            places = (0, reach[1] // 2)
-            rows = functional.unfold(folded(given.inputs, fold), reach, padding=places).transpose(1, 2)
-            rows, goals = rows.reshape(-1, size), wanted[:, :, 0].transpose(1, 2).reshape(-1, layer.out_channels)
-            for some, goal in zip(torch.split(rows, ROWS), torch.split(goals, ROWS), strict=True):
-                products += (some.T @ some).double().cpu()
-                sums += (some.T @ goal).double().cpu()
-        products.diagonal().add_(RIDGE * products.diagonal().mean() + 1e-12)
-        layer.weight.copy_(torch.linalg.solve(products, sums).T.reshape(layer.weight.shape))
-        return layer
-
-    return put
+@torch.no_grad()
+def start(encoder: nn.Module, decoder: Any, x: torch.Tensor, answer: torch.Tensor) -> nn.Conv2d:
+    """Put the least-squares filter from inputs `x` to `answer` into the linear path of a decoder, as far as the rest
+    of the network, which has to be at its start, leaves it something to do; returns that layer."""
+    layer: nn.Conv2d = silence(decoder.linear)
+    fold: int = decoder.fold
+    size, reach, places = layer.weight[0].numel(), (1, layer.kernel_size[1]), (0, layer.kernel_size[1] // 2)
+    products, sums = (torch.zeros(size, n, dtype=torch.float64) for n in (size, layer.out_channels))
+    for seen, target in zip(torch.split(x, 8), torch.split(answer, 8), strict=True):
+        given = encoder(seen)
+        wanted = folded(target - decoder(given), fold)
+        rows = functional.unfold(folded(given.inputs, fold), reach, padding=places).transpose(1, 2)
+        rows, goals = rows.reshape(-1, size), wanted[:, :, 0].transpose(1, 2).reshape(-1, layer.out_channels)
+        for some, goal in zip(torch.split(rows, ROWS), torch.split(goals, ROWS), strict=True):
+            products += (some.T @ some).double().cpu()
+            sums += (some.T @ goal).double().cpu()
+    products.diagonal().add_(RIDGE * products.diagonal().mean() + 1e-12)
+    layer.weight.copy_(torch.linalg.solve(products, sums).T.reshape(layer.weight.shape))
+    return layer
 
 
 def _ratios(powers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

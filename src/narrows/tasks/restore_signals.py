@@ -22,7 +22,7 @@ from narrows.models.restorer import Restoring
 from narrows.networks.spectral import window_of
 from narrows.tasks.missing import Mask, masks_of
 
-PIECE, OVERLAP = 320, 32  # windows of spectra that go through together, and that two pieces share: 10 and 1 seconds
+PIECE, OVERLAP = 192, 32  # windows of spectra that go through together, and that two pieces share: 6 and 1 seconds
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, li
     and where that is, `(T,)` each: where any channel has it. Raises `DataError` where it is nowhere or everywhere."""
     here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
     samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
-    missing = list(here.reshape(np.shape(samples.values)).any(axis=2))
+    missing: list[Mask] = list(np.asarray(here.reshape(np.shape(samples.values)).any(axis=2)))
     if not here.any():
         raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
     if (lost := next((number for number, one in enumerate(missing) if one.all()), None)) is not None:
