@@ -1,5 +1,5 @@
-"""Long signals as windows, so that few long recordings are many samples to train on. Next door: `batches` draws
-shorter crops of them."""
+"""Long signals as windows: few long recordings are many samples to train on and to judge, in bounded memory. Next
+door: `batches` draws shorter crops of them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ def windows(samples: Samples, length: int = WINDOW) -> Samples:
     number = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
     lengths = np.where(number == counts[source] - 1, own[source] - number * length, length)
     shapes = np.stack([lengths, np.full(len(lengths), description.channels)], axis=1)
-    names = samples.names
-    if names is not None:
-        names = tuple(f"{names[i]}, from step {n * length}" for i, n in zip(source, number, strict=True))
+    called = samples.names or tuple(f"sample {i}" for i in range(len(own)))
+    names = tuple(f"{called[i]}, from step {n * length}" for i, n in zip(source, number, strict=True))
     described = replace(description, shape=(0, description.channels), count=len(source))
-    note = f"long signals were cut into windows of {length} steps to train on: {len(source)} in place of {len(own)}"
+    note = f"long signals were cut into windows of {length} steps: {len(source)} in place of {len(own)}"
     return replace(
         samples,
         values=Ragged(flat, shapes),

@@ -16,6 +16,7 @@ from typing import Any
 
 from narrows.data.samples import Samples
 from narrows.data.sources import as_known, open_samples
+from narrows.data.windows import windows
 from narrows.errors import ModelError, SettingsError
 from narrows.evaluation import classical, figures, pictures, report, restored, tables
 from narrows.evaluation.against import OURS, contest, narrows_coder
@@ -33,6 +34,7 @@ from narrows.models.restorer import Restoring
 
 Row = tuple[str, ...]
 VALUES = "evaluation.json"  # the file of what was measured
+MEASURED = 1 << 18  # steps of a window of a long signal, which is measured as a sample of its own
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class Measuring:
 
     def samples(self, model: Model) -> Samples:
         """The samples to measure a model on; of a named set its test part."""
-        samples = open_samples(self.data, "test", self.skip_bad, self.report, **as_known(model.description))
+        opened = open_samples(self.data, "test", self.skip_bad, self.report, **as_known(model.description))
+        samples = windows(opened, MEASURED)
         for note in samples.notes:
             self.note(note)
         return samples

@@ -23,6 +23,8 @@ from narrows.models.coded import Coded, pooled
 from narrows.models.loading import digest_of
 
 Floats = npt.NDArray[np.float32]
+PIECE = 1 << 19  # steps of a signal that go through together
+AROUND = 1 << 13  # of those beside them that are seen, too: further than any network here looks
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,33 @@ def features(model: Coded, samples: Samples, means: bool = False, report: Report
 
     rows: list[Floats] = []
     done = 0
+    long = checked.description.axes == 1 and model.grid.step > 0
     for batch in runs(checked):
-        code = model.encode(batch)
-        assert isinstance(code, np.ndarray)
-        rows.append(pooled(code) if code.ndim == 3 or (means and code.ndim == 4) else code.reshape(len(code), -1))
+        if long and batch.shape[1] > PIECE:
+            rows += [_pooled_in_pieces(model, signal) for signal in batch]
+        else:
+            code = model.encode(batch)
+            assert isinstance(code, np.ndarray)
+            rows.append(pooled(code) if code.ndim == 3 or (means and code.ndim == 4) else code.reshape(len(code), -1))
         done += len(batch)
         if report is not None:
             report("encoding", done, len(checked))
     return np.concatenate(rows)
+
+
+def _pooled_in_pieces(model: Coded, signal: Array) -> Floats:
+    """What `pooled` gives of the code of a long signal `(T, C)`: `(1, 2 K)`, in bounded memory."""
+    step = model.grid.step
+    piece, around = PIECE // step * step, -(-AROUND // step) * step
+    sums = squares = count = 0
+    for start in range(0, len(signal), piece):
+        before, stop = min(start, around), min(start + piece, len(signal))
+        code = np.asarray(model.encode(signal[None, start - before : stop + around]))[0].astype(np.float64)
+        own = code[:, before // step :][:, : -(-(stop - start) // step)]
+        sums, squares, count = sums + own.sum(axis=1), squares + np.square(own).sum(axis=1), count + own.shape[1]
+    mean = sums / count
+    spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return np.concatenate([mean, spread])[None].astype(np.float32)
 
 
 def check_finite(codes: Codes) -> None:

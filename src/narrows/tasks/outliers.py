@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.data.samples import Samples
+from narrows.data.windows import windows
 from narrows.errors import SettingsError
 from narrows.io.atomic import check_new, write_file
 from narrows.models.base import Model
@@ -46,14 +47,14 @@ class Outliers:
 
 
 def outliers(model: Model, samples: Samples, false_alarms: float = FALSE_ALARMS) -> Outliers:
-    """How odd samples are to a model that reconstructs.
+    """How odd samples are to a model that reconstructs; of long signals, each of their windows.
 
     Raises `ModelError` for other models, for one that has not learned how codes lie, and where the samples do not fit
     it; `SettingsError` for a share that is not above 0 and below 1.
     """
     autoencoder = autoencoder_of(model)
     mixture = mixture_of(autoencoder)
-    threshold = mixture.threshold(false_alarms)
+    threshold, samples = mixture.threshold(false_alarms), windows(samples)
     names = samples.names if samples.names is not None else tuple(map(str, range(len(samples))))
     scores = mixture.scores(points(autoencoder, samples))
     return Outliers(tuple(names), scores, threshold, false_alarms, len(mixture.held))
