@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from pesq import pesq  # type: ignore[import-untyped]
-from pystoi import stoi  # type: ignore[import-untyped]
+from pesq import pesq
+from pystoi import stoi
 from scipy.signal import resample_poly
 
 from narrows.evaluation.metrics import signal_to_noise_db

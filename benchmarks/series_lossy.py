@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pywt  # type: ignore[import-untyped]
+import pywt
 from _common import Rows, table, write
 
 import narrows

@@ -112,6 +112,7 @@ def learned(data: bytes) -> None:
     other = {
         "quality-60-vectors": ((6,), np.float32),
         "exact-signals-advised": ((1 + data[2], 1 + data[4] % 4), np.int16),
+        "quality-60-signals": ((1 + 4 * data[2], 1), np.int16),
     }
     shape, dtype = other.get(LEARNED[number].stem, (shape, np.uint8))
     try:

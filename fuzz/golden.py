@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 GOLDEN = sorted((Path(__file__).resolve().parent.parent / "tests" / "golden").glob("*.narrows"))
-NAMES = ("quality-60-vectors", "exact-signals-advised")  # besides those of ripples
+NAMES = ("quality-60-vectors", "exact-signals-advised", "quality-60-signals")  # besides those of ripples
 LEARNED = [path for path in GOLDEN if "ripples" in path.stem or path.stem in NAMES]
 HEAD_BYTES = 5  # before a payload: its archive in LEARNED, then count, height, width and channels less 1
 

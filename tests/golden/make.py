@@ -421,13 +421,19 @@ def restorers() -> None:
         np.savez_compressed(path.with_suffix(".npz"), seen=seen, restored=restored, **hints)
 
 
-def of_signals() -> bytes:
+SIGNALS: tuple[tuple[str, Purpose, Promise], ...] = (
+    ("exact-signals-advised", "exact", Promise(0)),
+    ("quality-60-signals", "compress", Promise(None, 60)),
+)
+
+
+def of_signals(purpose: Purpose) -> bytes:
     """The compact model of a short training on signals."""
     samples = narrows.from_arrays(np.stack(signals(60, 3)), kind="signals")
-    model = narrows.build(samples.description, purpose="exact", width=16)
+    model = narrows.build(samples.description, purpose=purpose, width=16)
     for _ in narrows.fit(model, samples, narrows.Settings(steps=150, batch_size=16, threads=1)):
         pass
-    return model.packed["exact"]
+    return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
 def main() -> None:
@@ -441,9 +447,10 @@ def main() -> None:
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
         cases[name] = (entries(network), promise, 1 << 12, packed)
-    packed = b"" if (HERE / "exact-signals-advised.narrows").exists() else of_signals()
     waves = [(Entry(f"{n}.wav", "signal", a.shape, "int16"), [a]) for n, a in enumerate(signals(20, 4))]
-    cases["exact-signals-advised"] = (waves, Promise(0), 1 << 16, packed)
+    for name, purpose, promise in SIGNALS:
+        packed = b"" if (HERE / f"{name}.narrows").exists() else of_signals(purpose)
+        cases[name] = (waves, promise, 1 << 16, packed)
     made: dict[str, bytes] = {}
     for name, (how, promise) in RIPPLES.items():
         if not (HERE / f"{name}.narrows").exists():
