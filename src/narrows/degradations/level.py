@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pywt  # type: ignore[import-untyped]
+import pywt
 from scipy.ndimage import uniform_filter
 from scipy.special import ndtr
 
