@@ -17,6 +17,7 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 
 if TYPE_CHECKING:
     import soundfile  # loaded when the first sound is read
@@ -86,7 +87,7 @@ class SoundHeader:
 
 def is_sound(path: Path) -> bool:
     """Whether a file begins as a sound file does, whatever its name."""
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), open_file(path) as file:
         return _MAGIC.match(file.read(16)) is not None
     return False
 
@@ -157,7 +158,7 @@ def _header(file: soundfile.SoundFile, path: Path) -> SoundHeader:
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """A sound file that may be read; whatever is wrong with it is a `DataError`."""
     try:
-        with path.open("rb") as begun:
+        with open_file(path) as begun:
             head = begun.read(_HEAD)
         if not head:
             raise DataError(f"{path}: the file is empty; replace or remove it")
@@ -191,7 +192,7 @@ class _Streamed:
     """A RIFF file whose data, at `at`, are said to have a length of 0, as one of unknown length."""
 
     def __init__(self, path: Path, at: int) -> None:
-        self._file, self._at = path.open("rb"), at
+        self._file, self._at = open_file(path), at
         self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
 
     def read(self, size: int = -1) -> bytes:
