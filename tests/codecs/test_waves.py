@@ -181,3 +181,18 @@ def test_so_many_bits_a_step_are_met(packed: bytes, bits: float) -> None:
     quality = quality_for(packed, signals, bits_per_pixel=bits)
     size = len(BlockCodec(Promise(None, quality), packed).encode(signals, verify=False).payload)
     assert 0.8 * bits < 8 * size / 1600 <= bits
+
+
+def test_so_many_bits_a_step_of_signals_are_met() -> None:
+    rng = np.random.default_rng(2)
+    signals = [
+        (900 * np.sin(np.arange(n) * 0.1) + rng.normal(0, 90, n)).astype(np.int16)[:, None] for n in (900, 700)
+    ]
+    samples = narrows.from_arrays(signals, kind="signals")
+    model = narrows.build(samples.description, purpose="compress", width=16, fold=32)
+    list(narrows.fit(model, samples, narrows.Settings(steps=2)))
+    packed = model.packed["lossy"]
+    for bits in (1.0, 3.0):
+        quality = quality_for(packed, signals, bits_per_pixel=bits)
+        size = len(BlockCodec(Promise(None, quality), packed).encode(signals, verify=False).payload)
+        assert 0.8 * bits < 8 * size / 1600 <= bits
