@@ -117,6 +117,8 @@ class BlockCodec:
         for number in [*(row.number for row in WAYS if not (row.learned or row.whole or row.bounded)), learned][::-1]:
             if number is None or not self._opened(number).fits(shapes, dtype):
                 continue
+            if number == SERIES and self._repeats(samples):
+                continue
             coded = self._opened(number).encode(samples)
             if best is None or len(coded.data) <= len(best[1].data):
                 best = number, coded
@@ -124,6 +126,11 @@ class BlockCodec:
                 break
         assert best is not None  # raw bytes always fit
         return best
+
+    def _repeats(self, samples: Sequence[Array]) -> bool:
+        """Whether samples are silence, or repeat themselves, which general ways see far more quickly."""
+        raw = sum(s.nbytes for s in samples)
+        return fallback.quick_size(fallback.to_steps(samples, self.promise.steps)) < PLAIN * raw
 
     def _is_sure(self, size: int, samples: Sequence[Array]) -> bool:
         """Whether a model's bytes are so few that the slow general ways need not be tried."""

@@ -35,6 +35,11 @@ def promised(
     if model is not None and not models:
         named = os.fspath(model) if isinstance(model, (str, os.PathLike)) else "the model"
         raise SettingsError(f"{named}: not trained to compress; train one with --for compress, or leave it out")
+    if wanted.target_kbps is not None and model is None:
+        raise SettingsError(
+            "kilobits a second were asked for without a model of sounds; train one with 'narrows train FOLDER --for "
+            "compress' and give it with -m"
+        )
     promise, tried = wanted.promise(model, models), 0
     if model is not None and promise.part not in models:
         models = {**models, **{part: own for part, own in usual_models().items() if part == promise.part}}
