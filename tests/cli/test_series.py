@@ -1,6 +1,7 @@
 """`--as series` and `--as signals`: what arrays and tables are read as."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 from PIL import Image
 
 import narrows
+from narrows.archive.promise import Promise
+from narrows.cli.compress import _tell
+from narrows.evaluation.lossless import Rivals
+from narrows.tasks.compressed import Compressed
 from narrows.tasks.tables import open_series
 
 TABLE = "date,wind,temperature\n2020-01-01,3.5,1\n2020-01-02,4.5,2\n2020-01-03,5.5,2\n"
@@ -81,17 +86,11 @@ def test_a_code_along_a_signal_is_refused_as_such_when_samples_are_drawn(call, t
     assert "image" not in err
 
 
-def test_samples_within_an_error_are_not_said_to_be_exact(call, tmp_path: Path) -> None:
-    values = np.cumsum(np.random.default_rng(0).integers(-9, 9, (900, 2)), axis=0).astype(np.int16)
-    np.save(tmp_path / "x.npy", values)
-    signals = narrows.from_arrays(values[None], kind="signals", rate=8000)
-    model = narrows.build(signals.description, purpose="compress", network="advice")
-    for _ in narrows.fit(model, signals, narrows.Settings(steps=1)):
-        pass
-    model.save(tmp_path / "m.safetensors")
-    words = ("compress", tmp_path / "x.npy", "-m", tmp_path / "m.safetensors", "-o", tmp_path / "x.narrows")
-    code, _, err = call(*words, "--as", "signals", "--max-error", 3)
-    assert code == 0, err
-    assert "so it is left out" in err
-    assert "stored exactly" not in err
-    assert "not of a kind" not in err
+def test_samples_of_a_model_that_is_left_out_are_not_said_to_be_exact_or_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = Compressed(Promise(3), False, "", 1, 9, [], unknown=1, unpaid=(1, 0), raw_bytes=9, archive_bytes=9)
+    _tell(made, Rivals(), Path("x.narrows"), 1)
+    assert "stored exactly" not in capsys.readouterr().err
+    _tell(replace(made, unpaid=None), Rivals(), Path("x.narrows"), 1)
+    assert "stored by general ways" in capsys.readouterr().err
