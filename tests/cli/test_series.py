@@ -1,11 +1,18 @@
 """`--as series` and `--as signals`: what arrays and tables are read as."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import narrows
+from narrows.archive.promise import Promise
+from narrows.cli.compress import _tell
+from narrows.evaluation.lossless import Rivals
+from narrows.tasks.compressed import Compressed
 from narrows.tasks.tables import open_series
 
 TABLE = "date,wind,temperature\n2020-01-01,3.5,1\n2020-01-02,4.5,2\n2020-01-03,5.5,2\n"
@@ -48,3 +55,42 @@ def test_a_series_with_gaps_or_without_numbers_is_refused(call, tmp_path: Path, 
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_pictures_are_not_read_as_signals(call, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "set" / "a.png")
+    code, _, err = call("train", tmp_path / "set", "-o", tmp_path / "m.safetensors", "--as", "signals", "--steps", 1)
+    assert code == 2
+    assert "no signals; leave out --as" in err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_series_whose_gaps_need_a_rate_is_told_the_option(call, table: Path, tmp_path: Path) -> None:
+    words = ("train", table, "-o", tmp_path / "m.safetensors", "--as", "series", "--steps", 1)
+    code, _, err = call(*words, "--for", "inpaint")
+    assert (code, "--rate HZ" in err) == (2, True), err
+
+
+def test_signals_have_no_colour_to_give(call, table: Path, tmp_path: Path) -> None:
+    words = ("train", table, "-o", tmp_path / "m.safetensors", "--as", "series", "--steps", 1)
+    code, _, err = call(*words, "--for", "colourise")
+    assert (code, "it is for pictures" in err) == (2, True), err
+
+
+def test_a_code_along_a_signal_is_refused_as_such_when_samples_are_drawn(call, tmp_path: Path) -> None:
+    signals = narrows.from_arrays(np.zeros((2, 900, 1), np.int16), kind="signals", rate=8000)
+    narrows.build(signals.description, network="conv").save(tmp_path / "m.safetensors")
+    code, _, err = call("sample", tmp_path / "m.safetensors", "-o", tmp_path / "x.npy")
+    assert code == 2, err
+    assert "image" not in err
+
+
+def test_samples_of_a_model_that_is_left_out_are_not_said_to_be_exact_or_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = Compressed(Promise(3), False, "", 1, 9, [], unknown=1, unpaid=(1, 0), raw_bytes=9, archive_bytes=9)
+    _tell(made, Rivals(), Path("x.narrows"), 1)
+    assert "stored exactly" not in capsys.readouterr().err
+    _tell(replace(made, unpaid=None), Rivals(), Path("x.narrows"), 1)
+    assert "stored by general ways" in capsys.readouterr().err

@@ -201,9 +201,10 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
         terminal.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
     if result.bad:
         terminal.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
-    if result.unknown:
+    if result.unknown and result.unpaid is None:  # a model that is left out may know them all
+        how = "by general ways" if result.promise.max_error else "exactly"
         terminal.note(
-            f"{result.unknown} of the samples are not of a kind that the model knows, and are stored exactly; "
+            f"{result.unknown} of the samples are not of a kind that the model knows, and are stored {how}; "
             "'narrows train --for compress' makes a model of them"
         )
     if result.uses_model and not result.model_bytes and not result.shipped:

@@ -179,6 +179,8 @@ def degradation_for(purpose: str, parts: Sequence[Degradation] = (), axes: int =
         if any(part.task == purpose for part in singles)
         else [part for part in USUAL if part.task == purpose and (part.axes == 1) == (axes == 1)]
     )
+    if not own and not singles:
+        raise SettingsError(f"purpose {purpose} was given for signals; it is for pictures: choose another")
     return combined([*own, *singles], min(map(together_of, parts), default=1.0))
 
 

@@ -58,7 +58,8 @@ class Gaps(Residual):
         """The same for signals of this rate, unless it has one; raises `SettingsError` where there is none."""
         if not (self.rate or rate):
             raise SettingsError(
-                f"{self} were given for signals of unknown rate; give their rate, or count steps: Gaps(..., rate=1)"
+                f"{self} were given for signals of unknown rate; give it by --rate HZ, or in Python count steps: "
+                "Gaps(..., rate=1)"
             )
         return self if self.rate else Gaps(self.seconds, rate)
 

@@ -42,7 +42,7 @@ class Listing:
         count = len(self.left_out)
         return (
             *said,
-            f"left out, since no such files are read: {count} file{'s' * (count > 1)}, the first: {self.left_out[0]}",
+            f"left out, since of another kind: {count} file{'s' * (count > 1)}, the first: {self.left_out[0]}",
         )
 
 

@@ -86,7 +86,7 @@ class Compressed:
     expected before work begins, where the archive may be larger than the files; `can_lose` says whether a quality
     could be asked for. A model that is `unpaid` would have taken the first number of bytes and saved the second,
     and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
-    knows, and are stored exactly. So many files are the `same` as others and stored once, so many `kept` to the
+    knows, stored by general ways. So many files are the `same` as others and stored once, so many `kept` to the
     byte, of which some are JPEGs that cannot be read as pictures (`unread`). `others` are files of no kind that
     narrows reads, kept to the byte, too. Of sounds that are `short`, the header claims more than is there. Of arrays
     within an error, the `largest_error` is that in units of the promise. Files that are `bad` or `left_out` are not

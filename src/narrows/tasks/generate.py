@@ -54,9 +54,10 @@ def sample(model: Model, count: int, seed: int = 0, *, near: Any = None, far: fl
     autoencoder, rng = autoencoder_of(model), np.random.default_rng(seed)
     mixture = mixture_of(autoencoder)
     if mixture.pooled[0]:
+        place = "along a signal" if model.description.axes == 1 else "over the plane of an image"
         raise ModelError(
-            f"the code of this model has {model.specification.code} channels over the plane of an image, too many "
-            "numbers to draw; train one with --network dense, or with a smaller --code"
+            f"the code of this model has {model.specification.code} channels {place}, too many numbers to draw; "
+            "train one with --network dense on samples of one size, or with a smaller --code"
         )
     if near is None:
         codes = mixture.draw(count, rng)

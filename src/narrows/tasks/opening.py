@@ -59,6 +59,8 @@ def open_data(
     parts = () if degradation is None else (degradation,)
     degradation_for(purpose, parts, 1 if any(part.axes == 1 for part in parts) else 2)  # refused before data are read
     samples = windows(open_samples(data, "train", skip_bad, report, kind=choices.kind, rate=choices.rate))
+    if choices.kind == "signals" and samples.description.axes != 1:
+        raise SettingsError(f"{data} holds {samples.description}, which are no signals; leave out --as")
     degradation = degradation_for(purpose, parts, samples.description.axes)
     if choices.noisy_samples:
         degradation = own_noise(samples)

@@ -147,7 +147,8 @@ def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None
     if strength and "level" not in needs:
         raise SettingsError(f"a strength was given, but a model to {task} has no use for it; leave it out")
     if "known" in needs and not mask:
-        raise SettingsError("no mask was given; give a mask, or the value that stands for missing pixels")
+        also = " or steps, or --lost MS for gaps of zeros" if model.description.axes == 1 else ""
+        raise SettingsError(f"no mask was given; give a mask, or the value that stands for missing pixels{also}")
 
 
 @own
