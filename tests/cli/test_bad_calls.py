@@ -225,10 +225,10 @@ def test_signals_before_training_end_it_with_one_line(
         process.send_signal(number)
         time.sleep(0.01)
     try:
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:  # Python drops an exception that a handler raises inside a finaliser
         process.send_signal(signals[0])
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + signals[0], err
     assert "Traceback" not in err
     assert "interrupted" in err.splitlines()[-1]

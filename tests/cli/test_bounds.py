@@ -238,3 +238,16 @@ def test_python_has_the_same_bounds() -> None:
     for wrong in ({"max_error": "x"}, {"max_error": 1, "quality": 5}, {"missing_value": 1}):
         with pytest.raises(SettingsError):
             narrows.Codec(**wrong)
+
+
+def test_a_fill_value_that_nobody_named_is_not_taken_for_the_range(call, tmp_path: Path) -> None:
+    values = np.linspace(0, 30, 400, dtype=np.float32).reshape(20, 20)
+    values[3:7, 3:9] = -1e34
+    np.save(tmp_path / "sea.npy", values)
+    code, _, err = call("compress", tmp_path / "sea.npy", "-o", tmp_path / "o.narrows", "--max-error", "1%")
+    assert code == 2
+    assert "add --missing-value -1e+34" in err
+    assert not (tmp_path / "o.narrows").exists()
+    for how in (("--max-error", "0.3"), ("--max-error", "1%", "--missing-value", "-1e34")):
+        code, *_ = call("compress", tmp_path / "sea.npy", "-o", tmp_path / "o.narrows", "--force", *how)
+        assert code == 0
