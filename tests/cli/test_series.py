@@ -94,3 +94,17 @@ def test_samples_of_a_model_that_is_left_out_are_not_said_to_be_exact_or_unknown
     assert "stored exactly" not in capsys.readouterr().err
     _tell(replace(made, unpaid=None), Rivals(), Path("x.narrows"), 1)
     assert "stored by general ways" in capsys.readouterr().err
+
+
+def test_a_model_of_signals_takes_arrays_as_such(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    wave = (900 * np.sin(np.arange(6000) / 9) + rng.normal(0, 20, 6000)).astype(np.int16)[:, None]
+    np.save(tmp_path / "x.npy", wave)
+    model = tmp_path / "m.safetensors"
+    how = ("--as", "signals", "--for", "compress", "--promise", "quality", "--width", "16", "--steps", "3")
+    assert call("train", tmp_path / "x.npy", "-o", model, *how)[0] == 0
+    code, _, err = call("compress", tmp_path / "x.npy", "-m", model, "-o", tmp_path / "x.narrows", "--quality", "50")
+    assert code == 0
+    assert "not of a kind" not in err
+    assert call("decompress", tmp_path / "x.narrows", "-o", tmp_path / "back")[0] == 0
+    assert np.load(tmp_path / "back" / "x.npy").shape == wave.shape

@@ -23,6 +23,7 @@ from narrows.codecs.bounds import error_in
 from narrows.codecs.fallback import quick_size
 from narrows.codecs.files import is_jpeg, kept
 from narrows.codecs.opening import Model, open_archive, shipped_name, usual_models
+from narrows.data.samples import NUMBERS
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
@@ -160,7 +161,7 @@ def _add(
         return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
-        content = read(source, wanted.strip, wanted.read_as == "signals")
+        content = _as_known(codec, source, wanted, read(source, wanted.strip, wanted.read_as == "signals"))
     except DataError:
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
@@ -244,6 +245,21 @@ def _add_within(writer: Writer, codec: BlockCodec, content: Content, wanted: Wan
     result.images = False
     writer.add_encoded([content.entry], counted())
     return True
+
+
+def _as_known(codec: BlockCodec, source: Source, wanted: Wanted, content: Content) -> Content:
+    """The content of an array as signals, where the model knows such and does not know it as it is; else as it is."""
+
+    def known(entry: Entry) -> bool:
+        return codec.takes(entry.shape, np.dtype(entry.dtype))
+
+    if source.kind != "arrays" or content.entry.dtype not in NUMBERS or known(content.entry):
+        return content
+    try:
+        signals = read(source, wanted.strip, signals=True)
+    except DataError:
+        return content
+    return signals if known(signals.entry) else content
 
 
 def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
