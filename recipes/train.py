@@ -126,8 +126,11 @@ def cooled(
         if time.monotonic() - told > 60:
             told = time.monotonic()
             print(line(progress), flush=True)
-    before, after = (score(load(target)) if target.exists() else math.inf), score(model)
-    print(f"{recipe.name}: held-out score cooled before {before:.5f}, now {after:.5f}")
+    began, after = float(model.provenance["history"][0]["score"]), score(model)
+    before = min(began, score(load(target)) if target.exists() else math.inf)
+    print(
+        f"{recipe.name}: held-out score {began:.5f} at the beginning, best cooled before {before:.5f}, now {after:.5f}"
+    )
     kept = target if after < before else target.with_suffix(".worse" + target.suffix)  # or of another recipe
     model.save(kept)
     checkpoint.unlink(missing_ok=True)
