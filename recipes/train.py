@@ -128,9 +128,7 @@ def cooled(
             print(line(progress), flush=True)
     began, after = float(model.provenance["history"][0]["score"]), score(model)
     before = min(began, score(load(target)) if target.exists() else math.inf)
-    print(
-        f"{recipe.name}: held-out score {began:.5f} at the beginning, best cooled before {before:.5f}, now {after:.5f}"
-    )
+    print(f"{recipe.name}: held-out score {began:.5f} at the start, cooled before {before:.5f}, now {after:.5f}")
     kept = target if after < before else target.with_suffix(".worse" + target.suffix)  # or of another recipe
     model.save(kept)
     checkpoint.unlink(missing_ok=True)
