@@ -66,7 +66,7 @@ def main() -> None:
         seeds(Path(folder))
         for target in TARGETS:
             command = [sys.executable, str(HERE / "archive.py"), target, str(Path(folder) / target)]
-            options = ["-max_len=8192", "-timeout=60", "-print_final_stats=1", "-verbosity=0"]
+            options = ["-max_len=8192", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]
             # One allocation is held to 2 GB. The whole is not: the instrumentation keeps some 6 kB an input, which
             # plain Python does not.
             options += ["-malloc_limit_mb=2048", "-rss_limit_mb=12000"]

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from types import FrameType
 
 _seen: list[int] = []
 
@@ -28,13 +28,25 @@ def run() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _stop(number: int, frame: Any) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     if _seen:
         os.write(2, b"narrows: interrupted again, ended at once\n")
         os._exit(128 + number)
-    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+    loading = getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False)
+    if loading or _drops_exceptions(frame):
         # an exception that meets C++ while PyTorch is loading would abort the process: try again a little later
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         return
     _seen.append(number)
     raise KeyboardInterrupt(number)
+
+
+def _drops_exceptions(frame: FrameType | None) -> bool:
+    """Whether what runs is a finaliser, or the callback that ends the lock of an import: there Python only prints an
+    exception, and goes on."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or (code.co_name == "cb" and "importlib" in code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
