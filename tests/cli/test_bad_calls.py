@@ -244,10 +244,13 @@ def test_a_signal_that_meets_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyP
             os.kill(os.getpid(), signal.SIGINT)
             list(range(10))  # here the handler runs
 
+    def meet() -> None:
+        Finalised()
+        time.sleep(10)
+
     try:
         with pytest.raises(KeyboardInterrupt):
-            Finalised()
-            time.sleep(10)
+            meet()
     finally:
         signal.signal(signal.SIGINT, before)
 
