@@ -16,7 +16,7 @@ from narrows.errors import NarrowsError
 from narrows.io.arrays import Array
 from narrows.io.images import MODES, read_header
 from narrows.io.sound import read_chunks, sound_header
-from narrows.tasks.inputs import Source, is_a_sound, is_npy, read
+from narrows.tasks.inputs import Source, read
 
 FILES = 6  # of which pieces are tried
 SIDE = 96  # pixels of a piece of an image
@@ -46,7 +46,7 @@ def forecast(sources: Sequence[Source]) -> Forecast:
 
 def _piece(source: Source) -> tuple[Array, ...]:
     try:
-        if is_a_sound(source.path):
+        if source.kind == "sounds":
             lossy = sound_header(source.path).lossy
             return () if lossy else tuple(islice(read_chunks(source.path, FRAMES), CHUNKS))
         samples: Iterable[Array] = read(source).samples
@@ -72,9 +72,9 @@ def _parts(image: Array) -> Iterator[Array]:
 def _raw_bytes(source: Source) -> int:
     """Bytes of the samples in a file, from its header."""
     try:
-        if is_npy(source.path):
+        if source.kind == "arrays":
             return source.size
-        if is_a_sound(source.path):
+        if source.kind == "sounds":
             sound = sound_header(source.path)
             return 0 if sound.lossy else sound.frames * sound.channels * np.dtype(sound.dtype).itemsize
         header = read_header(source.path)

@@ -6,6 +6,7 @@ Next door: `compress` writes them; `outputs` brings them back; `io.pictures` and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -105,21 +106,23 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
 
 
 def _kind(path: Path, alone: bool) -> Kind:
-    """What a file is by its name; one that was given `alone` under another name, by what it holds."""
+    """What a file is by what it holds, if it was given `alone` or its name is that of a kind that is read; where its
+    name says one kind and it holds none, it is of that kind, and refused when it is read."""
     suffix = path.suffix.lower()
-    if (alone or suffix in READ) and is_a_sound(path):
+    if not alone and suffix not in READ:
+        return "files"
+    with suppress(DataError):  # what cannot be opened is told when it is read
+        if is_npy(path):
+            return "arrays"
+    if is_a_sound(path):
         return "sounds"
-    if suffix in SUFFIXES or suffix == ".npy":
-        return "arrays" if suffix == ".npy" else "images"
-    if alone and is_npy(path):
-        return "arrays"
-    if alone or suffix in SOUNDS:
-        try:
-            read_header(path)
-            return "images"
-        except NarrowsError:
-            pass
-    return "files"
+    if suffix in READ:
+        return "images"
+    try:
+        read_header(path)
+    except NarrowsError:
+        return "files"
+    return "images"
 
 
 def _named(given: Path, several: bool) -> Iterator[tuple[Path, str]]:
@@ -138,10 +141,10 @@ def _named(given: Path, several: bool) -> Iterator[tuple[Path, str]]:
 
 def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
     """The content of a file; the samples of an array are read one by one, or as `signals`. Raises `DataError`."""
-    if is_a_sound(source.path):
+    if source.kind == "sounds":
         sound = open_sound(source.path, source.name, strip)
         return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
-    if is_npy(source.path):
+    if source.kind == "arrays":
         if signals:
             path, name = source.path, source.name
             entry, samples = open_signals(path, name)
