@@ -4,9 +4,9 @@
 
 `DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
 `--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
-trains until it is interrupted. The learning rate stays; with `--cool 15` it falls to 0 in 15 minutes, from the best
-weights so far or those of `--begin`, which brings much; interrupted, the same command goes on with it. `ship.py` puts
-the weights into the package.
+trains until it is interrupted. The learning rate stays; with `--cool 15` it rises and falls to 0 in 15 minutes, from
+the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command goes
+on with it. `ship.py` puts the weights into the package.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main() -> None:
         cooled(
             recipe,
             model,
-            arguments.begin or weights,
+            arguments.begin or (weights if weights.exists() else None),
             weights.with_suffix(COOLED),
             samples,
             replace(settings, steps=None, minutes=arguments.cool, schedule="one-cycle"),
@@ -114,12 +114,13 @@ def main() -> None:
 
 
 def cooled(
-    recipe: Recipe, model: Model, weights: Path, target: Path, samples: narrows.Samples, settings: Settings
+    recipe: Recipe, model: Model, weights: Path | None, target: Path, samples: narrows.Samples, settings: Settings
 ) -> None:
-    """Go on from weights with a rate that falls, or with such a training that was interrupted, and keep what is
-    better than one before."""
+    """Go on from weights, or begin, with a rate that falls, or with such a training that was interrupted, and keep
+    what is better than one before."""
     checkpoint = target.with_suffix(".checkpoint")
-    begin_from(model, load(weights))
+    if weights is not None:
+        begin_from(model, load(weights))
     told = 0.0
     resume = checkpoint.exists()
     for progress in fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=300.0, resume=resume):
