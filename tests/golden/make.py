@@ -114,6 +114,8 @@ CASES = {
     "within-300-arrays": (arrays(), Promise(300), 1 << 16),
     "exact-signals": (several_signals(), Promise(0), 1 << 16),
     "within-5-signals": (several_signals(), Promise(5), 1 << 16),
+    "exact-signals-flac": (several_signals(), Promise(0), 1 << 16),
+    "within-5-signals-flac": (several_signals(), Promise(5), 1 << 16),
     "quality-50-plain": (images(), Promise(None, 50), 1 << 16),
 }
 
@@ -463,7 +465,7 @@ def main() -> None:
             print(f"{path.name} is there and stays")
             continue
         file = io.BytesIO()
-        codec = BlockCodec(promise, packed)
+        codec = BlockCodec(promise, packed, "fast" if name.endswith("flac") else "usual")
         writer = Writer(file, codec, embed_model=name != "within-3-ripples", block_bytes=block_bytes)
         for entry, samples in content:
             writer.add(entry, samples)

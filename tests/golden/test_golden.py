@@ -11,7 +11,7 @@ import pytest
 
 import narrows
 from narrows.archive.archive import Archive
-from narrows.codecs.base import row_of
+from narrows.codecs.base import FLAC, row_of
 from narrows.codecs.opening import open_archive
 from narrows.tasks.decompress import restore
 
@@ -33,6 +33,14 @@ def opened(path: Path) -> Archive:
         return open_archive(path)
     with open_archive(path.with_stem("exact-ripples")) as other:
         return open_archive(path, other.compact_model())
+
+
+def test_the_blocks_of_a_stream_are_streams() -> None:
+    """All but that of a signal which is silent, and that of one with too wide a range."""
+    with open_archive(Path(__file__).with_name("exact-signals-flac.narrows")) as archive:
+        blocks = range(len(archive._reader.layout.blocks))
+        ways = [archive._reader.payload(block, "a block")[0] for block in blocks]
+        assert ways.count(FLAC) >= 4
 
 
 @pytest.mark.parametrize("path", [path for path in ARCHIVES if "ripples" in path.stem], ids=lambda path: path.stem)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compressed import Compressed
 
+LONG = 16e6  # bytes of sounds that take about a minute to code
 SURE = 0.97  # of the archive: estimates of other formats that are not far below it may be wrong
 
 
@@ -54,6 +55,13 @@ SURE = 0.97  # of the archive: estimates of other formats that are not far below
 )
 @click.option(
     "--target-psnr", type=click.FloatRange(0, min_open=True), help="Choose the quality that reaches this PSNR in dB."
+)
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "usual"]),
+    default="usual",
+    show_default=True,
+    help="With fast, sounds and series are coded by FLAC: many times faster, a few more bytes.",
 )
 @click.option("--block-samples", type=click.IntRange(1), help="Samples per block; chosen by their size if not given.")
 @click.option("--no-model", is_flag=True, help="Leave the model out of the archive; reading it then needs -m.")
@@ -170,6 +178,11 @@ def _announce(result: Compressed, model: Path | None) -> None:
     elif not result.uses_model:
         why = "no model was given" if model is None else f"{model} holds nothing to compress with"
         terminal.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
+    if result.slow_bytes > LONG:
+        terminal.note(
+            f"{size(result.slow_bytes)} of sounds, of which a core codes about 250 kB a second; --effort fast takes "
+            "a hundredth of the time and some 10 % more bytes"
+        )
     if result.expected_bytes > result.total_bytes:
         terminal.note(
             f"the archive will take about {size(result.expected_bytes)}, more than the files: keep them, or ask for "

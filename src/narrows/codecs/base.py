@@ -39,6 +39,10 @@ class Way(ABC):
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         """Whether it can store samples of these shapes, `(H, W, C)`, `(T, C)` or `(D,)`."""
 
+    def holds(self, samples: Sequence[Array]) -> bool:
+        """Whether it can store the values of samples that fit."""
+        return True
+
     @abstractmethod
     def encode(self, samples: Sequence[Array]) -> Coded:
         """Encode samples that fit. Raises `ModelError` if the model can only decode."""
@@ -97,7 +101,7 @@ class WayRow:
 
 # Part of the format: a number is never given to another way.
 RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
-INTERPOLATION, PACKED = 8, 9
+INTERPOLATION, PACKED, FLAC = 8, 9, 10
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
 ADVISED, WAVES = 22, 23
 WAYS = (
@@ -110,6 +114,7 @@ WAYS = (
     WayRow(SERIES, "series:open_series"),
     WayRow(INTERPOLATION, "interpolation:open_interpolation", bounded=True),
     WayRow(PACKED, "files:packed", whole=True),
+    WayRow(FLAC, "fallback:flac"),
     WayRow(PIXELS, "pixels:open_pixels", learned=True),
     WayRow(LEVELS, "levels:open_levels", learned=True, lossy=True),
     WayRow(TRANSFORM, "transform:open_transform", learned=True, lossy=True),

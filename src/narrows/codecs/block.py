@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from narrows.archive.codec import Block
 from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
+from narrows.checks import brief
 from narrows.codecs import fallback
-from narrows.codecs.base import SERIES, WAYS, Coded, Way, row_of
+from narrows.codecs.base import FLAC, RAW, SERIES, WAYS, Coded, Way, row_of
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
 from narrows.codecs.cores import one_core
 from narrows.codecs.files import file_in
-from narrows.errors import ArchiveError, ModelError
+from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.surroundings import own
 
@@ -29,23 +30,27 @@ from narrows.surroundings import own
 # which must be at least PLAIN of the raw samples and HEAD bytes; or, of lossy codes, at most SMALL of the raw samples
 # and NEWS bytes per pixel that is unlike its neighbours.
 SURE, PLAIN, HEAD, SMALL, NEWS = 0.7, 0.02, 200, 0.1, 0.5
+Effort = Literal["fast", "usual"]
 
 
 class BlockCodec:
     """Samples of one dtype and number of channels to the bytes of a block and back.
 
-    A codec with the same promise and compact model decodes what this one encodes, on every machine. May be used by
-    several threads, and pickled. Raises `ArchiveError` for a damaged model once it is needed.
+    A codec with the same promise and compact model decodes what this one encodes, on every machine. With the effort
+    "fast", signals whose values FLAC can hold are stored so. May be used by several threads, and pickled. Raises
+    `SettingsError` for another effort, and `ArchiveError` for a damaged model once it is needed.
     """
 
-    def __init__(self, promise: Promise, model: bytes = b"") -> None:
-        self.promise = promise
+    def __init__(self, promise: Promise, model: bytes = b"", effort: Effort = "usual") -> None:
+        if effort not in get_args(Effort):
+            raise SettingsError(f"effort {brief(effort)} was given; allowed are {' and '.join(get_args(Effort))}")
+        self.promise, self.effort = promise, effort
         self._given = model
         self._ways: dict[int, Way] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BlockCodec, (self.promise, self._given)
+        return BlockCodec, (self.promise, self._given, self.effort)
 
     @cached_property
     def compact_model(self) -> bytes:
@@ -114,18 +119,28 @@ class BlockCodec:
         """The number of the best way, and what it gives; `learned` is that of the model's way."""
         shapes, dtype = [s.shape for s in samples], samples[0].dtype
         best: tuple[int, Coded] | None = None
-        for number in [*(row.number for row in WAYS if not (row.learned or row.whole or row.bounded)), learned][::-1]:
-            if number is None or not self._opened(number).fits(shapes, dtype):
+        for number in self._tried(samples, learned):
+            way = self._opened(number)
+            if not way.fits(shapes, dtype) or not way.holds(samples):
                 continue
             if number == SERIES and self._repeats(samples):
                 continue
-            coded = self._opened(number).encode(samples)
+            coded = way.encode(samples)
             if best is None or len(coded.data) <= len(best[1].data):
                 best = number, coded
             if number in (learned, SERIES) and self._is_sure(len(coded.data), samples):
                 break
         assert best is not None  # raw bytes always fit
         return best
+
+    def _tried(self, samples: Sequence[Array], learned: int | None) -> list[int]:
+        """The ways to try: those that need no model, and before them that of the model. Quick ones stand last."""
+        stream = self._opened(FLAC)
+        quick = self.effort == "fast" and self.promise.quality is None
+        if quick and stream.fits([s.shape for s in samples], samples[0].dtype) and stream.holds(samples):
+            return [FLAC, RAW]
+        free = [row.number for row in WAYS if not (row.learned or row.whole or row.bounded)]
+        return [*([] if learned is None else [learned]), *free[::-1]]
 
     def _repeats(self, samples: Sequence[Array]) -> bool:
         """Whether samples are silence, or repeat themselves, which general ways see far more quickly."""

@@ -1,8 +1,8 @@
 """Ways without a model, so that nothing is stored worse than by a general format.
 
-The bytes as they are, PNG, and LZMA2 over the byte planes of the values or of their differences. Where an error E is
-allowed, they store multiples of 2 E + 1.
-Next door: `block` tries a model's way as well; `png` and `planes` do the work.
+The bytes as they are, PNG, FLAC, and LZMA2 over the byte planes of the values or of their differences. Where an error
+E is allowed, they store multiples of 2 E + 1.
+Next door: `block` tries a model's way as well; `png`, `flac` and `planes` do the work.
 """
 
 from __future__ import annotations
@@ -24,17 +24,23 @@ STRIP = 1 << 16  # values looked at in one go, so that they stay in the processo
 Encode = Callable[[Sequence[Array]], bytes]
 Decode = Callable[[bytes, Sequence[Shape], np.dtype[np.generic]], list[Array]]
 Fits = Callable[[Sequence[Shape], np.dtype[np.generic]], bool]
+Holds = Callable[[Sequence[Array]], bool]
 
 
 class Fallback(Way):
     """A lossless format as a way of coding: with an error E, what it stores are values in steps of 2 E + 1."""
 
-    def __init__(self, promise: Promise, encode: Encode, decode: Decode, fits: Fits | None = None) -> None:
+    def __init__(
+        self, promise: Promise, encode: Encode, decode: Decode, fits: Fits | None = None, holds: Holds | None = None
+    ) -> None:
         self._error = promise.steps
-        self._encode, self._decode, self._fits = encode, decode, fits
+        self._encode, self._decode, self._fits, self._holds = encode, decode, fits, holds
 
     def fits(self, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) -> bool:
         return self._fits is None or self._fits(shapes, dtype)
+
+    def holds(self, samples: Sequence[Array]) -> bool:
+        return self._holds is None or self._holds(to_steps(samples, self._error))
 
     def encode(self, samples: Sequence[Array]) -> Coded:
         steps = to_steps(samples, self._error)
@@ -57,6 +63,13 @@ def png(promise: Promise, model: CompactModel | None) -> Way:
     from narrows.codecs import png as file  # loads Pillow
 
     return Fallback(promise, file.encode, file.decode, file.fits)
+
+
+def flac(promise: Promise, model: CompactModel | None) -> Way:
+    """One FLAC stream."""
+    from narrows.codecs import flac as stream
+
+    return Fallback(promise, stream.encode, stream.decode, stream.fits, stream.holds)
 
 
 def planes(promise: Promise, model: CompactModel | None, differences: bool = False) -> Way:

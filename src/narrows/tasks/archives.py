@@ -27,8 +27,8 @@ def compress(
 
     `model` is a model trained with `--for compress`, its path, or the name of weights that come with the package;
     without one, photographs have one. `wanted` are the fields of `tasks.compressed.Wanted`: at most one of `quality`
-    (1 to 100), `max_error`, `relative_error`, `target_bpp` and `target_psnr`, and `missing_value`, `block_samples`,
-    `embed_model`, `verify`, `strip`, `only_kind`, `skip_bad`, `force`.
+    (1 to 100), `max_error`, `relative_error`, `target_bpp`, `target_kbps` and `target_psnr`, and `missing_value`,
+    `effort`, `block_samples`, `embed_model`, `verify`, `strip`, `only_kind`, `skip_bad`, `force`.
 
     Raises `DataError` for files that cannot be read, `SettingsError` for what excludes each other, `OutputError`
     where the archive cannot be written, or is there already.

@@ -16,7 +16,7 @@ from narrows.archive.codec import Block
 from narrows.archive.entries import Entry, Kind, Shape
 from narrows.archive.promise import Promise, bounded
 from narrows.archive.writer import Writer
-from narrows.codecs.block import BlockCodec
+from narrows.codecs.block import BlockCodec, Effort
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError, SettingsError
@@ -32,7 +32,8 @@ class Codec:
     """Compress samples and get them back: every value within `max_error` (0, the default: exactly), or lossy at a
     `quality` from 1 to 100. The error is a number; or such as "1%" of the range of an array, of each column of one of
     vectors; or, with `relative_error`, a share of each value. Within an error, floats that are not finite or equal
-    `missing_value` come back exactly.
+    `missing_value` come back exactly. With the `effort` "fast", signals within an error, or exact, are coded by FLAC,
+    many times faster, in a few more bytes.
 
     `model` is a model trained with `--for compress`, its path, its compact bytes, or the name of weights that come
     with the package; without one, those for photographs serve, where there are such for what is promised. A codec can
@@ -48,6 +49,7 @@ class Codec:
         quality: int | None = None,
         relative_error: float | str | None = None,
         missing_value: float | None = None,
+        effort: Effort = "usual",
     ) -> None:
         if quality is not None and (max_error is not None or relative_error is not None):
             raise SettingsError("one of quality and max error must be given, and not both")
@@ -57,7 +59,7 @@ class Codec:
         self._missing = missing_value
         compact = _compact(model, promise.part)
         self._blocks, self._shipped = (
-            BlockCodec(promise, compact),
+            BlockCodec(promise, compact, effort),
             bool(compact) and shipped_name(compact) is not None,
         )
 

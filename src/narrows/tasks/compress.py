@@ -67,7 +67,9 @@ def compress(
     shipped = (shipped_name(compact) or "") if compact else ""
     result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
     result.can_lose = model is None or bool(models.get("lossy"))
-    codec = _expected(sources, BlockCodec(promise, compact), wanted, result)
+    if promise.quality is None and wanted.effort == "usual":
+        result.slow_bytes = sum(source.size for source in sources if source.kind == "sounds")
+    codec = _expected(sources, BlockCodec(promise, compact, wanted.effort), wanted, result)
     begin(result)
     with replacing(output) as file:
         writer = Writer(
@@ -111,7 +113,7 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
     trial = forecast(sources)
     if embedded and result.promise.quality is None:
         spare = usual_models().get(result.promise.part, b"")
-        model, other = len(codec.compact_model), BlockCodec(result.promise, spare)
+        model, other = len(codec.compact_model), BlockCodec(result.promise, spare, wanted.effort)
         saved = round(trial.size(other) - trial.size(codec))
         if trial.times and saved <= model:
             result.unpaid, result.uses_model = (model, max(0, saved)), bool(spare)

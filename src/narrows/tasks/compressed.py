@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from narrows.archive.promise import Promise, bounded
+from narrows.codecs.block import Effort
 from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
 
@@ -24,7 +25,8 @@ class Wanted:
     quality is 75 if a model was given that can be lossy; else every bit is kept.
 
     Within an error, values that are not finite or equal `missing_value` come back exactly. Files of other kinds than
-    `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out.
+    `only_kind` ("images", "sounds", "arrays", "files"), if any is given, are left out. With the `effort` "fast",
+    sounds and series that lose nothing, or stay within an error, are coded by FLAC, many times faster.
     """
 
     quality: int | None = None
@@ -34,6 +36,7 @@ class Wanted:
     target_bpp: float | None = None
     target_psnr: float | None = None
     target_kbps: float | None = None
+    effort: Effort = "usual"
     block_samples: int | None = None
     embed_model: bool = True
     verify: bool = True
@@ -81,16 +84,17 @@ class Wanted:
 class Compressed:
     """What was done, added up on the way.
 
-    `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they
-    were nothing else. `shipped` names the weights that came with the package and were used. So many bytes are
-    expected before work begins, where the archive may be larger than the files; `can_lose` says whether a quality
-    could be asked for. A model that is `unpaid` would have taken the first number of bytes and saved the second,
-    and is not used. A target was `tried` on that many samples. `unknown` samples are not of a kind that the model
-    knows, stored by general ways. So many files are the `same` as others and stored once, so many `kept` to the
-    byte, of which some are JPEGs that cannot be read as pictures (`unread`). `others` are files of no kind that
-    narrows reads, kept to the byte, too. Of sounds that are `short`, the header claims more than is there. Of arrays
-    within an error, the `largest_error` is that in units of the promise. Files that are `bad` or `left_out` are not
-    in the archive. What belongs to pictures and is `not_kept` is told in words, with the names of the files.
+    `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
+    nothing else. `shipped` names the weights that came with the package and were used. So many bytes are expected
+    before work begins, where the archive may be larger than the files; `can_lose` says whether a quality could be
+    asked for. So many bytes are of sounds that are to be coded slowly (`slow_bytes`). A model that is `unpaid` would
+    have taken the first number of bytes and saved the second, and is not used. A target was `tried` on that many
+    samples. `unknown` samples are not of a kind that the model knows, stored by general ways. So many files are the
+    `same` as others and stored once, so many `kept` to the byte, of which some are JPEGs that cannot be read as
+    pictures (`unread`). `others` are files of no kind that narrows reads, kept to the byte, too. Of sounds that are
+    `short`, the header claims more than is there. Of arrays within an error, the `largest_error` is that in units of
+    the promise. Files that are `bad` or `left_out` are not in the archive. What belongs to pictures and is `not_kept`
+    is told in words, with the names of the files.
     """
 
     promise: Promise
@@ -114,6 +118,7 @@ class Compressed:
     archive_bytes: int = 0
     model_bytes: int = 0
     expected_bytes: int = 0
+    slow_bytes: int = 0
     can_lose: bool = True
     unpaid: tuple[int, int] | None = None
     bad: list[str] = field(default_factory=list)
