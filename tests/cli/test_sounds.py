@@ -25,6 +25,20 @@ def test_sounds_are_compressed_inspected_verified_and_brought_back(call, tmp_pat
     assert (tmp_path / "back" / "a.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
 
 
+def test_an_effort_is_said_where_sounds_take_long(call, tmp_path: Path, tone: np.ndarray, monkeypatch) -> None:
+    soundfile.write(tmp_path / "a.wav", tone, 8000, "PCM_24")
+    monkeypatch.setattr("narrows.cli.compress.LONG", 100)
+    sizes = {}
+    for effort in ("usual", "fast"):
+        code, _, said = call("compress", tmp_path / "a.wav", "-o", tmp_path / f"{effort}.narrows", "--effort", effort)
+        assert code == 0, said
+        assert ("--effort fast takes" in said) == (effort == "usual")
+        assert call("decompress", tmp_path / f"{effort}.narrows", "-o", tmp_path / effort)[0] == 0
+        assert (tmp_path / effort / "a.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+        sizes[effort] = (tmp_path / f"{effort}.narrows").stat().st_size
+    assert sizes["usual"] < sizes["fast"] < (tmp_path / "a.wav").stat().st_size
+
+
 def test_kept_files_and_lies_are_told(call, tmp_path: Path, tone: np.ndarray, odd_sounds: Path) -> None:
     soundfile.write(tmp_path / "a.ogg", tone, 8000)
     lie = odd_sounds / "good" / "its length is a lie.wav"
@@ -41,6 +55,19 @@ def test_bad_sounds_are_one_clear_line(call, tmp_path: Path, odd_sounds: Path) -
             assert said.splitlines()[-1].startswith(f"narrows: {path}: ")
             assert said.count("narrows: ") == 1, said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_no_sound_has_is_refused_before_work_begins(call, tmp_path: Path, tone: np.ndarray) -> None:
+    soundfile.write(tmp_path / "a.wav", tone, 8000)
+    for options, words in (
+        (("--quality", 60), "a quality was asked for without a model of sounds"),
+        (("--target-kbps", 6), "kilobits a second were asked for without a model of sounds"),
+        (("--as", "signals"), "there are none; leave that out"),
+    ):
+        code, out, said = call("compress", tmp_path / "a.wav", "-o", tmp_path / "a.narrows", *options)
+        assert (code, out) == (2, "")
+        assert words in said.splitlines()[-1]
+    assert not (tmp_path / "a.narrows").exists()
 
 
 def test_arrays_are_signals_where_that_is_said(call, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
     from narrows.tasks.compressed import Compressed
 
+FEW = 1000  # bytes that say nothing yet of how small an archive becomes
 LONG = 16e6  # bytes of sounds that take about a minute to code
 SURE = 0.97  # of the archive: estimates of other formats that are not far below it may be wrong
 
@@ -114,7 +115,7 @@ def compress(
         draw = stack.enter_context(terminal.bar(" kB"))
 
         def report(result: Compressed, read: float, written: int) -> None:
-            out = f", {size(written)} out, {ratio(result.raw_bytes, written)}" if written else ""
+            out = f", {size(written)} out, {ratio(result.raw_bytes, written)}" if written > FEW else ""
             words = f"{size(result.raw_bytes)} of samples in{out}"
             draw("compressing", int(read / 1000), int(result.total_bytes / 1000) or 1, words)
 

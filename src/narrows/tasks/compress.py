@@ -61,6 +61,8 @@ def compress(
     sources = found.sources
     if output.exists() and any(output.samefile(source.path) for source in sources):
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
+    if wanted.read_as is not None and not any(source.kind == "arrays" for source in sources):
+        raise SettingsError("arrays were to be read as signals, and there are none; leave that out")
     promise, models, tried = promised(wanted, model, sources)
     compact = models.get(promise.part, b"")
     total = sum(source.size for source in sources)

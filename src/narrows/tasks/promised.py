@@ -35,10 +35,12 @@ def promised(
     if model is not None and not models:
         named = os.fspath(model) if isinstance(model, (str, os.PathLike)) else "the model"
         raise SettingsError(f"{named}: not trained to compress; train one with --for compress, or leave it out")
-    if wanted.target_kbps is not None and model is None:
+    kinds = {source.kind for source in sources}
+    if model is None and (wanted.target_kbps is not None or (wanted.may_lose and kinds <= {"sounds", "files"})):
+        what = "a quality was" if wanted.target_kbps is None else "kilobits a second were"
         raise SettingsError(
-            "kilobits a second were asked for without a model of sounds; train one with 'narrows train FOLDER --for "
-            "compress' and give it with -m"
+            f"{what} asked for without a model of sounds; train one with 'narrows train FOLDER --for compress' and "
+            "give it with -m, or leave that out, and they are kept exactly"
         )
     promise, tried = wanted.promise(model, models), 0
     if model is not None and promise.part not in models:
