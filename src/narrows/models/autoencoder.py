@@ -5,18 +5,26 @@ Next door: `coded` has what it shares with other models that have a code.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch.nn import functional
 
+from narrows.checks import brief
+from narrows.data.batches import to_tensor
 from narrows.data.samples import Samples
+from narrows.errors import SettingsError
 from narrows.models.base import Beginning, Measure, Part
 from narrows.models.coded import Coded, LinearStart, pca_mse
+from narrows.models.search import searched
+from narrows.surroundings import own
 
 SETTLED = 256  # samples that tell what the numbers of a code do
 STEP = 0.3  # deviations of a number, by which it is moved for that
 LEAST_EFFECT = 0.01  # of the largest; numbers that do less are scaled as if they did so much
+MOST_SEARCHED = 256  # numbers of a code; every round solves for all of them
+AT_A_TIME = 1024  # samples whose codes are searched for
 DEAD_DEVIATION = 1e-6  # a code number that varies less than this over the samples says nothing
 
 
@@ -26,6 +34,33 @@ class Autoencoder(Coded):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Samples in 0..1 to their reconstructions; images of any size come back in their own size."""
         return self.through(x)
+
+    @own
+    @torch.no_grad()
+    def encode(self, samples: Any, effort: Literal["usual", "best"] = "usual") -> Any:
+        """Codes of samples, as `Coded.encode` gives them. With the `effort` "best" each is searched for, beginning
+        there, so that it decodes to less error; this takes some hundred times as long. Raises `SettingsError` for
+        another effort, and for "best" where codes have a plane or more than 256 numbers.
+        """
+        if effort not in ("usual", "best"):
+            raise SettingsError(f"effort {brief(effort)} was given; allowed are usual and best")
+        codes = super().encode(samples)
+        if effort == "usual":
+            return codes
+        if self.grid.step or self.specification.code > MOST_SEARCHED:
+            raise SettingsError(
+                f"effort best was given; codes that are searched for have no plane and at most {MOST_SEARCHED} "
+                f"numbers, and these are {self.code_shape}; leave it out"
+            )
+        decoder = self.part("decoder")
+        if isinstance(samples, torch.Tensor):
+            return searched(decoder, samples.to(self.device), codes)
+        array = self.fitting(samples).values
+        found = []
+        for at in range(0, len(codes), AT_A_TIME):
+            x = to_tensor(np.asarray(array[at : at + AT_A_TIME]), self.description, self.device)
+            found.append(searched(decoder, x, torch.from_numpy(codes[at : at + AT_A_TIME]).to(self.device)))
+        return np.concatenate([part.cpu().numpy() for part in found])
 
     def start(self, samples: Samples, training: Any, beginning: Beginning) -> None:
         self._start(self, samples, training, beginning)
