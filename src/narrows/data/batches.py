@@ -17,24 +17,35 @@ import torch
 from narrows.data.ranges import CHUNK_BYTES
 from narrows.data.samples import Description, Samples
 from narrows.io.arrays import Array, Ragged
+from narrows.io.cache import HELD, copied, release
 
 Indices = npt.NDArray[np.int64]
 RUN_VALUES = 1 << 23  # values of the samples that are read together
+SCALED = 1 << 20  # values that are in double precision at a time
 
 
 def to_tensor(array: Array, description: Description, device: torch.device | str = "cpu") -> torch.Tensor:
     """Arrays `(N, H, W, C)`, `(N, T, C)` or `(N, D)` as float32 tensors in 0..1, `(N, C, H, W)`, `(N, C, 1, T)` or
     `(N, D)`: a signal is to networks a picture of one row."""
-    span = description.high - description.low
-    if description.low != 0 or description.columns or array.dtype not in _DIRECT:
-        # In double precision, so that close large values stay distinct; on the CPU, as not all devices have it.
-        array = ((array.astype(np.float64) - description.lows) / description.spans).astype(np.float32)
-        span = 1.0
-    array = array[:, None] if array.ndim == 3 else array
-    # Writable, or torch warns; a copy, so that the caller's array is never written to.
-    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
-    tensor = tensor.to(torch.float32, copy=True).mul_(1.0 / span)
+    if description.low == 0 and not description.columns and array.dtype in _DIRECT:
+        # Writable, or torch warns; a copy, so that the caller's array is never written to.
+        given = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
+        tensor = given.to(torch.float32, copy=True).mul_(1.0 / (description.high - description.low))
+    else:
+        tensor = torch.from_numpy(_scaled(array, description)).to(device)
+    tensor = tensor[:, None] if array.ndim == 3 else tensor
     return tensor.permute(0, 3, 1, 2).contiguous() if tensor.ndim == 4 else tensor
+
+
+def _scaled(array: Array, description: Description) -> npt.NDArray[np.float32]:
+    """Values in 0..1, by way of double precision, so that close large values stay distinct; on the CPU, as not all
+    devices have it."""
+    scaled = np.empty(array.shape, np.float32)
+    rows = max(1, SCALED // max(1, array[:1].size))
+    for at in range(0, len(array), rows):
+        part = array[at : at + rows].astype(np.float64)
+        scaled[at : at + rows] = (part - description.lows) / description.spans
+    return scaled
 
 
 _DIRECT = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
@@ -104,7 +115,8 @@ class Batches:
         chosen = self._indices(step * self.size, (step + 1) * self.size)[self.rank :: self.world]
         rng = np.random.default_rng([self.seed, 2, step, *([self.rank] * (self.world > 1))])
         if self.crop:
-            array = np.stack([random_crop(self._values(i), self.crop, rng, self.align) for i in chosen])
+            crops = (random_crop(self._values(i), self.crop, rng, self.align) for i in chosen)
+            array = np.stack(copied(crops, self.samples.values))
         else:
             array = self._values(np.sort(chosen))  # sorted, so that a memory map is read forwards
         if self.shift:
@@ -169,7 +181,7 @@ def chunks(
     for start in range(0, len(indices), rows):
         part = indices[start : start + rows]
         if crop:
-            array = np.stack([centre_crop(values[i], crop, align) for i in part])
+            array = np.stack(copied((centre_crop(values[i], crop, align) for i in part), values))
         elif isinstance(values, Ragged):
             raise ValueError("samples of differing sizes need a crop")
         else:
@@ -193,7 +205,10 @@ def runs(samples: Samples) -> Iterator[Array]:
     """The samples in order, as arrays of bounded memory, each of samples of one size."""
     values = samples.values
     if isinstance(values, Ragged):
-        yield from (values[i][None] for i in range(len(values)))
+        for i in range(len(values)):
+            yield values[i][None]
+            if i % HELD == 0:
+                release(values)
         return
     rows = max(1, RUN_VALUES // samples.description.values)
     for start in range(0, len(values), rows):

@@ -17,6 +17,7 @@ from narrows.data.datasets import is_dataset, read_dataset
 from narrows.data.ranges import MOST_VALUE, around_silence, usual_range
 from narrows.errors import DataError
 from narrows.io.arrays import Array, Ragged, array_of, check_numeric, pack
+from narrows.io.cache import copied
 
 NUMBERS = frozenset(f"{kind}{bits}" for kind in ("uint", "int", "float") for bits in (8, 16, 32, 64)) - {"float8"}
 MOST_COUNT = 1 << 48  # samples, and values along a side, in a stored description
@@ -170,8 +171,8 @@ class Samples:
     def take(self, indices: npt.NDArray[np.int64]) -> Samples:
         """The samples at these indices, as a set of its own (a copy)."""
         if isinstance(self.values, Ragged):
-            images = [self.values[i] for i in indices]
-            flat = np.concatenate([self.values.flat[:0], *(image.reshape(-1) for image in images)])
+            images = copied((self.values[i].reshape(-1) for i in indices), self.values)
+            flat = np.concatenate([self.values.flat[:0], *images])
             # Still ragged if the sizes chosen happen to be equal, as the description says.
             chosen: Array | Ragged = Ragged(flat, self.values.shapes[indices])
         else:

@@ -7,6 +7,7 @@ Samples are tensors in 0..1 on any device: images `(N, C, H, W)` without alpha, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -94,8 +95,9 @@ class Degradation(ABC):
         """Restored samples from the guess and what a network returned; not clipped."""
 
     @abstractmethod
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
-        """The degradation that the trained model keeps, given the network's results for clean validation samples."""
+    def settled(self, restored: Callable[[], torch.Tensor], clean: torch.Tensor) -> Degradation:
+        """The degradation that the trained model keeps; `restored` gives the network's results for clean validation
+        samples."""
 
 
 class Residual(Degradation):
@@ -107,7 +109,7 @@ class Residual(Degradation):
     def answer(self, wanted: torch.Tensor, guess: torch.Tensor) -> torch.Tensor:
         return wanted - guess
 
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+    def settled(self, restored: Callable[[], torch.Tensor], clean: torch.Tensor) -> Degradation:
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,5 +85,5 @@ class Cells(Degradation):
         values, known = guess[:, : self.width], guess[:, self.width :]
         return torch.cat([torch.where(observed.condition > 0, values, answer), known], dim=1)
 
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+    def settled(self, restored: Callable[[], torch.Tensor], clean: torch.Tensor) -> Degradation:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +72,10 @@ class Grey(Degradation):
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + self.vividness * from_chroma(answer)
 
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Degradation:
+    def settled(self, restored: Callable[[], torch.Tensor], clean: torch.Tensor) -> Degradation:
         wanted = COLOURFUL * float(colourfulness(clean).mean())
-        grey, chroma = luma(restored), from_chroma(to_chroma(restored))
+        found = restored()
+        grey, chroma = luma(found), from_chroma(to_chroma(found))
         low, high = 1.0, min(VIVIDNESS_TRAINED, VIVIDNESS_MOST / max(self.vividness, 1))
         for _ in range(12):  # halves the span each time
             middle = (low + high) / 2

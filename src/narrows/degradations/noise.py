@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -122,7 +123,7 @@ class Noise(Residual):
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return guess + answer
 
-    def settled(self, restored: torch.Tensor, clean: torch.Tensor) -> Noise:
+    def settled(self, restored: Callable[[], torch.Tensor], clean: torch.Tensor) -> Noise:
         """Once it is trained, the model denoises as others do."""
         return Noise(self.level, self.kind, self.clip)
 

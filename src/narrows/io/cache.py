@@ -8,15 +8,17 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from narrows.errors import OutputError
-from narrows.io.arrays import Array
+from narrows.io.arrays import Array, Ragged
 
 MEMORY_SHARE = 0.25  # of RAM: a larger set is memory-mapped from a cache file
+HELD = 32  # parts of a memory map whose pages are held at a time
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -41,14 +43,25 @@ def buffer(size: int, dtype: np.dtype[Any], memory: int | None) -> Array:
         ) from None
 
 
-def release(array: Array) -> None:
+def release(values: Array | Ragged) -> None:
     """Let go of the pages that were read of a `buffer` in a file: they come back when they are read again."""
-    base: Any = array
+    base: Any = values.flat if isinstance(values, Ragged) else values
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and base.mode == "r+":
             base._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
             return
         base = base.base
+
+
+def copied(parts: Iterable[Array], values: Array | Ragged) -> list[Array]:
+    """Copies of parts of values, while few pages of a `buffer` in a file are held: a system may map megabytes where
+    kilobytes are read."""
+    own = []
+    for number, part in enumerate(parts):
+        own.append(part.copy())
+        if number % HELD == 0:
+            release(values)
+    return own
 
 
 def cache_folder() -> Path:

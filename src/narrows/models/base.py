@@ -27,7 +27,7 @@ from narrows.networks.layers import LinearPaths
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
 TRAINED = "none, trained before"  # in place of a start
-MEASURED_VALUES = 1 << 24  # of samples that are measured together
+MEASURED_VALUES = 1 << 19  # of samples that are measured together
 
 
 @dataclass(frozen=True)

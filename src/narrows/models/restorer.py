@@ -23,6 +23,7 @@ from narrows.degradations.base import Degradation, Hints, Observed
 from narrows.degradations.ratio import deviation
 from narrows.degradations.resample import larger, mirrored, smaller
 from narrows.models.base import (
+    MEASURED_VALUES,
     Beginning,
     Grid,
     Measure,
@@ -37,7 +38,8 @@ from narrows.models.base import (
 from narrows.models.coded import Coded, Start
 from narrows.networks.layers import silence
 
-FILTER_SAMPLES = 128  # or crops, that decide the linear filter at the start
+# Samples, or crops, that decide the linear filter at the start: fewer of large ones, with so many values in all.
+FILTER_SAMPLES, FILTER_LEAST, FILTER_VALUES = 128, 16, 1 << 21
 SETTLED = 64  # samples that go through together when training is over
 LITTLE = 1e-6  # added to squared errors, since the gradient of a root is unbounded at 0
 MOST_SNR = 35.0  # decibels beyond which signals are as good as perfect
@@ -88,8 +90,12 @@ class Restoring(Model, ABC):
     def settle(self, x: torch.Tensor) -> None:
         """Adjust the degradation to what the network makes of it, as a colouriser's vividness is."""
         colours = x[:, : x.shape[1] - self.description.alpha]
-        y = torch.cat([self.trial(part)[:, : colours.shape[1]].clamp(0, 1) for part in torch.split(x, SETTLED)])
-        self.degradation = self.degradation.settled(cut(y, x), colours)
+        parts = torch.split(x, max(1, min(SETTLED, MEASURED_VALUES // x[0].numel())))
+
+        def restored() -> torch.Tensor:
+            return cut(torch.cat([self.trial(part)[:, : colours.shape[1]].clamp(0, 1) for part in parts]), x)
+
+        self.degradation = self.degradation.settled(restored, colours)
         self.specification = replace(self.specification, degradation=to_json(self.degradation))
 
 
@@ -137,9 +143,11 @@ class Restorer(Restoring):
         """The best linear filter for training samples damaged as in training, where it is better than none."""
         if beginning.start != "pca":
             return
-        some = training[np.linspace(0, len(training) - 1, min(FILTER_SAMPLES, len(training))).astype(np.int64)]
+        each = self.description.values_in(beginning.crop)
+        count = min(FILTER_SAMPLES, max(FILTER_LEAST, FILTER_VALUES // each))
+        some = training[np.linspace(0, len(training) - 1, min(count, len(training))).astype(np.int64)]
         batches = Batches(samples, some, len(some), beginning.seed + 2, beginning.crop, device=beginning.device)
-        draws = -(-FILTER_SAMPLES // len(some))  # of few samples several crops each, or several damages
+        draws = -(-count // len(some))  # of few samples several crops each, or several damages
         x = torch.cat([batches.draw(step) for step in range(draws)])
         observed, alpha = self.observe(x, torch.Generator(x.device).manual_seed(beginning.seed))
         guess = self.degradation.guess(observed)
@@ -208,10 +216,14 @@ def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
 @torch.no_grad()
 def damaged_mse(model: Restoring, x: torch.Tensor) -> float:
     """The error of the first guess, clipped to the range, on samples `x` in 0..1."""
-    observed, alpha = model.observe(x, torch.Generator(x.device).manual_seed(0))
-    target = _target(observed, alpha, x)
-    colours = target if alpha is None else target[:, :-1]
-    return float((cut(model.degradation.guess(observed), x).clamp(0, 1) - colours).square().mean())
+    total = 0.0
+    for part in torch.split(x, max(1, MEASURED_VALUES // x[0].numel())):
+        observed, alpha = model.observe(part, torch.Generator(x.device).manual_seed(0))
+        target = _target(observed, alpha, part)
+        colours = target if alpha is None else target[:, :-1]
+        missed = cut(model.degradation.guess(observed), part).clamp(0, 1) - colours
+        total += float(missed.square().mean()) * len(part) / len(x)
+    return total
 
 
 def beside_damage(mse: float, damaged: float) -> list[str]:

@@ -151,7 +151,8 @@ def start(encoder: nn.Module, decoder: Any, x: torch.Tensor, answer: torch.Tenso
     fold: int = decoder.fold
     size, reach, places = layer.weight[0].numel(), (1, layer.kernel_size[1]), (0, layer.kernel_size[1] // 2)
     products, sums = (torch.zeros(size, n, dtype=torch.float64) for n in (size, layer.out_channels))
-    for seen, target in zip(torch.split(x, 8), torch.split(answer, 8), strict=True):
+    few = max(1, ROWS // x.shape[3])
+    for seen, target in zip(torch.split(x, few), torch.split(answer, few), strict=True):
         given = encoder(seen)
         wanted = folded(target - decoder(given), fold)
         rows = functional.unfold(folded(given.inputs, fold), reach, padding=places).transpose(1, 2)

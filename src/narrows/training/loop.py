@@ -117,8 +117,13 @@ def _train(
         for number, optimiser in enumerate(optimisers):
             optimiser.restore(checkpoints.under(tensors, f"optimiser.{number}."))
         average.restore(checkpoints.under(tensors, "mean."))
-    elif settings.minutes:
-        plan = _with_steps(plan, model, batches, settings.minutes - (time.perf_counter() - began) / 60)
+    measuring = time.perf_counter()
+    if state.step == 0:
+        _validate(model, validation_x, plan.seed, state)
+    if settings.minutes and not resume:
+        now = time.perf_counter()
+        # When training has ended, as much is measured twice more.
+        plan = _with_steps(plan, model, batches, settings.minutes - (now - began + 2 * (now - measuring)) / 60)
     run["plan"] = plan.to_json()
 
     def progress(**more: Any) -> Progress:
@@ -153,8 +158,6 @@ def _train(
                 trouble[:] = [f"{error}; an interrupted run could not continue from here"]
 
     trouble: list[str] = []
-    if state.step == 0:
-        _validate(model, validation_x, plan.seed, state)
     # In double precision, so that the sum does not depend on how often it is read.
     running = torch.zeros((), dtype=torch.float64, device=plan.device)
     said = saved = time.perf_counter()

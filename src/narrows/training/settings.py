@@ -19,6 +19,7 @@ from narrows.models.base import TRAINED, Model
 from narrows.training import device as devices
 
 VALIDATION_MOST = 2048  # samples
+VALIDATION_COST, VALIDATION_LEAST = 5 * 10**10, 64  # multiplications for all of them, but so many samples at least
 SHIFT_SIDE = 16  # pixels; in smaller images a shift by one pixel is too large a change
 LEAST_STEPS = 1000  # of a run without a given budget
 Schedule = Literal["one-cycle", "constant", "steady"]
@@ -40,9 +41,9 @@ class Settings:
 
     One of `epochs`, `steps` and `minutes` sets the budget. With a `learning_rate`, Adam alone trains every parameter,
     at a constant rate, as in the lesson, unless `schedule` is given. A "steady" schedule keeps the mean of late
-    weights, and so may be ended, or prolonged, at any step. `validation` is the share of samples held out,
-    at most 2048 of them. `threads` and `precision` ("float32", "bfloat16") suit the processor. Raises
-    `SettingsError`.
+    weights, and so may be ended, or prolonged, at any step. `validation` is the share of samples held out, at most
+    2048 of them, and fewer where measuring them would take long. `threads` and `precision` ("float32", "bfloat16")
+    suit the processor. Raises `SettingsError`.
     """
 
     epochs: float | None = None
@@ -137,9 +138,12 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     """The plan for these settings, always the same on one machine. A budget in minutes leaves `steps` at 0; the loop
     sets it after timing its first steps. Raises `SettingsError` for a device or crop that cannot be used."""
     recipe, description = model.recipe, samples.description
-    held = min(round(len(samples) * settings.validation), VALIDATION_MOST, len(samples) - 1)
-    training = len(samples) - held
     crop = _crop(model, samples, settings.crop, recipe.crop)
+    device = devices.choose(settings.device)
+    cost = devices.multiplications(model, crop)
+    most = min(VALIDATION_MOST, max(VALIDATION_LEAST, VALIDATION_COST // max(1, cost)))
+    held = min(round(len(samples) * settings.validation), most, len(samples) - 1)
+    training = len(samples) - held
     usual = recipe.crops if crop and recipe.crops else recipe.batch_size
     batch_size = min(settings.batch_size or min(usual, max(16, training // 10)), training)
     epochs = settings.epochs or recipe.epochs
@@ -150,8 +154,6 @@ def decide(model: Model, samples: Samples, settings: Settings) -> Plan:
     schedule = settings.schedule or ("one-cycle" if settings.learning_rate is None else "constant")
     shiftable = description.axes == 2 and not crop and min(description.shape[:2]) >= SHIFT_SIDE
     steady = schedule == "steady"
-    device = devices.choose(settings.device)
-    cost = devices.multiplications(model, crop)
     return Plan(
         steps=0 if settings.minutes else steps,
         batch_size=batch_size,
