@@ -5,8 +5,8 @@
 `DATA` has the folders that `weights.py` names. The state of every training is kept in `recipes/checkpoints/`, or the
 `--place` given, together with the best weights so far; the same command goes on from there. Without `--minutes` it
 trains until it is interrupted. The learning rate stays; with `--cool 15` it rises and falls to 0 in 15 minutes, from
-the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command goes
-on with it. `ship.py` puts the weights into the package.
+the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command
+goes on with it. `ship.py` puts the weights into the package.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from weights import QUEUE, Recipe
 
@@ -27,10 +28,13 @@ import narrows
 from narrows.models.base import Model
 from narrows.models.catalogue import build
 from narrows.models.loading import begin_from, load
+from narrows.models.lossy import Lossy
+from narrows.networks.pyramid import Synthesis
 from narrows.training.loop import Progress, fit
 from narrows.training.settings import Settings
 
 PLACE = Path(__file__).parent / "checkpoints"
+BRANCH = ("firsts", "levels", "beside", "last")  # of `networks.pyramid.Synthesis`
 COOLED = ".cooled.safetensors"  # ends the names of weights whose learning rate has fallen
 
 
@@ -73,6 +77,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so many; the same command goes on")
     parser.add_argument("--cool", type=float, metavar="MINUTES", help="let the learning rate fall to 0 in so many")
     parser.add_argument("--begin", type=Path, help="a model to begin from, for the first call")
+    parser.add_argument(
+        "--branch", action="store_true", help="with --cool: what the decoder adds to its linear path, anew"
+    )
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -93,6 +100,7 @@ def main() -> None:
             weights.with_suffix(COOLED),
             samples,
             replace(settings, steps=None, minutes=arguments.cool, schedule="one-cycle"),
+            arguments.branch,
         )
         return
     if arguments.begin is not None:
@@ -114,13 +122,23 @@ def main() -> None:
 
 
 def cooled(
-    recipe: Recipe, model: Model, weights: Path | None, target: Path, samples: narrows.Samples, settings: Settings
+    recipe: Recipe,
+    model: Model,
+    weights: Path | None,
+    target: Path,
+    samples: narrows.Samples,
+    settings: Settings,
+    branch: bool = False,
 ) -> None:
     """Go on from weights, or begin, with a rate that falls, or with such a training that was interrupted, and keep
     what is better than one before."""
     checkpoint = target.with_suffix(".checkpoint")
+    fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     if weights is not None:
         begin_from(model, load(weights))
+    if branch:
+        assert isinstance(model, Lossy)
+        alone(model, fresh)
     told = 0.0
     resume = checkpoint.exists()
     for progress in fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=300.0, resume=resume):
@@ -134,6 +152,18 @@ def cooled(
     model.save(kept)
     checkpoint.unlink(missing_ok=True)
     print(f"{recipe.name}: kept as {kept}", flush=True)
+
+
+def alone(model: Lossy, fresh: dict[str, torch.Tensor]) -> None:
+    """Begin what the decoder adds to its linear path anew, and train nothing else: the code of every image, and its
+    density, stay as they are."""
+    assert isinstance(model.decoder, Synthesis)
+    model.requires_grad_(False)
+    for name in BRANCH:
+        getattr(model.decoder, name).requires_grad_(True)
+    parts = tuple(f"decoder.{name}." for name in BRANCH)
+    model.load_state_dict({name: t for name, t in fresh.items() if name.startswith(parts)}, strict=False)
+    model.recipe = replace(model.recipe, learning_rate=1e-3, muon=1e-2)
 
 
 def score(model: Model) -> float:

@@ -27,7 +27,7 @@ from narrows.networks.layers import LinearPaths
 
 Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
 TRAINED = "none, trained before"  # in place of a start
-MEASURED_VALUES = 1 << 19  # of samples that are measured together
+MEASURED_VALUES = {1: 1 << 19, 2: 1 << 24}  # of samples that are measured together, by their axes
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class Model(nn.Module, ABC):
 def measured(model: Model, x: torch.Tensor, seed: int) -> Measure:
     """What `model.measure` finds on samples `x` in 0..1, in pieces of bounded memory."""
     model.eval()
-    rows = max(1, MEASURED_VALUES // max(1, x[0].numel()))
+    rows = max(1, MEASURED_VALUES[model.grid.axes] // max(1, x[0].numel()))
     pieces = [x[start : start + rows] for start in range(0, len(x), rows)]
     found = [model.measure(piece.to(model.device), seed) for piece in pieces]
     shares = [len(piece) / len(x) for piece in pieces]

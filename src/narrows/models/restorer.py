@@ -90,7 +90,7 @@ class Restoring(Model, ABC):
     def settle(self, x: torch.Tensor) -> None:
         """Adjust the degradation to what the network makes of it, as a colouriser's vividness is."""
         colours = x[:, : x.shape[1] - self.description.alpha]
-        parts = torch.split(x, max(1, min(SETTLED, MEASURED_VALUES // x[0].numel())))
+        parts = torch.split(x, max(1, min(SETTLED, MEASURED_VALUES[self.grid.axes] // x[0].numel())))
 
         def restored() -> torch.Tensor:
             return cut(torch.cat([self.trial(part)[:, : colours.shape[1]].clamp(0, 1) for part in parts]), x)
@@ -217,7 +217,7 @@ def root_measure(model: Restoring, x: torch.Tensor) -> Measure:
 def damaged_mse(model: Restoring, x: torch.Tensor) -> float:
     """The error of the first guess, clipped to the range, on samples `x` in 0..1."""
     total = 0.0
-    for part in torch.split(x, max(1, MEASURED_VALUES // x[0].numel())):
+    for part in torch.split(x, max(1, MEASURED_VALUES[model.grid.axes] // x[0].numel())):
         observed, alpha = model.observe(part, torch.Generator(x.device).manual_seed(0))
         target = _target(observed, alpha, part)
         colours = target if alpha is None else target[:, :-1]
