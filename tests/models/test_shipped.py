@@ -31,8 +31,20 @@ def photo() -> np.ndarray:
 
 
 def test_every_weight_that_was_ever_in_a_release_is_found() -> None:
+    assert len(shipped.KEPT) >= 2
     for digits in shipped.KEPT:
-        assert find_shipped(bytes.fromhex(digits)) is not None
+        found = find_shipped(bytes.fromhex(digits))
+        assert found is not None
+        assert hash_of(found).hex() == digits
+
+
+def test_damaged_weights_of_an_earlier_release_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(shipped.FOLDER / "kept", tmp_path / "kept")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    path = tmp_path / "kept" / f"{shipped.KEPT[0]}.compact"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="install narrows again"):
+        find_shipped(bytes.fromhex(shipped.KEPT[0]))
 
 
 def test_all_weights_have_a_card_and_fit_into_the_package() -> None:
@@ -40,7 +52,7 @@ def test_all_weights_have_a_card_and_fit_into_the_package() -> None:
     for name in shipped.names():
         card = load(name).provenance
         assert {"recipe", "data_sets", "seed", "hours", "held_out"} <= set(card), name
-    assert sum(shipped.path_of(name).stat().st_size for name in shipped.names()) <= MOST_BYTES
+    assert sum(path.stat().st_size for path in shipped.FOLDER.rglob("*.*")) <= MOST_BYTES
 
 
 def test_an_archive_names_them_and_does_not_carry_them(photo: np.ndarray) -> None:

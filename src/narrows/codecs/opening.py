@@ -16,6 +16,7 @@ from narrows.archive.index import model_hash
 from narrows.archive.reader import Given
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.compact_model import CompactModel
+from narrows.errors import ModelError
 
 if TYPE_CHECKING:
     from narrows.models.base import Model as AnyModel
@@ -58,10 +59,15 @@ def find_given(given: Model | tuple[bytes, ...], wanted: bytes) -> bytes | None:
 
 
 def find_shipped(wanted: bytes) -> bytes | None:
-    """Among the weights that come with the package, the compact model with this hash. Raises `ModelError` for weights
-    that are damaged."""
+    """Among the weights that come with the package, or came with an earlier release, the compact model with this
+    hash. Raises `ModelError` for weights that are damaged."""
     from narrows.models import shipped
 
+    earlier = shipped.kept(wanted)
+    if earlier is not None:
+        if model_hash(earlier) != wanted:
+            raise ModelError("weights that came with an earlier narrows are damaged; install narrows again")
+        return earlier
     found = (find_given(name, wanted) for name in shipped.coding().values())
     return next((model for model in found if model is not None), None)
 

@@ -1,7 +1,8 @@
 """The weights that come with the package, by name and by what they are for.
 
-An archive names the one that it was made with by its hash and does not carry it. So a weight that was ever in a
-release stays in every later one: `KEPT` lists their hashes, and a test holds that each is found.
+An archive names the one that it was made with by its hash and does not carry it. So what decoding needs of a weight
+that was ever in a release stays in every later one, in `weights/kept/`: `KEPT` lists their hashes, and a test holds
+that each is found.
 Next door: `loading` reads model files; `recipes/` has how each was trained.
 """
 
@@ -24,7 +25,8 @@ RESTORING = {  # likewise, by purpose and how many times larger the result is
     ("upscale", 3): "photo-upscale-3",
     ("upscale", 4): "photo-upscale-4",
 }
-KEPT: tuple[str, ...] = ()  # the first 32 digits of the SHA-256 of each compact model that a release had
+# The first 32 digits of the SHA-256 of each compact model that a release had: photo-compress and photo-exact in 0.1.
+KEPT = ("8d3e270b4a42d0cd336e9bcdda6ab6be", "8bd8c97b45ee3a164b739b8e0c6e09a0")
 
 
 def names() -> tuple[str, ...]:
@@ -65,6 +67,12 @@ def path_of(name: str) -> Path:
     if name not in names():
         raise ModelError(f"{name}: no such weights come with narrows; there are {', '.join(names()) or 'none'}")
     return FOLDER / f"{name}{SUFFIX}"
+
+
+def kept(wanted: bytes) -> bytes | None:
+    """The compact model with this hash of weights that were in an earlier release, and are others now."""
+    path = FOLDER / "kept" / f"{wanted.hex()}.compact"
+    return path.read_bytes() if path.exists() else None
 
 
 def check_name(given: Any) -> None:
