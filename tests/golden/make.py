@@ -360,6 +360,28 @@ def sounds() -> None:
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
+def photographs() -> None:
+    """Pictures by the weights that come with narrows, which an archive names and does not carry."""
+    y, x, c = np.indices((48, 64, 3))
+    light = 128 + 70 * np.sin(x / 9 + y / 23 + c / 3) + 40 * np.sin(y / 5) * np.cos(x / 31)
+    noise = np.random.default_rng(7).normal(0, 3, light.shape[:2])
+    picture = np.clip(np.rint(light + noise[..., None]), 0, 255).astype(np.uint8)
+    for name, codec in (("exact-photo", narrows.Codec()), ("quality-60-photo", narrows.Codec(quality=60))):
+        path = HERE / f"{name}.narrows"
+        if path.exists():
+            print(f"{path.name} is there and stays")
+            continue
+        path.write_bytes(codec.compress([picture]))
+        with open_archive(path) as archive:
+            assert every_block_is_learned(archive)
+            if codec.promise.quality:
+                np.savez_compressed(path.with_suffix(".npz"), **{key: archive[key] for key in archive})
+            else:
+                digests = {key: digest(archive[key]) for key in archive}
+                path.with_suffix(".json").write_text(json.dumps(digests, indent=1) + "\n")
+        print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def every_block_is_learned(archive: Archive) -> bool:
     """Whether every block needs the model; see FORMAT.md."""
     blocks = range(len(archive._reader.layout.blocks))
@@ -445,6 +467,7 @@ def main() -> None:
     bounds()
     whole_files()
     sounds()
+    photographs()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)
