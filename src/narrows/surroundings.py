@@ -47,6 +47,14 @@ def own(function: F) -> F:
     return calling  # type: ignore[return-value]
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this processor does so in hardware."""
+    import torch
+
+    features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in some builds
+    return any(getattr(torch.cpu, name, bool)() for name in features)
+
+
 _lock = threading.Lock()
 _forked = False
 

@@ -38,6 +38,8 @@ from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy
+from narrows.networks.pyramid import Narrow
+from narrows.surroundings import multiplies_bfloat16
 
 Section = tuple[slice, ...]
 Density = IntegerPrior | Factorized | IntegerPyramid
@@ -160,7 +162,11 @@ def opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, AnyDensity, 
             references = _references(model, density, next(arrays, np.empty(0, np.int64)), compact)
     if next(arrays, None) is not None or (compact.references and references is None):
         raise ModelError("a compact model with more in it than it should have; make the model again")
-    return make, density, _encoder(model, compact.encoding), references
+    encoder = _encoder(model, compact.encoding)
+    for half in (make.network, encoder):
+        if isinstance(half, Narrow):
+            half.narrow = multiplies_bfloat16()
+    return make, density, encoder, references
 
 
 open_factorized = functools.partial(open_transform, way=FACTORIZED)

@@ -9,6 +9,7 @@ Next door: `prior` has the density of one resolution; `transform` does without t
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -60,7 +61,18 @@ class Unfold(nn.Module):
         return torch.cat([functional.pixel_shuffle(part, 2) for part in parts], dim=1)
 
 
-class Analysis(nn.Module, LinearPaths):
+class Narrow:
+    """A half that may compute in bfloat16 what it adds to its linear path, if it is `narrow`: the error is far below
+    the steps of pixels."""
+
+    narrow = False
+
+    def precision(self, x: torch.Tensor) -> AbstractContextManager[object]:
+        """That of the branch; else it is what surrounds it."""
+        return torch.autocast(x.device.type, torch.bfloat16) if self.narrow else nullcontext()
+
+
+class Analysis(nn.Module, LinearPaths, Narrow):
     """Images `(N, C, H, W)`, sides multiples of 16, to the code `(N, 256 C, H/16, W/16)`."""
 
     def __init__(self, channels: int, width: int) -> None:
@@ -80,11 +92,13 @@ class Analysis(nn.Module, LinearPaths):
     def forward(self, x: torch.Tensor, dial: torch.Tensor | None = None) -> torch.Tensor:
         dial = _known(dial, x)
         y = self.standardise(x)
-        for first, level in zip(self.firsts, self.levels, strict=True):
-            y = first(functional.pixel_unshuffle(y, 2))
-            for block in level:  # type: ignore[attr-defined]
-                y = block(y, dial)
-        y = self.linear(functional.pixel_unshuffle(x, FOLD)) + self.scale(self.last(functional.gelu(y)))
+        with self.precision(x):
+            for first, level in zip(self.firsts, self.levels, strict=True):
+                y = first(functional.pixel_unshuffle(y, 2))
+                for block in level:  # type: ignore[attr-defined]
+                    y = block(y, dial)
+            y = self.last(functional.gelu(y))
+        y = self.linear(functional.pixel_unshuffle(x, FOLD)) + self.scale(y)
         return self.fold(self.dial(y, dial))  # type: ignore[no-any-return]
 
     def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
@@ -92,7 +106,7 @@ class Analysis(nn.Module, LinearPaths):
         return paths, nn.ModuleList([m for m in self.children() if m not in paths])
 
 
-class Synthesis(nn.Module, LinearPaths):
+class Synthesis(nn.Module, LinearPaths, Narrow):
     """The code back to images in 0..1."""
 
     def __init__(self, channels: int, width: int) -> None:
@@ -114,15 +128,16 @@ class Synthesis(nn.Module, LinearPaths):
         dial = _known(dial, code)
         y = self.dial(self.unfold(code), dial)
         x = functional.pixel_shuffle(self.linear(y), FOLD)
-        y = self.firsts[0](self.scale(y))
-        for number, level in enumerate(self.levels):
-            if number:
-                y = functional.pixel_shuffle(self.firsts[number](y), 2)
-            if number == len(self.levels) - 1:
-                y = y + self.beside(functional.pixel_unshuffle(x - 0.5, 2))
-            for block in level:  # type: ignore[attr-defined]
-                y = block(y, dial)
-        y = functional.pixel_shuffle(self.last(functional.gelu(y)), 2)
+        with self.precision(x):
+            y = self.firsts[0](self.scale(y))
+            for number, level in enumerate(self.levels):
+                if number:
+                    y = functional.pixel_shuffle(self.firsts[number](y), 2)
+                if number == len(self.levels) - 1:
+                    y = y + self.beside(functional.pixel_unshuffle(x - 0.5, 2))
+                for block in level:  # type: ignore[attr-defined]
+                    y = block(y, dial)
+            y = functional.pixel_shuffle(self.last(functional.gelu(y)), 2)
         return self.clamp(x + self.amplitude(y))  # type: ignore[no-any-return]
 
     def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:

@@ -16,7 +16,7 @@ from torch import nn
 from narrows.checks import brief
 from narrows.errors import SettingsError
 from narrows.models.base import Model
-from narrows.surroundings import forked
+from narrows.surroundings import forked, multiplies_bfloat16
 
 BFLOAT16_COST = 500_000  # multiplications per sample from which bfloat16 is worth its conversions
 THREADS_COST = 2_000_000  # multiplications per batch below which a second thread costs more than it gains
@@ -44,8 +44,7 @@ def precision(device: str, cost: int) -> str:
     if device.startswith("cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in some builds
-        fast = device == "cpu" and any(getattr(torch.cpu, name, bool)() for name in features)
+        fast = device == "cpu" and multiplies_bfloat16()
     return "bfloat16" if fast and cost >= BFLOAT16_COST else "float32"
 
 
