@@ -182,7 +182,7 @@ def _announce(result: Compressed, model: Path | None) -> None:
     if result.slow_bytes > LONG:
         terminal.note(
             f"{size(result.slow_bytes)} of sounds, of which a core codes about 250 kB a second; --effort fast takes "
-            "a hundredth of the time and some 10 % more bytes"
+            "a hundredth of the time and 10 to 30 % more bytes"
         )
     if result.expected_bytes > result.total_bytes:
         terminal.note(
