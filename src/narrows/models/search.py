@@ -28,7 +28,7 @@ def searched(decoder: nn.Module, x: torch.Tensor, code: torch.Tensor) -> torch.T
 
 
 def _searched(decoder: nn.Module, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-    """The same for as many as fit; slopes are differences of what is decoded, so that values cut to 0..1 have none."""
+    """The same for as many as fit. Slopes are differences of what is decoded: values cut to 0..1 have none."""
 
     def decoded(code: torch.Tensor) -> torch.Tensor:
         values: torch.Tensor = decoder(code)
