@@ -8,8 +8,9 @@ trains until it is interrupted. The learning rate stays; with `--cool 15` it ris
 the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command
 goes on with it. `ship.py` puts the weights into the package.
 
-The last 42 minutes of photo-compress were `--cool 45 --branch --begin` with the weights before: what its decoder adds
-to its linear path had died, since the slope of GELU is negative below -0.75. What its encoder adds still is dead.
+The last trainings of photo-compress were `--cool 45 --branch anew` and `--cool 75 --branch further`, each begun with
+the weights before: what its decoder adds to its linear path had died, since the slope of GELU is negative below
+-0.75. What its encoder adds still is dead.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from PIL import Image
 from weights import QUEUE, Recipe
 
 import narrows
-from narrows.models.base import Model
+from narrows.models.base import Model, Part
 from narrows.models.catalogue import build
 from narrows.models.loading import begin_from, load
-from narrows.models.lossy import Lossy
-from narrows.networks.pyramid import Synthesis
+from narrows.models.lossy import SLOW, Lossy
+from narrows.networks.pyramid import Analysis, Synthesis
 from narrows.training.loop import Progress, fit
 from narrows.training.settings import Settings
 
@@ -81,7 +82,10 @@ def main() -> None:
     parser.add_argument("--cool", type=float, metavar="MINUTES", help="let the learning rate fall to 0 in so many")
     parser.add_argument("--begin", type=Path, help="a model to begin from, for the first call")
     parser.add_argument(
-        "--branch", action="store_true", help="with --cool: what the decoder adds to its linear path, anew"
+        "--branch",
+        choices=("anew", "further"),
+        help="with --cool: begin what the decoder adds to its linear path anew, and train nothing else; or train all "
+        "but what the encoder adds",
     )
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=1)
@@ -131,7 +135,7 @@ def cooled(
     target: Path,
     samples: narrows.Samples,
     settings: Settings,
-    branch: bool = False,
+    branch: str | None = None,
 ) -> None:
     """Go on from weights, or begin, with a rate that falls, or with such a training that was interrupted, and keep
     what is better than one before."""
@@ -141,7 +145,7 @@ def cooled(
         begin_from(model, load(weights))
     if branch:
         assert isinstance(model, Lossy)
-        alone(model, fresh)
+        alone(model, fresh) if branch == "anew" else together(model)
     told = 0.0
     resume = checkpoint.exists()
     for progress in fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=300.0, resume=resume):
@@ -160,13 +164,32 @@ def cooled(
 def alone(model: Lossy, fresh: dict[str, torch.Tensor]) -> None:
     """Begin what the decoder adds to its linear path anew, and train nothing else: the code of every image, and its
     density, stay as they are."""
-    assert isinstance(model.decoder, Synthesis)
     model.requires_grad_(False)
-    for name in BRANCH:
-        getattr(model.decoder, name).requires_grad_(True)
+    _added(model.decoder).requires_grad_(True)
     parts = tuple(f"decoder.{name}." for name in BRANCH)
     model.load_state_dict({name: t for name, t in fresh.items() if name.startswith(parts)}, strict=False)
     model.recipe = replace(model.recipe, learning_rate=1e-3, muon=1e-2)
+
+
+def together(model: Lossy) -> None:
+    """Train all but what the encoder adds to its linear path; linear paths slowly, what the decoder adds by Muon."""
+    assert isinstance(model.encoder, Analysis)
+    assert isinstance(model.decoder, Synthesis)
+    model.requires_grad_(False)
+    added, others = _added(model.decoder), [model.encoder.dial, model.decoder.dial, model.prior]
+    linear = [path for half in (model.encoder, model.decoder) for path in half.linear_paths()[0]]
+    for module in (added, *others, *linear):
+        module.requires_grad_(True)
+    model.recipe = replace(model.recipe, learning_rate=5e-4, muon=5e-3)
+    model.trained = lambda learning_rate, muon: (  # type: ignore[method-assign]
+        Part(added, learning_rate, muon),
+        *(Part(module, learning_rate, 0.0) for module in others),
+        *(Part(path, SLOW * learning_rate, 0.0) for path in linear),
+    )
+
+
+def _added(decoder: torch.nn.Module) -> torch.nn.ModuleList:
+    return torch.nn.ModuleList(getattr(decoder, name) for name in BRANCH)
 
 
 def score(model: Model) -> float:

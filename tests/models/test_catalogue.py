@@ -40,9 +40,6 @@ def rows() -> Samples:
     return narrows.from_arrays(np.concatenate([rng.random((40, 3)) * known, known], axis=1).astype(np.float32))
 
 
-SIGNALS = ("advice", "spectral", "waveform", "waves")
-
-
 def waves() -> Samples:
     """Signals of 16 bits."""
     rng = np.random.default_rng(1)
@@ -55,15 +52,15 @@ def waves() -> Samples:
 def made(name: str, row: Network, images: Samples, rows: Samples) -> tuple[Model, Samples]:
     """A model of this row, for the first of its purposes, and samples for it."""
     purpose, more = row.purposes[0], {}
-    samples = images if row.spatial or purpose != "inpaint" else rows
-    if name in SIGNALS:
+    samples = images if row.axes or purpose != "inpaint" else rows
+    if row.axes == (1,):
         samples = waves()
     if name == "transform-vectors":
         samples = rows
     if purpose == "inpaint":
         more["degradation"] = Cells([Column(str(i)) for i in range(3)])
     elif purpose not in ("reconstruct", "compress", "exact"):
-        more["degradation"] = SignalNoise(5) if name in SIGNALS else Noise(0.1)
+        more["degradation"] = SignalNoise(5) if row.axes == (1,) else Noise(0.1)
     else:
         more["purpose"] = purpose
     return build(samples.description, name, seed=1, **more), samples
@@ -120,6 +117,10 @@ def test_each_purpose_has_a_usual_network(images: Samples, rows: Samples) -> Non
     assert build(signals, degradation=LowerRate(2)).specification.network == "waveform"
     with pytest.raises(SettingsError, match="there are lesson-linear"):
         build(images.description, "pixels")
+    with pytest.raises(SettingsError, match="there are lesson-linear, dense, conv to reconstruct signals"):
+        build(signals, "lesson-conv")
+    with pytest.raises(SettingsError, match="there are flat, waves, transform-vectors to compress signals"):
+        build(signals, "transform", purpose="compress")
 
 
 def test_nobody_asks_for_a_network_by_its_name() -> None:

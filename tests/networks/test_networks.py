@@ -169,7 +169,7 @@ def test_sizes_that_make_no_sense_are_refused_in_one_line(arguments: dict, words
 def test_networks_that_cannot_take_the_samples_say_which_can(pictures: Samples) -> None:
     with pytest.raises(SettingsError, match="of one size, not images of differing sizes, RGB; choose another"):
         build(pictures.description, "dense")
-    with pytest.raises(SettingsError, match="needs images, not vectors"):
+    with pytest.raises(SettingsError, match="there are lesson-linear, dense to reconstruct vectors of 9 values"):
         build(from_arrays(np.zeros((2, 9))).description, "conv")
 
 

@@ -35,15 +35,15 @@ class Network:
 
     `make` builds a model for a `Request`. The row is the usual choice for its `purposes` where it `suits` the request
     and no row before it does; by name it may be asked for whatever it can take. `efforts` multiply the usual width,
-    `accepts` names options that only some networks have. A `spatial` network keeps an image's plane, and so takes
-    images of any size.
+    `accepts` names options that only some networks have. Those with `axes`, 1 for signals and 2 for images, keep an
+    image's plane, or a signal's time, and so take such samples of any size; others take samples of one size.
     """
 
     make: Callable[[Request, Recipe], Model]
     recipe: Recipe
     purposes: tuple[Purpose, ...]
     suits: Callable[[Request], bool] = lambda request: False
-    spatial: bool = False
+    axes: tuple[int, ...] = ()
     efforts: Mapping[Effort, float] = field(default_factory=dict)
     accepts: tuple[str, ...] = ()
 
@@ -78,40 +78,38 @@ CATALOGUE: dict[str, Network] = {
         makers.Halves(lesson.conv, 4, LinearStart(partial(lesson.start_conv, rising=False)), step=lambda shape: 4),
         _LESSON,
         _CODED,
-        spatial=True,
+        axes=(2,),
     ),
     "lesson-upsample": Network(
         makers.Halves(lesson.upsample, 4, _RISING, step=lambda shape: 4),
         _LESSON,
         _CODED,
-        spatial=True,
+        axes=(2,),
     ),
     "lesson-denoise": Network(
         makers.Halves(lesson.denoise, 8, _RISING, step=lambda shape: 8, offset=4),
         _LESSON,
         _CODED,
-        spatial=True,
+        axes=(2,),
     ),
     "resnet": Network(
         makers.levelless,
         Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8),
         RESTORING,
         lambda request: _image(request) and request.purpose == "upscale",
-        spatial=True,
+        axes=(2,),
     ),
     "unet": Network(
-        makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, spatial=True
+        makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, axes=(2,)
     ),
     "waveform": Network(
         signal_restorers.of_waveforms,
         Recipe(8, 1e-3, 30, muon=1e-2),
         RESTORING,
         lambda request: _signal(request) and request.purpose == "upscale",
-        spatial=True,
+        axes=(1,),
     ),
-    "spectral": Network(
-        signal_restorers.of_spectra, Recipe(8, 1e-3, 30, muon=1e-2), RESTORING, _signal, spatial=True
-    ),
+    "spectral": Network(signal_restorers.of_spectra, Recipe(8, 1e-3, 30, muon=1e-2), RESTORING, _signal, axes=(1,)),
     "tabular": Network(
         makers.imputer,
         Recipe(1024, 3e-3, 100, muon=3e-2, half=False),  # rows are too small to gain by bfloat16
@@ -130,18 +128,18 @@ CATALOGUE: dict[str, Network] = {
         lambda request: _small(request) and not _cells(request),
     ),
     "conv": Network(
-        makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step, axes=(2, 1)),
+        makers.Halves(conv.conv, 0, LinearStart(conv.start), width=lambda values: 64, step=conv.step),
         Recipe(64, 1e-3, 10, muon=1e-2),
         _CODED,
         lambda request: not _small(request) and not _cells(request),
-        spatial=True,
+        axes=(1, 2),
     ),
     "advice": Network(
         makers.advising,
         Recipe(16, 3e-3, 20, crop=4096, half=False),
         ("exact",),
         lambda request: request.description.axes == 1,
-        spatial=True,
+        axes=(1,),
         efforts={"fast": 0.5, "best": 2},
     ),
     "residuals": Network(
@@ -149,7 +147,7 @@ CATALOGUE: dict[str, Network] = {
         Recipe(64, 2e-3, 2, muon=1e-2, crop=64, crops=8),
         ("exact",),
         lambda request: request.description.channels >= RGB,
-        spatial=True,
+        axes=(2,),
         efforts={"fast": 0.5, "best": 2},
     ),
     "pixels": Network(
@@ -157,7 +155,7 @@ CATALOGUE: dict[str, Network] = {
         Recipe(64, 2e-3, 2, muon=2e-2, crop=64, crops=12),
         ("exact",),
         lambda request: True,
-        spatial=True,
+        axes=(2,),
         efforts={"fast": 0.5, "best": 2},
     ),
     "flat": Network(
@@ -171,21 +169,21 @@ CATALOGUE: dict[str, Network] = {
         Recipe(64, 2e-3, 4, muon=1e-2, crop=64, crops=12),
         ("compress",),
         lambda request: _small(request) and _image(request),
-        spatial=True,
+        axes=(2,),
         efforts={"best": 2},
     ),
     "pyramid": Network(
         makers.pyramidal,
         Recipe(8, 7e-4, 40, mirror=True),
         ("compress",),
-        spatial=True,
+        axes=(2,),
     ),
     "transform": Network(
         makers.transformed,
         Recipe(8, 2e-3, 40),
         ("compress",),
         _image,
-        spatial=True,
+        axes=(2,),
         efforts={"fast": 0.5, "best": 1.5},
         accepts=("memory", "fold"),
     ),
@@ -194,7 +192,7 @@ CATALOGUE: dict[str, Network] = {
         Recipe(16, 2e-3, 60, muon=1e-2, crop=8192, half=False),
         ("compress",),
         lambda request: request.description.axes == 1,
-        spatial=True,
+        axes=(1,),
         efforts={"fast": 0.5, "best": 1.5},
         accepts=("fold", "hearing"),
     ),
@@ -245,7 +243,7 @@ def build(
     given = (network or "", description, purpose, code, width, seed, memory, fold, degradation, effort)
     request = Request(*given, hearing=bool(hearing))
     name = usual(request) if network is None else network
-    row = named(name, purpose)
+    row = named(name, purpose, None if network is None else description)
     if isinstance(degradation, Cells) and not row.suits(request):
         raise SettingsError("a network was chosen, but tables have a network of their own; leave it out")
     for option, value in (("memory", memory or None), ("fold", fold), ("hearing", hearing or None)):
@@ -304,9 +302,13 @@ def rebuild(description: Description, specification: Specification) -> Model:
     )
 
 
-def named(network: str, purpose: Purpose = "reconstruct") -> Network:
-    """The row of the table; raises `SettingsError` for names that are not in it, or not for this purpose."""
-    allowed = [name for name, row in CATALOGUE.items() if purpose in row.purposes]
-    if not isinstance(network, str) or network not in allowed:
-        raise SettingsError(f"network {brief(network)} was given; there are {', '.join(allowed)} to {purpose}")
-    return CATALOGUE[network]
+def named(network: str, purpose: Purpose = "reconstruct", description: Description | None = None) -> Network:
+    """The row of the table; raises `SettingsError` for names that are not in it, or neither for this purpose nor for
+    such samples."""
+    rows = {name: row for name, row in CATALOGUE.items() if purpose in row.purposes}
+    if description is not None:
+        rows = {name: row for name, row in rows.items() if not row.axes or description.axes in row.axes}
+    if not isinstance(network, str) or network not in rows:
+        of = "" if description is None else f" {description.form}"
+        raise SettingsError(f"network {brief(network)} was given; there are {', '.join(rows)} to {purpose}{of}")
+    return rows[network]

@@ -82,7 +82,7 @@ class Request:
 @dataclass(frozen=True)
 class Halves:
     """Maker of models with a code: `build(shape, code, width)` gives both halves for samples `(C, H, W)` or `(D,)`,
-    and for signals `(C, T)` where 1 is among the `axes`, or `(C, 1, T)` for networks without a plane.
+    and for signals `(C, T)`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
     for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
@@ -94,14 +94,13 @@ class Halves:
     width: Callable[[int], int] = lambda values: 0
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
-    axes: tuple[int, ...] = (2,)
 
     def __call__(self, request: Request, recipe: Recipe) -> Autoencoder | RestoringAutoencoder:
         description, network = request.description, request.network
         spatial = self.step((1, 64, 64)) > 0
         shape = _channels_first(description, spatial)
-        if spatial and description.axes not in self.axes:
-            raise SettingsError(f"network {network} needs images, not {description.form}; choose another, or none")
+        if spatial and not description.axes:
+            raise SettingsError(f"network {network} needs images or signals, not {description.form}; choose another")
         if not spatial and description.varied:
             raise SettingsError(
                 f"network {network} needs samples of one size, not {description.form}; choose another, or none"
@@ -139,8 +138,7 @@ def levelless(request: Request, recipe: Recipe) -> Restorer:
 
 def _restorer(request: Request, recipe: Recipe, depth: int, usual: int, blocks: int) -> Restorer:
     description, degradation = request.description, request.degradation
-    if degradation is None or description.axes != 2:
-        raise SettingsError(f"network {request.network} restores images; it needs such, and a degradation")
+    assert degradation is not None
     colours = description.channels - description.alpha
     width, fold = request.chosen_width("width", usual, 8, 512), degradation.fold
     code = width << depth
@@ -220,8 +218,6 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of images as they stand, in a few levels."""
     description = request.description
     channels = description.channels
-    if description.axes != 2:
-        raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     if request.code not in (None, channels):
         raise SettingsError(f"a code of {request.code} was given; here it has {channels} channels; leave it out")
     width = request.chosen_width("width for lossy coding", levels.WIDTH, 16, 512)
@@ -235,8 +231,6 @@ def levelled(request: Request, recipe: Recipe) -> Lossy:
 def transformed(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of images by a transform of their blocks."""
     description, memory = request.description, request.memory
-    if description.axes != 2:
-        raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     if memory and (description.varied or max(description.shape[:2]) > CODE_SECTION):
         fitting = f"images of one size of at most {CODE_SECTION} pixels a side"
         raise SettingsError(f"a memory was asked for, but these are {description.form}; it needs {fitting}")
@@ -250,8 +244,6 @@ def transformed(request: Request, recipe: Recipe) -> Lossy:
 def pyramidal(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of photographs by a transform in two resolutions."""
     description, channels = request.description, request.description.channels
-    if description.axes != 2:
-        raise SettingsError(f"network {request.network} needs images, not {description}; choose another")
     code = channels * pyramid.STEP**2
     if request.code not in (None, code):
         raise SettingsError(

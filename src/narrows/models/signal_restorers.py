@@ -40,8 +40,7 @@ def of_waveforms(request: Request, recipe: Recipe) -> Restorer:
 def _signals(request: Request) -> tuple[int, int, Degradation]:
     """How many channels a network for signals sees, how many of them are signals, and what it undoes."""
     description, degradation = request.description, request.degradation
-    if degradation is None or description.axes != 1:
-        raise SettingsError(f"network {request.network} restores signals; it needs such, and a degradation")
+    assert degradation is not None
     if request.code is not None:
         raise SettingsError(f"a code of {request.code} was given, but {request.network} has none; leave it out")
     return description.channels + degradation.condition_channels, description.channels, degradation

@@ -45,8 +45,6 @@ class LappedStart:
 def waves(request: Request, recipe: Recipe) -> Lossy:
     """Lossy coding of signals by a transform of overlapping blocks."""
     description = request.description
-    if description.axes != 1:
-        raise SettingsError(f"network {request.network} needs signals, not {description}; choose another")
     block = request.fold or usual_block(description.rate)
     if block % 2 or not BLOCKS[0] <= block <= BLOCKS[1]:
         raise SettingsError(f"blocks of {block} steps were asked for; allowed are even numbers from 8 to 4096")

@@ -150,7 +150,7 @@ class Training:
         check_new(self.output, replacing)
         if self.resume:
             checkpoints.check(self.checkpoint(0))
-        if choices.network is not None and self._settings.crop and not named(choices.network, purpose).spatial:
+        if choices.network is not None and self._settings.crop and not named(choices.network, purpose).axes:
             raise SettingsError(
                 f"crops were asked for, but {choices.network} takes whole samples only; leave out the crop"
             )
