@@ -32,13 +32,12 @@ import narrows
 from narrows.models.base import Model, Part
 from narrows.models.catalogue import build
 from narrows.models.loading import begin_from, load
-from narrows.models.lossy import SLOW, Lossy
-from narrows.networks.pyramid import Analysis, Synthesis
+from narrows.models.lossy import BRANCH, SLOW, Lossy
+from narrows.networks.layers import LinearPaths
 from narrows.training.loop import Progress, fit
 from narrows.training.settings import Settings
 
 PLACE = Path(__file__).parent / "checkpoints"
-BRANCH = ("firsts", "levels", "beside", "last")  # of `networks.pyramid.Synthesis`
 COOLED = ".cooled.safetensors"  # ends the names of weights whose learning rate has fallen
 
 
@@ -164,32 +163,29 @@ def cooled(
 def alone(model: Lossy, fresh: dict[str, torch.Tensor]) -> None:
     """Begin what the decoder adds to its linear path anew, and train nothing else: the code of every image, and its
     density, stay as they are."""
+    assert isinstance(model.decoder, LinearPaths)
     model.requires_grad_(False)
-    _added(model.decoder).requires_grad_(True)
-    parts = tuple(f"decoder.{name}." for name in BRANCH)
-    model.load_state_dict({name: t for name, t in fresh.items() if name.startswith(parts)}, strict=False)
-    model.recipe = replace(model.recipe, learning_rate=1e-3, muon=1e-2)
+    (branch,) = model.decoder.parts()[1]
+    branch.requires_grad_(True)
+    wanted = {id(tensor) for tensor in branch.parameters()}
+    parts = {name for name, tensor in model.named_parameters() if id(tensor) in wanted}
+    model.load_state_dict({name: fresh[name] for name in parts}, strict=False)
+    model.recipe = replace(model.recipe, learning_rate=1e-3 / BRANCH, muon=1e-2)
 
 
 def together(model: Lossy) -> None:
-    """Train all but what the encoder adds to its linear path; linear paths slowly, what the decoder adds by Muon."""
-    assert isinstance(model.encoder, Analysis)
-    assert isinstance(model.decoder, Synthesis)
-    model.requires_grad_(False)
-    added, others = _added(model.decoder), [model.encoder.dial, model.decoder.dial, model.prior]
-    linear = [path for half in (model.encoder, model.decoder) for path in half.linear_paths()[0]]
-    for module in (added, *others, *linear):
-        module.requires_grad_(True)
+    """Train all but what the encoder adds to its linear path; Muon trains what the decoder adds, and nothing else."""
+    assert isinstance(model.encoder, LinearPaths)
+    assert isinstance(model.decoder, LinearPaths)
+    halves = [model.encoder.parts(), model.decoder.parts()]
+    linear, others = ([module for half in halves for module in half[number]] for number in (0, 2))
+    model.encoder.parts()[1][0].requires_grad_(False)
     model.recipe = replace(model.recipe, learning_rate=5e-4, muon=5e-3)
     model.trained = lambda learning_rate, muon: (  # type: ignore[method-assign]
-        Part(added, learning_rate, muon),
-        *(Part(module, learning_rate, 0.0) for module in others),
         *(Part(path, SLOW * learning_rate, 0.0) for path in linear),
+        *(Part(branch, learning_rate, muon) for branch in halves[1][1]),
+        *(Part(module, learning_rate, 0.0) for module in (*others, model.prior)),
     )
-
-
-def _added(decoder: torch.nn.Module) -> torch.nn.ModuleList:
-    return torch.nn.ModuleList(getattr(decoder, name) for name in BRANCH)
 
 
 def score(model: Model) -> float:

@@ -21,8 +21,9 @@ from narrows.models.catalogue import CATALOGUE, Network, build
 from narrows.models.coded import Coded
 from narrows.models.density import Density
 from narrows.models.imputer import Imputer
-from narrows.models.lossy import Compressing, Lossy
+from narrows.models.lossy import BRANCH, SLOW, Compressing, Lossy
 from narrows.models.restorer import Restorer
+from narrows.networks.layers import LinearPaths
 
 ROOT = Path(narrows.__file__).parent
 KINDS = {"exact": Density, "compress": Lossy, "reconstruct": Coded, "denoise": Restorer, "inpaint": Imputer}
@@ -133,3 +134,21 @@ def test_nobody_asks_for_a_network_by_its_name() -> None:
         words = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
         found += [f"{path}: {name}" for name in names if name in words]
     assert found == []
+
+
+@pytest.mark.parametrize("name", [name for name, row in CATALOGUE.items() if "compress" in row.purposes])
+def test_lossy_models_train_each_parameter_once_and_branches_with_care(
+    name: str, images: Samples, rows: Samples
+) -> None:
+    model, _ = made(name, CATALOGUE[name], images, rows)
+    rates = {}
+    for part in model.trained(1.0, 0.5):
+        for parameter in part.module.parameters():
+            assert id(parameter) not in rates
+            rates[id(parameter)] = (part.learning_rate, part.muon)
+    assert rates.keys() == {id(parameter) for parameter in model.parameters()}
+    for half in (model.encoder, model.decoder):
+        if isinstance(half, LinearPaths):
+            paths, branches, _ = half.parts()
+            for modules, wanted in ((paths, (SLOW, 0.0)), (branches, (BRANCH, 0.5))):
+                assert {rates[id(p)] for module in modules for p in module.parameters()} == {wanted}

@@ -25,7 +25,7 @@ def to_arrays(module: nn.Module) -> list[Integers]:
     The tensors come in the order in which the network registers them, whatever their names: a module's before its
     children's, parameters before buffers.
     """
-    paths = module.linear_paths()[0] if isinstance(module, LinearPaths) else [module]
+    paths = module.parts()[0] if isinstance(module, LinearPaths) else [module]
     precise = {tensor.data_ptr() for path in paths for tensor in path.state_dict().values()}
     weights = [
         _whole(tensor, SHARE if tensor.data_ptr() in precise else SHARE_BESIDE)

@@ -265,7 +265,7 @@ class Model(nn.Module, ABC):
     def _linear(self) -> set[str]:
         """The names of all weights in linear paths."""
         halves = [half for half in self.modules() if isinstance(half, LinearPaths)]
-        kept = {id(weight) for half in halves for path in half.linear_paths()[0] for weight in path.parameters()}
+        kept = {id(weight) for half in halves for path in half.parts()[0] for weight in path.parameters()}
         return {name for name, weight in self.named_parameters() if id(weight) in kept}
 
     def _card(self) -> dict[str, Any]:

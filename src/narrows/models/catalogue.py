@@ -174,13 +174,13 @@ CATALOGUE: dict[str, Network] = {
     ),
     "pyramid": Network(
         makers.pyramidal,
-        Recipe(8, 7e-4, 40, mirror=True),
+        Recipe(8, 1e-3, 40, muon=5e-3, mirror=True),
         ("compress",),
         axes=(2,),
     ),
     "transform": Network(
         makers.transformed,
-        Recipe(8, 2e-3, 40),
+        Recipe(8, 2e-3, 40, muon=1e-2),
         ("compress",),
         _image,
         axes=(2,),

@@ -32,6 +32,7 @@ from narrows.networks.prior import REFERENCE_DIAL, WEIGHT, Prior
 from narrows.networks.pyramid import PyramidPrior
 
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
+BRANCH = 0.25  # and a branch beside it its start
 LITTLE = 0.02  # bits a value
 FORGET = 0.125  # the share of samples that are trained on without a reference
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
@@ -116,15 +117,20 @@ class Lossy(Coded, Compressing):
             self.prior.start(optimum)
 
     def trained(self, learning_rate: float, muon: float) -> tuple[Part, ...]:
-        """Linear paths, which begin at an optimum, are trained slowly."""
-        slow: list[nn.Module] = []
-        trained: list[nn.Module] = []
+        """Linear paths, which begin at an optimum, are trained slowly; branches beside them less so, as at full rate
+        what they add is mere noise at first, which drives their activations to where they have no gradient."""
+        parts: list[Part] = []
+        others: list[nn.Module] = [self.prior]
         for half in (self.encoder, self.decoder):
-            paths, others = half.linear_paths() if isinstance(half, LinearPaths) else ([], half)
-            slow, trained = [*slow, *paths], [*trained, others]
-        trained = [module for module in (*trained, self.prior) if any(True for _ in module.parameters())]
-        parts = (Part(module, learning_rate, muon) for module in trained)
-        return (*(Part(path, SLOW * learning_rate, 0.0) for path in slow), *parts)
+            if isinstance(half, LinearPaths):
+                paths, branches, rest = half.parts()
+                parts += [Part(path, SLOW * learning_rate, 0.0) for path in paths]
+                parts += [Part(branch, BRANCH * learning_rate, muon) for branch in branches]
+                others += rest
+            else:
+                others.append(half)
+        parts += [Part(module, learning_rate, muon) for module in others]
+        return tuple(part for part in parts if any(True for _ in part.module.parameters()))
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         generator = seeded("cpu", seed, 3, step)

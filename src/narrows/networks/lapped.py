@@ -85,8 +85,8 @@ class Analysis(nn.Module, LinearPaths):
         """The linear part, in which errors are counted."""
         return self.weigh(lapped(self.mix(x), self.block))  # type: ignore[no-any-return]
 
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        return [self.mix], nn.ModuleList([self.weigh, self.branch, self.dial])
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+        return [self.mix], [self.branch], [self.dial]
 
 
 class Synthesis(nn.Module, LinearPaths):
@@ -107,8 +107,8 @@ class Synthesis(nn.Module, LinearPaths):
         code = self.dial(code, dial)
         return self.mix(unlapped(self.weigh(code + self.branch(code, dial)), self.block))  # type: ignore[no-any-return]
 
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        return [self.mix], nn.ModuleList([self.dial, self.branch, self.weigh])
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+        return [self.mix], [self.branch], [self.dial]
 
 
 def _branch(before: nn.Module, code: int, width: int, blocks: int) -> Dialled:

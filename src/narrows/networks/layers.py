@@ -140,11 +140,11 @@ class Dialled(nn.Sequential):
 
 
 class LinearPaths(ABC):
-    """Half of a network whose linear paths start at an optimum."""
+    """Half of a network whose linear paths start at an optimum, beside branches that start at zero."""
 
     @abstractmethod
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        """The linear paths, and everything else."""
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+        """The linear paths, the branches, and everything else that has parameters."""
 
 
 class Added(nn.Module):

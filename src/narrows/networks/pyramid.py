@@ -101,9 +101,9 @@ class Analysis(nn.Module, LinearPaths, Narrow):
         y = self.linear(functional.pixel_unshuffle(x, FOLD)) + self.scale(y)
         return self.fold(self.dial(y, dial))  # type: ignore[no-any-return]
 
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        paths: list[nn.Module] = [self.linear, self.fold]
-        return paths, nn.ModuleList([m for m in self.children() if m not in paths])
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+        branch = nn.ModuleList([self.firsts, self.levels, self.last])
+        return [self.linear, self.fold], [branch], [self.dial]
 
 
 class Synthesis(nn.Module, LinearPaths, Narrow):
@@ -140,9 +140,9 @@ class Synthesis(nn.Module, LinearPaths, Narrow):
             y = functional.pixel_shuffle(self.last(functional.gelu(y)), 2)
         return self.clamp(x + self.amplitude(y))  # type: ignore[no-any-return]
 
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
-        paths: list[nn.Module] = [self.linear, self.unfold]
-        return paths, nn.ModuleList([m for m in self.children() if m not in paths])
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+        branch = nn.ModuleList([self.firsts, self.levels, self.beside, self.last])
+        return [self.linear, self.unfold], [branch], [self.dial]
 
 
 class PyramidPrior(nn.Module):

@@ -26,10 +26,9 @@ REACH = 2 * max(ENCODER_BLOCKS, DECODER_BLOCKS)  # the distance in blocks up to 
 class Half(Dialled, LinearPaths):
     """Layers in sequence, among them linear paths with a branch beside each."""
 
-    def linear_paths(self) -> tuple[list[nn.Module], nn.Module]:
+    def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
         both = [m for m in self.children() if isinstance(m, Sum)]
-        rest = [m for m in self.children() if m not in both]
-        return [m.linear for m in both], nn.ModuleList([*(m.branch for m in both), *rest])
+        return [m.linear for m in both], [m.branch for m in both], [m for m in self.children() if m not in both]
 
 
 def transform(shape: tuple[int, ...], code: int, width: int, fold: int = FOLD) -> tuple[nn.Module, nn.Module]:
