@@ -177,14 +177,15 @@ def together(model: Lossy) -> None:
     """Train all but what the encoder adds to its linear path; Muon trains what the decoder adds, and nothing else."""
     assert isinstance(model.encoder, LinearPaths)
     assert isinstance(model.decoder, LinearPaths)
-    halves = [model.encoder.parts(), model.decoder.parts()]
-    linear, others = ([module for half in halves for module in half[number]] for number in (0, 2))
-    model.encoder.parts()[1][0].requires_grad_(False)
+    into, dead, others = model.encoder.parts()
+    back, branches, more = model.decoder.parts()
+    for branch in dead:
+        branch.requires_grad_(False)
     model.recipe = replace(model.recipe, learning_rate=5e-4, muon=5e-3)
     model.trained = lambda learning_rate, muon: (  # type: ignore[method-assign]
-        *(Part(path, SLOW * learning_rate, 0.0) for path in linear),
-        *(Part(branch, learning_rate, muon) for branch in halves[1][1]),
-        *(Part(module, learning_rate, 0.0) for module in (*others, model.prior)),
+        *(Part(path, SLOW * learning_rate, 0.0) for path in (*into, *back)),
+        *(Part(branch, learning_rate, muon) for branch in branches),
+        *(Part(module, learning_rate, 0.0) for module in (*others, *more, model.prior)),
     )
 
 

@@ -104,6 +104,10 @@ def test_inspect_tells_what_a_model_is(call, model: Path) -> None:
     assert code == 0
     for words in ("lesson-linear", "1437 images 8x8", "digits:train"):
         assert words in out
+    assert "train mse" in out
+    out = call("inspect", "photo-exact")[1]  # which has no error
+    assert "bits" in out
+    assert "mse" not in out
 
 
 def test_embed_writes_parquet_with_names(call, model: Path, tmp_path: Path) -> None:

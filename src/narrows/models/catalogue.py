@@ -303,8 +303,8 @@ def rebuild(description: Description, specification: Specification) -> Model:
 
 
 def named(network: str, purpose: Purpose = "reconstruct", description: Description | None = None) -> Network:
-    """The row of the table; raises `SettingsError` for names that are not in it, or neither for this purpose nor for
-    such samples."""
+    """The row of the table; raises `SettingsError` for names that are not in it, not for this purpose, or not for
+    samples of the description, if there is one."""
     rows = {name: row for name, row in CATALOGUE.items() if purpose in row.purposes}
     if description is not None:
         rows = {name: row for name, row in rows.items() if not row.axes or description.axes in row.axes}

@@ -144,7 +144,7 @@ class LinearPaths(ABC):
 
     @abstractmethod
     def parts(self) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
-        """The linear paths, the branches, and everything else that has parameters."""
+        """The linear paths, the branches, and all else that may have parameters."""
 
 
 class Added(nn.Module):
