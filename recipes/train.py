@@ -8,9 +8,9 @@ trains until it is interrupted. The learning rate stays; with `--cool 15` it ris
 the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command
 goes on with it. `ship.py` puts the weights into the package.
 
-The last trainings of photo-compress were `--cool 45 --branch anew` and `--cool 75 --branch further`, each begun with
-the weights before: what its decoder adds to its linear path had died, since the slope of GELU is negative below
--0.75. What its encoder adds still is dead.
+In the first trainings of photo-compress, what both halves add to their linear paths died. The last were, each begun
+with the weights before, `--cool 45 --anew decoder`, `--cool 75`, `--cool 10 --anew encoder` and `--cool 95`; in the
+first the other weights were held, in the second Muon trained the decoder's branch alone.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ from PIL import Image
 from weights import QUEUE, Recipe
 
 import narrows
-from narrows.models.base import Model, Part
+from narrows.models.base import Model
 from narrows.models.catalogue import build
 from narrows.models.loading import begin_from, load
-from narrows.models.lossy import BRANCH, SLOW, Lossy
 from narrows.networks.layers import LinearPaths
 from narrows.training.loop import Progress, fit
 from narrows.training.settings import Settings
@@ -81,10 +80,7 @@ def main() -> None:
     parser.add_argument("--cool", type=float, metavar="MINUTES", help="let the learning rate fall to 0 in so many")
     parser.add_argument("--begin", type=Path, help="a model to begin from, for the first call")
     parser.add_argument(
-        "--branch",
-        choices=("anew", "further"),
-        help="with --cool: begin what the decoder adds to its linear path anew, and train nothing else; or train all "
-        "but what the encoder adds",
+        "--anew", choices=("encoder", "decoder"), help="with --cool: begin what it adds to its linear path anew"
     )
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=1)
@@ -106,7 +102,7 @@ def main() -> None:
             weights.with_suffix(COOLED),
             samples,
             replace(settings, steps=None, minutes=arguments.cool, schedule="one-cycle"),
-            arguments.branch,
+            arguments.anew,
         )
         return
     if arguments.begin is not None:
@@ -134,7 +130,7 @@ def cooled(
     target: Path,
     samples: narrows.Samples,
     settings: Settings,
-    branch: str | None = None,
+    half: str | None = None,
 ) -> None:
     """Go on from weights, or begin, with a rate that falls, or with such a training that was interrupted, and keep
     what is better than one before."""
@@ -142,9 +138,8 @@ def cooled(
     fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     if weights is not None:
         begin_from(model, load(weights))
-    if branch:
-        assert isinstance(model, Lossy)
-        alone(model, fresh) if branch == "anew" else together(model)
+    if half:
+        anew(model, half, fresh)
     told = 0.0
     resume = checkpoint.exists()
     for progress in fit(model, samples, settings, checkpoint=checkpoint, checkpoint_seconds=300.0, resume=resume):
@@ -160,33 +155,14 @@ def cooled(
     print(f"{recipe.name}: kept as {kept}", flush=True)
 
 
-def alone(model: Lossy, fresh: dict[str, torch.Tensor]) -> None:
-    """Begin what the decoder adds to its linear path anew, and train nothing else: the code of every image, and its
-    density, stay as they are."""
-    assert isinstance(model.decoder, LinearPaths)
-    model.requires_grad_(False)
-    (branch,) = model.decoder.parts()[1]
-    branch.requires_grad_(True)
+def anew(model: Model, half: str, fresh: dict[str, torch.Tensor]) -> None:
+    """Begin what a half of a model adds to its linear path anew."""
+    paths = getattr(model, half)
+    assert isinstance(paths, LinearPaths)
+    (branch,) = paths.parts()[1]
     wanted = {id(tensor) for tensor in branch.parameters()}
     parts = {name for name, tensor in model.named_parameters() if id(tensor) in wanted}
     model.load_state_dict({name: fresh[name] for name in parts}, strict=False)
-    model.recipe = replace(model.recipe, learning_rate=1e-3 / BRANCH, muon=1e-2)
-
-
-def together(model: Lossy) -> None:
-    """Train all but what the encoder adds to its linear path; Muon trains what the decoder adds, and nothing else."""
-    assert isinstance(model.encoder, LinearPaths)
-    assert isinstance(model.decoder, LinearPaths)
-    into, dead, others = model.encoder.parts()
-    back, branches, more = model.decoder.parts()
-    for branch in dead:
-        branch.requires_grad_(False)
-    model.recipe = replace(model.recipe, learning_rate=5e-4, muon=5e-3)
-    model.trained = lambda learning_rate, muon: (  # type: ignore[method-assign]
-        *(Part(path, SLOW * learning_rate, 0.0) for path in (*into, *back)),
-        *(Part(branch, learning_rate, muon) for branch in branches),
-        *(Part(module, learning_rate, 0.0) for module in (*others, *more, model.prior)),
-    )
 
 
 def score(model: Model) -> float:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import narrows
+from narrows.codecs.bands import IntegerBands
+from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.transform import opened
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import SettingsError
 from narrows.evaluation.evaluate import evaluate
@@ -15,6 +18,7 @@ from narrows.evaluation.metrics import signal_to_noise_db
 from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Model
 from narrows.models.catalogue import build
+from narrows.models.lossy import Compressing
 from narrows.tasks.density import learn
 from narrows.tasks.embed import embed
 from narrows.tasks.generate import sample
@@ -143,3 +147,15 @@ def test_with_hearing_faint_frequencies_get_finer_steps() -> None:
         spectrum = np.square(np.abs(np.fft.rfft((back - samples.values.astype(float))[..., 0]))).mean(axis=0)
         errors.append(spectrum[600:].mean() / spectrum[:100].mean())
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_with_hearing_no_number_is_dropped_to_save_bits() -> None:
+    offsets = np.linspace(-3, 3, 601)
+    for hearing in (False, True):
+        model = trained(recordings([1500] * 12), purpose="compress", fold=64, width=16, hearing=hearing)
+        assert isinstance(model, Compressing)
+        way = CompactModel.from_bytes(model.packed["lossy"]).way
+        *_, density, _, _ = opened(way, CompactModel.from_bytes(model.packed["lossy"]))
+        assert isinstance(density, IntegerBands)
+        symbols = density.gaussians.choice(offsets, np.full(601, 24))
+        assert (symbols == np.rint(offsets)).all() == hearing

@@ -14,6 +14,7 @@ from narrows.models.catalogue import build
 from narrows.models.loading import begin_from
 from narrows.training.average import Average
 from narrows.training.loop import fit
+from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Settings
 
 STEADY = Settings(steps=6, batch_size=4, crop=32, schedule="steady")
@@ -37,6 +38,43 @@ def test_a_training_begins_at_the_weights_of_another_and_says_so(pictures: Sampl
     (earlier,) = third.provenance["from"]
     assert earlier["steps_done"] == 6
     assert third.provenance["history"][0]["score"] <= first.provenance["history"][0]["score"]
+
+
+def test_matrices_decay_towards_what_training_began_with_and_others_towards_0() -> None:
+    ends = []
+    for trained in (False, True):
+        layer = torch.nn.Linear(9, 9, bias=False)
+        torch.nn.init.ones_(layer.weight)
+        optimiser = Optimiser(layer, 1e-3, 1e-1, half=False, trained=trained)
+        with torch.no_grad():
+            layer.weight.mul_(2)
+        for _ in range(100):
+            layer.weight.grad = torch.zeros(9, 9)
+            optimiser.step(1.0)
+        ends.append(float(layer.weight.detach().mean()))
+    assert ends[0] == pytest.approx(2 * 0.99**100, rel=1e-3)
+    assert ends[1] == pytest.approx(1 + 0.99**100, rel=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["steady", "one-cycle"])
+def test_a_begun_training_goes_on_to_the_same_bits(pictures: Samples, tmp_path: Path, schedule: str) -> None:
+    settings = Settings(steps=6, batch_size=4, crop=32, schedule=schedule)  # type: ignore[arg-type]
+    first = build(pictures.description, "pyramid", width=16, purpose="compress")
+    list(fit(first, pictures, STEADY))
+    ends = []
+    for stops in (False, True):
+        model = build(pictures.description, "pyramid", width=16, purpose="compress")
+        begin_from(model, first)
+        run = fit(model, pictures, settings, checkpoint=tmp_path / "c", checkpoint_seconds=0)
+        if stops:
+            next(run)
+            next(run)
+            run.close()
+            model = build(pictures.description, "pyramid", width=16, purpose="compress")
+            run = fit(model, pictures, settings, checkpoint=tmp_path / "c", resume=True)
+        list(run)
+        ends.append(model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(end.values() for end in ends), strict=True))
 
 
 def test_what_does_not_fit_is_left_and_what_has_nothing_in_common_refused(pictures: Samples, digits: Samples) -> None:

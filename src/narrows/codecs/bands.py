@@ -62,10 +62,11 @@ class IntegerBands:
         return [self.dials, self.steps, self.logs, self.widths, *self.gaussians.to_arrays(), *parts]
 
     @classmethod
-    def from_arrays(cls, arrays: Iterator[Integers]) -> IntegerBands:
-        """The inverse, taking its arrays from an iterator; raises `ModelError` for other arrays."""
-        dials, steps, logs, widths = take(arrays, 4)
-        gaussians = Gaussians(*take(arrays, 2))
+    def from_arrays(cls, arrays: Iterator[Integers], worth: float) -> IntegerBands:
+        """The inverse, taking its arrays from an iterator; `worth` is for `Gaussians`. Raises `ModelError` for other
+        arrays."""
+        dials, steps, logs, widths, *halves = take(arrays, 6)
+        gaussians = Gaussians(*halves, worth=worth)
         known = all(a.shape == (QUALITIES,) for a in (dials, steps, logs)) and widths.ndim == 1
         if not known or not 1 <= len(widths) <= MOST_NUMBERS:
             raise ModelError(UNKNOWN)

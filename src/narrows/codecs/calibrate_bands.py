@@ -58,7 +58,7 @@ def integer_bands(bands: Bands, analysed: Callable[[torch.Tensor], torch.Tensor]
         np.maximum(1, np.rint(steps * 2.0**STEP_BITS)).astype(np.int64),
         np.rint(np.log2(steps) * (1 << OUT_BITS)).astype(np.int64),
         np.rint(np.log2(bands.deviation.double().numpy()) * (1 << OUT_BITS)).astype(np.int64),
-        gaussian_tables(),
+        replace(gaussian_tables(), worth=bands.worth),
         tuple(networks),
     )
 
@@ -66,4 +66,4 @@ def integer_bands(bands: Bands, analysed: Callable[[torch.Tensor], torch.Tensor]
         made.walk(counter, list(codes[:, 0]), [codes.shape[2]] * len(codes), np.full(len(codes), quality))
 
     (tables,) = fitted([made.gaussians], walk, analysed, count)
-    return replace(made, gaussians=tables)
+    return replace(made, gaussians=replace(tables, worth=bands.worth))

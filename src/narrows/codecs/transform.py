@@ -38,6 +38,7 @@ from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy
+from narrows.networks.bands import Bands
 from narrows.networks.pyramid import Narrow
 from narrows.surroundings import multiplies_bfloat16
 
@@ -155,7 +156,8 @@ def opened(way: int, compact: CompactModel) -> tuple[SampleDecoder, AnyDensity, 
     elif way == PYRAMID:
         density = IntegerPyramid.from_arrays(arrays)
     elif way == WAVES:
-        density = IntegerBands.from_arrays(arrays)
+        assert isinstance(model.prior, Bands)
+        density = IntegerBands.from_arrays(arrays, model.prior.worth)
     else:
         density = IntegerPrior.from_arrays(arrays, model.specification.memory > 0)
         if model.specification.memory:

@@ -8,7 +8,7 @@ Next door: `codecs.latents` and `codecs.factorized` say which number has which t
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,10 +31,12 @@ MOST = 1 << 23  # steps from a mean
 @dataclass(frozen=True)
 class Gaussians:
     """Symmetric tables: `halves` holds the right half of each, from 0 up, the escape last, one after another;
-    `lengths` `(73,)` are those of the halves. Raises `ModelError` for anything else."""
+    `lengths` `(73,)` are those of the halves. A bit is `worth` so many squared steps to an encoder. Raises
+    `ModelError` for anything else."""
 
     lengths: Integers
     halves: Integers
+    worth: float = field(default=CHOICE, kw_only=True)  # not part of the format
 
     def __post_init__(self) -> None:
         if self.lengths.shape != (GAUSSIANS,) or self.halves.ndim != 1:
@@ -82,7 +84,7 @@ class Gaussians:
             reach = reaches[table]
             saved = np.where(most <= reach, costs[zeros[table] + np.minimum(most, reach)], costs.max())
             saved -= costs[zeros[table] + np.minimum(most - 1, reach)]
-            less = 2 * (far.reshape(-1)[at] - most) + 1 < CHOICE * saved
+            less = 2 * (far.reshape(-1)[at] - most) + 1 < self.worth * saved
             near.reshape(-1)[at[less]] -= 1
         symbols: Integers = np.copysign(near, offsets).astype(np.int64)
         return symbols
@@ -92,7 +94,7 @@ class Gaussians:
         """For each scale, the offset below which 0 costs less in all than 1."""
         costs, zeros, _ = self._costs
         ends: Doubles = np.full(SCALES, 0.5)
-        ends[:GAUSSIANS] += np.clip(CHOICE / 2 * (costs[zeros + 1] - costs[zeros]), 0, 1)
+        ends[:GAUSSIANS] += np.clip(self.worth / 2 * (costs[zeros + 1] - costs[zeros]), 0, 1)
         return ends
 
     def code(self, coder: Coder, symbols: Integers | None, index: Integers) -> Integers:

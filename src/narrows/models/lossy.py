@@ -24,6 +24,7 @@ from narrows.models import container
 from narrows.models.base import TRAINED, Beginning, Grid, Measure, Model, Part, Recipe, Specification, cut, seeded
 from narrows.models.coded import Coded, Start, pca_mse
 from narrows.networks.bands import Bands
+from narrows.networks.envelopes import unlike
 from narrows.networks.lapped import Analysis
 from narrows.networks.layers import DIAL, LinearPaths
 from narrows.networks.levels import Levels
@@ -34,6 +35,7 @@ from narrows.networks.pyramid import PyramidPrior
 SLOW = 0.1  # the share of the learning rate with which a linear path leaves its optimum
 BRANCH = 0.25  # and a branch beside it its start
 LITTLE = 0.02  # bits a value
+HEARD = 5.0  # what the envelopes of a sound count for, with `hearing`
 FORGET = 0.125  # the share of samples that are trained on without a reference
 WATCHED = (DIAL, -0.75, DIAL, 0.0)  # dials at which validation looks, sample by sample
 
@@ -164,7 +166,8 @@ class Lossy(Coded, Compressing):
         squares = error.square().flatten(1)
         cost = (squares.sum(dim=1) / (WEIGHT * self.prior.step(dial).square()) + bits) / squares.shape[1]
         # By its logarithm a tenth less counts alike for all samples and qualities, unless there is little to save.
-        return torch.log1p(cost / LITTLE) if self.prior.logarithmic else cost
+        cost = torch.log1p(cost / LITTLE) if self.prior.logarithmic else cost
+        return cost + HEARD * unlike(x, x_hat, self.description.rate) if self.specification.hearing else cost
 
     def judge_as(self, other: Model) -> None:
         """Take over its steps, which say how much an error counts."""

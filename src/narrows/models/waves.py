@@ -11,6 +11,7 @@ import numpy as np
 
 from narrows.data.batches import Indices, chunks
 from narrows.data.samples import Samples
+from narrows.entropy.gaussians import CHOICE
 from narrows.errors import SettingsError
 from narrows.models.base import Beginning, Grid, Recipe
 from narrows.models.coded import Coded
@@ -21,7 +22,7 @@ from narrows.networks.bands import WIDTH, Bands
 from narrows.networks.loudness import loudness
 
 BLOCKS = 8, 4096  # the fewest and the most steps of a block
-HEARING = 0.5  # the power of the usual level by which an error at a frequency counts less
+HEARING = 0.6  # the power of the usual level by which an error at a frequency counts less, with `hearing`
 CROP = 24  # blocks of a training crop
 STARTING_VALUES = 1 << 22  # of samples that decide scales
 
@@ -57,7 +58,7 @@ def waves(request: Request, recipe: Recipe) -> Lossy:
     with request.random_weights():
         encoder = lapped.Analysis(description.channels, block, width)
         decoder = lapped.Synthesis(description.channels, block, width)
-        prior = Bands(code, int(WIDTH * request.stretch) // 4 * 4)
+        prior = Bands(code, int(WIDTH * request.stretch) // 4 * 4, 0.0 if request.hearing else CHOICE)
     grid, specification = Grid(block, 0, 0, 1, axes=1), request.specified(code, width, block)
     recipe = replace(recipe, crop=CROP * block)
     return Lossy(encoder, decoder, prior, specification, description, grid, recipe, LappedStart(prior))

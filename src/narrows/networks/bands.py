@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from narrows.entropy.gaussians import LEAST_SCALE, MOST_SCALE
+from narrows.entropy.gaussians import CHOICE, LEAST_SCALE, MOST_SCALE
 from narrows.entropy.rounds import MEMORIES, PAST, ROUNDS
 from narrows.networks.layers import Added, silence
 from narrows.networks.prior import Predictor, bits_of, chosen
@@ -27,15 +27,16 @@ class Bands(nn.Module):
     """Gaussians around 0 of the numbers of codes `(N, K, 1, t)`.
 
     `steps` holds the binary logarithms of the quantisation steps at both ends of the dial, `deviation` `(K,)` what
-    each number is usually like.
+    each number is usually like; a bit is `worth` so many squared steps when a number is chosen.
     """
 
     logarithmic = True  # costs count by their logarithm
     steps: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, count: int, width: int = WIDTH) -> None:
+    def __init__(self, count: int, width: int = WIDTH, worth: float = CHOICE) -> None:
         super().__init__()
+        self.worth = worth
         self.register_buffer("steps", torch.tensor([0.0, -6.0]))
         self.register_buffer("deviation", torch.ones(count))
         self.networks = nn.ModuleList(_network(width) for _ in ROUNDS)
@@ -63,7 +64,7 @@ class Bands(nn.Module):
         scale = self.scales(planes, near)
         spread = None if noise is None else torch.rand(offset.shape, generator=noise).to(offset.device) - 0.5
         with torch.no_grad():
-            symbols = chosen(offset, scale)
+            symbols = chosen(offset, scale, self.worth)
         bits = bits_of(symbols if spread is None else offset + spread, scale).sum(dim=(1, 2))
         whole = (offset + (symbols - offset).detach()) * self.step(dial).view(-1, 1, 1)
         return whole.transpose(1, 2)[:, :, None], bits

@@ -218,12 +218,13 @@ def logarithmic_step(variances: torch.Tensor, values: int, decibels: float) -> f
     return low
 
 
-def chosen(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Integers for `offset` in steps: the nearest, or the next towards 0 if its total cost is lower."""
+def chosen(offset: torch.Tensor, scale: torch.Tensor, worth: float = CHOICE) -> torch.Tensor:
+    """Integers for `offset` in steps: the nearest, or the next towards 0 if its total cost is lower, where a bit is
+    worth so many squared steps."""
     near = offset.round()
     less = near - near.sign()
     saved = bits_of(near, scale) - bits_of(less, scale)
-    return torch.where((offset - less).square() - (offset - near).square() < CHOICE * saved, less, near)
+    return torch.where((offset - less).square() - (offset - near).square() < worth * saved, less, near)
 
 
 def bits_of(offset: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from narrows.checks import real
 from narrows.data.batches import Batches, Indices, split
 from narrows.data.samples import Samples
 from narrows.errors import OutputError, SettingsError, TrainingError
-from narrows.models.base import Beginning, Model, measured
+from narrows.models.base import TRAINED, Beginning, Model, measured
 from narrows.models.lossy import companions
 from narrows.training import checkpoint as checkpoints
 from narrows.training import device as devices
@@ -105,14 +105,15 @@ def _train(
 
     state = State(earlier=model.provenance.get("from", []))
     model.start(samples, training, Beginning(plan.start, plan.crop, plan.seed, plan.device))
-    optimisers = _optimisers(model, plan)
-    average = Average(model, SHARE if plan.schedule == "steady" else 0.0)
     if resume:
         if checkpoint is None:
             raise SettingsError("resume was asked for without a checkpoint; name one")
         state, tensors, stored = checkpoints.read(checkpoint, run)
         plan = Plan(**stored)
         began -= state.seconds
+    optimisers = _optimisers(model, plan)
+    average = Average(model, SHARE if plan.schedule == "steady" else 0.0)
+    if resume:
         model.load_state_dict(checkpoints.under(tensors, "model."))
         for number, optimiser in enumerate(optimisers):
             optimiser.restore(checkpoints.under(tensors, f"optimiser.{number}."))
@@ -262,7 +263,9 @@ def _step(
 
 def _optimisers(model: Model, plan: Plan) -> list[Optimiser]:
     half = plan.precision == "bfloat16"
-    return [Optimiser(p.module, p.learning_rate, p.muon, half) for p in model.trained(plan.learning_rate, plan.muon)]
+    trained = plan.start == TRAINED
+    parts = model.trained(plan.learning_rate, plan.muon)
+    return [Optimiser(p.module, p.learning_rate, p.muon, half, trained) for p in parts]
 
 
 def _with_steps(plan: Plan, model: Model, batches: Batches, minutes: float) -> Plan:

@@ -19,14 +19,19 @@ class Optimiser:
     directions are learned at the same speed. On autoencoders it needs far fewer steps than Adam.
     """
 
-    def __init__(self, model: nn.Module, learning_rate: float, muon: float, half: bool) -> None:
-        """`muon` is its learning rate, 0 to use Adam alone; `half` iterates in bfloat16."""
+    def __init__(
+        self, model: nn.Module, learning_rate: float, muon: float, half: bool, trained: bool = False
+    ) -> None:
+        """`muon` is its learning rate, 0 to use Adam alone; `half` iterates in bfloat16. Matrices decay towards 0, or
+        if they are `trained` towards what they are now (Li, Grandvalet and Davoine, ICML 2018), so that models which
+        are stored as a difference from those that they began with take fewer bytes."""
         self.matrices = hidden_matrices(model) if muon else []
         chosen = {id(parameter) for parameter in self.matrices}
         rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
         betas = (0.9, 0.99) if muon else (0.9, 0.999)
         self.adam = Adam(rest, betas)
         self.momenta = [torch.zeros_like(matrix) for matrix in self.matrices]
+        self.origins = [matrix.detach().clone() for matrix in self.matrices] if trained else self.matrices[:0]
         self.learning_rate, self.muon = learning_rate, muon
         self.dtype = torch.bfloat16 if half else torch.float32
 
@@ -34,7 +39,7 @@ class Optimiser:
     def step(self, rate: float) -> None:
         """Update every parameter at `rate` times the learning rates, and clear the gradients."""
         self.adam.step(self.learning_rate * rate)
-        for matrix, momentum in zip(self.matrices, self.momenta, strict=True):
+        for number, (matrix, momentum) in enumerate(zip(self.matrices, self.momenta, strict=True)):
             if matrix.grad is None:
                 continue
             momentum.mul_(0.95).add_(matrix.grad)
@@ -42,14 +47,19 @@ class Optimiser:
             update = orthogonalised(direction, self.dtype)
             # Tall matrices take longer steps, so that outputs change by as much whatever the shape.
             stretch = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-            matrix.mul_(1 - self.muon * rate * WEIGHT_DECAY)
+            decay = self.muon * rate * WEIGHT_DECAY
+            if self.origins:
+                matrix.lerp_(self.origins[number], decay)
+            else:
+                matrix.mul_(1 - decay)
             matrix.add_(update.view_as(matrix), alpha=-self.muon * rate * stretch)
         for parameter in (*self.adam.parameters, *self.matrices):
             parameter.grad = None
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything that the next step depends on, by name."""
-        tensors = {f"momentum.{i}": tensor for i, tensor in enumerate(self.momenta)}
+        kinds = {"momentum": self.momenta, "origin": self.origins}
+        tensors = {f"{kind}.{i}": tensor for kind, each in kinds.items() for i, tensor in enumerate(each)}
         return tensors | {f"adam.{name}": tensor for name, tensor in self.adam.state().items()}
 
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
