@@ -37,8 +37,8 @@ class Specification:
     `code` counts the numbers of a vector code, or the channels of a spatial one; `width` scales the hidden layers.
     `memory` counts the training samples that a lossy model keeps as references, `fold` is the side of its blocks in
     pixels where that can be chosen. `degradation` is what a restoring model undoes, as JSON; `columns` are likewise
-    those of the table whose rows a model reconstructs. With `hearing`, errors of signals at a quality count less at
-    frequencies that are usually loud.
+    those of the table whose rows a model reconstructs. With `hearing`, errors of signals at a quality count as
+    listeners have it.
     """
 
     network: str

@@ -229,7 +229,8 @@ def build(
     compress. A `memory` above 0 lets a transform keep that many training images as references, for images of one size
     that are often much alike; its blocks are `fold` pixels a side: 8, or 4, which suits drawings. Blocks of signals
     have `fold` steps, 24 ms if not given; with `hearing` their errors count less where frequencies are usually loud,
-    which sounds better at equal bytes, and has a lower signal-to-noise ratio.
+    and the envelopes of their bands count too, which sounds better at equal bytes, and has a lower signal-to-noise
+    ratio.
 
     Raises `SettingsError` for unknown names, numbers out of range, or a network that cannot take the samples.
     """

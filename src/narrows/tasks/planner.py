@@ -42,8 +42,8 @@ class Choices:
     optimum. `missing_value` are the words that stand for missing cells of a table, in place of the usual ones.
     With `noisy_samples` a model learns to denoise from samples that are noisy themselves, where none are clean.
     `kind` says that an array holds signals or the rows of a table follow in time, so many at a `rate` in a second;
-    sounds of other rates are resampled to it. With `hearing`, errors of sounds at a quality count less at frequencies
-    that are usually loud.
+    sounds of other rates are resampled to it. With `hearing`, errors of sounds at a quality count as listeners
+    have it.
     """
 
     network: str | None = None
