@@ -9,6 +9,7 @@ import torch
 from narrows.data.samples import Samples, from_arrays
 from narrows.errors import ModelError, SettingsError
 from narrows.models.catalogue import CATALOGUE, build
+from narrows.networks.layers import Narrow
 
 MNIST_LIKE = from_arrays(np.zeros((2, 28, 28), np.uint8)).description
 
@@ -100,6 +101,16 @@ def test_both_halves_take_any_batch_size_and_agree_with_the_whole(network: str) 
     with torch.no_grad():
         whole = model(torch.from_numpy(array).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1) * 255
     assert np.abs(whole.clamp(0, 255).numpy() - model.decode(codes)).max() <= 0.51
+
+
+def test_codes_of_arrays_are_about_those_of_tensors_and_tell_as_fine_differences() -> None:
+    model = build(MNIST_LIKE, "dense").eval()
+    array = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1)).astype(np.uint8)
+    codes = model.encode(array)
+    precise = model.encode(torch.from_numpy(array).permute(0, 3, 1, 2) / 255).numpy()
+    assert np.abs(codes - precise).std() < 0.01 * precise.std()
+    assert len(np.unique(codes)) > 0.99 * codes.size  # bfloat16 has 256 numbers to a factor of 2
+    assert not any(module.narrow for module in model.modules() if isinstance(module, Narrow))
 
 
 def test_images_of_differing_sizes_encode_to_a_list_and_come_back_in_their_sizes(pictures: Samples) -> None:

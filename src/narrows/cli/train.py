@@ -59,8 +59,8 @@ if TYPE_CHECKING:
 @click.option(
     "--hearing",
     is_flag=True,
-    help="With --for compress: errors of sounds count as listeners have it, by how the loudness of each band rises and "
-    "falls, which sounds better at equal bytes.",
+    help="With --for compress: errors of sounds count as listeners have it, by how the loudness of each band rises "
+    "and falls, which sounds better at equal bytes.",
 )
 @click.option(
     "--from",

@@ -39,7 +39,7 @@ from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy
 from narrows.networks.bands import Bands
-from narrows.networks.pyramid import Narrow
+from narrows.networks.layers import Narrow
 from narrows.surroundings import multiplies_bfloat16
 
 Section = tuple[slice, ...]

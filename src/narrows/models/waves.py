@@ -22,7 +22,7 @@ from narrows.networks.bands import WIDTH, Bands
 from narrows.networks.loudness import loudness
 
 BLOCKS = 8, 4096  # the fewest and the most steps of a block
-HEARING = 0.6  # the power of the usual level by which an error at a frequency counts less, with `hearing`
+HEARING = 0.4  # the power of the usual level by which an error at a frequency counts less, with `hearing`
 CROP = 24  # blocks of a training crop
 STARTING_VALUES = 1 << 22  # of samples that decide scales
 

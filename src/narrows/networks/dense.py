@@ -12,7 +12,19 @@ import torch
 from torch import nn
 
 from narrows.networks.klt import LinearOptimum, code_deviation
-from narrows.networks.layers import Clamp, Scale, Standardise, Sum, silence
+from narrows.networks.layers import Clamp, Narrow, Scale, Standardise, Sum, silence
+
+
+class Branch(nn.Sequential, Narrow):
+    """Hidden layers, and a last one that is always precise."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        *hidden, last = self
+        with self.precision(x):
+            for layer in hidden:
+                x = layer(x)
+        found: torch.Tensor = last(x.float() if self.narrow else x)
+        return found
 
 
 def _layers(sizes: list[int]) -> list[nn.Module]:
@@ -26,7 +38,7 @@ def dense(shape: tuple[int, ...], code: int, width: int) -> tuple[nn.Module, nn.
     """Halves for samples of `shape` `(C, H, W)` or `(D,)`; hidden layers of `width`, half and a quarter of it."""
     values = int(torch.Size(shape).numel())
     hidden = [max(width, 4), max(width // 2, 4), max(width // 4, 4)]
-    into = Sum(nn.Linear(values, code), nn.Sequential(Standardise(), *_layers([values, *hidden, code])))
+    into = Sum(nn.Linear(values, code), Branch(Standardise(), *_layers([values, *hidden, code])))
     back = Sum(nn.Linear(code, values), nn.Sequential(*_layers([code, *hidden[::-1], values]), Scale()))
     return nn.Sequential(nn.Flatten(), into), nn.Sequential(back, Clamp(), nn.Unflatten(1, shape))
 

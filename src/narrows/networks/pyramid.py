@@ -9,7 +9,6 @@ Next door: `prior` has the density of one resolution; `transform` does without t
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -17,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from narrows.networks.klt import LinearOptimum, linear_optimum
-from narrows.networks.layers import DIAL, Clamp, LinearPaths, Modulate, Residual, Scale, Standardise, silence
+from narrows.networks.layers import DIAL, Clamp, LinearPaths, Modulate, Narrow, Residual, Scale, Standardise, silence
 from narrows.networks.prior import ENDS, Prior, logarithmic_step
 from narrows.networks.transform import deviations, put
 
@@ -59,17 +58,6 @@ class Unfold(nn.Module):
         first = self.turn.in_channels
         parts = self.turn(x[:, :first]), x[:, first:]
         return torch.cat([functional.pixel_shuffle(part, 2) for part in parts], dim=1)
-
-
-class Narrow:
-    """A half that may compute in bfloat16 what it adds to its linear path, if it is `narrow`: the error is far below
-    the steps of pixels."""
-
-    narrow = False
-
-    def precision(self, x: torch.Tensor) -> AbstractContextManager[object]:
-        """That of the branch; else it is what surrounds it."""
-        return torch.autocast(x.device.type, torch.bfloat16) if self.narrow else nullcontext()
 
 
 class Analysis(nn.Module, LinearPaths, Narrow):
