@@ -56,6 +56,16 @@ def test_matrices_decay_towards_what_training_began_with_and_others_towards_0() 
     assert ends[1] == pytest.approx(1 + 0.99**100, rel=1e-3)
 
 
+def test_a_state_of_version_0_1_0_decays_towards_0_as_it_did() -> None:
+    layer = torch.nn.Linear(9, 9, bias=False)
+    optimiser = Optimiser(layer, 1e-3, 1e-1, half=False, trained=True)
+    optimiser.restore({name: tensor for name, tensor in optimiser.state().items() if not name.startswith("origin")})
+    before = layer.weight.detach().clone()
+    layer.weight.grad = torch.zeros(9, 9)
+    optimiser.step(1.0)
+    assert torch.allclose(layer.weight, 0.99 * before)
+
+
 @pytest.mark.parametrize("schedule", ["steady", "one-cycle"])
 def test_a_begun_training_goes_on_to_the_same_bits(pictures: Samples, tmp_path: Path, schedule: str) -> None:
     settings = Settings(steps=6, batch_size=4, crop=32, schedule=schedule)  # type: ignore[arg-type]

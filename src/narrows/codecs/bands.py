@@ -65,8 +65,8 @@ class IntegerBands:
     def from_arrays(cls, arrays: Iterator[Integers], worth: float) -> IntegerBands:
         """The inverse, taking its arrays from an iterator; `worth` is for `Gaussians`. Raises `ModelError` for other
         arrays."""
-        dials, steps, logs, widths, *halves = take(arrays, 6)
-        gaussians = Gaussians(*halves, worth=worth)
+        dials, steps, logs, widths, lengths, halves = take(arrays, 6)
+        gaussians = Gaussians(lengths, halves, worth=worth)
         known = all(a.shape == (QUALITIES,) for a in (dials, steps, logs)) and widths.ndim == 1
         if not known or not 1 <= len(widths) <= MOST_NUMBERS:
             raise ModelError(UNKNOWN)

@@ -144,8 +144,7 @@ class Coded(Model, ABC):
         NumPy samples of the training dtype and shape give float32 codes `(N, K)`, `(N, K, h, w)` or, of signals,
         `(N, K, t)`, a list of samples of differing sizes a list of `(K, h, w)` or `(K, t)`; a tensor in 0..1 gives
         a tensor, of signals `(N, K, 1, t)`. Large dense encoders compute hidden layers for arrays in bfloat16
-        where the processor has it, twice as fast. Raises `ModelError` where the
-        samples do not fit the model.
+        where the processor has it, twice as fast. Raises `ModelError` where the samples do not fit the model.
         """
         encoder = self.part("encoder").eval()
         if isinstance(samples, torch.Tensor):
@@ -253,10 +252,12 @@ def pca_mse(model: Coded, x: torch.Tensor) -> float | None:
 
 @contextmanager
 def _narrow(encoder: nn.Module) -> Iterator[None]:
-    """Let large dense branches compute in bfloat16 where that is faster."""
+    """Large dense branches compute in bfloat16 where the processor gains by it."""
     found = [module for module in encoder.modules() if isinstance(module, Branch)]
     for branch in found:
-        branch.narrow = multiplies_bfloat16() and sum(p.numel() for p in branch.parameters()) >= NARROW_FROM
+        weights = list(branch.parameters())
+        here = weights[0].device.type == "cpu" and multiplies_bfloat16()
+        branch.narrow = here and sum(tensor.numel() for tensor in weights) >= NARROW_FROM
     try:
         yield
     finally:

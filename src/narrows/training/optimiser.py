@@ -63,7 +63,9 @@ class Optimiser:
         return tensors | {f"adam.{name}": tensor for name, tensor in self.adam.state().items()}
 
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`; that of version 0.1.0 has no origins, and decays towards 0."""
+        if "origin.0" not in tensors:
+            self.origins = []
         own = self.state()
         for name, tensor in tensors.items():
             own[name].copy_(tensor)
