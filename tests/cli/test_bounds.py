@@ -174,6 +174,7 @@ def mixed(tmp_path: Path) -> Path:
     (folder / "deep" / "noise.bin").write_bytes(np.random.default_rng(0).bytes(5000))
     (folder / "deep" / "same.bin").write_bytes((folder / "deep" / "noise.bin").read_bytes())
     (folder / ".hidden").write_text("not this")
+    (folder / "Thumbs.db").write_text("nor this")
     return folder
 
 
@@ -189,7 +190,7 @@ def test_files_of_other_kinds_come_back_to_the_byte(
     assert call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0] == 0
     names = {path.relative_to(mixed) for path in mixed.rglob("*") if path.is_file()}
     back = {path.relative_to(tmp_path / "back") for path in (tmp_path / "back").rglob("*") if path.is_file()}
-    assert names - back == {Path(".hidden")}
+    assert names - back == {Path(".hidden"), Path("Thumbs.db")}
     for name in names:
         if name.suffix in (".txt", ".dat", ".bin"):
             assert (tmp_path / "back" / name).read_bytes() == (mixed / name).read_bytes()

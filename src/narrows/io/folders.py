@@ -24,6 +24,8 @@ SUFFIXES = frozenset(
     ".qoi .sgi".split()
 )
 
+HIDDEN = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))  # that Windows makes and hides in folders of pictures
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -69,7 +71,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     try:
         # Folders before links to them, so that a folder is listed under its own name.
         for path in sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name)):
-            if path.name.startswith("."):
+            if path.name.startswith(".") or path.name.lower() in HIDDEN:
                 continue
             if path.is_dir():
                 real = os.path.realpath(path)
