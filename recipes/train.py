@@ -85,6 +85,8 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    if arguments.anew and arguments.cool is None:
+        parser.error("--anew goes with --cool MINUTES")
     recipe = next(recipe for recipe in QUEUE if recipe.name == arguments.name)
     arguments.place.mkdir(parents=True, exist_ok=True)
     checkpoint, weights = (arguments.place / f"{recipe.name}{end}" for end in (".checkpoint", ".safetensors"))

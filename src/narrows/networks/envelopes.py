@@ -25,7 +25,7 @@ CLIPPED = 1 + 10**0.75  # times as loud as the other: more is not worse
 
 def unlike(x: torch.Tensor, y: torch.Tensor, rate: float) -> torch.Tensor:
     """1 less the mean correlation of envelopes of `y` with those of `x`, both `(N, C, 1, T)` in samples of `rate` Hz:
-    `(N,)`, 0 for equal ones. A rate of 0 is one that is not known; of one that has no band, all is 0."""
+    `(N,)` in 0..2, 0 for equal ones. A rate of 0 is one that is not known; of one that has no band, all is 0."""
     window, bands = _bands(rate or USUAL_RATE, x.device)
     if not len(bands):
         return torch.zeros(len(x), device=x.device)

@@ -31,7 +31,7 @@ class Optimiser:
         betas = (0.9, 0.99) if muon else (0.9, 0.999)
         self.adam = Adam(rest, betas)
         self.momenta = [torch.zeros_like(matrix) for matrix in self.matrices]
-        self.origins = [matrix.detach().clone() for matrix in self.matrices] if trained else self.matrices[:0]
+        self.origins = [matrix.detach().clone() for matrix in self.matrices if trained]
         self.learning_rate, self.muon = learning_rate, muon
         self.dtype = torch.bfloat16 if half else torch.float32
 
