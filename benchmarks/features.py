@@ -16,13 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from _common import Rows, autoencoder, table, write
+from _common import Rows, table, write
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from umap import UMAP
 
 import narrows
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Purpose
 from narrows.tasks.nearest import nearest
 from narrows.training.settings import Settings
 
@@ -51,9 +53,10 @@ def timed(learn: Callable[[], Callable[[Floats], Floats]], x: Floats, y: Floats)
     return Made(transform(x), test, learned - began, done - learned)
 
 
-def ours(samples: narrows.Samples, minutes: float) -> Callable[[Floats], Floats]:
-    """The code of a dense network."""
-    model = autoencoder(samples, "dense", NUMBERS)
+def ours(samples: narrows.Samples, purpose: Purpose, minutes: float) -> Callable[[Floats], Floats]:
+    """The code of a dense network, trained to reconstruct alone or to embed."""
+    model = narrows.build(samples.description, "dense", NUMBERS, purpose=purpose)
+    assert isinstance(model, Autoencoder)
     for _ in narrows.fit(model, samples, Settings(minutes=minutes)):
         pass
     shape = (-1, *samples.description.shape)
@@ -106,7 +109,8 @@ def main() -> None:
             "PCA": lambda x=x: PCA(NUMBERS, random_state=0).fit(x).transform,  # type: ignore[misc]
             "IncrementalPCA": lambda x=x: IncrementalPCA(NUMBERS).fit(x).transform,  # type: ignore[misc]
             "UMAP": lambda x=x: umap(x),  # type: ignore[misc]
-            "narrows dense": lambda s=training, m=minutes: ours(s, m),  # type: ignore[misc]
+            "narrows, to reconstruct": lambda s=training, m=minutes: ours(s, "reconstruct", m),  # type: ignore[misc]
+            "narrows, to embed": lambda s=training, m=minutes: ours(s, "embed", m),  # type: ignore[misc]
         }
         for way, learn in ways.items():
             made = timed(learn, x, y)

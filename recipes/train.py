@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument(
         "--anew", choices=("encoder", "decoder"), help="with --cool: begin what it adds to its linear path anew"
     )
+    parser.add_argument("--share", type=float, default=1.0, help="of the usual learning rates; 0.25 for what is good")
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -92,6 +93,8 @@ def main() -> None:
     checkpoint, weights = (arguments.place / f"{recipe.name}{end}" for end in (".checkpoint", ".safetensors"))
     samples = samples_of(recipe, arguments.data)
     model = model_of(recipe, samples)
+    learning = {name: getattr(model.recipe, name) * arguments.share for name in ("learning_rate", "muon")}
+    model.recipe = replace(model.recipe, **learning)
     settings = recipe.settings(arguments.device, arguments.threads)
     print(f"{recipe.name}: {samples.description}, {model.parameter_count:,} parameters", flush=True)
     for stop in (signal.SIGINT, signal.SIGTERM):  # the former is ignored by what a shell starts in the background

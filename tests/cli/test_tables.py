@@ -172,7 +172,7 @@ def test_wrong_calls_with_tables_are_refused(call, trained: Path, model: Path) -
         (("inpaint", table, "-m", made, "-o", trained / "o.png"), "written as .csv, .tsv or .parquet"),
         (("inpaint", table, "-m", made, "-o", out, "--missing-value", 0), "say them to 'narrows train"),
         (("inpaint", table, "-m", model, "-o", out), "not to inpaint"),
-        (("train", table, "-o", trained / "n", "--for", "denoise"), "tables go with inpaint and reconstruct"),
+        (("train", table, "-o", trained / "n", "--for", "denoise"), "tables go with reconstruct, embed, inpaint"),
         (
             ("train", table, "-o", trained / "n", "--for", "inpaint", "--holes", "boxes"),
             "only a share of missing",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["reconstruct", "compress", *RESTORING]),
+    type=click.Choice(["reconstruct", "embed", "compress", *RESTORING]),
     default="reconstruct",
     show_default=True,
     help="What the model is for; each restoring command needs a model trained for it.",

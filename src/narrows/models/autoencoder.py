@@ -91,7 +91,8 @@ class Autoencoder(Coded):
                 "use --start pca, a lower learning rate or another seed"
             )
         flat = (x - x.mean(dim=0)).square().mean().item() if len(x) > 1 else float("inf")
-        pca = None if self.holds_everything else pca_mse(self, x)
+        alone = self.specification.purpose == "reconstruct" and not self.holds_everything
+        pca = pca_mse(self, x) if alone else None
         if mse >= 0.99 * flat:
             notes.append(
                 f"no better than the mean sample (MSE {mse:.4g} against {flat:.4g}): the network learned nothing; "

@@ -25,7 +25,8 @@ from narrows.models import container
 from narrows.models.eight_bits import to_eight_bits
 from narrows.networks.layers import LinearPaths
 
-Purpose = Literal["reconstruct", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
+Purpose = Literal["reconstruct", "embed", "compress", "exact", "denoise", "inpaint", "colourise", "upscale"]
+TABULAR: tuple[Purpose, ...] = ("reconstruct", "embed", "inpaint")  # what is learned from tables
 TRAINED = "none, trained before"  # in place of a start
 MEASURED_VALUES = {1: 1 << 19, 2: 1 << 24}  # of samples that are measured together, by their axes
 

@@ -64,7 +64,7 @@ def _signal(request: Request) -> bool:
     return request.description.axes == 1
 
 
-_CODED: tuple[Purpose, ...] = ("reconstruct", *RESTORING)
+_CODED: tuple[Purpose, ...] = ("reconstruct", "embed", *RESTORING)
 _RISING = LinearStart(partial(lesson.start_conv, rising=True))
 _LESSON = Recipe(32, 2.5e-2, 10, muon=5e-2, printed_batch=20)
 
@@ -223,7 +223,7 @@ def build(
 ) -> Model:
     """An untrained model for samples of this description, with PyTorch's random weights of this seed.
 
-    The network is the usual one for the `purpose` ("reconstruct", "compress", "exact") unless named. With a
+    The network is the usual one for the `purpose` ("reconstruct", "embed", "compress", "exact") unless named. With a
     `degradation` (see `narrows.degradations`) the model restores: it undoes it. `code` counts numbers, for networks
     that keep an image's plane channels; `width` scales the hidden layers; `effort` chooses them for models that
     compress. A `memory` above 0 lets a transform keep that many training images as references, for images of one size
@@ -259,10 +259,11 @@ def build(
 
 def _purpose(description: Description, purpose: Purpose, degradation: Degradation | None) -> Purpose:
     """What the model is for; raises `SettingsError` where purpose, degradation and samples exclude each other."""
-    if purpose not in ("reconstruct", "compress", "exact") and (degradation is None or purpose != degradation.task):
+    damaged = degradation is not None and purpose == degradation.task
+    if purpose not in ("reconstruct", "embed", "compress", "exact") and not damaged:
         raise SettingsError(
-            f"purpose {purpose!r} was given; allowed are reconstruct, compress and exact; what restores needs a "
-            "degradation in its place"
+            f"purpose {purpose!r} was given; allowed are reconstruct, embed, compress and exact; what restores needs "
+            "a degradation in its place"
         )
     if degradation is None:
         return purpose

@@ -26,6 +26,7 @@ from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Grid, Purpose, Recipe, Specification
 from narrows.models.coded import LinearStart, start_as_built
 from narrows.models.density import Density
+from narrows.models.embedder import Embedder
 from narrows.models.imputer import Imputer
 from narrows.models.lossy import Lossy
 from narrows.models.restorer import Restorer, RestoringAutoencoder
@@ -120,7 +121,8 @@ class Halves:
         grid = Grid(step, self.offset, 0 if self.offset else step, axes=axes)
         specification = request.specified(code, width)
         if request.degradation is None:
-            return Autoencoder(encoder, decoder, specification, description, grid, recipe, self.start)
+            kind = Embedder if request.purpose == "embed" else Autoencoder
+            return kind(encoder, decoder, specification, description, grid, recipe, self.start)
         return RestoringAutoencoder(
             encoder, decoder, specification, description, grid, recipe, request.degradation, self.start
         )

@@ -20,6 +20,7 @@ from narrows.io.arrays import Array, Ragged
 from narrows.io.images import Report
 from narrows.models.base import Model
 from narrows.models.coded import Coded, pooled
+from narrows.models.embedder import Embedder
 from narrows.models.loading import digest_of
 
 Floats = npt.NDArray[np.float32]
@@ -75,13 +76,14 @@ def encoder_of(model: Model) -> str:
 
 
 def features(model: Coded, samples: Samples, means: bool = False, report: Report | None = None) -> Floats:
-    """Codes as rows `(N, columns)`: the whole code, or where images differ in size, or with `means`, the mean of each
-    channel over the plane; of codes in time the mean and the deviation of each channel, first all means.
+    """Codes as rows `(N, columns)`: the whole code, or where images differ in size, with `means`, or of a model
+    trained to embed, the mean of each channel over the plane; of codes in time the mean and the deviation of each
+    channel, first all means.
 
     Raises `ModelError` where the samples do not fit the model or it has no encoder.
     """
     checked = model.fitting(samples)
-    means = means or isinstance(checked.values, Ragged) or model.description.varied
+    means = means or isinstance(checked.values, Ragged) or model.description.varied or isinstance(model, Embedder)
 
     rows: list[Floats] = []
     done = 0

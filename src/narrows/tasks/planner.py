@@ -19,7 +19,7 @@ from narrows.degradations.base import Degradation
 from narrows.entropy.passes import CODE_SECTION
 from narrows.errors import ModelError, SettingsError
 from narrows.models import shipped
-from narrows.models.base import Model, Purpose
+from narrows.models.base import TABULAR, Model, Purpose
 from narrows.models.catalogue import CATALOGUE, REFERENCES_MOST, build, named, usual
 from narrows.models.loading import load
 from narrows.models.makers import Effort, Request
@@ -70,7 +70,7 @@ class Choices:
                     )
         if self.hearing and purpose != "compress":
             raise SettingsError(f"hearing was given to {purpose}; it is for models that compress: leave it out")
-        if self.missing_value and purpose not in ("inpaint", "reconstruct"):
+        if self.missing_value and purpose not in TABULAR:
             raise SettingsError(f"a missing value was given to {purpose}; it is for tables: leave it out")
         if self.noisy_samples and purpose != "denoise":
             raise SettingsError(f"noisy samples were said to {purpose}; only denoising is learned from them")
@@ -117,7 +117,8 @@ def plan(
         if columns is not None and choices.code is None:
             # Of each cell a vector also says whether it is known; half of the others make a row smaller.
             shape["code"] = max(1, min(CODE_MOST, samples.description.values // 4))
-        jobs = [{**shape, "degradation": degradation, "columns": columns}]
+        what = {"purpose": purpose} if degradation is None else {"degradation": degradation}
+        jobs = [{**shape, **what, "columns": columns}]
         purposes: tuple[Purpose, ...] = (purpose,)
     else:
         purposes = _promised(samples, choices, notes)

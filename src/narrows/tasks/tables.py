@@ -25,7 +25,7 @@ from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, write_file
 from narrows.io.csv import SUFFIXES, Table, is_table, read_table
 from narrows.io.images import Report
-from narrows.models.base import Model
+from narrows.models.base import TABULAR, Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
 from narrows.tasks.suited import suited
@@ -52,10 +52,10 @@ class Rows:
 def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] = ()) -> Rows:
     """The rows of a table, to be learned from. With `marks`, these words stand for missing cells, and no usual ones.
 
-    Raises `SettingsError` for other purposes than "inpaint" and "reconstruct".
+    Raises `SettingsError` for purposes that have no use for tables.
     """
-    if purpose not in ("inpaint", "reconstruct"):
-        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with inpaint and reconstruct")
+    if purpose not in TABULAR:
+        raise SettingsError(f"{path}: a table was given to {purpose}; tables go with {', '.join(TABULAR)}")
     table = read_table(path)
     columns, notes = columns_of(table, marks)
     missing = sum(map(int, _missing(table, columns).ravel()))

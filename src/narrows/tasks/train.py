@@ -276,10 +276,10 @@ def train(
 ) -> Training:
     """Learn a model from data and save it at `output`, as `narrows train` does: plan, train, write.
 
-    `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) with the purpose "inpaint". The `purpose`
-    is "reconstruct", "compress", "denoise", "inpaint", "colourise" or "upscale"; for the latter four, `degradation`
-    says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`, `code`, `width`,
-    `promise`, `effort`, `memory`, `begin`, `noisy_samples`.
+    `data` is what `open_samples` takes, or a table (.csv, .tsv, .parquet) to reconstruct, embed or inpaint. The
+    `purpose` is "reconstruct", "embed", "compress", "denoise", "inpaint", "colourise" or "upscale"; for the latter
+    four, `degradation` says how samples are damaged. `choices` are the fields of `tasks.planner.Choices`: `network`,
+    `code`, `width`, `promise`, `effort`, `memory`, `begin`, `noisy_samples`.
 
     A file that is there already is replaced only with `force`, unless it is a model of less than a minute of
     training; an earlier run that was interrupted goes on with `resume`.

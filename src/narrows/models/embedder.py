@@ -1,0 +1,50 @@
+"""An autoencoder whose code is to be used as features: samples that mean the same have codes that are close.
+
+Next door: `autoencoder` is trained to reconstruct alone; `networks.views` says what means the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from narrows.models.autoencoder import Autoencoder
+from narrows.models.base import Measure, cut, seeded
+from narrows.networks.views import unlike, view
+
+AGREEING = 0.4  # what the agreement of codes counts for, beside the share of the variance that is not reconstructed
+LEAST_VARIANCE = 1e-4
+
+
+class Embedder(Autoencoder):
+    """It reconstructs what it is given, through a code that hardly changes with what does not matter: an image that
+    is moved or turned a little, a louder signal, a row with some values of other rows."""
+
+    def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
+        """Mean squared error per value, as a share of the variance, and how far codes of two looks disagree."""
+        mse, apart = self._costs(x, seeded(x.device, seed, step, 1))
+        return mse / _variance(x) + AGREEING * apart
+
+    def measure(self, x: torch.Tensor, seed: int) -> Measure:
+        mse, apart = self._costs(x, seeded(x.device, seed, 0, 2))
+        return Measure(float(mse / _variance(x) + AGREEING * apart), float(mse))
+
+    def settle(self, x: torch.Tensor) -> None:
+        """Nothing: the training itself says how far apart codes are."""
+
+    def _costs(self, x: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        code = self.encoder(self.pad(x))
+        mse = functional.mse_loss(cut(self.decoder(code), x).float(), x)
+        other = self.encoder(self.pad(view(x, generator)))
+        with torch.autocast(x.device.type, enabled=False):
+            return mse, unlike(_rows(code.float()), _rows(other.float()))
+
+
+def _rows(code: torch.Tensor) -> torch.Tensor:
+    """Codes `(N, K)`; of those over a plane or time, the mean of each channel."""
+    return code.mean(dim=(2, 3)) if code.ndim == 4 else code
+
+
+def _variance(x: torch.Tensor) -> torch.Tensor:
+    """The variance of values over samples, in the mean."""
+    return x.var(dim=0, correction=0).mean().clamp_min(LEAST_VARIANCE)

@@ -1,0 +1,55 @@
+"""Two looks at one sample that mean the same, and how a code is made to say so.
+
+`view` changes samples as little things do that do not matter; `unlike` is low where codes of two looks agree and
+those of different samples do not, by the spectral contrastive loss of HaoChen et al., "Provable guarantees for
+self-supervised deep learning with spectral contrastive loss" (NeurIPS 2021): its minimum is the leading eigenvectors
+of the graph that joins each sample with its looks, from which classes can be told by lines.
+Next door: `models.embedder` trains with both.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+TURN = 0.2  # radians to either side, at most; the others likewise
+SHIFT = 0.15  # of half of a side
+STRETCH = 0.15
+SHEAR = 0.2
+GAIN = 0.2
+SWAPPED = 0.2  # of the values of a vector
+
+
+def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Another look at samples in 0..1: images `(N, C, H, W)` turned, moved, stretched and sheared a little, each at
+    random, and made darker or lighter; signals `(N, C, 1, T)` moved, stretched and made louder or quieter about their
+    mean; of vectors `(N, D)` a fifth of the values are those of other samples (Bahri et al., "SCARF", ICLR 2022)."""
+    count = len(x)
+    if x.ndim == 2:
+        others = torch.randint(count, x.shape, generator=generator, device=x.device)
+        swapped = torch.rand(x.shape, generator=generator, device=x.device) < SWAPPED
+        return torch.where(swapped, x.gather(0, others), x)
+
+    def at_most(limit: float) -> torch.Tensor:
+        return limit * (2 * torch.rand(count, generator=generator, device=x.device) - 1)
+
+    signals = x.shape[2] == 1
+    turn, shear, down = (0 * at_most(1) if signals else at_most(limit) for limit in (TURN, SHEAR, SHIFT))
+    stretch, right, gain = 1 + at_most(STRETCH), at_most(SHIFT), 1 + at_most(GAIN)
+    rows = [
+        torch.stack([stretch * turn.cos(), shear - turn.sin(), right], dim=1),
+        torch.stack([turn.sin(), stretch * turn.cos() if not signals else turn.cos(), down], dim=1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
+    seen = functional.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=False)
+    middle = x.mean(dim=(1, 2, 3), keepdim=True) if signals else 0.0
+    return middle + (seen - middle) * gain[:, None, None, None]
+
+
+def unlike(code: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """How far codes `(N, K)` of samples and those of another look at each are from agreeing, at least 0 and about 1
+    where they say nothing."""
+    products = code @ other.T
+    same = products.diagonal()
+    between = products.square().sum() - same.square().sum()
+    return 1 + (between / max(1, len(code) * (len(code) - 1)) - 2 * same.mean()) / code.shape[1]
