@@ -1,9 +1,9 @@
 """The code as features: 30 numbers for each image of MNIST and Fashion-MNIST, beside PCA and UMAP of the same size.
 
-Each way learns from the training images, without labels, and turns both parts into rows of 30 numbers. From these,
-the labels of the test images are told by the nearest training image, and by a linear classifier. The overlap of
-neighbours is the share of a test image's ten nearest by pixels that are among its ten nearest by code. Raw pixels are
-measured too.
+Each way learns from the training images, without labels, and turns both parts, in the form that it takes, floats or
+images of bytes, into rows of 30 numbers. From these, the labels of the test images are told by the nearest training
+image, and by a linear classifier. The overlap of neighbours is the share of a test image's ten nearest by pixels that
+are among its ten nearest by code. Raw pixels are measured too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from narrows.tasks.nearest import nearest
 from narrows.training.settings import Settings
 
 Floats = npt.NDArray[np.float32]
+Given = Any  # floats `(N, D)`, or images as they are
 NUMBERS = 30
 NEIGHBOURS, LOOKED_AT = 10, 2000  # test images whose neighbours are compared
 
@@ -43,7 +45,7 @@ class Made:
     transforming: float
 
 
-def timed(learn: Callable[[], Callable[[Floats], Floats]], x: Floats, y: Floats) -> Made:
+def timed(learn: Callable[[], Callable[[Given], Floats]], x: Given, y: Given) -> Made:
     """Learn, then transform training images `x` and test images `y`."""
     began = time.perf_counter()
     transform = learn()
@@ -53,21 +55,16 @@ def timed(learn: Callable[[], Callable[[Floats], Floats]], x: Floats, y: Floats)
     return Made(transform(x), test, learned - began, done - learned)
 
 
-def ours(samples: narrows.Samples, purpose: Purpose, minutes: float) -> Callable[[Floats], Floats]:
+def ours(samples: narrows.Samples, purpose: Purpose, minutes: float) -> Callable[[Given], Floats]:
     """The code of a dense network, trained to reconstruct alone or to embed."""
     model = narrows.build(samples.description, "dense", NUMBERS, purpose=purpose)
     assert isinstance(model, Autoencoder)
     for _ in narrows.fit(model, samples, Settings(minutes=minutes)):
         pass
-    shape = (-1, *samples.description.shape)
-
-    def transform(x: Floats) -> Floats:
-        return np.asarray(model.encode(np.round(255 * x).astype(np.uint8).reshape(shape)))
-
-    return transform
+    return lambda images: np.asarray(model.encode(images))
 
 
-def umap(x: Floats) -> Callable[[Floats], Floats]:
+def umap(x: Floats) -> Callable[[Given], Floats]:
     """UMAP into as many numbers, with its usual settings."""
     mapped = UMAP(n_components=NUMBERS, random_state=0).fit(x)
     # Where the training images themselves lie is known; to transform them again would take a quarter of an hour.
@@ -104,7 +101,7 @@ def main() -> None:
         x, y = (np.asarray(s.values, np.float32).reshape(len(s), -1) / np.float32(255) for s in (training, test))
         labels = (np.asarray(training.labels).astype(np.int64), np.asarray(test.labels).astype(np.int64))
         minutes = 1 / 6 if arguments.quick else arguments.minutes
-        ways: dict[str, Callable[[], Callable[[Floats], Floats]]] = {
+        ways: dict[str, Callable[[], Callable[[Given], Floats]]] = {
             "raw pixels, 784 numbers": lambda: lambda z: z,
             "PCA": lambda x=x: PCA(NUMBERS, random_state=0).fit(x).transform,  # type: ignore[misc]
             "IncrementalPCA": lambda x=x: IncrementalPCA(NUMBERS).fit(x).transform,  # type: ignore[misc]
@@ -113,7 +110,8 @@ def main() -> None:
             "narrows, to embed": lambda s=training, m=minutes: ours(s, "embed", m),  # type: ignore[misc]
         }
         for way, learn in ways.items():
-            made = timed(learn, x, y)
+            images = way.startswith("narrows")
+            made = timed(learn, training.values if images else x, test.values if images else y)
             took = [f"{made.learning:.1f}", f"{made.transforming:.3f}"]
             rows.append((name, way, *measured(made, labels, y), *took))
             print(rows[-1], flush=True)

@@ -43,7 +43,7 @@ def moved(model: Autoencoder, samples: Samples) -> float:
 
 
 def test_codes_of_two_looks_are_closer_than_without_and_samples_are_still_reconstructed(digits: Samples) -> None:
-    plain, model = trained(digits, "reconstruct"), trained(digits)
+    plain, model = trained(digits, "reconstruct", 400), trained(digits, steps=400)
     assert isinstance(model, Embedder)
     assert moved(model, digits) < 0.7 * moved(plain, digits)
     history = model.provenance["history"]

@@ -12,7 +12,7 @@ from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Measure, cut, seeded
 from narrows.networks.views import unlike, view
 
-AGREEING = 0.4  # what the agreement of codes counts for, beside the share of the variance that is not reconstructed
+AGREEING = 0.3  # what the agreement of codes counts for, beside the share of the variance that is not reconstructed
 LEAST_VARIANCE = 1e-4
 
 

@@ -142,6 +142,7 @@ def card(model: Model) -> dict[str, Any]:
     parts = [name for name, part in model.named_children() if not isinstance(part, Absent)]
     undone = specification.degradation
     return {
+        "purpose": specification.purpose,
         "network": specification.network,
         "halves": " and ".join(parts) or "in whole numbers only, for files",
         "code": list(model.code_shape),

@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-TURN = 0.2  # radians to either side, at most; the others likewise
-SHIFT = 0.15  # of half of a side
-STRETCH = 0.15
-SHEAR = 0.2
+TURN = 0.1  # radians to either side, at most; the others likewise
+SHIFT = 0.1  # of half of a side
+STRETCH = 0.1
+SHEAR = 0.1
 GAIN = 0.2
 SWAPPED = 0.2  # of the values of a vector
 
