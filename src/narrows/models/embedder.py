@@ -22,22 +22,24 @@ class Embedder(Autoencoder):
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         """Mean squared error per value, as a share of the variance, and how far codes of two looks disagree."""
-        mse, apart = self._costs(x, seeded(x.device, seed, step, 1))
-        return mse / _variance(x) + AGREEING * apart
+        y, apart = self._seen_twice(x, seeded(x.device, seed, step, 1))
+        return functional.mse_loss(y, x) / _variance(x) + AGREEING * apart
 
     def measure(self, x: torch.Tensor, seed: int) -> Measure:
-        mse, apart = self._costs(x, seeded(x.device, seed, 0, 2))
+        y, apart = self._seen_twice(x, seeded(x.device, seed, 0, 2))
+        mse = (y.clamp(0, 1) - x).square().mean(dtype=torch.float64)
         return Measure(float(mse / _variance(x) + AGREEING * apart), float(mse))
 
     def settle(self, x: torch.Tensor) -> None:
         """Nothing: the training itself says how far apart codes are."""
 
-    def _costs(self, x: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _seen_twice(self, x: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstructions, and how far the codes of samples and of other looks at them disagree."""
         code = self.encoder(self.pad(x))
-        mse = functional.mse_loss(cut(self.decoder(code), x).float(), x)
+        y = cut(self.decoder(code), x).float()
         other = self.encoder(self.pad(view(x, generator)))
         with torch.autocast(x.device.type, enabled=False):
-            return mse, unlike(_rows(code.float()), _rows(other.float()))
+            return y, unlike(_rows(code.float()), _rows(other.float()))
 
 
 def _rows(code: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-TURN = 0.1  # radians to either side, at most; the others likewise
+TURN = 0.1  # radians, to either side at most, as all of these
 SHIFT = 0.1  # of half of a side
 STRETCH = 0.1
 SHEAR = 0.1
@@ -33,16 +33,16 @@ def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     def at_most(limit: float) -> torch.Tensor:
         return limit * (2 * torch.rand(count, generator=generator, device=x.device) - 1)
 
-    signals = x.shape[2] == 1
-    turn, shear, down = (0 * at_most(1) if signals else at_most(limit) for limit in (TURN, SHEAR, SHIFT))
-    stretch, right, gain = 1 + at_most(STRETCH), at_most(SHIFT), 1 + at_most(GAIN)
+    turn, shear, right, down = (at_most(limit) for limit in (TURN, SHEAR, SHIFT, SHIFT))
+    stretch, gain = 1 + at_most(STRETCH), 1 + at_most(GAIN)
     rows = [
         torch.stack([stretch * turn.cos(), shear - turn.sin(), right], dim=1),
-        torch.stack([turn.sin(), stretch * turn.cos() if not signals else turn.cos(), down], dim=1),
+        torch.stack([turn.sin(), stretch * turn.cos(), down], dim=1),
     ]
     grid = functional.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
+    # Beyond the border is what lies there, so that the one row of a signal is seen from wherever it was moved.
     seen = functional.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=False)
-    middle = x.mean(dim=(1, 2, 3), keepdim=True) if signals else 0.0
+    middle = x.mean(dim=(1, 2, 3), keepdim=True) if x.shape[2] == 1 else 0.0
     return middle + (seen - middle) * gain[:, None, None, None]
 
 
