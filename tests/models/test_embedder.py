@@ -77,6 +77,16 @@ def test_a_training_for_it_makes_such_a_model(data: str, tmp_path: Path, monkeyp
     assert isinstance(narrows.load("model.safetensors"), Embedder)
 
 
+def test_of_fewer_samples_than_numbers_in_the_code_held_out_ones_are_not_out_of_all_proportion(
+    digits: Samples,
+) -> None:
+    few = digits.take(np.arange(30))
+    model = narrows.build(few.description, purpose="embed")
+    for _ in narrows.fit(model, few, Settings(steps=2)):
+        pass
+    assert all(0 <= entry["score"] < 1000 for entry in model.provenance["history"])
+
+
 @pytest.mark.parametrize("kind", ["vectors", "signals"])
 def test_vectors_and_signals_are_embedded_too(kind: str) -> None:
     rng = np.random.default_rng(0)

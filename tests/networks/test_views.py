@@ -53,7 +53,19 @@ def test_codes_agree_where_looks_share_them_and_samples_do_not() -> None:
     shuffled = own[torch.randperm(len(own), generator=words())]
     assert unlike(own, shuffled) > 0.7
     assert unlike(torch.zeros(5, 3), torch.zeros(5, 3)) == 1
-    assert torch.isfinite(unlike(torch.ones(1, 3), torch.ones(1, 3)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+def test_of_few_samples_it_never_falls_below_0_whatever_the_codes(count: int) -> None:
+    code = torch.randn(count, 6, generator=words(), requires_grad=True)
+    optimiser = torch.optim.Adam([code], 0.1)
+    for _ in range(300):
+        optimiser.zero_grad()
+        cost = unlike(code, code)
+        cost.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        assert cost.item() > -1e-4
+    assert cost.item() == pytest.approx(max(0, 1 - count / 6), abs=0.01)
 
 
 def test_codes_that_are_all_the_same_cost_more_than_those_that_tell_samples_apart() -> None:

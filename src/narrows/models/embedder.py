@@ -8,17 +8,32 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from narrows.data.batches import Indices
+from narrows.data.samples import Samples
 from narrows.models.autoencoder import Autoencoder
-from narrows.models.base import Measure, cut, seeded
+from narrows.models.base import Beginning, Measure, cut, seeded
+from narrows.models.coded import LinearStart
+from narrows.networks.klt import code_deviation
 from narrows.networks.views import unlike, view
 
 AGREEING = 0.3  # what the agreement of codes counts for, beside the share of the variance that is not reconstructed
 LEAST_VARIANCE = 1e-4
+LEAST_DEVIATION = 0.05  # of the largest, from which numbers of the code begin with variance 1
 
 
 class Embedder(Autoencoder):
     """It reconstructs what it is given, through a code that hardly changes with what does not matter: an image that
     is moved or turned a little, a louder signal, a row with some values of other rows."""
+
+    def start(self, samples: Samples, training: Indices, beginning: Beginning) -> None:
+        """As others, but numbers that hardly vary in training are not made as large as those that do: what they are
+        of other samples would be out of all proportion."""
+        super().start(samples, training, beginning)
+        begin, optimum = self._start, self.optimum
+        if beginning.start == "pca" and optimum is not None and isinstance(begin, LinearStart) and begin.rescale:
+            deviation = code_deviation(optimum)
+            factors = (deviation / (LEAST_DEVIATION * deviation.max())).clamp_max(1)
+            begin.rescale(self.encoder, self.decoder, factors.to(beginning.device))
 
     def loss(self, x: torch.Tensor, step: int, seed: int) -> torch.Tensor:
         """Mean squared error per value, as a share of the variance, and how far codes of two looks disagree."""

@@ -18,6 +18,7 @@ STRETCH = 0.1
 SHEAR = 0.1
 GAIN = 0.2
 SWAPPED = 0.2  # of the values of a vector
+FEW = 2  # samples for each number of a code
 
 
 def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -47,9 +48,12 @@ def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def unlike(code: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """How far codes `(N, K)` of samples and those of another look at each are from agreeing, at least 0 and about 1
-    where they say nothing."""
+    """How far codes `(N, K)` of samples and those of another look at each are from agreeing, about 1 where they say
+    nothing. Of few samples each also counts among those that are to differ, so that it never falls below 0: without,
+    long codes at right angles would be ever better."""
     products = code @ other.T
-    same = products.diagonal()
-    between = products.square().sum() - same.square().sum()
-    return 1 + (between / max(1, len(code) * (len(code) - 1)) - 2 * same.mean()) / code.shape[1]
+    same, squares = products.diagonal(), products.square()
+    count, numbers = code.shape
+    few = count <= FEW * numbers
+    between = squares.mean() if few else (squares.sum() - same.square().sum()) / (count * (count - 1))
+    return 1 + (between - 2 * same.mean()) / numbers
