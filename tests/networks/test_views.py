@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from narrows.networks.views import unlike, view
+from narrows.networks.views import disagreement, view
 
 
 def words(seed: int = 0) -> torch.Generator:
@@ -49,10 +49,10 @@ def test_values_of_vectors_are_their_own_or_those_of_other_samples_in_the_same_c
 
 def test_codes_agree_where_looks_share_them_and_samples_do_not() -> None:
     own = 8**0.5 * torch.eye(8).repeat(200, 1)
-    assert unlike(own, own) == pytest.approx(0, abs=0.02)
+    assert disagreement(own, own) == pytest.approx(0, abs=0.02)
     shuffled = own[torch.randperm(len(own), generator=words())]
-    assert unlike(own, shuffled) > 0.7
-    assert unlike(torch.zeros(5, 3), torch.zeros(5, 3)) == 1
+    assert disagreement(own, shuffled) > 0.7
+    assert disagreement(torch.zeros(5, 3), torch.zeros(5, 3)) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12])
@@ -61,7 +61,7 @@ def test_of_few_samples_it_never_falls_below_0_whatever_the_codes(count: int) ->
     optimiser = torch.optim.Adam([code], 0.1)
     for _ in range(300):
         optimiser.zero_grad()
-        cost = unlike(code, code)
+        cost = disagreement(code, code)
         cost.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         assert cost.item() > -1e-4
@@ -71,4 +71,4 @@ def test_of_few_samples_it_never_falls_below_0_whatever_the_codes(count: int) ->
 def test_codes_that_are_all_the_same_cost_more_than_those_that_tell_samples_apart() -> None:
     same = torch.ones(80, 8)
     own = 8**0.5 * torch.eye(8).repeat(10, 1)
-    assert unlike(same, same) > unlike(own, own) + 0.5
+    assert disagreement(same, same) > disagreement(own, own) + 0.5

@@ -14,7 +14,7 @@ from narrows.models.autoencoder import Autoencoder
 from narrows.models.base import Beginning, Measure, cut, seeded
 from narrows.models.coded import LinearStart
 from narrows.networks.klt import code_deviation
-from narrows.networks.views import unlike, view
+from narrows.networks.views import disagreement, view
 
 AGREEING = 0.3  # what the agreement of codes counts for, beside the share of the variance that is not reconstructed
 LEAST_VARIANCE = 1e-4
@@ -54,7 +54,7 @@ class Embedder(Autoencoder):
         y = cut(self.decoder(code), x).float()
         other = self.encoder(self.pad(view(x, generator)))
         with torch.autocast(x.device.type, enabled=False):
-            return y, unlike(_rows(code.float()), _rows(other.float()))
+            return y, disagreement(_rows(code.float()), _rows(other.float()))
 
 
 def _rows(code: torch.Tensor) -> torch.Tensor:

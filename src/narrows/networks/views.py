@@ -1,7 +1,7 @@
 """Two looks at one sample that mean the same, and how a code is made to say so.
 
-`view` changes samples as little things do that do not matter; `unlike` is low where codes of two looks agree and
-those of different samples do not, by the spectral contrastive loss of HaoChen et al., "Provable guarantees for
+`view` changes samples as little things do that do not matter; `disagreement` is low where codes of two looks agree
+and those of different samples do not, by the spectral contrastive loss of HaoChen et al., "Provable guarantees for
 self-supervised deep learning with spectral contrastive loss" (NeurIPS 2021): its minimum is the leading eigenvectors
 of the graph that joins each sample with its looks, from which classes can be told by lines.
 Next door: `models.embedder` trains with both.
@@ -47,7 +47,7 @@ def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return middle + (seen - middle) * gain[:, None, None, None]
 
 
-def unlike(code: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def disagreement(code: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """How far codes `(N, K)` of samples and those of another look at each are from agreeing, about 1 where they say
     nothing. Of few samples each also counts among those that are to differ, so that it never falls below 0: without,
     long codes at right angles would be ever better."""
