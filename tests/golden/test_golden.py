@@ -21,7 +21,7 @@ RESTORERS = sorted(Path(__file__).parent.glob("restorer-*.safetensors"))
 
 
 def test_the_golden_archives_are_there() -> None:
-    assert len(ARCHIVES) >= 21
+    assert len(ARCHIVES) >= 34
     assert len(MODELS) >= 4
     assert len(RESTORERS) >= 5
     assert sum(path.stat().st_size for path in ARCHIVES) < 7 << 18

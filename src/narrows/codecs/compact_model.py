@@ -12,6 +12,7 @@ from narrows.archive.varints import from_varints, to_varints
 from narrows.errors import ArchiveError, ModelError
 
 BASED = 128  # added to the byte of the way where a model is stored as its difference from another
+GUESSED = 64  # added as well where it is the difference from a guess
 BASE_BYTES = 16  # of the hash of that one
 DAMAGED = "a compact model that is damaged; make the model again"
 UNKNOWN = "a compact model of a kind that this narrows does not know; update narrows"
@@ -23,7 +24,8 @@ class CompactModel:
 
     For decoding: `decoding`, packed arrays, and `references`, the codes of training samples, end to end. For encoding
     alone: `encoding`, packed arrays, and the `thumbnails` by which references are found. Parts may be empty. Where
-    `base` is the hash of another compact model, the arrays for decoding are differences from its arrays.
+    `base` is the hash of another compact model, the arrays for decoding are differences from its arrays or, if
+    `guessed`, from what `difference` makes of them.
     """
 
     way: int
@@ -32,12 +34,14 @@ class CompactModel:
     encoding: bytes = b""
     thumbnails: bytes = b""
     base: bytes = b""
+    guessed: bool = False
 
     def to_bytes(self) -> bytes:
         """The byte of the way, the length of each part as a number, then the parts."""
-        _, decoding, *parts, base = astuple(self)
+        _, decoding, *parts, base, _ = astuple(self)
         parts = [base + decoding, *parts]
-        return bytes([self.way + BASED * bool(base)]) + to_varints([len(part) for part in parts]) + b"".join(parts)
+        way = self.way + BASED * bool(base) + GUESSED * self.guessed
+        return bytes([way]) + to_varints([len(part) for part in parts]) + b"".join(parts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> CompactModel:
@@ -58,7 +62,8 @@ class CompactModel:
         if len(decoding) <= BASE_BYTES:
             raise ModelError(DAMAGED)
         way, base, decoding = content[0] - BASED, decoding[:BASE_BYTES], decoding[BASE_BYTES:]
-        return cls(way, decoding, references, encoding, thumbnails, base)
+        guessed = bool(way & GUESSED)
+        return cls(way - GUESSED * guessed, decoding, references, encoding, thumbnails, base, guessed)
 
     def for_decoding(self) -> CompactModel:
         """Without what only encoding needs."""
