@@ -11,7 +11,7 @@ import narrows
 from narrows.data.samples import Samples
 from narrows.errors import ModelError, SettingsError
 from narrows.models.autoencoder import Autoencoder
-from narrows.models.mixture import PREFIX, Mixture
+from narrows.models.mixture import DRAWING, PREFIX, Mixture
 from narrows.tasks import generate
 from narrows.tasks.density import fitted, learn, mixture_of, points
 from narrows.tasks.outliers import outliers
@@ -110,6 +110,32 @@ def test_a_direction_leads_from_samples_without_to_samples_with(digits: Samples,
     way = generate.direction(learned, ones, zeros)
     moved = np.asarray(learned.encode(zeros)) + way
     assert np.allclose(moved.mean(axis=0), np.asarray(learned.encode(ones)).mean(axis=0), atol=1e-4)
+
+
+def test_codes_of_many_numbers_are_drawn_along_their_components(digits: Samples) -> None:
+    samples = narrows.from_arrays(np.asarray(digits.values[:700]).repeat(3, axis=1).repeat(3, axis=2))
+    model = narrows.build(samples.description, "conv", 16)
+    assert np.prod(model.code_shape) > 128
+    list(narrows.fit(model, samples, narrows.Settings(steps=60)))
+    assert isinstance(model, Autoencoder)
+    learn(model, samples)
+    new = generate.sample(model, 200, seed=1)
+    assert new.shape == (200, 24, 24, 1)
+    assert np.array_equal(new, generate.sample(model, 200, seed=1))
+    values = np.asarray(samples.values, np.float64)
+    ours, flat = (np.abs(each.mean(axis=0) - values.mean(axis=0)).mean() for each in (new, values[:1]))
+    assert ours < 0.3 * flat  # alike on the whole
+    spread = np.asarray(new, np.float64).std(axis=0).mean() / values.std(axis=0).mean()
+    assert 0.5 < spread < 1.5  # and not all the same
+    near = generate.sample(model, 3, near=values[:1].astype(np.uint8), far=0.0)
+    assert np.abs(near.astype(int) - model.reconstruct(samples.values[:1]).astype(int)).max() <= 1
+    file = io.BytesIO()
+    model.save(file)
+    again = narrows.load(io.BytesIO(file.getvalue()))
+    assert np.abs(generate.sample(again, 200, seed=1).astype(int) - new.astype(int)).max() <= 1
+    model.attachments[DRAWING + "basis"] = np.ones((3, 4), np.float16)
+    with pytest.raises(ModelError, match="components do not fit"):
+        generate.sample(model, 2)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

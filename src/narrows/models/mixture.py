@@ -1,5 +1,6 @@
 """How the codes of usual samples lie: a Gaussian mixture, which tells odd samples and draws new codes.
 
+Codes of many numbers are drawn along their principal components.
 Next door: `coded` makes the codes; `tasks.density` learns a mixture and keeps it with a model.
 """
 
@@ -17,6 +18,7 @@ from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array
 
 PREFIX = "mixture."  # of its arrays among the attachments of a model
+DRAWING = PREFIX + "drawing."  # of those over components
 ENOUGH = 10  # held-out scores beyond a threshold, from which it is read off them
 TAIL = 0.2  # of the held-out scores, the share that tells how they go on beyond the largest
 FURTHEST = 1e30  # of a number of a point, so that squares stay finite
@@ -30,7 +32,7 @@ class Mixture:
     Points `(N, K + 1)` are shifted and divided by `scale`, both `(K + 1,)`; then they are distributed as M Gaussians
     of these `weights` `(M,)`, `means` `(M, K + 1)` and `precisions` `(M, K + 1, K + 1)`, upper factors of the inverse
     covariances. `held` are the scores of samples that no training saw, in ascending order. If `pooled`, codes are the
-    means of planes, from which no samples can be made.
+    means of planes, from which no samples can be made; `Components` may draw them.
     """
 
     shift: Array
@@ -94,15 +96,15 @@ class Mixture:
         points = self.means[kinds] + np.linalg.solve(factors, noise)[..., 0]
         return (points * self.scale + self.shift)[:, :-1].astype(np.float32)  # type: ignore[no-any-return]
 
-    def to_attachments(self) -> dict[str, Array]:
+    def to_attachments(self, prefix: str = PREFIX) -> dict[str, Array]:
         """Its arrays by name, as a model keeps them."""
-        return {PREFIX + each.name: getattr(self, each.name) for each in fields(self)}
+        return {prefix + each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
-    def from_attachments(cls, attachments: Mapping[str, Array]) -> Mixture | None:
+    def from_attachments(cls, attachments: Mapping[str, Array], prefix: str = PREFIX) -> Mixture | None:
         """The inverse; None where there is none. Raises `ModelError` for arrays that do not fit together."""
         names = [each.name for each in fields(cls)]
-        found = [attachments[PREFIX + name] for name in names if PREFIX + name in attachments]
+        found = [attachments[prefix + name] for name in names if prefix + name in attachments]
         if not found:
             return None
         if len(found) < len(names):
@@ -118,3 +120,38 @@ class Mixture:
         if (np.diagonal(made.precisions, axis1=1, axis2=2) <= 0).any():
             raise ModelError("a mixture of codes whose covariances are none; train the model again")
         return made
+
+
+@dataclass(frozen=True)
+class Components:
+    """A density of codes of many numbers K: less their `mean` `(K,)`, along R principal components, the rows of
+    `basis` `(R, K)`, they are distributed as a `mixture`, whose points end in the logarithm of the error."""
+
+    mean: Array
+    basis: Array
+    mixture: Mixture
+
+    def draw(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """New codes `(count, K)`."""
+        return self.mixture.draw(count, rng) @ self.basis + self.mean
+
+    def near(self, point: Doubles, far: float, count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """As `Mixture.near`; what is not along the components stays."""
+        along = (point[:-1] - self.mean) @ self.basis.T
+        moved = self.mixture.near(np.append(along, point[-1]), far, count, rng) - along
+        return (point[:-1] + moved @ self.basis).astype(np.float32)
+
+    def to_attachments(self) -> dict[str, Array]:
+        """Its arrays by name, as a model keeps them."""
+        return {DRAWING + "mean": self.mean, DRAWING + "basis": self.basis, **self.mixture.to_attachments(DRAWING)}
+
+    @classmethod
+    def from_attachments(cls, attachments: Mapping[str, Array]) -> Components | None:
+        """The inverse; None where there is none. Raises `ModelError` for arrays that do not fit together."""
+        mixture = Mixture.from_attachments(attachments, DRAWING)
+        if mixture is None:
+            return None
+        mean, basis = (attachments.get(DRAWING + name, np.empty(0)).astype(np.float32) for name in ("mean", "basis"))
+        if basis.shape != (mixture.numbers, *mean.shape) or not all(np.isfinite(a).all() for a in (mean, basis)):
+            raise ModelError("a mixture of codes whose components do not fit; train the model again")
+        return cls(mean, basis, mixture)

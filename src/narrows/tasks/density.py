@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -20,10 +21,12 @@ from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Ragged
 from narrows.models import coded
 from narrows.models.autoencoder import Autoencoder
-from narrows.models.mixture import Mixture
+from narrows.models.mixture import Components, Mixture
 from narrows.surroundings import own
 
 WHOLE_MOST = 128  # numbers of a code that are taken as they are; of larger planes, the mean of each channel
+ALONG_MOST, BASIS_MOST = 64, 1 << 20  # components along which larger codes are drawn, and the numbers of their basis
+ALONG_SHARE = 0.99  # of the variance, from which on there are enough of them
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of Gaussians that are tried
 ENOUGH_EACH = 2  # samples for each number of a point and each Gaussian
 TRAINED_MOST, HELD_MOST = 10_000, 4_000  # samples that are looked at
@@ -45,13 +48,21 @@ def pooled(model: Autoencoder) -> bool:
     return len(shape) > 1 and (0 in shape or math.prod(shape) > WHOLE_MOST)
 
 
+def drawn_along(model: Autoencoder) -> int:
+    """The components along which a model's codes are drawn, where they are more numbers than a mixture takes; 0 where
+    they are few enough, of no one size, or too many."""
+    numbers = math.prod(model.code_shape)
+    return min(ALONG_MOST, BASIS_MOST // numbers) if pooled(model) and numbers else 0
+
+
 @own
-def points(model: Autoencoder, samples: Samples) -> Doubles:
-    """The code of each sample, then the logarithm of its mean squared error in 0..1: `(N, K + 1)`. Raises
-    `ModelError` where the samples do not fit the model or a half of it is missing."""
+def points(model: Autoencoder, samples: Samples, whole: bool = False) -> Doubles:
+    """The code of each sample, then the logarithm of its mean squared error in 0..1: `(N, K + 1)`. Of a code of more
+    numbers than a mixture takes the mean of each channel, unless it is wanted as a `whole`. Raises `ModelError` where
+    the samples do not fit the model or a half of it is missing."""
     model.part("encoder")
     model.part("decoder")
-    checked, averaged, found = model.fitting(samples), pooled(model), []
+    checked, averaged, found = model.fitting(samples), pooled(model) and not whole, []
     for batch in runs(checked):
         x = to_tensor(batch, model.description)
         code = np.asarray(model.encode(batch))
@@ -74,6 +85,21 @@ def mixture_of(model: Autoencoder) -> Mixture:
     return found
 
 
+def drawing_of(model: Autoencoder) -> Mixture | Components:
+    """What draws new codes of a model. Raises `ModelError` where nothing does."""
+    mixture = mixture_of(model)
+    if not mixture.pooled[0]:
+        return mixture
+    components = Components.from_attachments(model.attachments)
+    if components is not None:
+        return components
+    place = "along a signal" if model.description.axes == 1 else "over the plane of an image"
+    raise ModelError(
+        f"the code of this model has {model.specification.code} channels {place}, of no one size or too many numbers "
+        "to draw; train one with --network dense on samples of one size, or with a smaller --code"
+    )
+
+
 def autoencoder_of(model: object) -> Autoencoder:
     """The model, if it reconstructs through a code; raises `ModelError` for any other."""
     if isinstance(model, Autoencoder):
@@ -91,9 +117,13 @@ def learn(model: Autoencoder, samples: Samples) -> Mixture:
     Gaussians by their likelihood, and are what thresholds are taken from. Raises `SettingsError` for fewer than four
     samples.
     """
-    training, held = _parts(model, samples)
-    mixture = fitted(points(model, samples.take(training)), points(model, samples.take(held)), pooled(model))
+    parts = [samples.take(part) for part in _parts(model, samples)]
+    training, held = (points(model, part) for part in parts)
+    mixture = fitted(training, held, pooled(model))
     model.attachments |= mixture.to_attachments()
+    if along := min(drawn_along(model), len(training) // 2):
+        components = fitted_along(along, *(points(model, part, whole=True) for part in parts))
+        model.attachments |= components.to_attachments()
     return mixture
 
 
@@ -127,7 +157,7 @@ def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
     shift, scale = training.mean(axis=0), training.std(axis=0)
     scale = np.where(scale > LEAST_SPREAD * (1 + np.abs(shift)), scale, 1.0)
     shift, scale = _half(shift), _half(scale)
-    x, y = ((part - shift) / scale for part in (training, held))
+    x, y = (((part - shift) / scale).astype(np.float32) for part in (training, held))
     best: GaussianMixture | None = None
     for count in COUNTS:
         if count > 1 and len(x) < ENOUGH_EACH * count * x.shape[1]:
@@ -151,6 +181,18 @@ def fitted(training: Doubles, held: Doubles, averaged: bool = False) -> Mixture:
     with np.errstate(over="ignore"):
         above = np.where(rounded < scores, np.nextafter(rounded, np.float16(np.inf)), rounded)
     return replace(made, held=_half(above))
+
+
+def fitted_along(most: int, training: Doubles, held: Doubles) -> Components:
+    """A mixture along at most so many principal components of the codes of such points, `(N, K + 1)`."""
+    found = PCA(most, random_state=0)
+    with np.errstate(all="ignore"):
+        found.fit(training[:, :-1])
+    shares = np.cumsum(np.nan_to_num(found.explained_variance_ratio_))
+    basis = _half(np.ascontiguousarray(found.components_[: 1 + np.searchsorted(shares, ALONG_SHARE)]))
+    mean = _half(found.mean_)
+    x, y = (np.column_stack([(each[:, :-1] - mean) @ basis.T, each[:, -1]]) for each in (training, held))
+    return Components(mean, basis, fitted(x, y))
 
 
 def _half(array: Doubles) -> npt.NDArray[np.float32]:

@@ -24,7 +24,7 @@ from narrows.models.base import Model
 from narrows.models.coded import Coded
 from narrows.models.lossy import Compressing
 from narrows.surroundings import own
-from narrows.tasks.density import autoencoder_of, mixture_of, points
+from narrows.tasks.density import autoencoder_of, drawing_of, points
 from narrows.tasks.nearest import ROUNDING, nearest
 
 COUNT_MOST = 1_000_000
@@ -52,18 +52,12 @@ def sample(model: Model, count: int, seed: int = 0, *, near: Any = None, far: fl
             raise SettingsError("near was given for a model that draws symbols; it goes with one that has a code")
         return _drawn(model, count, seed)
     autoencoder, rng = autoencoder_of(model), np.random.default_rng(seed)
-    mixture = mixture_of(autoencoder)
-    if mixture.pooled[0]:
-        place = "along a signal" if model.description.axes == 1 else "over the plane of an image"
-        raise ModelError(
-            f"the code of this model has {model.specification.code} channels {place}, too many numbers to draw; "
-            "train one with --network dense on samples of one size, or with a smaller --code"
-        )
+    density = drawing_of(autoencoder)
     if near is None:
-        codes = mixture.draw(count, rng)
+        codes = density.draw(count, rng)
     else:
-        given = points(autoencoder, _one(autoencoder, near, "near which others are to be"))
-        codes = mixture.near(given[0], far, count, rng)
+        given = points(autoencoder, _one(autoencoder, near, "near which others are to be"), whole=True)
+        codes = density.near(given[0], far, count, rng)
     return np.asarray(autoencoder.decode(codes.reshape(count, *autoencoder.code_shape)))
 
 
