@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from narrows.codecs.quantise import quantised
+from narrows.entropy import integer_networks
 from narrows.entropy.integer_networks import (
     LARGEST,
     IntegerLayer,
@@ -30,13 +31,12 @@ def reference(exact: IntegerNetwork, x: np.ndarray) -> np.ndarray:
     first = exact.layers[0]
     seen = [np.clip(x.astype(np.int64), first.low_in, first.high_in)]
     for layer in exact.layers:
-        side = layer.weight.shape[2]
-        reach = side // 2
-        padded = np.pad(seen[-1], ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+        tall, broad = layer.weight.shape[2:]
+        padded = np.pad(seen[-1], ((0, 0), (tall // 2, tall // 2), (broad // 2, broad // 2), (0, 0)))
         height, width = x.shape[1:3]
         y = np.zeros((len(x), height, width, len(layer.weight)), np.int64)
-        for i in range(side):
-            for j in range(side):
+        for i in range(tall):
+            for j in range(broad):
                 window = padded[:, i : i + height, j : j + width]
                 y += np.einsum("oi,nhwi->nhwo", layer.weight[:, :, i, j].astype(np.int64), window)
         y = (y + layer.bias) >> layer.shift
@@ -76,6 +76,22 @@ def test_the_bits_are_those_of_numpys_integers(seed: int, scale: float) -> None:
     x = images(seed=seed)
     exact = made_exact(network(scale=scale, seed=seed), x)
     np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
+
+
+@pytest.mark.parametrize("strip", [1, 1 << 10, 1 << 19])
+def test_outputs_of_both_types_stand_side_by_side(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integer_networks, "STRIP", strip)
+    rng = np.random.default_rng(0)
+    for tall, broad, outs, span in ((3, 3, 6, 0), (1, 1, 4, 1), (5, 3, 4, 1), (3, 3, 1, 0)):
+        weight = rng.integers(-3000, 3000, (outs, 4, tall, broad)).astype(np.int16)
+        weight[1::3] //= 100
+        ends = np.full(outs, 2**20), np.full(4, 2**13)
+        bias, shift = rng.integers(-(2**23), 2**23, outs), rng.integers(0, 5, outs)
+        made = IntegerLayer(weight, bias, shift, -ends[0], ends[0], -ends[1], ends[1], span)
+        exact = IntegerNetwork((made,), 10, 10)
+        x = torch.from_numpy(rng.integers(-(2**13), 2**13, (3, 6, 7, 4)))
+        assert outs == 1 or 0 < len(made.wide) < outs
+        np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
 
 
 def test_threads_batches_layouts_and_what_is_allowed_change_nothing() -> None:
@@ -153,13 +169,13 @@ def layer(weight: int, count: int = 1, span: int = 0, **more: int) -> IntegerLay
 
 
 def test_a_layer_takes_the_smallest_type_that_it_can_prove_exact() -> None:
-    assert layer(255).dtype == torch.float32
-    assert layer(256).dtype == torch.float64  # 2**24 itself
-    assert layer(1, 255).dtype == torch.float32
-    assert layer(1, 256).dtype == torch.float64
+    assert not len(layer(255).wide)
+    assert layer(256).wide.tolist() == [0]  # 2**24 itself
+    assert not len(layer(1, 255).wide)
+    assert layer(1, 256).wide.tolist() == [0]
     assert layer(2).largest_sums == [2**17]
-    assert layer(127, span=1).dtype == torch.float32
-    assert layer(128, span=1).dtype == torch.float64  # what it adds may take it beyond
+    assert not len(layer(127, span=1).wide)
+    assert layer(128, span=1).wide.tolist() == [0]  # what it adds may take it beyond
 
 
 def test_the_bound_holds_for_the_inputs_that_make_sums_largest() -> None:

@@ -2,8 +2,9 @@
 
 Weights, biases and activations are whole numbers, held in floats since processors multiply those fastest. As long as
 no sum of absolute products reaches 2**24 in float32 or 2**53 in float64, all products and partial sums are exact, in
-whatever order a machine adds them. Each layer proves that from its weights and its inputs' range, and takes the
-smaller type that suffices. Only matrix products are used: some convolution algorithms (Winograd, FFT) round.
+whatever order a machine adds them. Each layer proves that from its weights and its inputs' range, and takes for each
+output the smaller type that suffices. Only matrix products and sums are used: some algorithms of convolution
+(Winograd, FFT) round.
 Next door: `codecs.quantise` makes such networks; `cumulative` turns their results into probabilities.
 """
 
@@ -33,6 +34,7 @@ STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they s
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
+Operands = tuple[torch.Tensor, ...]  # of a layer: matrix `(h, w, I, O)`, bias, low and high `(O,)`
 
 
 @dataclass(frozen=True)
@@ -82,50 +84,109 @@ class IntegerLayer:
         return [max(int(u), -int(d)) + abs(int(b)) for u, d, b in zip(up, down, self.bias, strict=True)]
 
     @functools.cached_property
-    def dtype(self) -> torch.dtype:
-        """The smaller float type in which this layer is exact."""
-        after = [largest >> int(shift) for largest, shift in zip(self.largest_sums, self.shift, strict=True)]
-        single = max(self.largest_sums) < LARGEST[torch.float32] and (not self.span or max(after) < RANGE_LIMIT)
-        return torch.float32 if single else torch.float64
+    def wide(self) -> Longs:
+        """The outputs whose sums only float64 is sure to hold."""
+        sums = np.array([min(largest, LARGEST[torch.float64]) for largest in self.largest_sums], np.int64)
+        held = sums < LARGEST[torch.float32]
+        if self.span:
+            held &= sums >> self.shift < RANGE_LIMIT
+        return np.flatnonzero(~held)
 
     @functools.cached_property
-    def _operands(self) -> tuple[torch.Tensor, ...]:
-        matrix = self.weight.transpose(2, 3, 1, 0).reshape(-1, len(self.weight))  # (h w I, O)
-        factors = 0.5 ** self.shift.astype(np.float64)
-        arrays = (matrix, self.bias, factors, self.low, self.high)
-        return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float64)).to(self.dtype) for a in arrays)
+    def _doubles(self) -> Operands:
+        """Weights as they are multiplied and biases, divided by 2**shift, which changes no digit; then the limits."""
+        matrix = self.weight.transpose(2, 3, 1, 0) * 0.5**self.shift  # (h, w, I, O)
+        arrays = (matrix, self.bias * 0.5**self.shift, self.low, self.high)
+        return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float64)) for a in arrays)
+
+    @functools.cached_property
+    def _singles(self) -> Operands:
+        return tuple(operand.to(torch.float32) for operand in self._doubles)
 
     def __call__(self, x: torch.Tensor, earlier: torch.Tensor | None = None) -> torch.Tensor:
-        """Whole numbers `(N, H, W, I)` in floats to `(N, H, W, O)`; `earlier` is what a residual layer adds."""
-        matrix, bias, factors, low, high = (operand.to(x.device) for operand in self._operands)
-        y = self._products(x.to(self.dtype), matrix)
-        y = y.add_(bias).mul_(factors).floor_()
-        if earlier is not None:
-            y += earlier
-        return torch.minimum(torch.maximum(y, low, out=y), high, out=y).to(torch.float32)
+        """Whole numbers `(N, H, W, I)` in float32 to `(N, H, W, O)`; `earlier` is what a residual layer adds."""
+        singles = tuple(operand.to(x.device) for operand in self._singles)
+        tall, broad, ins, outs = singles[0].shape
+        shape, plain = x.shape[:3], tall * broad == 1
+        if plain:  # the images are one large one
+            x = x.reshape(1, -1, shape[2], ins)
+            earlier = None if earlier is None else earlier.reshape(1, -1, shape[2], outs)
+        padded = x if plain else functional.pad(x, (0, 0, broad // 2, broad // 2, tall // 2, tall // 2))
+        if not plain and tall * outs < ins and not len(self.wide):
+            return _finished(_by_planes(padded.contiguous(), singles), earlier, singles)
+        if len(self.wide):
+            wide = torch.from_numpy(self.wide).to(x.device)
+            doubles = tuple(operand.to(x.device).index_select(-1, wide) for operand in self._doubles)
+        y = torch.empty((*x.shape[:3], outs), dtype=torch.float32, device=x.device)
+        for place, columns in _gathered(padded.contiguous(), tall, broad):
+            part, add = y[place], None if earlier is None else earlier[place]
+            _sum(columns, singles, part)
+            _finished(part, add, singles)
+            if len(self.wide):
+                sums = torch.empty((*part.shape[:3], len(wide)), dtype=torch.float64, device=x.device)
+                _sum([each.double() for each in columns], doubles, sums)
+                part[..., wide] = _finished(sums, None if add is None else add[..., wide], doubles).float()
+        return y.view(*shape, outs)
 
-    def _products(self, x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        """The convolution as matrix products over a few rows of the image at a time."""
-        count, height, width, channels = x.shape
-        high, wide = self.weight.shape[2:]
-        if high == wide == 1:
-            return x @ matrix
-        padded = functional.pad(x, (0, 0, wide // 2, wide // 2, high // 2, high // 2))
-        y = x.new_empty((count, height, width, matrix.shape[1]))
-        # Whole images at a time where they are small, else rows of one.
-        images = max(1, STRIP // (height * width * len(matrix)))
-        rows = height if images > 1 else max(1, STRIP // (width * len(matrix)))
+
+def _gathered(
+    padded: torch.Tensor, tall: int, broad: int
+) -> Iterator[tuple[tuple[slice, slice], list[torch.Tensor]]]:
+    """Some images and rows at a time, and the left factors of the matrix products whose sum a convolution is: of
+    several small images one for the whole kernel, else one for each row of the kernel."""
+    count, height, width, channels = padded.shape
+    height, width = height - tall + 1, width - broad + 1
+    across = broad * channels
+    if tall * broad > 1 and (images := STRIP // (height * width * tall * across)) > 1:
         for first in range(0, count, images):
-            for top in range(0, height, rows):
-                part = padded[first : first + images, top : top + rows + high - 1]
-                shape = (len(part), part.shape[1] - high + 1, width)
-                columns = x.new_empty((*shape, high * wide, channels))
-                for i in range(high):
-                    for j in range(wide):
-                        columns[..., wide * i + j, :] = part[:, i : i + shape[1], j : j + width]
-                product = columns.view(-1, len(matrix)) @ matrix
-                y[first : first + images, top : top + rows] = product.view(*shape, -1)
-        return y
+            part = padded[first : first + images]
+            columns = padded.new_empty((len(part), height, width, tall * broad, channels))
+            for i in range(tall):
+                for j in range(broad):
+                    columns[..., broad * i + j, :] = part[:, i : i + height, j : j + width]
+            yield (slice(first, first + images), slice(None)), [columns.view(-1, tall * across)]
+        return
+    most = max(1, STRIP // (width * across))
+    for number in range(count):
+        for top in range(0, height, most):
+            part = padded[number, top : min(top + most, height) + tall - 1]
+            columns = padded.new_empty((len(part), width, broad, channels)) if broad > 1 else part
+            for j in range(broad if broad > 1 else 0):
+                columns[..., j, :] = part[:, j : j + width]
+            flat, places = columns.view(-1, across), (len(part) - tall + 1) * width
+            shifted = [flat[i * width : i * width + places] for i in range(tall)]
+            yield (slice(number, number + 1), slice(top, top + most)), shifted
+
+
+def _sum(columns: list[torch.Tensor], operands: Operands, y: torch.Tensor) -> None:
+    """Products of matrices and a bias, added up in `y` `(N, H, W, O)`."""
+    matrix, bias, *_ = operands
+    flat, factors = y.view(-1, len(bias)), matrix.view(len(columns), -1, len(bias))
+    torch.addmm(bias, columns[0], factors[0], out=flat)
+    for each, factor in zip(columns[1:], factors[1:], strict=True):
+        flat.addmm_(each, factor)
+
+
+def _by_planes(padded: torch.Tensor, operands: Operands) -> torch.Tensor:
+    """A convolution to few outputs, `(N, H, W, O)`: the images times each place of the kernel, moved and added up."""
+    matrix, bias, *_ = operands
+    tall, broad, ins, outs = matrix.shape
+    count, height, width = padded.shape[0], padded.shape[1] - tall + 1, padded.shape[2] - broad + 1
+    rows = matrix.transpose(2, 3).reshape(-1, ins)
+    planes = (rows @ padded.view(-1, ins).T).view(tall, broad, outs, *padded.shape[:3])
+    y = bias.view(-1, 1, 1, 1).expand(outs, count, height, width).clone()
+    for i in range(tall):
+        for j in range(broad):
+            y += planes[i, j, :, :, i : i + height, j : j + width]
+    return y.permute(1, 2, 3, 0).contiguous()
+
+
+def _finished(y: torch.Tensor, earlier: torch.Tensor | None, operands: Operands) -> torch.Tensor:
+    """What a layer makes of its sums, in their place."""
+    y.floor_()
+    if earlier is not None:
+        y += earlier
+    return torch.clamp(y, *operands[2:], out=y)
 
 
 @dataclass(frozen=True)
@@ -177,7 +238,7 @@ class IntegerNetwork:
             if x.device not in self._checked:
                 check_machine(x.device)
                 self._checked.add(x.device)
-            seen = [torch.minimum(torch.maximum(x.to(torch.float32), low), high)]
+            seen = [torch.clamp(x.to(torch.float32), low, high)]
             for number, layer in enumerate(self.layers):
                 if at is not None and number == self._within:
                     # The layers that follow look at single places, so only those that are wanted are computed.
@@ -218,7 +279,8 @@ def check_machine(device: torch.device) -> None:
         odd = (math.isqrt(limit) - 64) | 1  # takes all the bits that a factor may have
         left, right = (torch.ones((64, 64), dtype=dtype, device=device) for _ in range(2))
         left[:, 0], right[0] = odd, odd - 2
-        if not torch.equal(left @ right, torch.full_like(left, odd * (odd - 2) + 63)):
+        wanted = torch.full_like(left, odd * (odd - 2) + 63)
+        if not torch.equal(left @ right, wanted) or not torch.equal(torch.addmm(right[1], left, right), wanted + 1):
             raise ModelError(f"matrix products in {dtype} are not exact on {device}; use another device")
 
 
