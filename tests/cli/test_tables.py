@@ -144,7 +144,7 @@ def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> Non
     assert "name 5,5," in (tmp_path / "o.csv").read_text()
     (tmp_path / "hole.csv").write_text("who,a,b\n,1,\n")
     err = call("inpaint", tmp_path / "hole.csv", "-m", tmp_path / "m", "-o", tmp_path / "p.csv")[2]
-    assert "left missing: 1 cells in columns of free text" in err
+    assert "left missing: 1 cells in columns that are not used" in err
     assert (tmp_path / "p.csv").read_text().startswith("who,a,b\n,1,")
 
 
@@ -217,8 +217,48 @@ def test_a_parquet_file_is_a_table_and_comes_back_as_one(call, tmp_path: Path) -
             assert old is None or new == old
     assert call("inpaint", tmp_path / "full.csv", "-m", tmp_path / "m", "-o", tmp_path / "b.parquet")[0] == 2
     parquet.write_table(arrow.table({"a": [[1], [2]]}), tmp_path / "nested.parquet")
+    parquet.write_table(arrow.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
     (tmp_path / "text.parquet").write_text("no table")
-    for name in ("nested", "text", "none"):
+    for name, words in (("nested", "column 'a' holds list"), ("twice", "two columns are named 'a'"), ("text", "")):
         code, _, err = call("train", tmp_path / f"{name}.parquet", *options, "--force")
         assert code == 2
-        assert f"{name}.parquet: " in err.splitlines()[-1]
+        assert f"{name}.parquet: {words}" in err.splitlines()[-1]
+
+
+def test_values_of_a_parquet_file_that_are_known_or_not_used_keep_their_bits(call, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    count = range(80)
+    table = arrow.table(
+        {
+            "half": arrow.array([None if n % 4 == 0 else n / 3 for n in count], arrow.float64()).cast(
+                arrow.float16()
+            ),
+            "money": arrow.array([None if n % 5 == 0 else n for n in count], arrow.decimal256(60, 2)),
+            "note": ["" if n % 3 == 0 else None if n % 3 == 1 else f'free, "{n}"\n' for n in count],
+            "kind": arrow.array([None if n % 7 == 0 else "ab"[n % 2] for n in count]).dictionary_encode(),
+            "long": arrow.array([None if n % 6 == 0 else 2**64 - 1 - n for n in count], arrow.uint64()),
+            "small": arrow.array([None if n % 6 == 1 else n / 7 * 1e-12 for n in count]),
+            "never": arrow.array([None for _ in count], arrow.int8()),
+            "day": arrow.array([n * 86_400_000 for n in count], arrow.timestamp("ms", "UTC")),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m")
+    assert call("train", tmp_path / "t.parquet", *options)[0] == 0
+    code, _, err = call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")
+    assert code == 0, err
+    full = parquet.read_table(tmp_path / "o.parquet")
+    assert full.schema.equals(table.schema, check_metadata=True)
+    for name in table.column_names:
+        filled = name in ("half", "money", "kind", "small")
+        for old, new in zip(table[name].to_pylist(), full[name].to_pylist(), strict=True):
+            assert new == old if old is not None or not filled else new is not None
+
+
+def test_one_column_with_holes_keeps_its_rows(call, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"a": [None if n % 3 else n for n in range(60)]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert call("train", tmp_path / "t.parquet", "--for", "inpaint", "--steps", 2, "-o", tmp_path / "m")[0] == 0
+    assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")[0] == 0
+    assert parquet.read_table(tmp_path / "o.parquet")["a"].to_pylist()[::3] == list(range(0, 60, 3))

@@ -13,6 +13,7 @@ from PIL import Image
 import narrows
 from narrows.cli.main import run
 from narrows.data.samples import Samples
+from narrows.errors import DataError
 
 
 def trained(folder: Path, *arguments: object) -> Path:
@@ -89,6 +90,27 @@ def test_rows_of_a_table_are_embedded_and_found(call, table: Path, tmp_path: Pat
         code, out, _ = call("find", tmp_path / "q.csv", searched, "-m", model, "-k", 1)
         assert code == 0
         assert "row 18" in out
+
+
+def test_a_model_of_rows_is_measured_on_a_table(call, table: Path, tmp_path: Path) -> None:
+    model = table.with_name("m.safetensors")
+    code, out, err = call("evaluate", model, table, "-o", tmp_path / "e", "--json")
+    assert code == 0, err
+    assert json.loads(out)["samples"] == 200
+    assert (tmp_path / "e" / "odd.png").is_file()
+    code, _, err = call("evaluate", model, "digits", "-o", tmp_path / "e")
+    assert code == 2
+    assert "no table, and the model is for rows of 2 columns" in err
+
+
+def test_codes_of_rows_say_what_can_be_drawn(call, table: Path, tmp_path: Path) -> None:
+    model = table.with_name("m.safetensors")
+    assert call("embed", table, "-m", model, "-o", tmp_path / "c.npy")[0] == 0
+    code, _, err = call("find", table, tmp_path / "c.npy", "-m", model, "-o", tmp_path / "f.png")
+    assert code == 2
+    assert f"holds codes only; give {table} in its place" in err
+    with pytest.raises(DataError, match="a table, which goes with models of tables"):
+        narrows.open_samples(table)
 
 
 def test_new_digits_are_pictures_and_a_sheet(call, taught: Path, tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def test_columns_are_numbers_categories_or_free_text() -> None:
         ("a,b\n", "a header and no rows"),
         ("a,b\n1,2\n3\n", "row 2 has 1 cells, the header has 2"),
         ('a,b\n1,"2\n', "row 1: a quoted cell has no end"),
-        ("a,b\n1,\n2,nan\n", "column 'b' has no known cell"),
-        ("a\n" + "\n".join(f"t{n}" for n in range(100)), "all columns are free text"),
+        ("a,b\n,\nnan,\n", "all columns are free text, or"),
+        ("a\n" + "\n".join(f"t{n}" for n in range(100)), "all columns are free text, or empty"),
         ("a,b\n" + "\n".join(f"{n},c{n % 60}" for n in range(3)), None),
     ],
 )
@@ -151,6 +151,27 @@ def test_tables_that_teach_nothing_are_refused_in_one_line(text: str, words: str
     with pytest.raises(DataError, match=words) as caught:
         columns_of(parse(text))
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_without_a_known_cell_is_left() -> None:
+    columns, notes = columns_of(parse("a,b\n1,\n2,nan\n"))
+    assert [column.kind for column in columns] == ["number", "text"]
+    assert notes == ("column 'b' has no known cell: left as it is",)
+
+
+@pytest.mark.parametrize("cell", [str(2**60 + 1), "-12345678901234567890"])
+def test_whole_numbers_that_a_double_does_not_hold_are_words(cell: str) -> None:
+    columns, notes = columns_of(parse("a,b\n" + "".join(f"{cell[:-2]}{n},{n}\n" for n in range(10, 90))))
+    assert [column.kind for column in columns] == ["text", "number"]
+    assert "free text" in notes[0]
+
+
+def test_cells_end_where_they_end_however_long_the_first_rows_are() -> None:
+    rows = "".join(f'{n};{n},50;{n % 5},50;"one {"x" * 40}\ntwo,{n % 4}, end"\r\n' for n in range(900))
+    for header in ("id;Preis, EUR;Steuer, EUR;Note", "i" * 30 + ";b, c;d, e;f"):
+        table = parse(f"{header}\r\n{rows}")
+        assert (table.delimiter, len(table.cells)) == (";", 900)
+        assert table.names == tuple(header.split(";"))
 
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -176,8 +197,8 @@ def test_categories_that_follow_from_the_rest_are_filled_in_right() -> None:
     model = narrows.build(narrows.from_arrays(vectors).description, width=64, degradation=Cells(columns))
     list(narrows.fit(model, vectors, narrows.Settings(steps=STEPS, threads=1)))
     result = filled(model, table)
-    assert result.cells == gone.sum()
-    found = np.array([row[1] for row in parse(result.text).cells])
+    assert len(result.cells) == gone.sum()
+    found = np.array([row[1] for row in parse(table.with_cells(result.cells)).cells])
     assert (found[~gone] == kinds[~gone]).all()
     assert (found[gone] == kinds[gone]).mean() > 0.9
 

@@ -230,17 +230,17 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
     if not found.cells:
         terminal.note(f"{data}: no cell is missing that could be filled in; {output} is a copy")
     if found.left:
-        terminal.note(f"left missing: {found.left} cells in columns of free text")
+        terminal.note(f"left missing: {found.left} cells in columns that are not used")
     if found.unknown:
         terminal.note(
             f"left as they are, and not used: {found.unknown} cells that the model cannot know, the first: "
             f"{found.first_unknown}"
         )
     if as_json:
-        counts = {"samples": found.rows, "cells": found.cells, "left": found.left, "unknown": found.unknown}
+        counts = {"samples": found.rows, "cells": len(found.cells), "left": found.left, "unknown": found.unknown}
         terminal.result_json({**counts, "seconds": round(seconds, 3), "megapixels": 0.0})
     else:
-        terminal.say(f"{output}: {found.cells} cells filled in, {found.rows} rows in {seconds:.1f} seconds")
+        terminal.say(f"{output}: {len(found.cells)} cells filled in, {found.rows} rows in {seconds:.1f} seconds")
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -21,7 +21,7 @@ from narrows.checks import brief
 from narrows.data.numbers import Style, style_of
 from narrows.errors import DataError, ModelError
 from narrows.io.arrays import Array
-from narrows.io.csv import NUMBERED, Table
+from narrows.io.csv import Table
 
 CATEGORIES_MOST = 64  # per column; with more it is free text
 FAR = 1e6  # times the range of a column: numbers further away tell a network nothing
@@ -132,17 +132,19 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
     """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these words
     and no others stand for missing cells, beside nothing and NaN.
 
-    Raises `DataError` for a named column without a known cell, a table of free text alone, and one that is too wide.
+    Raises `DataError` for a table of free text alone, and one that is too wide.
     """
     found = [
-        _column(name, cells, table.delimiter, tuple(marks), table.source)
+        _column(name, cells, table.delimiter, tuple(marks))
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
     notes += _marked(columns, list(zip(*table.cells, strict=True)))
     width = sum(column.width for column in columns)
     if width == 0:
-        raise DataError(f"{table.source}: all columns are free text; one of numbers or categories is needed")
+        raise DataError(
+            f"{table.source}: all columns are free text, or empty; one of numbers or categories is needed"
+        )
     if width > WIDTH_MOST:
         raise DataError(
             f"{table.source}: the columns make {width} values per row, one for each category; allowed are "
@@ -151,17 +153,13 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
     return columns, tuple(notes)
 
 
-def _column(
-    name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, ...], source: str
-) -> tuple[Column, list[str]]:
+def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, ...]) -> tuple[Column, list[str]]:
     """One column, and what people should know about how it was read."""
     told = f"column {name!r}"
     blank = Column(name, "text", marks=marks)
     known = [cell.strip() for cell in cells if not blank.missing(cell)]
-    if not known and not name.startswith(NUMBERED.format("")):
-        raise DataError(f"{source}: {told} has no known cell; leave the column out, or give rows that have it")
     if not known:
-        return blank, [f"{told} has neither name nor known cell: left as it is"]
+        return blank, [f"{told} has no known cell: left as it is"]
     style = style_of(known, delimiter)
     if style is not None:
         values = np.array([style.style.number(cell) for cell in known], np.float64)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 GROUPS = {".": (",", "'", "\u2019", " ", "\xa0", "\u202f"), ",": (".", "'", "\u2019", " ", "\xa0", "\u202f")}
 _CODE = re.compile(r"[+-]?0\d+")
+_LONG = re.compile(r"[+-]?\d{16,}")
+EXACT = 2**53  # beyond it, doubles do not tell whole numbers apart
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,14 @@ class Found:
 
 
 def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
-    """How these cells are written, if all are numbers and none is a code such as 02101.
+    """How these cells are written, if all are numbers and none is a code such as 02101, or such as 9007199254740993,
+    which a double does not hold.
 
     Between commas a point is expected before decimals, else a comma. Where the other mark always stands before three
     digits, it may part thousands: between commas it does, elsewhere if there are numbers without it, all below 1000.
     """
     cells = [cell.strip() for cell in cells]
-    if any(_CODE.fullmatch(cell) for cell in cells):
+    if any(_CODE.fullmatch(cell) or (_LONG.fullmatch(cell) and abs(int(cell)) > EXACT) for cell in cells):
         return None
     usual, other = (".", ",") if delimiter == "," else (",", ".")
     plain = next((Style(mark) for mark in (usual, other) if _all(Style(mark), cells)), None)

@@ -17,6 +17,7 @@ from narrows.data.named import NAMES, load_named
 from narrows.data.samples import Description, Kind, Samples, describe, from_arrays
 from narrows.errors import DataError, OutputError
 from narrows.io.arrays import Array
+from narrows.io.csv import is_table
 from narrows.io.folders import SUFFIXES, Listing, list_images, listed, load_images
 from narrows.io.idx import read_idx
 from narrows.io.images import Report, is_image
@@ -115,6 +116,11 @@ def _file(path: Path, report: Report | None, kind: Kind | None, rate: float) -> 
     if suffix in SUFFIXES or is_image(path):
         images, _, notes = load_images([path], False, report)
         return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
+    if is_table(path):
+        raise DataError(
+            f"{path}: a table, which goes with models of tables: give its path to train, evaluate, embed, outliers or "
+            "find, or to narrows.tasks.tables.fill_table"
+        )
     raise DataError(
         f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images or sounds, "
         f"{', '.join(sorted(SUFFIXES | SOUNDS))}, .npy, .npz, IDX files (-ubyte, -ubyte.gz) and the sets "

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from narrows.data.samples import Samples
-from narrows.data.sources import as_known, open_samples
 from narrows.data.windows import windows
 from narrows.errors import ModelError, SettingsError
 from narrows.evaluation import classical, figures, pictures, report, restored, tables
@@ -31,6 +30,7 @@ from narrows.models.coded import Coded
 from narrows.models.density import Density
 from narrows.models.imputer import Imputer
 from narrows.models.restorer import Restoring
+from narrows.tasks.tables import open_for
 
 Row = tuple[str, ...]
 VALUES = "evaluation.json"  # the file of what was measured
@@ -96,7 +96,7 @@ class Measuring:
 
     def samples(self, model: Model) -> Samples:
         """The samples to measure a model on; of a named set its test part."""
-        opened = open_samples(self.data, "test", self.skip_bad, self.report, **as_known(model.description))
+        opened = open_for(model, self.data, "test", self.skip_bad, self.report)
         samples = windows(opened, MEASURED)
         for note in samples.notes:
             self.note(note)

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from narrows.errors import DataError
@@ -52,14 +52,9 @@ class Table:
         pieces, at = [], 0
         for row, column in sorted(new):
             start, stop = self.spans[row][column]
-            pieces += [self.text[at:start], self._quoted(new[row, column])]
+            pieces += [self.text[at:start], _quoted(new[row, column], self.delimiter)]
             at = stop
         return "".join([*pieces, self.text[at:]])
-
-    def _quoted(self, cell: str) -> str:
-        if any(mark in cell for mark in (self.delimiter, '"', "\n", "\r")):
-            return '"' + cell.replace('"', '""') + '"'
-        return cell
 
 
 def is_table(source: object) -> bool:
@@ -71,7 +66,7 @@ def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None)
     """The table in a UTF-8 file, with or without a header, see `parse`, or in a Parquet file. Raises `DataError` for
     a file that is not text or has no rows, and for rows with more or fewer cells than the first."""
     if Path(path).suffix.lower() == parquet.SUFFIX:
-        return parse(parquet.to_text(path), str(path), names)
+        return _made(*parquet.cells_of(path), str(path))
     try:
         with open_file(path) as file:
             content = file.read()
@@ -109,7 +104,7 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         header = tuple(NUMBERED.format(number + 1) for number in range(len(rows[0])))
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
-        raise DataError(f"{source}: it has a header and no rows; at least one row below a header is needed")
+        raise DataError(f"{source}: it has a header and no rows with anything in them; at least one is needed")
     if len(header) == 1 and " " in header[0]:
         marks = ", ".join(DELIMITERS.values())
         raise DataError(f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV")
@@ -133,15 +128,38 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
 Rows = list[tuple[str, ...]]
 
 
-def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, list[tuple[tuple[int, int], ...]]]:
-    """All rows that have anything in them, and the places of their cells."""
+def _made(names: Sequence[str], rows: Rows, source: str) -> Table:
+    """A table of these cells, with a text of its own."""
+    if not names or not rows:
+        raise DataError(f"{source}: it has {len(names)} columns and {len(rows)} rows; at least one of each is needed")
+    lines, spans = [",".join(_quoted(name, ",") for name in names) + "\n"], []
+    at = len(lines[0])
+    for row in rows:
+        cells = [_quoted(cell, ",") for cell in row]
+        ends = list(accumulate((len(cell) + 1 for cell in cells), initial=at))
+        spans.append(tuple((start, stop - 1) for start, stop in pairwise(ends)))
+        lines.append(",".join(cells) + "\n")
+        at = ends[-1]
+    return Table(source, "".join(lines), ",", tuple(names), tuple(rows), tuple(spans))
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    if any(mark in cell for mark in (delimiter, '"', "\n", "\r")):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _rows(
+    text: str, start: int, delimiter: str, source: str, until: int | None = None
+) -> tuple[Rows, list[tuple[tuple[int, int], ...]]]:
+    """All rows that have anything in them, and the places of their cells; or those that begin before a place."""
     mark = re.escape(delimiter)
     field = re.compile(rf'(?: *("(?:[^"]|"")*") *|((?!")[^{mark}\r\n]*))({mark}|{_END})')
     rows: Rows = []
     spans: list[tuple[tuple[int, int], ...]] = []
     row: list[str] = []
     places: list[tuple[int, int]] = []
-    while start < len(text) or places:
+    while places or start < (len(text) if until is None else min(until, len(text))):
         found = field.match(text, start)
         if found is None:
             raise DataError(
@@ -166,13 +184,11 @@ def _rows(text: str, start: int, delimiter: str, source: str) -> tuple[Rows, lis
 def _delimiter(text: str, start: int) -> str:
     """The mark at which cells end: that by which most of the first rows have the same number of cells, more than one;
     of several such the one that decimals are not written with, and then the one that makes more cells."""
-    end = text.find("\n", start + LOOKED_AT)
-    some = text if end < 0 else text[: end + 1]
 
     def worth(mark: str) -> tuple[float, bool, int]:
         try:
-            rows, _ = _rows(some, start, mark, "")
-        except DataError:  # a quote inside a cell, or a row that is cut
+            rows, _ = _rows(text, start, mark, "", start + LOOKED_AT)
+        except DataError:  # a quote inside a cell
             return 0.0, False, 0
         number, often = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         return (often / len(rows), mark != ",", number) if number > 1 else (0.0, False, 0)

@@ -1,9 +1,14 @@
-"""Tables in Parquet files, by pyarrow, as the text of a CSV and back. Next door: `csv` reads that text."""
+"""Tables in Parquet files, by pyarrow: their cells as words, and the same file with some cells replaced.
+
+What is not replaced stays as it is, value by value and type by type. Next door: `csv` makes a table of the cells.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from narrows.errors import DataError, MissingExtraError
@@ -11,45 +16,75 @@ from narrows.errors import DataError, MissingExtraError
 SUFFIX = ".parquet"
 
 
-def to_text(path: str | os.PathLike[str]) -> str:
-    """The table as CSV: what is null is empty. Raises `DataError` naming the file, and for columns of lists and other
-    nested values, `MissingExtraError` without pyarrow."""
+def cells_of(path: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The names of a table's columns, and its rows; what is null is empty. Raises `DataError` naming the file, also
+    for columns of lists and other nested values, `MissingExtraError` without pyarrow."""
+    table = _read(path)
+    return table.column_names, list(
+        zip(*(_words(path, name, table[name]) for name in table.column_names), strict=True)
+    )
+
+
+def with_cells(path: str | os.PathLike[str], new: Mapping[tuple[int, int], str]) -> bytes:
+    """The content of the file with new cells at some places `(row, column)`. Raises `DataError` where one does not
+    fit the type of its column."""
+    arrow, table = _pyarrow(), _read(path)
+    for number, field in enumerate(table.schema):
+        places = {row: cell for (row, column), cell in new.items() if column == number}
+        if not places:
+            continue
+        words = arrow.array([places.get(row) for row in range(len(table))], arrow.string())
+        plain = field.type.value_type if arrow.types.is_dictionary(field.type) else field.type
+        try:
+            column, answers = table[number].cast(plain).combine_chunks(), _cast(words, plain)
+            filled = arrow.compute.if_else(words.is_valid(), answers, column).cast(field.type)
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
+            raise DataError(
+                f"{path}: column {field.name!r} of {field.type} cannot hold what is filled in ({error}); write a .csv"
+            ) from None
+        table = table.set_column(number, field, filled)
+    out = io.BytesIO()
+    arrow.parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
     arrow = _pyarrow()
     try:
-        table = arrow.parquet.read_table(path)
-        columns = {
-            name: column.cast(arrow.string()) if arrow.types.is_dictionary(column.type) else column
-            for name, column in zip(table.column_names, table.columns, strict=True)
-        }
-        out = io.BytesIO()
-        arrow.csv.write_csv(arrow.table(columns), out)
+        names = arrow.parquet.read_schema(path).names
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        table = None if twice else arrow.parquet.read_table(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give a .csv, .tsv or .parquet file") from None
-    except Exception as error:  # pyarrow raises every kind on damaged files and nested columns
+    except Exception as error:  # pyarrow raises every kind on damaged files
         why = " ".join(str(error).split())[:160]
         raise DataError(f"{path}: the table cannot be read ({why}); save it as CSV") from None
-    return out.getvalue().decode()
+    if twice:
+        raise DataError(f"{path}: two columns are named {twice[0]!r}; give each its own name")
+    return table
 
 
-def from_text(text: str, like: str | os.PathLike[str]) -> bytes:
-    """The file of such a text, with the types that another file has."""
+def _words(path: str | os.PathLike[str], name: str, column: Any) -> list[str]:
     arrow = _pyarrow()
-    schema = arrow.parquet.read_schema(like)
-    plain = {field.name: arrow.string() if arrow.types.is_dictionary(field.type) else field.type for field in schema}
-    options = arrow.csv.ConvertOptions(column_types=plain, null_values=[""], strings_can_be_null=True)
     try:
-        table = arrow.csv.read_csv(io.BytesIO(text.encode()), convert_options=options).cast(schema)
-    except arrow.ArrowInvalid as error:
-        raise DataError(f"{like}: the filled table does not fit its columns ({error}); write a .csv") from None
-    out = io.BytesIO()
-    arrow.parquet.write_table(table.replace_schema_metadata(schema.metadata), out)
-    return out.getvalue()
+        return [word or "" for word in _cast(column, arrow.string()).to_pylist()]
+    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
+        raise DataError(
+            f"{path}: column {name!r} holds {column.type}, which are no numbers or words; leave it out"
+        ) from None
+
+
+def _cast(values: Any, wanted: Any) -> Any:
+    """Values of another type; by way of float64 for those of half precision, which have no words."""
+    arrow = _pyarrow()
+    half = arrow.float16() in (values.type, wanted)
+    return values.cast(arrow.float64()).cast(wanted) if half else values.cast(wanted)
 
 
 def _pyarrow() -> Any:
     try:
         import pyarrow
-        import pyarrow.csv
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("tables in .parquet need a package: pip install 'narrows[parquet]'") from None

@@ -45,6 +45,8 @@ class Searched:
         if self.samples is not None:
             return [np.asarray(self.samples.values[i]) for i in indices]
         source, names = self.codes.source, self.codes.names
+        if is_table(self.origin):
+            raise DataError(f"{source}: holds codes only; give {self.origin} in its place to draw its rows")
         try:
             if names is not None and Path(self.origin).is_dir():
                 return _of_equal_channels([read_image(Path(self.origin) / names[i]) for i in indices])

@@ -6,7 +6,7 @@ Next door: `data.columns` makes vectors of rows and back; `sklearn` does the sam
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -166,15 +166,14 @@ def written_rows(columns: Sequence[Column], vectors: Array) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Filled:
-    """The text of a table with `cells` that were filled in, everything else to the byte as it was.
+    """The `cells` of a table that were filled in, by row and column.
 
     So many missing cells of free text are `left`. So many cells are `unknown`: text among numbers, or a category that
     the model never saw, the first of which is described; they stay, and tell the model nothing.
     """
 
-    text: str
     rows: int
-    cells: int = 0
+    cells: Mapping[tuple[int, int], str]
     left: int = 0
     unknown: int = 0
     first_unknown: str = ""
@@ -188,7 +187,7 @@ def _missing(table: Table, columns: Sequence[Column]) -> npt.NDArray[np.bool_]:
 
 
 def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
-    """A table with its missing cells filled in. Raises `ModelError` where its columns are not those of the model."""
+    """The missing cells of a table, filled in. Raises `ModelError` where its columns are not those of the model."""
     columns: tuple[Column, ...] = imputer_of(model).cells.columns
     check_fits(columns, table.names, table.source)
     each = zip(columns, zip(*table.cells, strict=True), strict=True)
@@ -209,7 +208,7 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     odd = _unknown(table, columns, vectors, missing)
     first = _told(table, columns, *odd[0]) if odd else ""
     left = int((missing & ~usable).sum())
-    return Filled(table.with_cells(new), len(table.cells), len(new), left, len(odd), first)
+    return Filled(len(table.cells), new, left, len(odd), first)
 
 
 def fill_table(
@@ -230,5 +229,6 @@ def fill_table(
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)
-    write_file(output, parquet.from_text(result.text, data) if back else result.text.encode())
+    new = result.cells
+    write_file(output, parquet.with_cells(data, new) if back else table.with_cells(new).encode())
     return result
