@@ -72,6 +72,54 @@ def test_a_series_whose_gaps_need_a_rate_is_told_the_option(call, table: Path, t
     assert (code, "--rate HZ" in err) == (2, True), err
 
 
+def waves(path: Path, hidden: slice = slice(0), noise: float = 0.0) -> Path:
+    """A table of 600 rows with a date and two waves, between semicolons, of which one has a gap."""
+    t, rng = np.arange(600), np.random.default_rng(0)
+    x, y = 20 + 5 * np.sin(t / 20), 300 * np.cos(t / 13)
+    cells = [f"{v:.2f}".replace(".", ",") for v in x + noise * rng.normal(size=600)]
+    cells[hidden] = [""] * len(cells[hidden])
+    rows = [f"day {n};{cell};{v:.0f}\n" for n, cell, v in zip(t, cells, y, strict=True)]
+    path.write_text("date;temperature;count\n" + "".join(rows))
+    return path
+
+
+def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:
+    full, model = waves(tmp_path / "full.csv"), tmp_path / "m.safetensors"
+    words = ("train", full, "-o", model, "--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 5)
+    assert call(*words)[0] == 0
+    hidden = slice(200, 220)
+    broken, out = waves(tmp_path / "broken.csv", hidden), tmp_path / "out.csv"
+    code, _, err = call("inpaint", broken, "-m", model, "-o", out)
+    assert code == 0, err
+    rows = [path.read_text().splitlines()[1:] for path in (full, broken, out)]
+    assert rows[2][:200] + rows[2][220:] == rows[1][:200] + rows[1][220:]
+    found = [row.split(";") for row in rows[2][hidden]]
+    assert [[day, count] for day, _, count in found] == [
+        [r[0], r[2]] for r in (row.split(";") for row in rows[0][hidden])
+    ]
+    assert all(10 < float(value.replace(",", ".")) < 30 for _, value, _ in found)
+    for given, name, said in (
+        (full, "x.csv", "nothing in it is marked as missing"),
+        (broken, "x.npy", "tables are written as .csv"),
+        (broken, "full.csv", "--force"),
+    ):
+        code, _, err = call("inpaint", given, "-m", model, "-o", tmp_path / name)
+        assert code == 2
+        assert said in err
+
+
+def test_numbers_of_a_series_are_denoised_in_their_table(call, tmp_path: Path) -> None:
+    full, model = waves(tmp_path / "full.csv", noise=0.5), tmp_path / "m.safetensors"
+    words = ("train", full, "-o", model, "--as", "series", "--rate", 1, "--for", "denoise", "--steps", 5)
+    assert call(*words)[0] == 0
+    assert call("denoise", full, "-m", model, "-o", tmp_path / "out.csv")[0] == 0
+    one, other = (path.read_text().splitlines() for path in (full, tmp_path / "out.csv"))
+    assert one[0] == other[0]
+    assert [row.split(";")[0] for row in one] == [row.split(";")[0] for row in other]
+    assert one != other
+    assert all(len(row.split(";")[1].partition(",")[2]) == 2 for row in other[1:])
+
+
 def test_signals_have_no_colour_to_give(call, table: Path, tmp_path: Path) -> None:
     words = ("train", table, "-o", tmp_path / "m.safetensors", "--as", "series", "--steps", 1)
     code, _, err = call(*words, "--for", "colourise")

@@ -159,6 +159,7 @@ def _run(
     from narrows.tasks.pictures import Wanted
     from narrows.tasks.restore import set_vividness
     from narrows.tasks.restore_files import restore_path, sounds_need_a_model
+    from narrows.tasks.restore_series import with_gaps
     from narrows.training.device import choose
 
     if model_path is None:
@@ -173,10 +174,10 @@ def _run(
             f"{named}: a model to {model.specification.purpose}, not to {task}; give one that was trained with "
             f"--for {task}"
         )
-    if task == "inpaint" and is_table(data):
+    if task == "inpaint" and is_table(data) and model.description.axes != 1:
         _fill_table(model, data, output, how, as_json)
         return
-    restorer = how.check(model, scale)
+    restorer = with_gaps(model, data, how).check(model, scale)
     if vividness is not None:
         set_vividness(restorer, vividness)
     began = time.perf_counter()
@@ -207,8 +208,9 @@ def _run(
         counts = {"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)}
         terminal.result_json({**counts, **sound})
     else:
-        much = f"{length:.1f} seconds of sound" if length else f"{pixels / 1e6:.1f} megapixels"
-        terminal.say(f"{output}: {count} restored, {much} in {seconds:.1f} seconds")
+        much = f", {length:.1f} seconds of sound" if length else ""
+        much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much
+        terminal.say(f"{output}: {count} restored{much} in {seconds:.1f} seconds")
         if model_path is None:
             terminal.say(f"with the weights {named}, which come with narrows")
 

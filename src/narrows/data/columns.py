@@ -122,7 +122,10 @@ class Column:
         """A cell from its values `(width,)`."""
         if self.kind == "category":
             return self.categories[int(values.argmax())]
-        number = float(self.unscaled(values)[0])
+        return self.text(float(self.unscaled(values)[0]))
+
+    def text(self, number: float) -> str:
+        """A number as those of this column are written."""
         if self.decimals > DECIMALS_MOST:
             return f"{number:.6g}".replace(".", self.style.point)
         return self.style.text(float(round(number)) if self.whole else number, self.decimals)

@@ -118,8 +118,8 @@ def _file(path: Path, report: Report | None, kind: Kind | None, rate: float) -> 
         return replace(from_arrays(images, str(path)), names=(path.name,), notes=tuple(notes))
     if is_table(path):
         raise DataError(
-            f"{path}: a table, which goes with models of tables: give its path to train, evaluate, embed, outliers or "
-            "find, or to narrows.tasks.tables.fill_table"
+            f"{path}: a table, which goes with models of tables: give its path to train, evaluate, embed, outliers "
+            "or find, or to narrows.tasks.tables.fill_table"
         )
     raise DataError(
         f"{path}: files ending in {suffix or 'nothing'} are not read; allowed are a folder of images or sounds, "

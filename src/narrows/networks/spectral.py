@@ -38,7 +38,7 @@ ROWS = 1 << 16  # that are summed at a time for it
 
 def window_of(rate: float) -> int:
     """Steps in a window, a power of 2, for signals of this rate, or of unknown rate if it is 0."""
-    return max(16, 1 << round(math.log2(WINDOW_SECONDS * rate))) if rate else WINDOW
+    return 1 << max(4, round(math.log2(WINDOW_SECONDS * rate))) if rate else WINDOW
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Damaged files to restored ones, by what the model is for. Next door: `pictures` and `restore_sounds` do it."""
+"""Damaged files to restored ones, by what the model is for.
+
+Next door: `pictures`, `restore_sounds` and `restore_series` do it.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,21 @@ from pathlib import Path
 
 from narrows.data.sources import listed_as_one
 from narrows.errors import DataError, ModelError
+from narrows.io.csv import is_table
 from narrows.io.images import Report
 from narrows.io.sound import is_sound
 from narrows.models.base import Model
 from narrows.tasks import pictures
 from narrows.tasks.pictures import Done, Wanted
+from narrows.tasks.restore_series import restore_series
 from narrows.tasks.restore_sounds import restore_sounds
 
 
 def restore_path(
     model: Model, data: str, output: Path, wanted: Wanted | None = None, report: Report | None = None
 ) -> Iterator[Done]:
-    """Restore a picture, a sound, a folder of these, or samples in an array or a named set, and write the results,
-    each file whole or not at all; yields what became of each.
+    """Restore a picture, a sound, a folder of these, samples in an array or a named set, or a table whose rows follow
+    in time, and write the results, each file whole or not at all; yields what became of each.
 
     Raises `ModelError`, `SettingsError`, `DataError` or `OutputError` for what does not fit or cannot be written;
     with `skip_bad`, files that do not fit are yielded with their error.
@@ -36,6 +41,9 @@ def restore_path(
         return
     if not Path(data).exists():
         raise DataError(f"{data}: no such file or folder")
+    if is_table(data):
+        yield restore_series(model, Path(data), output, wanted)
+        return
     yield from restore_sounds(wanted.check(model), data, output, wanted, report)
 
 

@@ -1,7 +1,7 @@
 """Damaged sound files, and signals in arrays, to restored ones of the same kind, in pieces of bounded memory.
 
 Container, depth, rate and tags are kept; a model that raises the rate multiplies it. Next door: `pictures` does the
-same for pictures; `restore_signals` restores signals in memory.
+same for pictures, `restore_series` for tables; `restore_signals` restores signals in memory.
 """
 
 from __future__ import annotations
@@ -157,7 +157,18 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
         raise SettingsError(f"{output}: arrays are written as .npy; give a name that ends so")
     refuse_overwriting(output, os.fspath(path))
     check_new(output, wanted.force)
-    array = open_npy(path)
+    array, scale = open_npy(path), model.degradation.scale
+    made, seconds = restored_array(model, array, path, wanted)
+    axis = 0 if array.ndim == 1 else array.ndim - 2
+    shape = (*array.shape[:axis], array.shape[axis] * scale, *array.shape[axis + 1 :])
+    with replacing(output) as file:
+        write_npy(file, array.dtype.name, shape, made)
+    return Done(path, samples=len(array) if array.ndim == 3 else 1, seconds=seconds)
+
+
+def restored_array(model: Restoring, array: Array, path: Path, wanted: Wanted) -> tuple[Iterator[Array], float]:
+    """The signals in an array `(T,)`, `(T, C)` or `(N, T, C)` that comes from a file, restored part by part, and the
+    seconds that they last, 0 where the model has no rate. Raises before the first part is made."""
     if array.ndim not in (1, 2, 3):
         raise DataError(
             f"{path}: an array of shape {array.shape} was given to a model for signals; allowed are (T,), (T, C) and "
@@ -165,8 +176,7 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
         )
     signals = array[None, :, None] if array.ndim == 1 else array[None] if array.ndim == 2 else array
     count, length, channels = signals.shape
-    own, scale = model.description, model.degradation.scale
-    rate = own.rate / scale
+    rate = model.description.rate / model.degradation.scale
     header = SoundHeader(length, channels, max(1, round(rate)), "", "")
     low, high, each = 0.0, 1.0, []
     for sample in signals:
@@ -189,10 +199,7 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
         for sample, (spans, _) in zip(signals, each, strict=True):
             yield from stream(model, _chunks(_parts(sample), spans, model), form)
 
-    shape = (length * scale,) if array.ndim == 1 else (*array.shape[:-2], length * scale, channels)
-    with replacing(output) as file:
-        write_npy(file, array.dtype.name, shape, made())
-    return Done(path, samples=count, seconds=count * length / rate if rate else 0.0)
+    return made(), count * length / rate if rate else 0.0
 
 
 def _parts(sample: Any) -> Iterator[Array]:

@@ -5,6 +5,7 @@ Next door: `data.columns` makes vectors of rows and back; `sklearn` does the sam
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,29 +64,49 @@ def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] 
     return Rows(_samples(table, columns), columns, (summary, *table.notes, *notes))
 
 
+@dataclass(frozen=True)
+class Series:
+    """A table whose rows follow in time as one signal `(T, C)` in double precision: its columns of numbers, which are
+    at `places` in it; others, such as dates, are `left` out."""
+
+    values: npt.NDArray[np.float64]
+    columns: tuple[Column, ...]
+    places: tuple[int, ...]
+    left: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def open_series(data: str | os.PathLike[str], rate: float = 0.0) -> Samples:
-    """A table whose rows follow in time as one signal `(T, C)`: its columns of numbers, in double precision. Other
-    columns, such as dates, are left out, with a note. Raises `DataError` where a number is missing."""
+    """A table as a series; raises as `as_series` does."""
     table = read_table(data)
+    series = as_series(table)
+    names = ", ".join(map(repr, series.left))
+    words = (f"left out, since they hold no numbers: {names}",) if names else ()
+    samples = from_arrays(series.values, table.source, kind="series", rate=rate)
+    return replace(samples, notes=(*series.notes, *words))
+
+
+def as_series(table: Table, holes: bool = False) -> Series:
+    """A table as a series. Raises `DataError` where a number is missing, unless there may be `holes`, which are NaN,
+    and where text stands among numbers."""
     columns, notes = columns_of(table)
-    each = list(zip(columns, zip(*table.cells, strict=True), strict=True))
-    chosen = [(column, cells) for column, cells in each if column.kind == "number"]
-    if not chosen:
+    places = tuple(number for number, column in enumerate(columns) if column.kind == "number")
+    if not places:
         raise DataError(f"{table.source}: no column of numbers in this table; a series needs one")
-    series = np.empty((len(table.cells), len(chosen)))
-    for number, (column, cells) in enumerate(chosen):
-        for row, cell in enumerate(cells):
-            value = column.style.number(cell)
+    values = np.empty((len(table.cells), len(places)))
+    for at, number in enumerate(places):
+        column = columns[number]
+        for row, cells in enumerate(table.cells):
+            value = math.nan if holes and column.missing(cells[number]) else column.style.number(cells[number])
             if value is None:
                 raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cell.strip())} is no number; a series has one "
-                    "in every row: fill the gaps with 'narrows inpaint', or leave out these rows"
+                    f"{table.row(row)}, column {column.name!r}: {brief(cells[number].strip())} is no number; a "
+                    "series has one in every row: fill the gaps with 'narrows inpaint', or leave out these rows"
                 )
-            series[row, number] = value
-    left = [column.name for column in columns if column.kind != "number"]
-    words = (f"left out, since they hold no numbers: {', '.join(map(repr, left))}",) if left else ()
-    samples = from_arrays(series, table.source, kind="series", rate=rate)
-    return replace(samples, notes=(*table.notes, *notes, *words))
+            values[row, at] = value
+    left = tuple(column.name for column in columns if column.kind != "number")
+    chosen = tuple(columns[number] for number in places)
+    return Series(values, chosen, places, left, (*table.notes, *notes))
 
 
 def hidden(columns: Sequence[Column], damage: Degradation | None, source: object) -> Cells:
@@ -219,16 +240,27 @@ def fill_table(
     Raises `ModelError` or `DataError` where the table does not fit the model, `OutputError` where the result cannot
     be written or something is there already, unless `force`.
     """
-    if output.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{output}: tables are written as .csv, .tsv or .parquet; give a name that ends so")
-    back = output.suffix.lower() == parquet.SUFFIX
-    if back and Path(data).suffix.lower() != parquet.SUFFIX:
-        raise SettingsError(f"{output}: only a .parquet file is written as one; give a name that ends in .csv")
+    check_written(output, data)
     refuse_overwriting(output, data)
     check_new(output, force)
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)
-    new = result.cells
-    write_file(output, parquet.with_cells(data, new) if back else table.with_cells(new).encode())
+    write_table(output, data, table, result.cells)
     return result
+
+
+def check_written(output: Path, data: str | os.PathLike[str]) -> None:
+    """Raise `SettingsError` unless the table in a file can be written into one of this name."""
+    if output.suffix.lower() not in SUFFIXES:
+        raise SettingsError(f"{output}: tables are written as .csv, .tsv or .parquet; give a name that ends so")
+    if output.suffix.lower() == parquet.SUFFIX != Path(data).suffix.lower():
+        raise SettingsError(f"{output}: only a .parquet file is written as one; give a name that ends in .csv")
+
+
+def write_table(
+    output: Path, data: str | os.PathLike[str], table: Table, cells: Mapping[tuple[int, int], str]
+) -> None:
+    """Write the table in a file with new cells at some places."""
+    back = output.suffix.lower() == parquet.SUFFIX
+    write_file(output, parquet.with_cells(data, cells) if back else table.with_cells(cells).encode())
