@@ -214,7 +214,7 @@ def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | 
         again = sum(name == other for other in first[:number])
         made.append(f"{name} ({again + 1})" if again else name)
     twice = [name for number, name in enumerate(first) if name and name in first[:number]]
-    note = (f"two columns are named {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here",) if twice else ()
+    note = (f"columns share the name {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here",) if twice else ()
     return tuple(made), note
 
 
