@@ -120,6 +120,16 @@ def test_numbers_of_a_series_are_denoised_in_their_table(call, tmp_path: Path) -
     assert all(len(row.split(";")[1].partition(",")[2]) == 2 for row in other[1:])
 
 
+def test_a_model_that_no_file_needs_is_not_in_the_archive(call, table: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    words = ("train", waves(tmp_path / "w.csv"), "-o", model, "--as", "series", "--for", "compress", "--steps", 2)
+    assert call(*words)[0] == 0
+    code, _, err = call("compress", table, "-m", model, "-o", tmp_path / "t.narrows")
+    assert code == 0, err
+    assert "holds nothing to compress such files with" in err
+    assert (tmp_path / "t.narrows").stat().st_size < 300
+
+
 def test_signals_have_no_colour_to_give(call, table: Path, tmp_path: Path) -> None:
     words = ("train", table, "-o", tmp_path / "m.safetensors", "--as", "series", "--steps", 1)
     code, _, err = call(*words, "--for", "colourise")

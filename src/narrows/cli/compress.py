@@ -177,7 +177,7 @@ def _announce(result: Compressed, model: Path | None) -> None:
             "archive would share it"
         )
     elif not result.uses_model:
-        why = "no model was given" if model is None else f"{model} holds nothing to compress with"
+        why = "no model was given" if model is None else f"{model} holds nothing to compress such files with"
         terminal.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
     if result.slow_bytes > LONG:
         terminal.note(

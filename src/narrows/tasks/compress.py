@@ -64,7 +64,8 @@ def compress(
     if wanted.read_as is not None and not any(source.kind == "arrays" for source in sources):
         raise SettingsError("arrays were to be read as signals, and there are none; leave that out")
     promise, models, tried = promised(wanted, model, sources)
-    compact = models.get(promise.part, b"")
+    coded = any(source.kind != "files" for source in sources)  # others are kept, for which no model is needed
+    compact = models.get(promise.part, b"") if coded else b""
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
     result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
