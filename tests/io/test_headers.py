@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile  # which scikit-image brings
 from PIL import Image
 
 from narrows.errors import DataError
 from narrows.io.folders import load_images
 from narrows.io.headers import facts_of
-from narrows.io.pictures import encode_picture, read_picture
+from narrows.io.pictures import encode_picture, read_photo, read_picture
 
 SHORT, LONG = 3, 4
 TYPES = {SHORT: "H", LONG: "I"}
@@ -232,3 +233,17 @@ def test_several_pictures_in_one_stream_and_volumes_are_refused(tmp_path: Path) 
     assert "2 pictures in one file" in refusal(_written(tmp_path / "two.ppm", one * 2))
     path = simple(tmp_path / "v.tif", np.zeros((8, 8), "u1"), 8, t32997=4)
     assert "a volume of 4 slices" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "how", [{"imagej": True}, {"metadata": {"axes": "ZYX"}, "photometric": "minisblack"}], ids=["ImageJ", "tifffile"]
+)
+def test_a_stack_with_one_directory_is_refused_as_several_pictures(how: dict[str, Any], tmp_path: Path) -> None:
+    stack = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, truncate=True, **how)
+    with pytest.raises(DataError, match="5 pictures in one file"):
+        read_picture(tmp_path / "stack.tif")
+    assert "4 more pictures" in read_photo(tmp_path / "stack.tif").lost
+    assert "with 5" in load_images([tmp_path / "stack.tif"])[2][0]
+    tifffile.imwrite(tmp_path / "one.tif", stack[0], description="ImageJ=1.54\nimages=5\n", metadata=None)
+    assert np.array_equal(read_picture(tmp_path / "one.tif").pixels[..., 0], stack[0])

@@ -6,6 +6,7 @@ without a word. Next door: `images` reads the pixels.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _PREMULTIPLIED = 1
 _PLANES = 2
 _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
+_COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _STORED = 259, 270, 273, 279, 1
+# ImageJ and tifffile may write a stack with a directory of its first picture only; the others lie behind it.
+_STACK = re.compile(r"ImageJ=[^\0]*?\nimages=(\d{1,9})\b|\{\"shape\": \[(\d{1,9}(?:, \d{1,9})*)\]")
 _SPACE = rb"(?:\s|#[^\n\r]*[\n\r])+"
 _PNM = re.compile(
     rb"(P[2356])" + (_SPACE + rb"\d+") * 2 + _SPACE + rb"(\d+)\s|(P[14])" + (_SPACE + rb"\d+") * 2 + rb"\s"
@@ -170,7 +174,19 @@ def _tiff(image: Image.Image, file: IO[bytes]) -> Facts:
     colours = tags.get(_COLOURS, ())
     if any(value % 257 and value & 0xFF for value in colours):
         return Facts(lost="a palette of 16 bits")
-    return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO)
+    return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO, pages=_stacked(image, tags, file))
+
+
+def _stacked(image: Image.Image, tags: Any, file: IO[bytes]) -> int:
+    """How many pictures a TIFF has behind the only one with a directory: as many as its description says, at most
+    those that there are bytes for."""
+    said = _STACK.match(str(tags.get(_DESCRIPTION, "")))
+    if said is None or _numbers(tags, _COMPRESSION, _STORED)[0] != _STORED:
+        return 1
+    values = image.width * image.height * _numbers(tags, CHANNELS, 1)[0]
+    pictures = int(said[1] or math.prod(int(side) for side in said[2].split(",")) // values)
+    room = file.seek(0, 2) - _numbers(tags, _STRIPS, 0)[0]
+    return max(1, min(pictures, room // (sum(_numbers(tags, _STRIP_BYTES, 1)) or 1)))
 
 
 _FACTS: dict[str, Callable[[Image.Image, IO[bytes]], Facts]] = {
