@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile  # which scikit-image brings
 from PIL import Image, PngImagePlugin
 
 from narrows.io.metadata import resized, without_profile
-from narrows.io.pictures import Picture, encode_photo, encode_picture, read_picture, rehearsed
+from narrows.io.pictures import Picture, encode_photo, encode_picture, read_photo, read_picture, rehearsed
+from narrows.io.tags import read_tags
 
 PIXELS = np.arange(20 * 12 * 3, dtype=np.uint16).astype(np.uint8).reshape(20, 12, 3)
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>1</a></x:xmpmeta>"
@@ -190,3 +192,56 @@ def test_exif_says_the_new_size_of_a_picture_and_is_otherwise_the_same_to_the_by
     assert (len(made["exif"]), made["exif"][-5:], made["dpi"]) == (len(exif), b"maker", b"72.0 72.0")
     for damaged in (b"", b"junk", exif[:20], exif[:60]):
         assert resized({"exif": damaged}, 3, 4)["exif"][:8] == damaged[:8]
+
+
+TAGS = [
+    (270, 2, 0, "Grüße, 3 µm\0".encode(), True),
+    (285, 2, 0, "Blatt ß\0".encode("latin-1"), True),
+    (315, 2, 0, "Zoë\0".encode(), True),
+    (318, 5, 2, (3127, 10000, 3290, 10000), True),
+    (33723, 4, 3, (469894172, 3, 1 << 31), True),
+    (34737, 2, 0, "WGS 84 ß|\0".encode(), True),
+    (42112, 2, 0, "<GDALMetadata>µ</GDALMetadata>\0".encode(), True),
+]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tags_of_a_tiff_come_back_with_their_types_numbers_and_letters(order: Any, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, byteorder=order, extratags=TAGS, metadata=None)
+    picture = rehearsed("a.tif", read_picture(tmp_path / "a.tif"))
+    assert picture.lost == ()
+    (tmp_path / "b.tif").write_bytes(encode_picture("b.tif", picture.pixels, picture.extras)[0])
+    assert read_picture(tmp_path / "b.tif").extras == picture.extras
+    with tifffile.TiffFile(tmp_path / "a.tif") as first, tifffile.TiffFile(tmp_path / "b.tif") as second:
+        for number, kind, *_ in TAGS:
+            tag, again = first.pages[0].tags[number], second.pages[0].tags[number]
+            assert (again.dtype, again.count) == (kind, tag.count)
+            assert number == 33723 or again.value == tag.value
+        assert np.array_equal(second.asarray(), PIXELS)
+    with (tmp_path / "b.tif").open("rb") as file:
+        assert read_tags(file)[33723] == (4, struct.pack("<3I", 469894172, 3, 1 << 31))
+
+
+def test_tags_that_are_not_kept_are_told(tmp_path: Path) -> None:
+    tags = [(280, 3, 3, (0, 0, 0), True), (341, 3, 3, (9, 9, 9), True), (532, 5, 6, (0, 1, 255, 1) * 3, True)]
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, extratags=tags, metadata=None)
+    assert read_picture(tmp_path / "a.tif").lost == tuple(f"tag {number} of a TIFF" for number in (280, 341, 532))
+
+
+def test_exif_of_a_photo_is_whole_in_a_tiff(tmp_path: Path) -> None:
+    photo = Image.Exif()
+    photo[274], photo[531], photo[0x13B] = 6, 2, "Zoë".encode()
+    photo.get_ifd(0x8769).update({0x9003: "2020:01:01 00:00:00", 0xA005: {1: "R98", 2: b"0100"}})
+    photo.get_ifd(0x8825)[1] = "N"
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=photo, quality=95)
+    content, lost = encode_photo("a.tif", PIXELS, read_photo(tmp_path / "a.jpg").extras)
+    assert lost == []
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        assert file.pages[0].compression == 8
+    with Image.open(io.BytesIO(content)) as image:
+        found = image.getexif()
+        assert (found[274], found[0x13B].encode("latin-1")) == (6, "Zoë".encode())
+        assert 531 not in found  # how JPEG stores colours
+        assert found.get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+        assert found.get_ifd(0xA005) == {1: "R98", 2: b"0100"}
+        assert found.get_ifd(0x8825)[1] == "N"

@@ -7,12 +7,15 @@ Next door: `pictures` reads and writes them with the pixels.
 
 from __future__ import annotations
 
+import io
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
+
+from narrows.io.tags import BYTE, EXIF, GPS, Directory, Value, add_tags, read_tags, to_exif
 
 NAMES = {  # in the order in which they are given up, and in words
     "chunks": "gamma, text or time of a PNG",
@@ -38,15 +41,16 @@ _PNG_KNOWN = frozenset(b"IHDR PLTE IDAT IEND tRNS pHYs iCCP eXIf".split())
 _PNG_XMP = b"XML:com.adobe.xmp"
 # A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
-_DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, 0x8769, 0x8825)
-_SECTIONS = (0x8769, 0x8825)
-_ACROSS, _DOWN, _UNIT, _NO_UNIT = 282, 283, 296, 1  # the resolution
+_DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
+_ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
+_ALSO_GIVEN = (_ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
 _SIZES, _SHORT, _LONG = (0x100, 0x101, 0xA002, 0xA003), 3, 4  # width and height, twice; types of numbers
-# Names of document and page, position; IPTC; GeoTIFF and GDAL.
-_TIFF_KEPT = (269, 285, 286, 287, 297, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
-_TIFF_STORING = frozenset((*range(254, 267), *range(273, 285), 288, 289, 292, 293, 296, *range(317, 326),
-                           *range(330, 348), *range(512, 533), 700, 34665, 34675, 34853))  # fmt: skip
+# Names of document and page, position; white point and primary colours; IPTC; GeoTIFF and GDAL.
+_TIFF_KEPT = (269, 285, 286, 287, 297, 318, 319, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
+_TIFF_STORING |= {*range(320, 326), *range(330, 340), *range(342, 348), *range(512, 532), _XMP, 34675}
+_BLACK_AND_WHITE, _YCBCR = 532, (262, 6)  # a reference, which stores pixels that are not RGB
 _JPEG_READ = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0")
 _CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
 
@@ -55,7 +59,7 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
     """What belongs to a decoded image, and in words what of it cannot be kept; `file` is the one it came from."""
     found = {
         "icc": image.info.get("icc_profile") or b"",
-        "exif": _exif(image),
+        "exif": _bytes(image.info.get("exif")).removeprefix(_EXIF),
         "xmp": _bytes(image.info.get("xmp")),
         "dpi": _resolution(image),
         "comment": _bytes(image.info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
@@ -74,14 +78,16 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
                 others.append(f"{kind.decode('latin-1')} of a PNG")
         found["chunks"] = b"".join(kept)
     elif image.format == "TIFF":
-        tags = getattr(image, "tag_v2", {})
-        own = Image.Exif()
-        without_unit = (_ACROSS, _DOWN, _UNIT) if tags.get(_UNIT) == _NO_UNIT else ()
-        for tag in (*_TIFF_KEPT, *without_unit):
-            if tag in tags:
-                own[tag] = tags[tag]
-        found["tags"] = own.tobytes().removeprefix(_EXIF) if len(own) else b""
+        tags = read_tags(file)
+        # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
+        found["exif"] = to_exif(_some(tags, _DESCRIBING))
+        numbers = getattr(image, "tag_v2", {})
+        without_unit = (_ACROSS, _DOWN, _UNIT) if numbers.get(_UNIT) == _NO_UNIT else ()
+        found["tags"] = to_exif(_some(tags, (*_TIFF_KEPT, *without_unit)))
+        found["xmp"] = xmp.data if isinstance(xmp := tags.get(_XMP), Value) else b""
         known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
+        if numbers.get(_YCBCR[0]) == _YCBCR[1]:
+            known |= {_BLACK_AND_WHITE}
         others = [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
     elif image.format in ("JPEG", "MPO"):
         others = [f"{name} of a JPEG" for name, content in _segments(image) if not _is_read(name, content)]
@@ -102,7 +108,7 @@ def resized(extras: Mapping[str, bytes], height: int, width: int) -> dict[str, b
         for start in sections:
             for at in range(start + 2, start + 2 + 12 * struct.unpack_from(f"{order}H", exif, start)[0], 12):
                 tag, kind, count, value = struct.unpack_from(f"{order}HHII", exif, at)
-                if tag == _SECTIONS[0] and len(sections) == 1:
+                if tag == EXIF and len(sections) == 1:
                     sections.append(value)
                 elif tag in _SIZES and count == 1 and kind in (_SHORT, _LONG):
                     struct.pack_into(f"{order}HII", exif, at + 2, _LONG, 1, (width, height)[_SIZES.index(tag) % 2])
@@ -122,8 +128,8 @@ def without_profile(extras: Mapping[str, bytes], channels: int) -> tuple[dict[st
 
 
 def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], list[str]]:
-    """How Pillow is told to write these extras, and in words what the format does not hold. Raises ValueError,
-    struct.error and the like for damaged ones."""
+    """How Pillow is told to write these extras, but tags, and in words what the format does not hold. Raises
+    ValueError, struct.error and the like for damaged ones."""
     held = {name: data for name, data in extras.items() if name in HOLDS[format_] and data}
     lost = [words for name, words in NAMES.items() if extras.get(name) and name not in held]
     given: dict[str, Any] = {}
@@ -132,8 +138,8 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     if dpi := held.get("dpi"):
         across, down = (float(number) for number in dpi.split())
         given["dpi"] = (across, down)
-    if "exif" in held or "tags" in held or ("xmp" in held and format_ == "TIFF"):
-        given["exif"] = _joined(held, format_ == "TIFF")
+    if "exif" in held and format_ != "TIFF":
+        given["exif"] = _EXIF + held["exif"]
     if "xmp" in held and format_ in ("WEBP", "JPEG"):
         given["xmp"] = held["xmp"]
     if "comment" in held and format_ == "JPEG":
@@ -155,21 +161,21 @@ def _is_read(name: str, content: bytes) -> bool:
     return name in ("APP0", "APP14") or content.startswith(_JPEG_READ)
 
 
-def _joined(held: Mapping[str, bytes], tiff: bool) -> bytes:
-    """EXIF, with the other tags of a TIFF where there are such."""
-    if not tiff or not held.keys() & {"tags", "xmp"}:
-        return _EXIF + held["exif"]
-    joined = Image.Exif()
-    if "tags" in held:
-        joined.load(_EXIF + held["tags"])
-    if "xmp" in held:
-        joined[_XMP] = held["xmp"]
-    if "exif" in held:
-        other = Image.Exif()
-        other.load(_EXIF + held["exif"])
-        for tag in other:
-            joined[tag] = dict(other.get_ifd(tag)) if tag in _SECTIONS else other[tag]
-    return joined.tobytes()
+def tagged(tiff: bytes, extras: Mapping[str, bytes]) -> bytes:
+    """A TIFF with EXIF, XMP and tags of extras; the tags of how their own file was stored are left out. Raises
+    ValueError and the like for damaged ones."""
+    given: Directory = {}
+    for name in ("tags", "exif"):
+        if name in extras:
+            given |= read_tags(io.BytesIO(extras[name]))
+    given = {tag: value for tag, value in given.items() if tag in _ALSO_GIVEN or tag not in _TIFF_STORING}
+    if "xmp" in extras:
+        given[_XMP] = Value(BYTE, extras["xmp"])
+    return add_tags(tiff, given)
+
+
+def _some(tags: Directory, wanted: Iterable[int]) -> Directory:
+    return {tag: tags[tag] for tag in wanted if tag in tags}
 
 
 def _png(held: Mapping[str, bytes]) -> PngImagePlugin.PngInfo:
@@ -210,17 +216,6 @@ def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
             if file.read(1):
                 yield b"what follows the end", b""
             return
-
-
-def _exif(image: Image.Image) -> bytes:
-    if image.format != "TIFF":
-        return _bytes(image.info.get("exif")).removeprefix(_EXIF)
-    # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
-    found, kept = image.getexif(), Image.Exif()
-    for tag in _DESCRIBING:
-        if tag in found:
-            kept[tag] = dict(found.get_ifd(tag)) if tag in _SECTIONS else found[tag]
-    return kept.tobytes().removeprefix(_EXIF) if len(kept) else b""
 
 
 def _bmp_profile(file: IO[bytes]) -> bytes:

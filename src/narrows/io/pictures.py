@@ -22,7 +22,7 @@ from narrows.io.arrays import Array
 from narrows.io.files import open_file
 from narrows.io.headers import Facts
 from narrows.io.images import opened, pages, wide_greys
-from narrows.io.metadata import HOLDS, NAMES, metadata, options
+from narrows.io.metadata import HOLDS, NAMES, metadata, options, tagged
 
 # The modes that each format holds without loss; JPEG and GIF hold none.
 _HOLDS = {
@@ -192,12 +192,11 @@ def _saved(
     buffer = io.BytesIO()  # not a file, since Pillow hides the reason if a disk is full
     try:
         given, lost = options(format_, extras)
-        if "exif" in given and format_ == "TIFF":
-            how.pop("compression", None)  # libtiff, which compresses TIFFs, cannot write the sections of EXIF
         image.save(buffer, format_, **how, **given)
+        content = tagged(buffer.getvalue(), extras) if format_ == "TIFF" else buffer.getvalue()
     except Exception as error:  # Pillow's encoders raise every kind on a damaged profile or EXIF
         raise DataError(f"{name}: cannot be made a {format_} ({' '.join(str(error).split())[:160]})") from None
-    return buffer.getvalue(), lost
+    return content, lost
 
 
 FORMATS = {"jpeg": ".jpg", "webp": ".webp", "png": ".png"}  # that a person may ask for, and their endings
