@@ -247,3 +247,19 @@ def test_a_stack_with_one_directory_is_refused_as_several_pictures(how: dict[str
     assert "with 5" in load_images([tmp_path / "stack.tif"])[2][0]
     tifffile.imwrite(tmp_path / "one.tif", stack[0], description="ImageJ=1.54\nimages=5\n", metadata=None)
     assert np.array_equal(read_picture(tmp_path / "one.tif").pixels[..., 0], stack[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "how", "words"),
+    [
+        ("u1", {"bigtiff": True, "byteorder": ">"}, "a big-endian BigTIFF of 8-bit integers"),
+        ("f4", {"bigtiff": True, "byteorder": ">"}, "a big-endian BigTIFF of 32-bit floats"),
+        ("c8", {}, "a TIFF of 64-bit complex numbers"),
+    ],
+)
+def test_a_tiff_that_is_not_read_is_called_what_it_is(
+    dtype: str, how: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 5), dtype), photometric="minisblack", **how)
+    with pytest.raises(DataError, match=f"{words}, which is not read"):
+        read_picture(tmp_path / "a.tif")

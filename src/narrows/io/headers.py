@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image
+
+from narrows.io.tags import SHORT, Directory, Value, read_tags
 
 # Pillow's names; a JPEG may turn out to be an MPO.
 FORMATS = "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
@@ -23,6 +26,7 @@ _SGI_DEPTH = 3
 _AVIF_DEEP = 0x40  # in the third byte of a codec's configuration
 _WHITE_IS_ZERO = 0
 _SIGNED, _FLOAT = 2, 3
+_KINDS = {_SIGNED: "signed integers", _FLOAT: "floats", 5: "complex integers", 6: "complex numbers"}
 _PREMULTIPLIED = 1
 _PLANES = 2
 _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
@@ -49,7 +53,8 @@ _NAMES = {  # of what is not read, by how it begins
     rb"\0\0\x01\0": "an icon",
     rb"DDS ": "a DDS texture",
     rb"P[Ff]\s|P7\s": "a PFM or PAM picture",
-    rb"II\x2b\0|MM\0\x2b|II\*\0|MM\0\*": "a TIFF",
+    rb"MM\0\x2b": "a big-endian BigTIFF",
+    rb"II\x2b\0|II\*\0|MM\0\*": "a TIFF",
     rb"II[RU]|FUJIFILMCCD": "a camera's raw file",
     rb"PK\x03\x04": "a zip archive",
     rb"\x1f\x8b": "a gzip file",
@@ -94,7 +99,7 @@ def kind_of(file: IO[bytes]) -> str:
     head = file.read(HEAD_BYTES)
     for start, name in _NAMES.items():
         if re.match(start, head, re.DOTALL):
-            return f"{name}{_tiff_values(file)}" if name == "a TIFF" else name
+            return f"{name}{_tiff_values(file)}" if name.endswith("TIFF") else name
     return ""
 
 
@@ -207,15 +212,17 @@ def _numbers(tags: Any, tag: int, usual: int) -> tuple[int, ...]:
 
 
 def _tiff_values(file: IO[bytes]) -> str:
-    """What values a TIFF has, which Pillow could not open: ` of 16-bit floats in 2 channels`."""
+    """What a TIFF is that Pillow could not open: ` of 16-bit floats in 2 channels`."""
     try:
-        file.seek(0)
-        tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
-        file.seek(tags.next)
-        tags.load(file)
-        bits, kind = _numbers(tags, _BITS, 1)[0], _numbers(tags, _SAMPLES, 1)[0]
-        channels = _numbers(tags, CHANNELS, 1)[0]
-    except Exception:  # a damaged one
+        tags = read_tags(file)
+    except (ValueError, struct.error):
         return ""
-    word = {_SIGNED: "signed integers", _FLOAT: "floats"}.get(kind, "integers")
+    bits, kind, channels = (_first(tags, tag) for tag in (_BITS, _SAMPLES, CHANNELS))
+    word = _KINDS.get(kind, "integers")
     return f" of {bits}-bit {word}{f' in {channels} channels' * (channels > 1)}"
+
+
+def _first(tags: Directory, tag: int) -> int:
+    """The first of a tag's whole numbers, 1 where there is none."""
+    value = tags.get(tag)
+    return int.from_bytes(value.data[: 2 if value.kind == SHORT else 4], "little") if isinstance(value, Value) else 1
