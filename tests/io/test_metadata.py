@@ -165,6 +165,49 @@ def _segment(marker: int, content: bytes) -> bytes:
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
 
+def saved(path: Path, **options: Any) -> bytes:
+    Image.fromarray(PIXELS).save(path, **options)
+    return path.read_bytes()
+
+
+def test_what_other_formats_hold_beside_pixels_is_told_or_kept(tmp_path: Path) -> None:
+    xmp = b"http://ns.adobe.com/xap/1.0/\0"
+    first = _segment(0xE1, xmp + b"first") + _segment(0xE0, b"JFXX\0\x10")
+    photo = saved(tmp_path / "a.jpg", xmp=XMP)
+    webp, gif = saved(tmp_path / "a.webp", lossless=True), saved(tmp_path / "a.gif")
+    colours = 13 + (3 << (gif[10] & 7) + 1)  # where they end
+    boxes = b"".join(struct.pack(">I4s", 8 + 20, name) + bytes(20) for name in (b"xml ", b"uuid"))
+    tga = saved(tmp_path / "a.tga", id_section=b"mine")
+    twice = b"".join(chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + text) for text in (b"first", XMP))
+    profile = bytes(16) + b"RGB " + bytes(50)
+    files = {
+        "a.jpg": (photo[:2] + first + photo[2:] + b"a film", {"APP1", "APP0", "what follows the end"}, "JPEG"),
+        "zeros.jpg": (photo + bytes(9), set[str](), ""),
+        "a.webp": (webp[:4] + struct.pack("<I", len(webp) + 4) + webp[8:] + b"OWN \4\0\0\0mine", {"OWN "}, "WebP"),
+        "a.jp2": (saved(tmp_path / "a.jp2") + boxes, {"xml ", "uuid"}, "JPEG 2000"),
+        "a.gif": (gif[:colours] + b"!\xff\x0bXMP DataXMP\3abc\0" + gif[colours:], {"XMP DataXMP"}, "GIF"),
+        "a.tga": (tga[:-26] + b"\x09\0\0\0" + tga[-22:], {"the image ID", "the extension area"}, "TGA"),
+        "twice.png": (with_chunks(tmp_path / "b.png", twice).read_bytes(), {"iTXt"}, "PNG"),
+        "srgb.png": (
+            with_chunks(tmp_path / "b.png", chunk(b"sRGB", b"\0"), icc_profile=profile).read_bytes(),
+            {"sRGB"},
+            "PNG",
+        ),
+    }
+    for name, (content, words, of) in files.items():
+        (tmp_path / name).write_bytes(content)
+        assert set(read_picture(tmp_path / name).lost) == {f"{word} of a {of}" for word in words}
+    assert read_picture(tmp_path / "a.jpg").extras["xmp"] == read_picture(tmp_path / "twice.png").extras["xmp"] == XMP
+    saved(tmp_path / "a.jp2", comment="by hand")
+    assert read_picture(tmp_path / "a.jp2").extras["comment"] == b"by hand"
+    (tmp_path / "a.pgm").write_bytes(b"P5\n# by hand\n2 1\n255\n#a")
+    (tmp_path / "b.pgm").write_bytes(b"P5\n2 1\n255\n#a")
+    assert read_picture(tmp_path / "a.pgm").lost == ("a comment",)
+    assert read_picture(tmp_path / "b.pgm").lost == ()
+    with_chunks(tmp_path / "c.png", chunk(b"iCCP", b"name\0\0damaged"))
+    assert read_picture(tmp_path / "c.png").lost == ("a damaged colour profile",)
+
+
 def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
     profile = bytes(16) + b"RGB " + bytes(200)
     rows = PIXELS[::-1, :, ::-1].tobytes()
@@ -245,3 +288,44 @@ def test_exif_of_a_photo_is_whole_in_a_tiff(tmp_path: Path) -> None:
         assert found.get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
         assert found.get_ifd(0xA005) == {1: "R98", 2: b"0100"}
         assert found.get_ifd(0x8825)[1] == "N"
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_chunks(path: Path, *chunks: bytes, **options: Any) -> Path:
+    """A PNG with more chunks behind its header."""
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, "PNG", **options)
+    path.write_bytes(buffer.getvalue()[:33] + b"".join(chunks) + buffer.getvalue()[33:])
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        chunk(b"tEXt", b"Title\0" + b"text " * 300_000),
+        chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(5 << 20))),
+        b"".join(chunk(b"zTXt", f"T{n}\0\0".encode() + zlib.compress(b" " * 1_000_000)) for n in range(70)),
+    ],
+    ids=["long", "inflated", "many"],
+)
+def test_long_text_of_a_png_is_read_and_kept(content: bytes, tmp_path: Path) -> None:
+    picture = rehearsed("a.png", read_picture(with_chunks(tmp_path / "a.png", content)))
+    assert picture.lost == ()
+    assert content in encode_photo("a.png", picture.pixels, picture.extras)[0]
+
+
+def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:
+    profile = bytes(16) + b"RGB " + bytes(3 << 20)
+    picture = read_picture(with_chunks(tmp_path / "a.png", icc_profile=profile))
+    assert (picture.extras["icc"], picture.lost) == (profile, ())
+
+
+def test_what_is_longer_than_an_archive_can_hold_is_told(tmp_path: Path) -> None:
+    long, short = (chunk(b"tEXt", b"Title\0" + b" " * size) for size in (17 << 20, 9))
+    exif = b"Exif\0\0" + bytes(17 << 20)
+    picture = read_picture(with_chunks(tmp_path / "a.png", long, short, exif=exif))
+    assert picture.extras == {"chunks": short[:-4]}
+    assert picture.lost == ("EXIF, which is too long", "tEXt of a PNG, which is too long")

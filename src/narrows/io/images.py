@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
@@ -21,6 +21,8 @@ from narrows.io.headers import CHANNELS, FORMATS, HEAD_BYTES, Facts, facts_of, i
 GREY, ALPHA, COLOUR = 1, 2, 4  # bits of what an image's mode holds
 MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
 Report = Callable[[str, int, int | None], None]
+# Bytes of inflated profile or text, and of all text, in a PNG: good files have more than Pillow allows, 1 and 64 MB.
+PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = 1 << 26, 1 << 28
 
 
 @dataclass(frozen=True)

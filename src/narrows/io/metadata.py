@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
 
+from narrows.io.headers import HEAD_BYTES
+from narrows.io.parts import END, LONGEST, parts
 from narrows.io.tags import BYTE, EXIF, GPS, Directory, Value, add_tags, read_tags, to_exif
 
 NAMES = {  # in the order in which they are given up, and in words
@@ -35,10 +38,20 @@ HOLDS = {
     "PPM": set[str](),
 }
 _EXIF = b"Exif\0\0"  # stands before EXIF in some formats only
-_PNG_HEAD, _PNG_MOST = 8, 1 << 20  # bytes; longer chunks are pixels
-_PNG_KEPT = frozenset(b"gAMA cHRM sRGB cICP tEXt zTXt iTXt tIME".split())
-_PNG_KNOWN = frozenset(b"IHDR PLTE IDAT IEND tRNS pHYs iCCP eXIf".split())
-_PNG_XMP = b"XML:com.adobe.xmp"
+_ROOM = LONGEST - (1 << 10)  # bytes of all extras of a picture: an archive holds no more
+_COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
+_PNG_KEPT = frozenset("gAMA cHRM sRGB cICP tEXt zTXt iTXt tIME".split())
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_XMP_STARTS = (_PNG_XMP, b"http://ns.adobe.com/xap/1.0/\0")
+_JPEG_READ = (b"JFIF", b"Exif\0", b"ICC_PROFILE\0", b"MPF\0")
+_KNOWN = {  # what formats are called, and their parts that Pillow tells, or that are how pixels are stored
+    "PNG": ("PNG", frozenset("IHDR PLTE IDAT IEND tRNS eXIf".split())),
+    "WEBP": ("WebP", frozenset("VP8X|VP8 |VP8L|ALPH|ICCP|EXIF|XMP |ANIM|ANMF".split("|"))),
+    "JPEG": ("JPEG", frozenset(("APP14",))),
+    "MPO": ("JPEG", frozenset(("APP14", END))),
+    "JPEG2000": ("JPEG 2000", frozenset("jP  |ftyp|ihdr|bpcc|colr|pclr|cmap|cdef|res |jp2c".split("|"))),
+}
+_TGA_FOOT, _PNM_COMMENT = 26, re.compile(rb"P(?:[14]\s*(?:\d+\s+)?|[2356]\s*(?:\d+\s+){0,2})#")
 # A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
@@ -51,7 +64,6 @@ _TIFF_KEPT = (269, 285, 286, 287, 297, 318, 319, 33723, 33550, 33922, 34264, 347
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
 _TIFF_STORING |= {*range(320, 326), *range(330, 340), *range(342, 348), *range(512, 532), _XMP, 34675}
 _BLACK_AND_WHITE, _YCBCR = 532, (262, 6)  # a reference, which stores pixels that are not RGB
-_JPEG_READ = (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0")
 _CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
 
 
@@ -62,39 +74,89 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
         "exif": _bytes(image.info.get("exif")).removeprefix(_EXIF),
         "xmp": _bytes(image.info.get("xmp")),
         "dpi": _resolution(image),
-        "comment": _bytes(image.info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+        "comment": _bytes(image.info.get("comment")) if image.format in _COMMENTED else b"",
     }
+    others = _marks(image, file)
     if image.format in ("BMP", "DIB"):
         found["icc"] = _bmp_profile(file)
-    others: list[str] = []
-    if image.format == "PNG":
-        kept = []
-        for kind, content in _chunks(file):
-            if kind in _PNG_KEPT and not content.startswith(_PNG_XMP):
-                kept.append(struct.pack(">I", len(content)) + kind + content)
-            elif kind == b"pHYs" and content[8:] == b"\0":
-                others.append("the proportions of pixels")
-            elif kind not in _PNG_KEPT | _PNG_KNOWN:
-                others.append(f"{kind.decode('latin-1')} of a PNG")
-        found["chunks"] = b"".join(kept)
     elif image.format == "TIFF":
-        tags = read_tags(file)
+        more, others = _of_tiff(image, read_tags(file))
+        found.update(more)
+    kept, room = {}, _ROOM
+    for name, words in reversed(NAMES.items()):
+        if len(data := found.get(name, b"")) > room:
+            others.append(f"{words}, which is too long")
+        elif data:
+            kept[name] = data
+            room -= len(data)
+    chunks, unknown = _of_parts(image, file, bool(found["icc"]), room)
+    return {**kept, **({"chunks": chunks} if chunks else {})}, list(dict.fromkeys(others + unknown))
+
+
+def _of_tiff(image: Image.Image, tags: Directory) -> tuple[dict[str, bytes], list[str]]:
+    """What is kept of the tags of a TIFF, and what is not."""
+    numbers = getattr(image, "tag_v2", {})
+    without_unit = (_ACROSS, _DOWN, _UNIT) if numbers.get(_UNIT) == _NO_UNIT else ()
+    xmp = tags.get(_XMP)
+    found = {
         # Without the orientation, by which Pillow has already rotated the pixels of a TIFF.
-        found["exif"] = to_exif(_some(tags, _DESCRIBING))
-        numbers = getattr(image, "tag_v2", {})
-        without_unit = (_ACROSS, _DOWN, _UNIT) if numbers.get(_UNIT) == _NO_UNIT else ()
-        found["tags"] = to_exif(_some(tags, (*_TIFF_KEPT, *without_unit)))
-        found["xmp"] = xmp.data if isinstance(xmp := tags.get(_XMP), Value) else b""
-        known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
-        if numbers.get(_YCBCR[0]) == _YCBCR[1]:
-            known |= {_BLACK_AND_WHITE}
-        others = [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
+        "exif": to_exif(_some(tags, _DESCRIBING)),
+        "tags": to_exif(_some(tags, (*_TIFF_KEPT, *without_unit))),
+        "xmp": xmp.data if isinstance(xmp, Value) else b"",
+    }
+    known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
+    if numbers.get(_YCBCR[0]) == _YCBCR[1]:
+        known |= {_BLACK_AND_WHITE}
+    return found, [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
+
+
+def _of_parts(image: Image.Image, file: IO[bytes], profile: bool, room: int) -> tuple[bytes, list[str]]:
+    """The chunks of a PNG that are kept, in so many bytes, and in words what a file holds that is not known. It has a
+    `profile` or not."""
+    words, known = _KNOWN.get(image.format or "", ("", frozenset()))
+    kept: list[bytes] = []
+    others: list[str] = []
+    met: set[str] = set()  # of what Pillow gives the last only
+    for name, size, content in parts(image.format, file):
+        said = f"{name} of a {words}"
+        only = "XMP" if content.startswith(_XMP_STARTS) else name
+        if only in ("XMP", "COM"):
+            others += [said] * (only in met)
+            met.add(only)
+        elif name in _PNG_KEPT and not (name == "sRGB" and profile):  # with a profile, Pillow does not write it
+            if (room := room - size - 8) >= 0:
+                kept.append(struct.pack(">I4s", size, name.encode()) + content)
+            else:
+                room += size + 8
+                others.append(f"{said}, which is too long")
+        elif name == "pHYs":
+            others += ["the proportions of pixels"] * (content[8:] == b"\0")
+        elif name == "iCCP":
+            others += ["a damaged colour profile"] * (not profile)
+        elif name not in known and not content.startswith(_JPEG_READ):
+            others.append(said)
+    return b"".join(kept), others
+
+
+def _marks(image: Image.Image, file: IO[bytes]) -> list[str]:
+    """What else Pillow tells of a file that is not kept, in words."""
+    found = []
+    if image.format == "TGA":
+        file.seek(max(0, file.seek(0, 2) - _TGA_FOOT))
+        foot = file.read()
+        found += ["the image ID of a TGA"] * ("id_section" in image.info)
+        found += ["the extension area of a TGA"] * (foot[8:-2] == b"TRUEVISION-XFILE" and foot[:4] != bytes(4))
+    elif image.format == "GIF":
+        name = image.info.get("extension", (b"NETSCAPE",))[0]
+        found += [f"{name.decode('latin-1')} of a GIF"] * (not name.startswith(b"NETSCAPE"))
+    elif image.format == "PPM":
+        file.seek(0)
+        found += ["a comment"] * (_PNM_COMMENT.match(file.read(HEAD_BYTES)) is not None)
     elif image.format in ("JPEG", "MPO"):
-        others = [f"{name} of a JPEG" for name, content in _segments(image) if not _is_read(name, content)]
         density = image.info.get("jfif_density")
         if image.info.get("jfif_unit") == 0 and density and density[0] != density[1]:
-            others.append("the proportions of pixels")
-    return {name: data for name, data in found.items() if data}, list(dict.fromkeys(others))
+            found.append("the proportions of pixels")
+    return found
 
 
 def resized(extras: Mapping[str, bytes], height: int, width: int) -> dict[str, bytes]:
@@ -149,18 +211,6 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     return given, lost
 
 
-def _segments(image: Image.Image) -> list[tuple[str, bytes]]:
-    """The segments of a JPEG beside its picture; of comments all but the last, which Pillow keeps."""
-    found = list(getattr(image, "applist", ()))
-    comments = [segment for segment in found if segment[0] == "COM"]
-    return [segment for segment in found if segment[0] != "COM"] + comments[:-1]
-
-
-def _is_read(name: str, content: bytes) -> bool:
-    """Whether Pillow tells what a segment of a JPEG holds, or it is no more than how the picture is stored."""
-    return name in ("APP0", "APP14") or content.startswith(_JPEG_READ)
-
-
 def tagged(tiff: bytes, extras: Mapping[str, bytes]) -> bytes:
     """A TIFF with EXIF, XMP and tags of extras; the tags of how their own file was stored are left out. Raises
     ValueError and the like for damaged ones."""
@@ -181,11 +231,11 @@ def _some(tags: Directory, wanted: Iterable[int]) -> Directory:
 def _png(held: Mapping[str, bytes]) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     for kind, content in _apart(held.get("chunks", b"")):
-        if kind not in _PNG_KEPT:
+        if kind.decode("latin-1") not in _PNG_KEPT:
             raise ValueError("a chunk of another kind")
         info.add(kind, content)
     if "xmp" in held:
-        info.add(b"iTXt", _PNG_XMP + bytes(5) + held["xmp"])
+        info.add(b"iTXt", _PNG_XMP + bytes(4) + held["xmp"])
     if "comment" in held:
         info.add(b"tEXt", b"Comment\0" + held["comment"].replace(b"\0", b""))
     return info
@@ -199,23 +249,6 @@ def _apart(chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("a chunk that is cut short")
         yield chunks[at + 4 : at + 8], chunks[at + 8 : at + 8 + length]
         at += 8 + length
-
-
-def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Types and contents of the chunks of a PNG; those that are long, as pixels are, without content."""
-    file.seek(_PNG_HEAD)
-    while len(head := file.read(8)) == 8:
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if kind == b"IDAT" or length > _PNG_MOST:
-            file.seek(length, 1)
-            yield kind, b""
-        else:
-            yield kind, file.read(length)
-        file.seek(4, 1)
-        if kind == b"IEND":
-            if file.read(1):
-                yield b"what follows the end", b""
-            return
 
 
 def _bmp_profile(file: IO[bytes]) -> bytes:
