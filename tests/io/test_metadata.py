@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from narrows.io.metadata import resized, without_profile
 from narrows.io.pictures import Picture, encode_photo, encode_picture, read_photo, read_picture, rehearsed
-from narrows.io.tags import read_tags
+from narrows.io.tags import Value, read_tags, to_exif
 
 PIXELS = np.arange(20 * 12 * 3, dtype=np.uint16).astype(np.uint8).reshape(20, 12, 3)
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>1</a></x:xmpmeta>"
@@ -329,3 +329,22 @@ def test_what_is_longer_than_an_archive_can_hold_is_told(tmp_path: Path) -> None
     picture = read_picture(with_chunks(tmp_path / "a.png", long, short, exif=exif))
     assert picture.extras == {"chunks": short[:-4]}
     assert picture.lost == ("EXIF, which is too long", "tEXt of a PNG, which is too long")
+
+
+def test_what_is_too_long_for_a_jpeg_is_left_out_and_told(tmp_path: Path) -> None:
+    long = {name: bytes(70_000) for name in ("xmp", "comment")} | {"exif": exif_of(70_000)}
+    image, lost = again("a.jpg", Picture(PIXELS, {**long, "dpi": b"72.0 72.0"}))
+    assert sorted(lost) == [f"{what}, which is too long for a JPEG" for what in ("EXIF", "XMP", "a comment")]
+    assert image.info["dpi"] == (72, 72)
+    most = {"xmp": bytes(65504), "comment": bytes(65533), "exif": exif_of(65526)}
+    assert again("a.jpg", Picture(PIXELS, most))[1] == []
+
+
+def exif_of(size: int) -> bytes:
+    return to_exif({0x927C: Value(7, bytes(size - 26))})
+
+
+@pytest.mark.parametrize("letters", ["utf-8", "latin-1"])
+def test_letters_of_a_comment_stay_themselves_in_a_png(letters: str) -> None:
+    image, _ = again("a.png", Picture(PIXELS, {"comment": "Grüße".encode(letters)}))
+    assert image.info["Comment"] == "Grüße"

@@ -37,6 +37,7 @@ HOLDS = {
     "BMP": {"dpi"},
     "PPM": set[str](),
 }
+_LONGEST_IN_JPEG = {"exif": 65527, "xmp": 65504, "comment": 65533}  # bytes, of which each has one segment
 _EXIF = b"Exif\0\0"  # stands before EXIF in some formats only
 _ROOM = LONGEST - (1 << 10)  # bytes of all extras of a picture: an archive holds no more
 _COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
@@ -194,6 +195,10 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     ValueError, struct.error and the like for damaged ones."""
     held = {name: data for name, data in extras.items() if name in HOLDS[format_] and data}
     lost = [words for name, words in NAMES.items() if extras.get(name) and name not in held]
+    for name, most in _LONGEST_IN_JPEG.items():
+        if format_ == "JPEG" and len(held.get(name, b"")) > most:
+            del held[name]
+            lost.append(f"{NAMES[name]}, which is too long for a JPEG")
     given: dict[str, Any] = {}
     if "icc" in held:
         given["icc_profile"] = held["icc"]
@@ -237,8 +242,17 @@ def _png(held: Mapping[str, bytes]) -> PngImagePlugin.PngInfo:
     if "xmp" in held:
         info.add(b"iTXt", _PNG_XMP + bytes(4) + held["xmp"])
     if "comment" in held:
-        info.add(b"tEXt", b"Comment\0" + held["comment"].replace(b"\0", b""))
+        _add_comment(info, held["comment"].replace(b"\0", b""))
     return info
+
+
+def _add_comment(info: PngImagePlugin.PngInfo, comment: bytes) -> None:
+    """A comment is Latin-1 in `tEXt`, and UTF-8 in `iTXt`."""
+    try:
+        international = not comment.isascii() and bool(comment.decode())
+    except UnicodeDecodeError:
+        international = False
+    info.add(*((b"iTXt", b"Comment" + bytes(5) + comment) if international else (b"tEXt", b"Comment\0" + comment)))
 
 
 def _apart(chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
