@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import narrows
 from narrows.cli.main import COMMANDS, run
@@ -57,6 +57,23 @@ def test_pictures_come_back_in_the_format_asked_for(
     code, _, err = call("decompress", archive, "-o", tmp_path / "mine", "--format", wanted)
     assert code == 2
     assert (tmp_path / "mine" / next(iter(names))).read_text() == "mine"
+
+
+def test_what_a_format_that_was_asked_for_does_not_hold_is_told(call, folder: Path, tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "a title")
+    for name, xmp in (("a.png", "short"), ("b.png", "long" * 20_000)):
+        with Image.open(folder / "scan.png") as image:
+            text.add_itxt("XML:com.adobe.xmp", xmp)
+            image.save(tmp_path / name, pnginfo=text)
+    archive, back = tmp_path / "a.narrows", tmp_path / "back"
+    call("compress", tmp_path / "a.png", tmp_path / "b.png", "-o", archive, "--quality", 90)
+    code, _, err = call("decompress", archive, "-o", back, "--format", "jpeg")
+    assert code == 0
+    assert (
+        "not kept: gamma, text or time of a PNG (a.png and 1 more), XMP, which is too long for a JPEG (b.png)" in err
+    )
+    assert {path.name for path in back.iterdir()} == {"a.jpg", "b.jpg"}
 
 
 def test_without_a_format_the_note_names_one(call, folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from narrows.errors import DataError
-from narrows.io.pictures import Picture, encode_picture, other_ending, read_picture
+from narrows.io.pictures import Picture, encode_as, encode_photo, encode_picture, other_ending, read_picture
 
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "I;16": 1, "CMYK": 4, "LAB": 3, "P": 3}
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -222,3 +222,21 @@ def test_arrays_that_are_no_image_are_refused() -> None:
     for array in (np.zeros((3, 4), np.uint8), np.zeros((3, 4, 5), np.uint8), np.zeros((3, 4, 3), np.uint16)):
         with pytest.raises(DataError, match="not an image"):
             encode_picture("a.png", array, {})
+
+
+def test_a_bmp_that_was_asked_for_is_one_and_what_it_does_not_hold_is_told() -> None:
+    extras = {"exif": exif()[6:], "dpi": b"120.0 120.0"}
+    content, lost = encode_photo("a.bmp", np.zeros((3, 4, 3), np.uint8), extras)
+    assert (content[:2], lost) == (b"BM", ["EXIF"])
+    assert encode_picture("a.bmp", np.zeros((3, 4, 3), np.uint8), extras)[1] == "PNG"
+
+
+def test_a_picture_that_is_too_large_for_a_format_comes_in_another(capfd: pytest.CaptureFixture[str]) -> None:
+    pixels = np.zeros((1, 65501, 3), np.uint8)
+    content, lost = encode_photo("a.jpg", pixels, {})
+    assert content.startswith(b"\x89PNG")
+    assert lost == ["the format of its name, which holds at most 65500 pixels a side: it is PNG data"]
+    for wanted in ("jpeg", "webp"):
+        assert encode_as("a.jpg", pixels, {}, wanted)[1] == "a.png"
+    assert encode_photo("a.jpg", pixels[:, 1:], {})[1] == []
+    assert capfd.readouterr().err == ""

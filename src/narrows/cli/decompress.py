@@ -66,6 +66,8 @@ def decompress(
             f"PNG, TIFF or WAV data under another ending, to lose nothing: {count}; programs recognise it, and "
             "--format jpeg makes smaller files"
         )
+    if result.not_kept:
+        terminal.note(terminal.not_kept(result.not_kept))
     if result.cut:
         terminal.say(f"warning: {path} is cut short; what came after the files that are written is lost")
     if result.lost:

@@ -7,6 +7,7 @@ Next door: `metadata` is what belongs to them; `npy` does the same for arrays in
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 JPEG_QUALITY = 95
 _USUAL = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_WEBP_SIDE = 16383
+_SIDES = {"WEBP": 16383, "JPEG": 65500}  # pixels, at most
 _REHEARSED = 8  # pixels a side, with which it is tried whether a picture can be written
 
 
@@ -202,33 +203,39 @@ def _saved(
 FORMATS = {"jpeg": ".jpg", "webp": ".webp", "png": ".png"}  # that a person may ask for, and their endings
 
 
-def encode_as(name: str, pixels: Array, extras: Mapping[str, bytes], format_: str) -> tuple[bytes, str]:
-    """The bytes of a picture in one of `FORMATS`, and the name of its file: a JPEG or WebP of high quality, which
-    loses a little, or a PNG. What JPEG or WebP cannot hold, such as 16 bits, becomes a PNG, CMYK and LAB a TIFF.
-    Raises as `encode_picture`."""
+def encode_as(name: str, pixels: Array, extras: Mapping[str, bytes], format_: str) -> tuple[bytes, str, list[str]]:
+    """The bytes of a picture in one of `FORMATS`, the name of its file, and what of the extras it does not hold, in
+    words: a JPEG or WebP of high quality, which loses a little, or a PNG. What JPEG or WebP cannot hold, such as 16
+    bits, becomes a PNG, CMYK and LAB a TIFF. Raises as `encode_picture`."""
     mode, other = _form(Path(name).with_suffix(".png").name, pixels, extras)
     alpha = pixels.shape[2] in (2, 4)
     chosen = {"jpeg": "JPEG", "webp": "WEBP"}.get(format_, "PNG")
-    if other == "TIFF" or mode == "I;16" or (chosen == "JPEG" and alpha):
+    if other == "TIFF" or mode == "I;16" or (chosen == "JPEG" and alpha) or _is_too_large(chosen, pixels):
         chosen = other
     how = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": JPEG_QUALITY, "lossless": False}}
     mode = mode if chosen in ("PNG", "TIFF") else _USUAL[pixels.shape[2]]
-    content, _ = _saved(name, pixels, mode, chosen, extras, **how.get(chosen, {}))
+    content, lost = _saved(name, pixels, mode, chosen, extras, **how.get(chosen, {}))
     endings = {"JPEG": _JPEG, "WEBP": (".webp",), "TIFF": (".tif", ".tiff")}.get(chosen, (".png",))
-    return content, name if Path(name).suffix.lower() in endings else str(Path(name).with_suffix(endings[0]))
+    named = name if Path(name).suffix.lower() in endings else str(Path(name).with_suffix(endings[0]))
+    return content, named, lost
 
 
 def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
-    """As `encode_picture`, but a JPEG of high quality if the name ends like one and JPEG holds such pixels; with the
-    bytes, what of the extras the file does not hold, in words."""
-    if Path(name).suffix.lower() not in _JPEG or pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
-        mode, format_ = _form(name, pixels, extras)
-        content, lost = _saved(name, pixels, mode, format_, extras)
-        if other_ending(name, format_):
-            lost.append(f"the format of its name, which holds no such pixels: it is {format_} data")
-        return content, lost
-    mode = "L" if pixels.shape[2] == 1 else "RGB"
-    return _saved(name, pixels, mode, "JPEG", extras, quality=JPEG_QUALITY, subsampling=0)
+    """The bytes of a file in the format of the ending of `name`, if it holds such pixels, else as `encode_picture`; a
+    JPEG is of high quality. With the bytes, what of the extras the file does not hold, in words."""
+    suffix = Path(name).suffix.lower()
+    wanted = "JPEG" if suffix in _JPEG else _BY_SUFFIX.get(suffix, "")
+    usual = pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3)
+    if wanted == "JPEG" and usual and not _is_too_large(wanted, pixels):
+        mode = "L" if pixels.shape[2] == 1 else "RGB"
+        return _saved(name, pixels, mode, wanted, extras, quality=JPEG_QUALITY, subsampling=0)
+    mode, format_ = _form(name, pixels, {key: data for key, data in extras.items() if key not in NAMES})
+    content, lost = _saved(name, pixels, mode, format_, extras)
+    if other_ending(name, format_):
+        too_large = _is_too_large(wanted, pixels)
+        holds = f"at most {_SIDES[wanted]} pixels a side" if too_large else "no such pixels"
+        lost.append(f"the format of its name, which holds {holds}: it is {format_} data")
+    return content, lost
 
 
 def other_ending(name: str, format_: str) -> bool:
@@ -249,5 +256,9 @@ def _fits(format_: str, mode: str, pixels: Array, extras: Mapping[str, bytes]) -
     if format_ in ("BMP", "PPM"):
         return not NAMES.keys() & extras.keys() - HOLDS[format_]
     if format_ == "WEBP":  # it drops an alpha channel that is opaque everywhere
-        return max(pixels.shape) <= _WEBP_SIDE and not (mode == "RGBA" and (pixels[..., 3] == 255).all())
+        return not (_is_too_large(format_, pixels) or (mode == "RGBA" and (pixels[..., 3] == 255).all()))
     return True
+
+
+def _is_too_large(format_: str, pixels: Array) -> bool:
+    return bool(max(pixels.shape[:2]) > _SIDES.get(format_, math.inf))

@@ -40,12 +40,13 @@ def place(folder: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class Restored:
-    """How many samples were written, whether the file is of another format than its name says, and where it is, if
-    that is known only now."""
+    """How many samples were written, whether the file is of another format than its name says, where it is, if that
+    is known only now, and what belongs to a picture and is not in its file, in words."""
 
     samples: int
     other_ending: bool = False
     path: Path | None = None
+    not_kept: Sequence[str] = ()
 
 
 def restore(
@@ -62,9 +63,9 @@ def restore(
 
     Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
     """
-    entry, kept, other = archive.entry(name), archive.file(name), False
+    entry, kept, other, not_kept = archive.entry(name), archive.file(name), False, list[str]()
     if kept is None and entry.kind == "image" and wanted is not None:
-        kept, named = encode_as(target.name, archive[name], entry.extras, wanted)
+        kept, named, not_kept = encode_as(target.name, archive[name], entry.extras, wanted)
         if named != target.name:
             other_name = target.with_name(named)
             target = other_name if other_name not in taken else target.with_name(target.name + other_name.suffix)
@@ -77,7 +78,7 @@ def restore(
         make_folder(target.parent)
         with replacing(target) as file:
             file.write(kept)
-        return Restored(1, other, target)
+        return Restored(1, other, target, not_kept)
     size = size_of(entry)
     if size is not None:
         make_folder(target.parent)
@@ -157,13 +158,15 @@ def chosen(archive: Archive, only: Sequence[str], path: Path, cut: bool = False)
 @dataclass
 class Decompressed:
     """What was written: `samples`, how many files hold other data than their ending says, and what was `lost`. The
-    end of an archive that is `cut` is lost too, with names that nobody knows."""
+    end of an archive that is `cut` is lost too, with names that nobody knows. What belongs to pictures and is
+    `not_kept` in the format asked for is told in words, with the names of the files."""
 
     names: int
     samples: int = 0
     other_endings: int = 0
     lost: list[str] = field(default_factory=list)
     cut: bool = False
+    not_kept: dict[str, list[str]] = field(default_factory=dict)
 
 
 def decompress(
@@ -209,6 +212,8 @@ def decompress(
                 if restored.path is not None:
                     taken.add(restored.path)
                 result.other_endings += restored.other_ending
+                for words in restored.not_kept:
+                    result.not_kept.setdefault(words, []).append(name)
             except (ArchiveError, DataError) as error:
                 if not keep_going:
                     raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
