@@ -263,3 +263,6 @@ def test_a_tiff_that_is_not_read_is_called_what_it_is(
     tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 5), dtype), photometric="minisblack", **how)
     with pytest.raises(DataError, match=f"{words}, which is not read"):
         read_picture(tmp_path / "a.tif")
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(4))
+    with pytest.raises(DataError, match="a TIFF, which is not read"):
+        read_picture(tmp_path / "a.tif")

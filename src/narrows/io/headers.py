@@ -29,7 +29,7 @@ _SIGNED, _FLOAT = 2, 3
 _KINDS = {_SIGNED: "signed integers", _FLOAT: "floats", 5: "complex integers", 6: "complex numbers"}
 _PREMULTIPLIED = 1
 _PLANES = 2
-_BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 258, 262, 277, 284, 320  # tags of TIFF
+_WIDTH, _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 256, 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
 _COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _STORED = 259, 270, 273, 279, 1
 # ImageJ and tifffile may write a stack with a directory of its first picture only; the others lie behind it.
@@ -216,6 +216,8 @@ def _tiff_values(file: IO[bytes]) -> str:
     try:
         tags = read_tags(file)
     except (ValueError, struct.error):
+        return ""
+    if _WIDTH not in tags:  # a damaged one
         return ""
     bits, kind, channels = (_first(tags, tag) for tag in (_BITS, _SAMPLES, CHANNELS))
     word = _KINDS.get(kind, "integers")
