@@ -126,6 +126,24 @@ def test_a_flac_that_is_larger_than_its_numbers_is_coded(
     assert sound_header(back / "a.flac").container == "FLAC"
 
 
+def test_a_flac_keeps_what_stands_before_and_after_it(tmp_path: Path, tone: np.ndarray) -> None:
+    folder = tmp_path / "flacs"
+    folder.mkdir()
+    soundfile.write(folder / "bare.flac", tone, 8000)
+    content = (folder / "bare.flac").read_bytes()
+    (folder / "before.flac").write_bytes(b"ID3\x04\0\0\0\0\0\x0a" + b"TIT2 title" + content)
+    (folder / "after.flac").write_bytes(content + b"TAG" + b"title".ljust(125, b"\0"))
+    (folder / "zero.flac").write_bytes(content + b"\0")
+    large = b"\x02" + (5 << 20).to_bytes(3, "big") + bytes(5 << 20)
+    (folder / "large.flac").write_bytes(content[:4] + b"\0" + content[5:42] + large + content[42:])
+    back = there_and_back(folder, tmp_path, effort="fast")
+    files = files_of(back)
+    assert (read_sound(back / "bare.flac")[0] == tone).all()
+    assert files.pop("bare.flac")
+    assert files.items() <= files_of(folder).items()
+    assert len(files) == 4
+
+
 def test_numbers_within_an_error_come_back_in_their_own_file(tmp_path: Path, tone: np.ndarray) -> None:
     soundfile.write(tmp_path / "a.wav", tone, 8000)
     back = there_and_back(tmp_path / "a.wav", tmp_path, max_error=9)

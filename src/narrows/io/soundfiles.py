@@ -34,6 +34,7 @@ ENDINGS = {
     "MP3": (".mp3",),
 }
 _TRIES = 16  # places at which the first numbers may seem to stand
+FRAME_BYTES = 1 << 16  # at the end of a FLAC, in which its last frame begins
 _FLAC_OWN = (0, 1, 3)  # blocks that belong to the frames: STREAMINFO, padding, and places in the file
 
 
@@ -173,10 +174,43 @@ def other_ending(name: str, container: str) -> bool:
     return any(suffix in endings for kind, endings in ENDINGS.items() if kind != container)
 
 
-def flac_blocks(path: Path) -> bytes:
-    """The blocks of a FLAC that say what it is, and not where its frames are: tags, pictures, cues; as they are."""
+def flac_blocks(path: Path) -> tuple[bytes, bool]:
+    """The blocks of a FLAC that say what it is, and not where its frames are: tags, pictures, cues; as they are. And
+    whether they are all that it has beside its frames: some programs put tags before and after a FLAC."""
     blocks = b"".join(block for kind, block in _blocks(path.open("rb")) if kind not in _FLAC_OWN)
-    return blocks if len(blocks) <= TAIL_BYTES else b""
+    with path.open("rb") as file:
+        bare = file.read(4) == b"fLaC"
+        file.seek(-min(path.stat().st_size, FRAME_BYTES), 2)
+        bare = bare and _ends_a_frame(file.read())
+    return (blocks, bare) if len(blocks) <= TAIL_BYTES else (b"", False)
+
+
+def _ends_a_frame(content: bytes) -> bool:
+    """Whether the end of a FLAC is that of a frame: its checksum, taken over it and its own two bytes, is 0; not of
+    zeros that follow, after which it is 0 still."""
+    start = len(content)
+    while (start := content.rfind(b"\xff", 0, start)) >= 0:
+        frame = content[start:]
+        if frame[1:2] in (b"\xf8", b"\xf9") and not _crc16(frame):
+            return _crc16(frame[:-1]) != 0
+    return False
+
+
+def _crc16(content: bytes) -> int:
+    crc = 0
+    for byte in content:
+        crc = crc << 8 & 0xFFFF ^ _CRC16[crc >> 8 ^ byte]
+    return crc
+
+
+def _crc16_of(byte: int) -> int:
+    crc = byte << 8
+    for _ in range(8):
+        crc = crc << 1 ^ (0x18005 if crc & 0x8000 else 0)
+    return crc
+
+
+_CRC16 = [_crc16_of(byte) for byte in range(256)]
 
 
 def _blocks(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:

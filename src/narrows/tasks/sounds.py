@@ -31,6 +31,7 @@ from narrows.io.soundfiles import (
 )
 
 AXES = "axes"  # key of the extras of a signal from an .npy file: how many axes its array has, 1 or 2
+BESIDE = "tags before or after a FLAC, or very large ones"
 TRIED = 8  # windows of a recording, to tell whether its file is smaller than its numbers
 
 
@@ -50,14 +51,17 @@ def open_sound(path: Path, name: str, strip: bool = False) -> Sound:
     """A sound file for an archive, read once to its end, unless it is `whole`; `strip` leaves out all that belongs to
     it beside numbers. Raises `DataError`."""
     header = sound_header(path)
-    found, blocks, frames, lost = None, b"", header.frames, ()
+    found, blocks, frames = None, b"", header.frames
+    lost: tuple[str, ...] = ()
     whole = header.lossy or header.encoding.startswith("ALAC")
     if strip:
         frames = count_frames(path)
     elif not whole:
         found, frames = around(path, header)
-        blocks = flac_blocks(path) if header.container == "FLAC" else b""
-        whole = found is None and header.container != "FLAC"
+        whole = found is None
+        if header.container == "FLAC":
+            blocks, bare = flac_blocks(path)
+            whole, lost = not bare, () if bare else (BESIDE,)
     if strip:
         header = SoundHeader(frames, header.channels, header.rate, header.container, header.encoding)
     extras = to_extras(header, found, blocks)
