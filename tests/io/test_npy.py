@@ -69,6 +69,13 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-1])
     np.savez(tmp_path / "several.npy", a=np.zeros(3))
     (tmp_path / "several.npy.npz").rename(tmp_path / "several.npy")
+    with (tmp_path / "two.npy").open("wb") as file:
+        np.save(file, np.zeros(9))
+        np.save(file, np.zeros((0, 4)))
+    (tmp_path / "after.npy").write_bytes((tmp_path / "whole.npy").read_bytes() + b"\0")
+    with (tmp_path / "none first.npy").open("wb") as file:
+        np.save(file, np.zeros((0, 4)))
+        np.save(file, np.zeros(9))
     (tmp_path / "other.npy").write_text("no array")
     words = {
         "object": "pickled",
@@ -77,6 +84,9 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(tmp_path: Path) -> None:
         "none": r"shape \(3, 0\)",
         "cut": "damaged",
         "several": "archive of arrays",
+        "two": "followed by 128 bytes;",
+        "after": "followed by 1 byte;",
+        "none first": "followed by 200 bytes;",
         "other": "NumPy's format",
         "missing": "no such file",
     }

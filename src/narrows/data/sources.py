@@ -21,6 +21,7 @@ from narrows.io.csv import is_table
 from narrows.io.folders import SUFFIXES, Listing, list_images, listed, load_images
 from narrows.io.idx import read_idx
 from narrows.io.images import Report, is_image
+from narrows.io.npy import open_npy
 from narrows.io.sound import SOUNDS, is_sound
 from narrows.io.soundsets import load_sounds
 
@@ -175,7 +176,7 @@ def _numpy(path: Path) -> tuple[Array, Array | None]:
         # Opened here, because np.load does not close a damaged archive.
         with path.open("rb") as file:
             if file.read(2) != b"PK":  # not a zip archive, whatever the suffix
-                return np.load(path, mmap_mode="r", allow_pickle=False), None
+                return open_npy(path), None
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             names = list(archive.files)

@@ -57,12 +57,21 @@ def open_npy(path: str | os.PathLike[str]) -> Array:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except Exception as error:  # NumPy raises every kind on damaged files
-        why = "it holds pickled objects" if "Python objects" in str(error) else "damaged or not NumPy's format"
+        why = (
+            "it holds pickled objects"
+            if "Python objects" in str(error)
+            else "damaged, a pickle, or not NumPy's format"
+        )
         raise DataError(f"{path}: the file cannot be read: {why}; save plain numbers with numpy.save") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise DataError(f"{path}: an archive of arrays; save each array by itself with numpy.save")
     check_numeric(array.dtype, str(path))
+    if isinstance(array, np.memmap) and (more := path.stat().st_size - array.offset - array.nbytes) > 0:
+        raise DataError(
+            f"{path}: its first array is followed by {more} byte{'s' * (more > 1)}; save each array by itself with "
+            "numpy.save"
+        )
     if 0 in (array.shape[1:] if array.ndim > 1 else array.shape):
         raise DataError(f"{path}: an array of shape {array.shape} was given; a sample has at least one value")
     return array
