@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,23 @@ def test_samples_that_are_not_what_the_entry_says_are_refused(make: Make) -> Non
     ):
         with pytest.raises(DataError):
             make([(entry, samples)])
+
+
+def test_a_name_whose_samples_cannot_be_had_leaves_nothing_behind() -> None:
+    def unreadable() -> Iterator[Any]:
+        raise DataError("gone")
+        yield
+
+    file = io.BytesIO()
+    writer = Writer(file, BlockCodec(Promise(0)))
+    with pytest.raises(DataError, match="gone"):
+        writer.add(Entry("a", "array", (3,), "uint8"), unreadable())
+    with pytest.raises(DataError, match="gone"):
+        writer.add_encoded([Entry("b", "array", (3,), "uint8")], unreadable())
+    assert "a" not in writer
+    assert "b" not in writer
+    writer.close()
+    assert not open_archive(file)
 
 
 def test_entries_that_no_archive_can_have_are_refused(make: Make) -> None:

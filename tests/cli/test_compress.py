@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +21,10 @@ from PIL import Image
 import narrows
 from narrows.codecs.opening import open_archive
 from narrows.data.samples import Samples
-from narrows.errors import NarrowsError
+from narrows.errors import DataError, NarrowsError
 from narrows.io.pictures import read_picture
+from narrows.tasks.compress import compress
+from narrows.tasks.compressed import Wanted
 from narrows.tasks.decompress import place
 
 
@@ -317,6 +321,57 @@ def test_skip_bad_goes_on_and_says_how_many(call, tmp_path: Path) -> None:
     assert code == 0, err
     assert "left out as unreadable: 1 file," in err
     assert call("inspect", tmp_path / "p.narrows", "--names")[1] == "b.png\n"
+
+
+def test_files_that_vanish_and_closed_folders_are_named_and_may_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "closed").mkdir(parents=True)
+    (folder / "log.bin").write_bytes(b"bytes")
+    np.save(folder / "z.npy", np.arange(9.0))
+    listed = Path.iterdir
+
+    def iterdir(self: Path) -> object:
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied", str(self))
+        return listed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", iterdir)
+        with pytest.raises(NarrowsError, match="closed: the folder cannot be read"):
+            narrows.compress(folder, tmp_path / "p.narrows")
+        done = narrows.compress(folder, tmp_path / "p.narrows", skip_bad=True)
+        assert (done.files, len(done.bad)) == (2, 1)
+    for name in ("a.png", "a.jpg", "a.wav", "a.npy", "a.bin"):
+
+        def gone(result: object, path: Path = folder / name) -> None:
+            path.unlink()
+
+        wanted = Wanted(force=True)
+        (folder / name).write_bytes(b"other")
+        with pytest.raises(DataError, match=rf"{name}: .*\(or leave out such files with --skip-bad\)$"):
+            compress([folder], tmp_path / "p.narrows", wanted=wanted, begin=gone)
+        (folder / name).write_bytes(b"other")
+        done = compress([folder], tmp_path / "p.narrows", wanted=replace(wanted, skip_bad=True), begin=gone)
+        assert (done.files, len(done.bad)) == (2, 1)
+        with open_archive(tmp_path / "p.narrows") as archive:
+            assert list(archive) == ["log.bin", "z.npy"]
+            assert list(archive.verify()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_pipes_and_devices_in_a_folder_are_left_out_and_named(call, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    (folder / "null").symlink_to("/dev/null")
+    code, _, err = call("compress", folder, "-o", tmp_path / "p.narrows")
+    assert (code, err) == (2, f"narrows: {folder / 'null'}: it is no file\n")
+    Image.fromarray(waves(0)).save(folder / "b.png")
+    code, _, err = call("compress", folder, "-o", tmp_path / "p.narrows")
+    assert code == 0, err
+    assert f"left out, since they are of another kind: 2 files, the first: {folder / 'null'}" in err
 
 
 def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) -> None:

@@ -439,10 +439,12 @@ def test_linked_files_are_read_and_links_to_nothing_are_named(folder, tmp_path):
         (folder / name).unlink()
 
 
-def test_pipes_named_like_images_are_passed_over(folder):
+def test_pipes_named_like_images_are_left_out_and_named(folder):
     os.mkfifo(folder / "pipe.png")
     save(folder / "a.png", noise(2, 2, 1))
-    assert list_images(folder).found == [folder / "a.png"]
+    listing = list_images(folder)
+    assert listing.found == [folder / "a.png"]
+    assert listing.left_out == [folder / "pipe.png"]
 
 
 def test_names_that_are_not_utf_8_are_read_and_named(folder):

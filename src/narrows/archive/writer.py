@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import IO
+from itertools import chain, islice
+from typing import IO, Any
 
 import numpy as np
 
@@ -115,10 +115,14 @@ class Writer:
         self._raw_since, self._raw_next = 0, SO_FAR_BYTES  # of samples that were put, not of those that are written
         file.write(HEAD + self._embedded)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # also where adding it ended early
+
     def add(self, entry: Entry, samples: Iterable[Array]) -> None:
         """Add one name and its samples. Raises `ArchiveError` for an entry that no archive can have, `DataError` for
-        samples that do not match it."""
+        samples that do not match it; where the first cannot be had, nothing is added."""
         self._keep_so_far()
+        samples = samples if isinstance(samples, np.ndarray) else _begun(samples)
         which = self._enter(entry)
         count, dtype = 0, np.dtype(entry.dtype)
         if isinstance(samples, np.ndarray) and samples.shape[1:] == entry.shape and samples.dtype == dtype:
@@ -141,9 +145,10 @@ class Writer:
 
         The blocks hold the samples of these entries, in order, and no others. Entries given together have the same
         dtype and number of channels (vectors: length). Raises `DataError` if the blocks are not those of the entries,
-        `ArchiveError` for an entry that no archive can have.
+        `ArchiveError` for an entry that no archive can have; where the first cannot be had, nothing is added.
         """
         self._keep_so_far()
+        blocks = _begun(blocks)
         classes = {self._enter(entry) for entry in entries}
         if len(classes) != 1:
             raise DataError(f"entries of {len(classes)} kinds were given with their blocks; add each kind on its own")
@@ -307,3 +312,9 @@ class Writer:
         self.data_bytes += len(piece.content)
         self.raw_bytes += piece.raw_bytes
         self._file.write(piece.content)
+
+
+def _begun(items: Iterable[Any]) -> Iterator[Any]:
+    """The same items, of which the first is there already."""
+    left = iter(items)
+    return chain(list(islice(left, 1)), left)

@@ -29,7 +29,8 @@ HIDDEN = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))  # that Windows 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files in a folder that are to be read, and those that are left out since their ending is none of these."""
+    """The files in a folder that are to be read, and those that are left out since their ending is none of these, or
+    since they are no files, but pipes, sockets or devices."""
 
     found: list[Path]
     left_out: list[Path]
@@ -59,14 +60,22 @@ def list_images(folder: Path) -> Listing:
     return listing
 
 
-def listed(folder: Path, suffixes: frozenset[str]) -> Listing:
-    """Every file below a folder, by whether it ends so; otherwise as `list_images`."""
-    files = sorted(_walk(folder, {os.path.realpath(folder)}))
-    found = [path for path in files if path.suffix.lower() in suffixes]
-    return Listing(found, [path for path in files if path.suffix.lower() not in suffixes])
+def listed(folder: Path, suffixes: frozenset[str], closed: list[str] | None = None) -> Listing:
+    """Every file below a folder, by whether it ends so; otherwise as `list_images`. What is wrong with folders that
+    cannot be read is told to `closed`, if that is given."""
+    listing = Listing([], [])
+    for path in sorted(_walk(folder, {os.path.realpath(folder)}, closed)):
+        read = path.suffix.lower() in suffixes and not is_special(path)
+        (listing.found if read else listing.left_out).append(path)
+    return listing
 
 
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+def is_special(path: Path) -> bool:
+    """Whether there is a pipe, a socket or a device. A broken link counts as a file, so that it is reported."""
+    return path.exists() and not path.is_file()
+
+
+def _walk(folder: Path, seen: set[str], closed: list[str] | None) -> Iterator[Path]:
     """`seen` are the folders read so far, so that circular links do no harm."""
     try:
         # Folders before links to them, so that a folder is listed under its own name.
@@ -77,12 +86,14 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
                 real = os.path.realpath(path)
                 if real not in seen:
                     seen.add(real)
-                    yield from _walk(path, seen)
-            # A broken link counts, so that it is reported rather than skipped.
-            elif path.is_file() or not path.exists():
+                    yield from _walk(path, seen, closed)
+            else:
                 yield path
     except OSError as error:
-        raise DataError(f"{folder}: the folder cannot be read ({error.strerror}); change its permissions") from None
+        wrong = f"{folder}: the folder cannot be read ({error.strerror}); change its permissions"
+        if closed is None:
+            raise DataError(wrong) from None
+        closed.append(wrong)
 
 
 def load_images(

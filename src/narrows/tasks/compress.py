@@ -27,7 +27,7 @@ from narrows.data.samples import NUMBERS
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
-from narrows.io.files import open_file
+from narrows.io.files import open_file, reading
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -90,8 +90,11 @@ def compress(
                 continue
             shown = look if index % -(-len(sources) // MOST_LOOKED_AT) == 0 else None
             try:
-                _add(writer, codec, source, wanted, result, report, shown)
+                with reading(source.path):
+                    _add(writer, codec, source, wanted, result, report, shown)
             except DataError as error:
+                if source.name in writer:
+                    raise  # too late to leave it out
                 if not wanted.skip_bad:
                     hint = " (or leave out such files with --skip-bad)" * (len(sources) > 1)
                     raise DataError(f"{error}{hint}") from None

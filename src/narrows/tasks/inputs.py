@@ -21,7 +21,7 @@ from narrows.checks import one_of
 from narrows.errors import ArchiveError, DataError, NarrowsError
 from narrows.io.arrays import Array
 from narrows.io.files import open_file, size_of
-from narrows.io.folders import SUFFIXES, listed
+from narrows.io.folders import SUFFIXES, is_special, listed
 from narrows.io.images import is_image, read_header
 from narrows.io.npy import layout, open_npy, read_chunks, read_samples
 from narrows.io.pictures import read_picture, rehearsed
@@ -59,8 +59,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Found:
-    """The files to compress; those that are `left_out`, as another kind was asked for; and what is wrong with each of
-    those that are `bad`: a name that no archive can have, or a link that leads nowhere."""
+    """The files to compress; those that are `left_out`, as another kind was asked for, or as they are no files, but
+    pipes, sockets or devices; and what is wrong with each of those that are `bad`: a name that no archive can have, a
+    link that leads nowhere, a folder that cannot be read."""
 
     sources: list[Source]
     left_out: list[Path]
@@ -80,7 +81,10 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
     for kind in only_kind:
         one_of("only kind", kind, KINDS)
     for given in inputs:
-        for path, name in _named(given, len(inputs) > 1):
+        for path, name in _named(given, len(inputs) > 1, bad if skip_bad else None):
+            if path != given and is_special(path):
+                left_out.append(path)
+                continue
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
@@ -98,7 +102,8 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
                 raise DataError(wrong + " (or leave out such files with --skip-bad)")
             bad.append(wrong)
     if left_out and not sources:
-        raise DataError(f"{left_out[0]}: there are no {' or '.join(only_kind)}; leave out --only-kind")
+        why = f"there are no {' or '.join(only_kind)}; leave out --only-kind" if only_kind else "it is no file"
+        raise DataError(f"{left_out[0]}: {why}")
     if bad and not sources:
         raise DataError(f"none of {len(bad)} files can be compressed; the first: {bad[0]}")
     check_tree(dict.fromkeys(sources, 0))
@@ -125,17 +130,17 @@ def _kind(path: Path, alone: bool) -> Kind:
     return "images"
 
 
-def _named(given: Path, several: bool) -> Iterator[tuple[Path, str]]:
+def _named(given: Path, several: bool, closed: list[str] | None) -> Iterator[tuple[Path, str]]:
     if not given.exists():
         raise DataError(f"{given}: no such file or folder; give files or folders of them")
     if not given.is_dir():
         yield given, given.name
         return
     above = f"{given.resolve().name}/" if several else ""
-    listing = listed(given, READ)
+    listing = listed(given, READ, closed)
     for path in sorted(listing.found + listing.left_out):
         yield path, above + path.relative_to(given).as_posix()
-    if not listing.found + listing.left_out:
+    if not listing.found + listing.left_out and not closed:
         raise DataError(f"{given}: nothing to compress in this folder; there is no file in it that is not hidden")
 
 
