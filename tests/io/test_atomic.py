@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from narrows.errors import OutputError
-from narrows.io.atomic import check_folder, check_writable, make_folder, replacing, write_file
+from narrows.io.atomic import check_folder, check_new, check_writable, make_folder, replacing, write_file
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 DEV_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file on a full disk")
@@ -85,7 +85,7 @@ def test_another_output_error_from_the_block_is_not_wrapped(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("act", [write, check_writable])
+@pytest.mark.parametrize("act", [write, check_writable, check_new])
 def test_a_missing_folder_a_file_as_folder_a_folder_and_a_long_name_are_refused(tmp_path, act):
     (tmp_path / "plain").write_bytes(b"")
     missing = refusal(act, tmp_path / "missing" / "file")

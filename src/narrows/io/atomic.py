@@ -83,7 +83,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def check_new(path: str | os.PathLike[str], force: bool = False) -> None:
     """Raise `OutputError` if a file is there already, unless `force`, or could not be written there later: the one
     rule for all that is written."""
-    if Path(path).is_file() and not force:
+    with _explained(Path(path), "written"):
+        there = Path(path).is_file()
+    if there and not force:
         raise OutputError(f"{path}: it is there already; choose another place, or --force to replace it")
     check_writable(path)
 
