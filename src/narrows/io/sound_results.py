@@ -14,6 +14,7 @@ import numpy as np
 from narrows.errors import OutputError
 from narrows.io.arrays import Array
 from narrows.io.sound import SoundHeader
+from narrows.io.sound_output import sound_output
 from narrows.io.soundfiles import ENDINGS
 
 _KINDS = {"W64": (".w64",), "CAF": (".caf",), "RF64": (".rf64",), **ENDINGS}
@@ -42,7 +43,7 @@ def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, 
     kind = "RF64" if kind in ("WAV", "WAVEX") and wide else kind
     lost: list[str] = []
     try:
-        with soundfile.SoundFile(file, "w", header.rate, header.channels, encoding, format=kind) as sound:
+        with sound_output(file, header.rate, header.channels, encoding, kind) as sound:
             for name, value in header.tags.items():
                 try:
                     setattr(sound, name, value)

@@ -20,6 +20,7 @@ import numpy as np
 from narrows.errors import DataError
 from narrows.io.arrays import Array
 from narrows.io.sound import CHANNELS, ENCODINGS, FRAMES, SoundHeader, read_chunks
+from narrows.io.sound_output import sound_output
 
 Order = Literal["<", ">"]
 HEAD_BYTES, TAIL_BYTES = 1 << 21, 1 << 22  # before and after the numbers, at most: covers and maps are far smaller
@@ -274,8 +275,6 @@ def _last(blocks: bytes) -> bytes:
 
 
 def _write_plain(file: IO[bytes], kind: str, header: SoundHeader, dtype: str, chunks: Iterable[Array]) -> None:
-    import soundfile
-
     bits = header.bits if header.dtype == dtype else 0
     encoding = {
         **{"uint8": "PCM_U8", "int8": "PCM_S8", "int16": "PCM_16", "float32": "FLOAT", "float64": "DOUBLE"},
@@ -289,7 +288,7 @@ def _write_plain(file: IO[bytes], kind: str, header: SoundHeader, dtype: str, ch
     if kind == "WAV" and header.frames * channels * np.dtype(dtype).itemsize >= 1 << 32:
         kind = "RF64"
     tags = {} if kind == "FLAC" else header.tags
-    with soundfile.SoundFile(file, "w", header.rate, channels, encoding, format=kind) as sound:
+    with sound_output(file, header.rate, channels, encoding, kind) as sound:
         for name, value in tags.items():
             setattr(sound, name, value)
         for chunk in chunks:
