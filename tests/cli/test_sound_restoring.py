@@ -127,6 +127,29 @@ def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
     assert np.isfinite(soundfile.read(out)[0]).all()
 
 
+def test_it_is_said_where_a_file_cannot_hold_what_is_known(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending, words in (
+        ("wav", ""),
+        ("ogg", "what is known to the bit, for which OGG (VORBIS) is too coarse (lost"),
+    ):
+        code, _, err = call(
+            capsys,
+            "inpaint",
+            folder / "lost.wav",
+            "--lost",
+            "10",
+            "-m",
+            folder / "gaps.safetensors",
+            "-o",
+            tmp_path / f"a.{ending}",
+        )
+        assert code == 0, err
+        assert words in err
+        assert ("not kept" in err) == bool(words)
+
+
 def test_an_array_stays_an_array(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["denoise", folder / "series.npy", "-m", folder / "noise.safetensors", "-o"]
     assert call(capsys, *words, tmp_path / "out.npy")[0] == 0

@@ -78,6 +78,9 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     with replacing(job.target) as file:
         faster = replace(header, rate=header.rate * scale)
         lost = write_result(file, job.target, faster, frames * scale, _depth(made, header))
+    written = sound_header(job.target)
+    if "known" in model.degradation.needs and (written.lossy or (written.bits and not header.bits)):
+        lost.append(f"what is known to the bit, for which {written.container} ({written.encoding}) is too coarse")
     return Done(job.source, seconds=frames / header.rate, lost=tuple(lost))
 
 
