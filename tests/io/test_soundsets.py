@@ -48,6 +48,17 @@ def test_a_large_set_lies_in_a_file(folder: Path) -> None:
     assert isinstance(values.flat.base if values.flat.base is not None else values.flat, np.memmap)
 
 
+def test_a_sound_with_nan_is_named_and_may_be_left_out(folder: Path, tone: np.ndarray) -> None:
+    values = tone[:500].astype(np.float32)
+    values[99] = np.nan
+    soundfile.write(folder / "b" / "2.wav", values, 8000, "FLOAT")
+    with pytest.raises(DataError, match=r"2\.wav: NaN or infinity in it; .*--skip-bad"):
+        open_samples(folder)
+    samples = open_samples(folder, skip_bad=True)
+    assert len(samples) == 4
+    assert any("1 of 5 files were left out as unreadable, the first: " in note for note in samples.notes)
+
+
 def test_several_rates_are_refused_or_resampled(folder: Path, tone: np.ndarray) -> None:
     soundfile.write(folder / "b" / "2.wav", tone, 16000)
     with pytest.raises(DataError, match=r"2\.wav: .*4 of 8000 Hz, 1 of 16000 Hz; .*--rate 8000") as caught:

@@ -88,6 +88,8 @@ def load_sounds(
         start = at
         try:
             for chunk in _read(paths[index], header, form):
+                if chunk.dtype.kind == "f" and not np.isfinite(chunk).all():
+                    raise DataError(f"{paths[index]}: NaN or infinity in it; every value must be a finite number")
                 flat[at : at + chunk.size] = chunk.reshape(-1)
                 at += chunk.size
                 if at // RELEASED > (at - chunk.size) // RELEASED:
