@@ -123,6 +123,7 @@ def odd_sounds(tmp_path_factory: pytest.TempPathFactory, tone: np.ndarray) -> Pa
         "an odd chunk without its pad.wav": _riff(plain, _chunk(b"_PMX", b"abc", pad=False), data),
         "no channel.wav": _riff(_fmt(channels=0), data),
         "no rate.wav": _riff(_fmt(rate=0), data),
+        "its data twice.wav": _riff(plain, data, data),
         "integers of 64 bits.wav": _riff(_fmt(bits=64), data),
         "200 channels.wav": _riff(_fmt(channels=200), _chunk(b"data", bytes(4000))),
     }

@@ -183,6 +183,7 @@ def test_what_is_no_sound_is_refused_in_one_line(odd_sounds: Path, tmp_path: Pat
         with pytest.raises(DataError) as caught:
             read_sound(path)
         assert str(caught.value).startswith(str(path))
+        assert "SF_INFO" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
 

@@ -233,5 +233,7 @@ def _cut(done: int, header: SoundHeader) -> str:
 
 
 def _brief(error: BaseException) -> str:
-    words = " ".join(str(error).split())
+    words = " ".join(str(error).split()).replace(
+        "Internal error : SF_INFO struct incomplete", "its header is damaged"
+    )
     return re.sub(r"^(?:Error opening .*?: )?(?:Error : )?", "", words)[:160].rstrip(".") or type(error).__name__
