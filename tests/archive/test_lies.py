@@ -128,7 +128,7 @@ def test_a_model_that_takes_bytes_of_blocks_is_found(small: bytes, forge: Forge)
 
 def test_an_index_longer_than_the_file_is_refused(small: bytes) -> None:
     end = to_varints([2 * 10**6])[::-1]
-    _refused(small[:-9] + end + crc(HEAD + end), "damaged or truncated")
+    _refused(small[:-9] + end + crc(HEAD + end), "damaged, truncated")
 
 
 def test_an_index_that_inflates_without_end_is_refused(small: bytes) -> None:

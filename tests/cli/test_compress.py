@@ -144,6 +144,35 @@ def test_one_sample_file_may_come_on_stdin(
     assert same((tmp_path / "given").rename(tmp_path / name), tmp_path / "back" / name)
 
 
+class FullDisk(io.BytesIO):
+    def read(self, size: int = -1) -> bytes:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (io.BytesIO(), "standard input: the file is empty"),
+        (FullDisk(), "standard input: cannot be copied into"),
+    ],
+)
+def test_what_is_wrong_with_standard_input_is_said_of_it(
+    given: io.BytesIO, words: str, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=given))
+    code, _, err = call("compress", "-", "-o", tmp_path / "p.narrows")
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"narrows: {words}")
+
+
+def test_a_single_file_is_not_advised_to_be_left_out(call, tmp_path: Path) -> None:
+    Image.fromarray(waves(0)).save(tmp_path / "a\nb.png")
+    _, _, err = call("compress", tmp_path / "a\nb.png", "-o", tmp_path / "p.narrows")
+    assert err.endswith("; rename it\n")
+    _, _, err = call("compress", tmp_path, "-o", tmp_path / "p.narrows")
+    assert "--skip-bad" in err
+
+
 def test_only_some_names_or_folders_come_back(call, photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.narrows"
     call("compress", photos, "-o", path)

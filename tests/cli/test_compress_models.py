@@ -45,6 +45,13 @@ def test_an_archive_carries_its_model_and_the_quality_is_said(
     assert 0 < np.abs(before.astype(int) - after).mean() < 20
 
 
+def test_a_model_that_cannot_keep_the_promise_is_said_not_to_be_used(
+    call, models: list[Path], array: Path, tmp_path: Path
+) -> None:
+    _, _, err = call("compress", array, "-m", models[0], "-o", tmp_path / "p.narrows", "--max-error", 0)
+    assert f"{models[0]} was not trained for this promise, and is not used" in err
+
+
 def test_an_archive_without_its_model_is_read_with_the_same_one_and_no_other(
     call, models: list[Path], array: Path, tmp_path: Path
 ) -> None:

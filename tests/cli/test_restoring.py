@@ -261,6 +261,7 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
     np.save(tmp_path / "nan.npy", np.full((2, 4, 4, 3), np.nan, np.float32))
     (tmp_path / "cut").write_bytes(models["denoise"].read_bytes()[:-50])
     np.save(tmp_path / "whole.npy", pictures.values[0][None])
+    Image.fromarray(np.full_like(pictures.values[0], 7)).save(tmp_path / "seven.png")
     array = ("inpaint", tmp_path / "whole.npy", "-m", models["inpaint"], "-o", tmp_path / "n.npy")
     fill = ("inpaint", a, "-m", models["inpaint"], "-o", out)
     for words, *arguments in (
@@ -285,6 +286,8 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("nowhere in it", *array, "--missing-value", 7),
         ("give 1, or 3", *array, "--missing-value", "7,8"),
         ("a missing value of 2 numbers", *fill, "--missing-value", "1,2"),
+        ("the missing value is nowhere in it", *fill, "--missing-value", 300),
+        ("the missing value is everywhere in it", "inpaint", tmp_path / "seven.png", *fill[2:], "--missing-value", 7),
         ("vividness 9", "colourise", a, "-m", models["colourise"], "-o", out, "--vividness", 9),
         ("--against was given", "evaluate", models["denoise"], tmp_path / "folder", "--against", "webp"),
     ):

@@ -47,6 +47,15 @@ def test_kept_files_and_lies_are_told(call, tmp_path: Path, tone: np.ndarray, od
     assert "claims 90000 bytes of sound, and 6002 are there" in said
 
 
+def test_sounds_are_not_taken_for_photos(call, tmp_path: Path, tone: np.ndarray) -> None:
+    soundfile.write(tmp_path / "none.wav", tone[:0], 8000)
+    soundfile.write(tmp_path / "gsm.wav", tone[:200], 8000, "GSM610")
+    for name in ("none.wav", "gsm.wav"):
+        _, _, said = call("compress", tmp_path / name, "-o", tmp_path / f"{name}.narrows", "--effort", "fast")
+        assert "general methods gain nothing on them; keep the files" in said
+        assert "JPEG" not in said
+
+
 def test_bad_sounds_are_one_clear_line(call, tmp_path: Path, odd_sounds: Path) -> None:
     for path in sorted((odd_sounds / "bad").iterdir()):
         for arguments in (("compress", path, "-o", tmp_path / "a.narrows"), ("show", path)):

@@ -177,3 +177,8 @@ def test_a_network_that_learned_nothing_says_so(pictures: Samples) -> None:
     settings = narrows.Settings(steps=2, crop=32, learning_rate=1e-12, start="random")
     *_, last = narrows.fit(model, pictures, settings)
     assert any("no better than the damaged samples" in note for note in last.notes)
+    flat = np.full((40, 32, 32, 1), 200, np.uint8)
+    flat[0] = 0
+    model = narrows.build(narrows.from_arrays(flat).description, width=8, degradation=Smaller(2))
+    *_, last = narrows.fit(model, flat, settings)
+    assert any("nothing can be learned" in note for note in last.notes)

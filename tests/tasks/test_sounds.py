@@ -144,6 +144,18 @@ def test_a_flac_keeps_what_stands_before_and_after_it(tmp_path: Path, tone: np.n
     assert len(files) == 4
 
 
+def test_a_flac_under_another_ending_comes_back_as_the_flac_that_it_was(
+    tmp_path: Path, tone: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("narrows.tasks.compress.keeps_file", lambda *_: False)
+    with (tmp_path / "a.wav").open("wb") as file:
+        soundfile.write(file, tone, 8000, format="FLAC")
+    narrows.compress(tmp_path / "a.wav", tmp_path / "a.narrows", effort="fast")
+    done = narrows.decompress(tmp_path / "a.narrows", tmp_path / "back")
+    assert done.other_endings == 0
+    assert sound_header(tmp_path / "back" / "a.wav").container == "FLAC"
+
+
 def test_numbers_within_an_error_come_back_in_their_own_file(tmp_path: Path, tone: np.ndarray) -> None:
     soundfile.write(tmp_path / "a.wav", tone, 8000)
     back = there_and_back(tmp_path / "a.wav", tmp_path, max_error=9)

@@ -24,7 +24,7 @@ TAIL_BYTES = 5 + CRC_BYTES  # at most
 MODEL_BYTES, INDEX_BYTES = 1 << 28, 1 << 27  # at most; what a reader may be made to hold
 ENTRIES, PIECES = 1 << 21, 1 << 22  # at most, for the same reason
 MARK = b"\xa7NWS-so-far\n"  # ends a record that no entry uses: the index of all that is before it
-DAMAGED = "damaged or truncated; copy or download it again"
+DAMAGED = "damaged, truncated, or followed by other bytes; copy or download it again"
 
 
 @dataclass(frozen=True)

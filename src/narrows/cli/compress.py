@@ -16,6 +16,7 @@ import click
 from narrows.cli import options as shared
 from narrows.cli import terminal
 from narrows.cli.terminal import files, ratio, size
+from narrows.errors import DataError, NarrowsError
 
 if TYPE_CHECKING:
     from narrows.evaluation.lossless import Rivals
@@ -155,9 +156,19 @@ def _from_stdin() -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
         path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path.rename(path.with_suffix(".npy" if is_npy(path) else ".wav" if is_a_sound(path) else ".png"))
+        try:
+            with path.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        except OSError as error:
+            raise DataError(
+                f"standard input: cannot be copied into {tempfile.gettempdir()}: {error.strerror}; free some space "
+                "there, or name another folder in TMPDIR"
+            ) from None
+        path = path.rename(path.with_suffix(".npy" if is_npy(path) else ".wav" if is_a_sound(path) else ".png"))
+        try:
+            yield path
+        except NarrowsError as error:
+            raise type(error)(str(error).replace(str(path), "standard input")) from None
 
 
 def _announce(result: Compressed, model: Path | None) -> None:
@@ -170,13 +181,15 @@ def _announce(result: Compressed, model: Path | None) -> None:
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
     if result.shipped:
         terminal.say(f"with the weights {result.shipped}, which come with narrows")
+    if result.unfit:
+        terminal.note(f"{model} was not trained for this promise, and is not used; train one with --for compress")
     if result.unpaid is not None:
         model_bytes, saved = result.unpaid
         terminal.note(
             f"the model would take {size(model_bytes)} and save {size(saved)}, so it is left out; more files in one "
             "archive would share it"
         )
-    elif not result.uses_model:
+    elif not result.uses_model and not result.unfit:
         why = "no model was given" if model is None else f"{model} holds nothing to compress such files with"
         terminal.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
     if result.slow_bytes > LONG:
@@ -218,8 +231,8 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.unknown and result.unpaid is None:  # a model that is left out may know them all
         how = "by general ways" if result.promise.max_error else "exactly"
         terminal.note(
-            f"{result.unknown} of the samples are not of a kind that the model knows, and are stored {how}; "
-            "'narrows train --for compress' makes a model of them"
+            f"{result.unknown} of the samples are not of a kind that {result.shipped or 'the model'} knows, and are "
+            f"stored {how}; 'narrows train --for compress' makes a model of them"
         )
     if result.uses_model and not result.model_bytes and not result.shipped:
         terminal.note("the model is not in the archive; reading it needs the same model with -m")

@@ -63,8 +63,8 @@ def decompress(
     if result.other_endings:
         count = terminal.files(result.other_endings)
         terminal.note(
-            f"PNG, TIFF or WAV data under another ending, to lose nothing: {count}; programs recognise it, and "
-            "--format jpeg makes smaller files"
+            f"PNG, TIFF or WAV data under another ending, to lose nothing: {count}; programs recognise it, and of "
+            "pictures --format jpeg makes smaller files"
         )
     if result.not_kept:
         terminal.note(terminal.not_kept(result.not_kept))

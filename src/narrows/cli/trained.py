@@ -78,7 +78,7 @@ def done(training: Training, last: Progress) -> None:
     metrics = training.current.provenance["metrics"]
     held = metrics["validation_mse"]
     words = []
-    if metrics["train_mse"]:
+    if metrics["train_mse"] or last.validation_bits is None:  # where bits are counted, 0 says that nothing is lost
         validation = "samples, none were held out" if held is None else f"and {held:.4g} on validation samples"
         words.append(f"MSE {metrics['train_mse']:.4g} on training {validation}")
     for name, title in (("pca_mse", "PCA"), ("damaged_mse", "damaged")):

@@ -29,7 +29,7 @@ def walk(
     \b
     narrows walk photos/0.png photos/1.png -m photos.safetensors -o between/
 
-    Images are written as .png, with a sheet of all; other samples as one .npy file.
+    Images are written as .png, with a sheet of all, rows of a table as one .csv file, other samples as one .npy file.
     """
     from narrows.io.atomic import check_folder
     from narrows.models.loading import load

@@ -227,7 +227,9 @@ def damaged_mse(model: Restoring, x: torch.Tensor) -> float:
 
 
 def beside_damage(mse: float, damaged: float) -> list[str]:
-    """A warning where restoring is no better than the damage."""
+    """A warning where restoring is no better than the damage, or than what is filled in to begin with."""
+    if not damaged:
+        return ["the first guess restores these samples already (MSE 0): nothing can be learned; train on others"]
     if mse < damaged:
         return []
     return [

@@ -63,13 +63,13 @@ def compress(
         raise SettingsError(f"{output}: is one of the inputs; choose another name")
     if wanted.read_as is not None and not any(source.kind == "arrays" for source in sources):
         raise SettingsError("arrays were to be read as signals, and there are none; leave that out")
-    promise, models, tried = promised(wanted, model, sources)
+    promise, models, tried, unfit = promised(wanted, model, sources)
     coded = any(source.kind != "files" for source in sources)  # others are kept, for which no model is needed
     compact = models.get(promise.part, b"") if coded else b""
     total = sum(source.size for source in sources)
     shipped = (shipped_name(compact) or "") if compact else ""
     result = Compressed(promise, bool(compact), shipped, len(sources), total, found.left_out, tried, bad=found.bad)
-    result.can_lose = model is None or bool(models.get("lossy"))
+    result.unfit, result.can_lose = unfit, model is None or bool(models.get("lossy"))
     if promise.quality is None and wanted.effort == "usual":
         result.slow_bytes = sum(source.size for source in sources if source.kind == "sounds")
     codec = _expected(sources, BlockCodec(promise, compact, wanted.effort), wanted, result)
@@ -180,6 +180,7 @@ def _add(
         report(result, result.input_bytes, writer.data_bytes)
         return
     if content.sound is not None:
+        result.images = False
         if content.sound.header.wrong:
             result.short.append(f"{source.path}: {content.sound.header.wrong}")
         if not wanted.strip and keeps_file(codec, source.path, content.sound):

@@ -84,6 +84,7 @@ class Wanted:
 class Compressed:
     """What was done, added up on the way.
 
+    A model that was given is `unfit` where it was not trained for the promise; then it is not used.
     `input_bytes` are those of the files, `raw_bytes` those of the samples in them; `images` says whether they were
     nothing else. `shipped` names the weights that came with the package and were used. So many bytes are expected
     before work begins, where the archive may be larger than the files; `can_lose` says whether a quality could be
@@ -121,6 +122,7 @@ class Compressed:
     slow_bytes: int = 0
     can_lose: bool = True
     unpaid: tuple[int, int] | None = None
+    unfit: bool = False
     bad: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
     skipped: set[str] = field(default_factory=set)

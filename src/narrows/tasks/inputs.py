@@ -99,7 +99,7 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
             except ArchiveError as error:
                 wrong = f"{error}; rename it"
             if not skip_bad:
-                raise DataError(wrong + " (or leave out such files with --skip-bad)")
+                raise DataError(wrong + " (or leave out such files with --skip-bad)" * ([path] != [*inputs]))
             bad.append(wrong)
     if left_out and not sources:
         why = f"there are no {' or '.join(only_kind)}; leave out --only-kind" if only_kind else "it is no file"

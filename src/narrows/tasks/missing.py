@@ -50,7 +50,8 @@ def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
 
 def marked(values: Array, value: Sequence[float], images: bool, source: str) -> Mask:
     """Where images `(..., H, W, C)`, or vectors, have the value of what is missing: one number, or one per channel,
-    alpha not counted; NaN in one channel is enough. Raises `DataError` for another number of them."""
+    alpha not counted; NaN in one channel is enough. Raises `DataError` for another number of them, and where it is
+    nowhere."""
     colours = values[..., : values.shape[-1] - (values.shape[-1] in (2, 4))] if images else values[..., None]
     wanted, channels = np.array(value), colours.shape[-1]
     if len(value) not in (1, channels):
@@ -58,6 +59,8 @@ def marked(values: Array, value: Sequence[float], images: bool, source: str) -> 
         raise DataError(f"{source}: a missing value of {len(value)} numbers was given; give {allowed}")
     here = (colours == wanted) | (np.isnan(colours) & np.isnan(wanted))
     found: Mask = here.any(axis=-1) if np.isnan(wanted).any() else here.all(axis=-1)
+    if not found.any():
+        raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
     return found
 
 
@@ -71,8 +74,6 @@ def apart(array: Array, value: Sequence[float], source: str) -> tuple[Samples, M
     missing = marked(whole, value, images, source)
     holes = np.isnan(whole) & (missing[..., None] if images else missing)
     samples = from_arrays(np.where(holes, whole.dtype.type(0), whole) if holes.any() else whole, source)
-    if not missing.any():
-        raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
     if (lost := np.flatnonzero(missing.reshape(len(missing), -1).all(axis=1))).size:
         raise DataError(f"{source}: all of sample {lost[0]} is missing; something has to be known")
     return samples, missing

@@ -127,6 +127,9 @@ class Wanted:
             found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], extras)
         elif self.missing_value is not None:
             found = marked(pixels, self.missing_value, True, str(source))
+            if found.all():
+                raise DataError(f"{source}: the missing value is everywhere in it; something has to be known")
+            return found
         else:
             return None
         return checked_mask(found, pixels.shape[:2], str(source))

@@ -24,8 +24,9 @@ MOST_TRIED = 64  # of the samples, for a target
 
 def promised(
     wanted: Wanted, model: Model | None, sources: Sequence[Source]
-) -> tuple[Promise, Mapping[str, bytes], int]:
-    """The promise, the compact models by what they keep, and on how many samples a target was tried.
+) -> tuple[Promise, Mapping[str, bytes], int, bool]:
+    """The promise, the compact models by what they keep, on how many samples a target was tried, and whether the
+    model that was given cannot keep the promise.
 
     Raises `SettingsError` for what excludes each other, for a model that cannot compress, and for a target that
     cannot be met.
@@ -43,7 +44,8 @@ def promised(
             "give it with -m, or leave that out, and they are kept exactly"
         )
     promise, tried = wanted.promise(model, models), 0
-    if model is not None and promise.part not in models:
+    unfit = model is not None and promise.part not in models
+    if unfit:
         models = {**models, **{part: own for part, own in usual_models().items() if part == promise.part}}
     if wanted.has_target:
         samples, rate = _some(sources)
@@ -53,7 +55,7 @@ def promised(
                 raise SettingsError("kilobits a second were asked for, and no sound has a rate; use --target-bpp")
             bits = 1000 * wanted.target_kbps / rate
         promise = Promise(None, quality_for(models["lossy"], samples, bits, wanted.target_psnr))
-    return promise, models, tried
+    return promise, models, tried, unfit
 
 
 def _large_picture(source: Source) -> bool:

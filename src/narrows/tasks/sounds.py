@@ -136,8 +136,8 @@ def open_signals(path: Path, name: str) -> tuple[Entry, Iterator[Array]]:
 
 
 def write_signal(archive: Archive, name: str, file: IO[bytes]) -> bool:
-    """Write a signal as the file that it was, window by window; returns whether it is of another kind than its name
-    says. Raises `ArchiveError` for damage."""
+    """Write a signal as the file that it was, window by window; returns whether it is of another kind than its file
+    was, and than its name says. Raises `ArchiveError` for damage."""
     entry = archive.entry(name)
     chunks = _frames_of(archive, name, entry)
     if SOUND not in entry.extras:
@@ -148,7 +148,7 @@ def write_signal(archive: Archive, name: str, file: IO[bytes]) -> bool:
         kind = write_sound(file, entry.extras, entry.dtype, entry.shape[1], entry.frames, chunks)
     except DataError as error:
         raise ArchiveError(f"{name}: {error}") from None
-    return other_ending(name, kind)
+    return kind != from_extras(entry.extras, entry.frames).container and other_ending(name, kind)
 
 
 def _frames_of(archive: Archive, name: str, entry: Entry) -> Iterator[Array]:
