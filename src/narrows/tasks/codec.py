@@ -20,7 +20,7 @@ from narrows.codecs.block import BlockCodec, Effort
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
 from narrows.errors import DataError, ModelError, SettingsError
-from narrows.io.arrays import Array, Ragged, array_of
+from narrows.io.arrays import Array, Ragged, array_of, check_numeric
 from narrows.surroundings import own
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import NOT_MISSING
@@ -168,6 +168,7 @@ def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> E
 
 def _array(data: Any) -> Array:
     array = array_of(data, "samples")
+    check_numeric(array.dtype, "samples")
     return np.asarray(array).astype(array.dtype.newbyteorder("="), copy=False)
 
 
