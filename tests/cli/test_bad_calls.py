@@ -78,6 +78,14 @@ def test_options_that_mean_nothing_are_refused(options: list[str], words: str, c
     assert not list(tmp_path.iterdir())
 
 
+def test_a_rate_without_signals_is_refused(call, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 20)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 5)))
+    for name in ("t.csv", "x.npy"):
+        outcome = call("train", tmp_path / name, "-o", tmp_path / "m", "--rate", 3, "--steps", 1)
+        assert "a rate was given for samples that are no signals" in refused(outcome)
+
+
 def test_an_empty_output_is_refused(call) -> None:
     assert "cannot be written" in refused(call("train", "digits", "-o", ""))
 

@@ -22,6 +22,8 @@ from narrows.tasks.noisy import noisy, own_noise
 from narrows.tasks.planner import Choices
 from narrows.tasks.tables import hidden, open_series, open_table
 
+NO_SIGNALS = "a rate was given for samples that are no signals; leave it out"
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -48,6 +50,8 @@ def open_data(
         samples = windows(open_series(data, choices.rate))
         return Opened(samples, degradation_for(purpose, () if degradation is None else (degradation,), 1), None, ())
     if is_table(data):
+        if choices.rate:
+            raise SettingsError(f"{NO_SIGNALS}, or read the table as a series (--as series)")
         rows = open_table(data, purpose, choices.missing_value)
         if purpose == "inpaint":
             return Opened(rows.samples, hidden(rows.columns, degradation, data), None, rows.notes)
@@ -61,6 +65,8 @@ def open_data(
     samples = windows(open_samples(data, "train", skip_bad, report, kind=choices.kind, rate=choices.rate))
     if choices.kind == "signals" and samples.description.axes != 1:
         raise SettingsError(f"{data} holds {samples.description}, which are no signals; leave out --as")
+    if choices.rate and samples.description.axes != 1:
+        raise SettingsError(f"{NO_SIGNALS}, or read arrays as signals (--as signals)")
     degradation = degradation_for(purpose, parts, samples.description.axes)
     if choices.noisy_samples:
         degradation = own_noise(samples)
