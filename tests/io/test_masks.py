@@ -77,6 +77,17 @@ def test_strokes_on_nothing_are_marked_whatever_their_colour(ink: str, tmp_path:
     assert read_mask(tmp_path / "mask.png").sum() == 12
 
 
+def test_masks_that_may_mean_something_else_are_refused(tmp_path: Path) -> None:
+    photo = Image.fromarray(np.arange(4 * 200, dtype=np.uint8).reshape(20, 40)).convert("RGBA")
+    photo.paste((0, 0, 0, 0), (3, 2, 6, 4))
+    photo.save(tmp_path / "holes.png")
+    with pytest.raises(DataError, match=r"holes\.png: a picture with transparent holes was given as a mask"):
+        read_mask(tmp_path / "holes.png")
+    Image.new("L", (4, 4)).save(tmp_path / "two.tif", save_all=True, append_images=[Image.new("L", (4, 4), 255)])
+    with pytest.raises(DataError, match=r"two\.tif: a mask of 2 pages was given"):
+        read_mask(tmp_path / "two.tif")
+
+
 def test_masks_in_a_folder_are_found_by_name_whatever_their_ending(tmp_path: Path) -> None:
     masks, photos = tmp_path / "masks", tmp_path / "photos"
     (masks / "deep").mkdir(parents=True)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from narrows.errors import DataError
 from narrows.io.folders import SUFFIXES
-from narrows.io.images import opened, read_image
+from narrows.io.images import opened, pages, read_image
 from narrows.io.npy import open_npy
 from narrows.io.sound import SOUNDS
 
@@ -82,11 +82,18 @@ def _values(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _marks(path: Path) -> npt.NDArray[np.bool_]:
     """What a picture marks, upright."""
     pixels = read_image(path)
-    with opened(path) as (image, _):
-        lossy = image.format in ("JPEG", "MPO", "AVIF")
+    with opened(path) as (image, facts):
+        lossy, count = image.format in ("JPEG", "MPO", "AVIF"), pages(image, facts)
+    if count > 1:
+        raise DataError(f"{path}: a mask of {count} pages was given; save the one that is meant as a file of its own")
     alpha = pixels[..., -1] if pixels.shape[2] in (2, 4) else None
     shades = pixels[..., : 1 if pixels.shape[2] < 3 else 3].max(axis=2).astype(np.float64)
     if alpha is not None:
+        if not alpha.all() and len(np.unique(shades[alpha > 0])) > LABELS:
+            raise DataError(
+                f"{path}: a picture with transparent holes was given as a mask, which has strokes on nothing or on "
+                "black where something is missing; save its transparency, inverted, as a grey picture"
+            )
         # Strokes on nothing: if they are black, only their alpha tells.
         drawn = shades * (alpha > 0)
         shades = drawn * alpha if drawn.any() else alpha.astype(np.float64)
