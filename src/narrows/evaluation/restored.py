@@ -24,6 +24,7 @@ from narrows.evaluation import _panels as panels
 from narrows.evaluation.classical import Seen, ways
 from narrows.evaluation.metrics import Score, squared_errors
 from narrows.io.arrays import Array, Ragged
+from narrows.io.cache import copied
 from narrows.io.images import Report
 from narrows.models.base import cut
 from narrows.models.restorer import Restoring
@@ -115,7 +116,7 @@ def _damaged(
 ) -> Iterator[_Damaged]:
     """Each of these samples alone. Its number decides the damage."""
     for number in map(int, numbers):
-        clean = np.asarray(samples.values[number])[None]
+        clean = copied([np.asarray(samples.values[number])], samples.values)[0][None]
         x = to_tensor(clean, model.description, model.device)
         yield _Damaged(clean, x, *model.observe(x, torch.Generator(x.device).manual_seed(number)))
 
