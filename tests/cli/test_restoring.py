@@ -109,6 +109,8 @@ def test_a_mask_fills_in_only_what_it_marks(call, models, tmp_path: Path, pictur
         found = read_image(out)
         assert np.array_equal(found[mask == 0], image[mask == 0])
         assert not np.array_equal(found, image)
+    words = ("inpaint", tmp_path / "a.png", "--mask", tmp_path / "m.png", "-m", models["inpaint"])
+    assert "known to the bit, for which JPEG is too coarse" in call(*words, "-o", tmp_path / "o.jpg")[2]
     # A folder of masks goes with a folder of pictures.
     for folder, array in (("pictures", image), ("masks", mask)):
         (tmp_path / folder).mkdir()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.checks import real
+from narrows.codecs.files import START_OF_JPEG
 from narrows.data.named import NAMES
 from narrows.data.sources import open_samples, refuse_overwriting, stands_for_a_picture
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
@@ -262,6 +263,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     del pixels
     extras, unfit = without_profile(extras, out.shape[2])
     content, more = _encoded(job.target.name, out, extras)
+    if missing is not None and content.startswith(START_OF_JPEG):
+        more = [*more, "what is known to the bit, for which JPEG is too coarse"]
     make_folder(job.target.parent)
     write_file(job.target, content)
     return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more))
