@@ -2,7 +2,8 @@
 
     python recipes/ship.py photo-compress --data DATA
 
-What they are trained on, how long, and how good they are on held-out images goes with them, as their card.
+What they are trained on, how long, and how good they are on held-out images goes with them, as their card. Weights
+that are no better than those which are there are not taken.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ def main() -> None:
     page = curve(recipe, model)
     model.provenance = card(recipe, model)
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
+    scores = [each.provenance["held_out"]["score"] for each in (model, *([load(path)] if path.exists() else []))]
+    if len(scores) > 1 and scores[0] >= scores[1]:
+        parser.error(f"{recipe.name}: a held-out score of {scores[0]:.5f} is no better than {scores[1]:.5f}")
     shipped.FOLDER.mkdir(exist_ok=True)
     if isinstance(model, Compressing):
         # So that a training that begins there and changes nothing finds the same whole numbers.
