@@ -85,7 +85,22 @@ def waves(path: Path, hidden: slice = slice(0), noise: float = 0.0) -> Path:
 
 def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:
     full, model = waves(tmp_path / "full.csv"), tmp_path / "m.safetensors"
-    words = ("train", full, "-o", model, "--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 5)
+    words = (
+        "train",
+        full,
+        "-o",
+        model,
+        "--as",
+        "series",
+        "--rate",
+        1,
+        "--for",
+        "inpaint",
+        "--steps",
+        3,
+        "--gaps",
+        "9000..30000",
+    )
     assert call(*words)[0] == 0
     hidden = slice(200, 220)
     broken, out = waves(tmp_path / "broken.csv", hidden), tmp_path / "out.csv"
