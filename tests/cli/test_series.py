@@ -113,6 +113,13 @@ def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:
         [r[0], r[2]] for r in (row.split(";") for row in rows[0][hidden])
     ]
     assert all(10 < float(value.replace(",", ".")) < 30 for _, value, _ in found)
+    marked = tmp_path / "marked.csv"
+    marked.write_text(broken.read_text().replace(";;", ";-999,00;"))
+    words = ("inpaint", marked, "-m", model, "-o", tmp_path / "unmarked.csv", "--missing-value", -999)
+    assert call(*words)[0] == 0
+    rows.append((tmp_path / "unmarked.csv").read_text().splitlines()[1:])
+    assert "-999" not in "".join(rows[3])
+    assert [row.split(";")[2] for row in rows[3]] == [row.split(";")[2] for row in rows[0]]
     for given, name, said in (
         (full, "x.csv", "nothing in it is marked as missing"),
         (broken, "x.npy", "tables are written as .csv"),

@@ -311,10 +311,12 @@ def with_chunks(path: Path, *chunks: bytes, **options: Any) -> Path:
     ],
     ids=["long", "inflated", "many"],
 )
-def test_long_text_of_a_png_is_read_and_kept(content: bytes, tmp_path: Path) -> None:
+def test_long_text_of_a_png_is_kept_and_pillow_allows_what_it_did(content: bytes, tmp_path: Path) -> None:
+    allowed = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
     picture = rehearsed("a.png", read_picture(with_chunks(tmp_path / "a.png", content)))
     assert picture.lost == ()
     assert content in encode_photo("a.png", picture.pixels, picture.extras)[0]
+    assert (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY) == allowed == (1 << 20, 1 << 26)
 
 
 def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:

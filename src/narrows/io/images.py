@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ GREY, ALPHA, COLOUR = 1, 2, 4  # bits of what an image's mode holds
 MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
 Report = Callable[[str, int, int | None], None]
 # Bytes of inflated profile or text, and of all text, in a PNG: good files have more than Pillow allows, 1 and 64 MB.
-PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = 1 << 26, 1 << 28
+TEXT_CHUNK, TEXT_MEMORY = 1 << 26, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,30 @@ def _spread(grey: Array, mode: str, clear: Any) -> Array:
     return np.concatenate([colour, alpha], axis=2)
 
 
+class _Texts:
+    """How many threads read images now, and what Pillow allowed before the first one."""
+
+    lock, inside, before = threading.Lock(), 0, (0, 0)
+
+
+@contextmanager
+def _long_texts() -> Iterator[None]:
+    """Allow PNGs their text; that is one setting for all threads, so the last one to leave restores it."""
+    png = PngImagePlugin
+    with _Texts.lock:
+        if not _Texts.inside:
+            _Texts.before = png.MAX_TEXT_CHUNK, png.MAX_TEXT_MEMORY
+            png.MAX_TEXT_CHUNK, png.MAX_TEXT_MEMORY = map(max, _Texts.before, (TEXT_CHUNK, TEXT_MEMORY))
+        _Texts.inside += 1
+    try:
+        yield
+    finally:
+        with _Texts.lock:
+            _Texts.inside -= 1
+            if not _Texts.inside:
+                png.MAX_TEXT_CHUNK, png.MAX_TEXT_MEMORY = _Texts.before
+
+
 @contextmanager
 def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Image, Facts]]:
     """An image that may be decoded, and what its header says; whatever Pillow raises inside the block becomes a
@@ -114,7 +139,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Ima
         # Not by name: Pillow would map the file, and scramble uncompressed TIFFs that have to be rotated.
         with open_file(path) if content is None else io.BytesIO(content) as file:
             try:
-                with Image.open(file, formats=FORMATS) as image:
+                with _long_texts(), Image.open(file, formats=FORMATS) as image:
                     yield image, _checked(image, file, path)
             except UnidentifiedImageError:
                 raise DataError(f"{path}: {_not_read(file)}") from None

@@ -48,7 +48,7 @@ def pooled(model: Autoencoder) -> bool:
     return len(shape) > 1 and (0 in shape or math.prod(shape) > WHOLE_MOST)
 
 
-def drawn_along(model: Autoencoder) -> int:
+def _drawn_along(model: Autoencoder) -> int:
     """The components along which a model's codes are drawn, where they are more numbers than a mixture takes; 0 where
     they are few enough, of no one size, or too many."""
     numbers = math.prod(model.code_shape)
@@ -117,14 +117,19 @@ def learn(model: Autoencoder, samples: Samples) -> Mixture:
     Gaussians by their likelihood, and are what thresholds are taken from. Raises `SettingsError` for fewer than four
     samples.
     """
-    parts = [samples.take(part) for part in _parts(model, samples)]
-    training, held = (points(model, part) for part in parts)
+    along = _drawn_along(model)
+    training, held = (points(model, samples.take(part), along > 0) for part in _parts(model, samples))
+    if along := min(along, len(training) // 2):
+        model.attachments |= fitted_along(along, training, held).to_attachments()
+        training, held = (_averaged(each, model.code_shape) for each in (training, held))
     mixture = fitted(training, held, pooled(model))
     model.attachments |= mixture.to_attachments()
-    if along := min(drawn_along(model), len(training) // 2):
-        components = fitted_along(along, *(points(model, part, whole=True) for part in parts))
-        model.attachments |= components.to_attachments()
     return mixture
+
+
+def _averaged(points: Doubles, shape: tuple[int, ...]) -> Doubles:
+    """Points of whole codes of a shape as those of the means of their channels."""
+    return np.column_stack([coded.pooled(points[:, :-1].reshape(-1, *shape)), points[:, -1]])
 
 
 def _parts(model: Autoencoder, samples: Samples) -> tuple[Indices, Indices]:

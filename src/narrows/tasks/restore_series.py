@@ -42,15 +42,17 @@ def restore_series(model: Model, path: Path, output: Path, wanted: Wanted) -> Do
     check_written(output, path)
     refuse_overwriting(output, path)
     check_new(output, wanted.force)
-    holes = wanted.missing_value is not None and math.isnan(wanted.missing_value[0])
+    value = None if wanted.missing_value is None else wanted.missing_value[0]
     table = read_table(path)
-    series = as_series(table, holes)
+    series = as_series(table, value is not None and math.isnan(value))
     made, seconds = restored_array(model, series.values, path, wanted)
     answers = np.concatenate(list(made))
-    changed = np.isnan(series.values) if holes else np.ones(answers.shape, bool)
+    changed = answers != series.values
+    if value is not None:  # a step is restored as a whole, and what is known of it stays
+        changed &= np.isnan(series.values) if math.isnan(value) else series.values == value
     new = {
         (row, series.places[number]): series.columns[number].text(float(answers[row, number]))
-        for row, number in np.argwhere(changed & (answers != series.values)).tolist()
+        for row, number in np.argwhere(changed).tolist()
     }
     write_table(output, path, table, new)
     return Done(path, samples=1, seconds=seconds, note="; ".join(series.notes) or None)
