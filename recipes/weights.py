@@ -71,6 +71,7 @@ QUEUE = (
     Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY),
     Recipe("photo-upscale-2", PURE, "upscale", degradation=Smaller(2)),
     Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
+    Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels")),
     Recipe("photo-upscale-3", PURE, "upscale", degradation=Smaller(3)),
     Recipe("photo-upscale-4", PURE, "upscale", degradation=Smaller(4)),
 )

@@ -127,6 +127,8 @@ def test_the_usual_damage_depends_on_what_the_samples_are() -> None:
 
 def test_gaps_in_seconds_need_a_rate() -> None:
     assert settled(Gaps(), "int16", 8000.0) == Gaps(rate=8000)
+    assert settled(Gaps(), "float32", 0.5) == Gaps((10, 50), 0.5)  # usual gaps are of several steps
+    assert settled(Gaps(3), "float32", 0.5) == Gaps(3, 0.5)
     with pytest.raises(SettingsError, match="unknown rate"):
         settled(Gaps(), "int16")
     assert settled(Gaps((2, 9), rate=1), "int16") == Gaps((2, 9), rate=1)

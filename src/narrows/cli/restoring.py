@@ -155,7 +155,7 @@ def _run(
     """Restore `data` into `output`, say what was done, and print the counts."""
     from narrows.io.csv import is_table
     from narrows.models.loading import load
-    from narrows.models.shipped import restoring
+    from narrows.models.shipped import for_single_pixels, restoring
     from narrows.tasks.pictures import Wanted
     from narrows.tasks.restore import set_vividness
     from narrows.tasks.restore_files import restore_path, sounds_need_a_model
@@ -212,7 +212,9 @@ def _run(
         much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much
         terminal.say(f"{output}: {count} restored{much} in {seconds:.1f} seconds")
         if model_path is None:
-            terminal.say(f"with the weights {named}, which come with narrows")
+            single = for_single_pixels(str(named))
+            also = "" if single is None else f", where single pixels are missing {single},"
+            terminal.say(f"with the weights {named}{also or ','} which come with narrows")
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:

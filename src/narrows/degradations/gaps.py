@@ -15,7 +15,8 @@ from narrows.degradations.rates import SILENCE
 from narrows.errors import SettingsError
 
 USUAL_SECONDS = (0.02, 0.1)
-LONGEST = 1e6  # seconds, or steps where these are counted
+LONGEST = 1e9  # seconds, or steps where these are counted
+USUAL_STEPS = (5.0, 25.0)  # where the usual lengths are less than a step
 BETWEEN = (1.0, 5.0)  # what is known between two gaps, in lengths of the longest
 
 
@@ -55,13 +56,17 @@ class Gaps(Residual):
         return [{"degradation": self.name, "seconds": list(self.seconds), "rate": self.rate}]
 
     def at(self, rate: float) -> Gaps:
-        """The same for signals of this rate, unless it has one; raises `SettingsError` where there is none."""
+        """The same for signals of this rate, unless it has one; of slow ones, such as a value an hour, the usual
+        lengths are counted in steps. Raises `SettingsError` where there is no rate."""
         if not (self.rate or rate):
             raise SettingsError(
                 f"{self} were given for signals of unknown rate; give it by --rate HZ, or in Python count steps: "
                 "Gaps(..., rate=1)"
             )
-        return self if self.rate else Gaps(self.seconds, rate)
+        if self.rate:
+            return self
+        slow = self.seconds == USUAL_SECONDS and rate * min(USUAL_SECONDS) < 1
+        return Gaps([steps / rate for steps in USUAL_STEPS] if slow else self.seconds, rate)
 
     def observe(self, clean: torch.Tensor, generator: torch.Generator) -> Observed:
         if not self.rate:

@@ -150,7 +150,7 @@ class Model(nn.Module, ABC):
 
     Called, it takes float tensors in 0..1, images `(N, C, H, W)`, signals `(N, C, 1, T)` or vectors `(N, D)`.
     `specification` and `description` are enough to build it again, `recipe` says how it is trained, `provenance` how
-    it was trained. `attachments` are arrays that its file keeps beside the weights.
+    it was. `attachments` are arrays that its file keeps, `shipped` names weights that come with the package.
     """
 
     def __init__(self, specification: Specification, description: Description, grid: Grid, recipe: Recipe) -> None:
@@ -158,6 +158,7 @@ class Model(nn.Module, ABC):
         self.specification, self.description, self.grid, self.recipe = specification, description, grid, recipe
         self.provenance: dict[str, Any] = {}
         self.attachments: dict[str, Array] = {}
+        self.shipped = ""
 
     @abstractmethod
     def start(self, samples: Samples, training: Any, beginning: Beginning) -> None:

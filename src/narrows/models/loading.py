@@ -43,6 +43,7 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
             model = rebuild(description, specification)
         model.provenance = metadata["provenance"]
+        model.shipped = "" if located(path) is path else str(path)
         attached = [key for key in tensors if key.startswith(ATTACHED)]
         model.attachments = {key: tensors.pop(key).numpy() for key in attached}
         _leave_out(model, tensors)

@@ -25,6 +25,7 @@ RESTORING = {  # likewise, by purpose and how many times larger the result is
     ("upscale", 3): "photo-upscale-3",
     ("upscale", 4): "photo-upscale-4",
 }
+SINGLE_PIXELS = {"photo-inpaint": "photo-inpaint-pixels"}  # which serve better where only such are missing
 # The first 32 digits of the SHA-256 of each compact model that a release had: photo-compress and photo-exact in 0.1.
 KEPT = ("8d3e270b4a42d0cd336e9bcdda6ab6be", "8bd8c97b45ee3a164b739b8e0c6e09a0")
 
@@ -53,6 +54,12 @@ def restoring(purpose: str, scale: int | None = None) -> str:
             f"give a model that was trained with --scale {wanted}"
         )
     return there[wanted]
+
+
+def for_single_pixels(name: str) -> str | None:
+    """The weights that are there and serve better than those of this name where only single pixels are missing."""
+    better = SINGLE_PIXELS.get(name)
+    return better if better in names() else None
 
 
 def beginning(purpose: str, scale: int = 1) -> str | None:

@@ -28,13 +28,12 @@ from narrows.io.npy import open_npy, save_array
 from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
+from narrows.tasks.fitting import estimate, fitting
 from narrows.tasks.missing import Mask, checked_mask, marked
 from narrows.tasks.restore import (
     Effort,
     check,
-    estimate,
     fill,
-    fitting,
     refuse_one_image,
     restore,
     restored,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,9 +15,9 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from narrows.data.batches import from_tensor, to_tensor
-from narrows.data.samples import Description, Samples, from_arrays
+from narrows.data.samples import Samples, from_arrays
 from narrows.data.tiles import tiles
-from narrows.degradations import Grey, combined, noise_of, parts_of
+from narrows.degradations import Grey, combined, parts_of
 from narrows.degradations.base import Hints
 from narrows.degradations.resample import larger
 from narrows.errors import DataError, ModelError, SettingsError
@@ -27,15 +26,15 @@ from narrows.models.base import Model
 from narrows.models.loading import load
 from narrows.models.restorer import Restoring
 from narrows.surroundings import own
+from narrows.tasks.fitting import estimate, fitting, repeated
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.tasks.restore_signals import fill_signals, restore_signals
+from narrows.tasks.single_pixels import suited
 from narrows.training import device as devices
 
 TILE = 768  # pixels a side of a piece of the result
 OVERLAP = 96  # pixels around what is kept of a piece: further than any network here sees noticeably
 BATCH_PIXELS = 1 << 19  # of small images that go through together
-FAR = 10.0  # no noise takes values in 0..1 further than this
-_BITS = ("uint8", "uint16")
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 Effort = Literal["usual", "best"]
 
@@ -155,7 +154,18 @@ def check(model: Restoring, strength: bool, mask: bool, scale: int | None = None
 def restored(
     model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort = "usual"
 ) -> Array:
-    """Restore samples of one size, `(N, H, W, C)` or `(N, D)`; `missing` is `(N, H, W)`. Raises as `restore` does."""
+    """Restore samples of one size, `(N, H, W, C)` or `(N, D)`; `missing` is `(N, H, W)` or `(N, D)`, and each sample
+    goes through the model that is suited to it. Raises as `restore` does."""
+    if missing is None or batch.ndim == 2:
+        return _restored(model, batch, strength, missing, effort)
+    models = [suited(model, each) for each in missing]
+    if all(each is models[0] for each in models):
+        return _restored(models[0], batch, strength, missing, effort)
+    spans = zip(models, batch, missing, strict=True)
+    return np.concatenate([_restored(each, x[None], strength, gone[None], effort) for each, x, gone in spans])
+
+
+def _restored(model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort) -> Array:
     description = fitting(model, batch)
     bare = model.description.alpha and batch.shape[3] in (1, 3)
     if bare:  # a model for pictures with alpha sees others as opaque
@@ -222,7 +232,7 @@ def _through(model: Restoring, seen: torch.Tensor, hints: Hints, effort: Effort)
     alpha = None
     if seen.ndim == 4 and seen.shape[1] in (2, 4):
         seen, alpha = seen[:, :-1], seen[:, -1:]
-    grey = seen.ndim == 4 and _repeated(model, seen.shape[1])
+    grey = seen.ndim == 4 and repeated(model, seen.shape[1])
     if grey:
         seen = seen.expand(-1, 3, -1, -1)
     level, known = (None if hint is None else hint.to(seen.device) for hint in (hints.level, hints.known))
@@ -260,54 +270,6 @@ def _turned_back(x: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
     if not turns and not mirrored:
         return x
     return torch.rot90(x.flip(3) if mirrored else x, -turns, (2, 3))
-
-
-def estimate(model: Restoring, sample: Array) -> float:
-    """The level of noise in one sample, `(H, W, C)` or `(D,)`, as a model that restores takes it for its strength."""
-    noise = noise_of(model.degradation)
-    if noise is None:
-        return 0.0
-    if sample.ndim == 1:
-        return noise.level[1]
-    x = to_tensor(sample[None], fitting(model, sample[None]))[0]
-    return noise.estimate(x[:-1] if len(x) in (2, 4) else x)
-
-
-def fitting(model: Restoring, batch: Array) -> Description:
-    """How samples `(N, H, W, C)` or `(N, D)` become 0..1 for this model: those of 8 or 16 bits by their own range,
-    floats as they are where the model knows such, all others by the range of the training samples.
-
-    Raises `ModelError` where they do not fit.
-    """
-    own = model.description
-    integers, bits = batch.dtype.name in _BITS, own.dtype in _BITS
-    floats = bits and batch.dtype.kind == "f"
-    same_kind = (batch.ndim == 4) == (own.axes == 2)
-    fits = same_kind and (integers or floats or batch.dtype.name == own.dtype)
-    if fits and own.axes == 2:
-        colours = batch.shape[3] - (batch.shape[3] in (2, 4))
-        fits = colours in model.degradation.colours(own.channels - own.alpha) or _repeated(model, colours)
-        fits = fits and (bool(model.grid.step) or batch.shape[1:3] == own.shape[:2])
-    elif fits:
-        fits = batch.shape[1:] == own.shape
-    if not fits:
-        raise ModelError(
-            f"samples of shape {batch.shape[1:]} and dtype {batch.dtype} do not fit this model, which is made to "
-            f"{model.specification.purpose} {own.form}, {own.dtype}; convert them or train a model on such samples"
-        )
-    if integers:
-        return replace(own, dtype=batch.dtype.name, low=0.0, high=float(np.iinfo(batch.dtype).max))
-    if floats:
-        if (most := float(np.abs(batch).max())) > FAR:
-            raise ModelError(f"floats up to {most:g} were given; this model takes such from 0 to 1: divide them")
-        return replace(own, dtype=batch.dtype.name, low=0.0, high=1.0)
-    return own
-
-
-def _repeated(model: Restoring, colours: int) -> bool:
-    """Whether grey is restored as RGB with three equal channels."""
-    own = model.description.channels - model.description.alpha
-    return (colours, own) == (1, 3) and 1 not in model.degradation.colours(own)
 
 
 def _batches(samples: Samples, masks: list[Mask] | None) -> Iterator[tuple[Array, Mask | None]]:
