@@ -126,7 +126,11 @@ def walk(images: Array | None, shape: Shape, code: CodeStep, filled: bool = Fals
         wanted = None if images is None else quads(images[:, ::spacing, ::spacing])
         for p in grid_passes(shape[-1]):
             targets, inside = list(p.targets), within[..., p.targets]
-            if inside.any():
+            if inside.all():  # as below, without the time that a mask takes
+                values = None if wanted is None else wanted[..., targets].reshape(len(known), -1)
+                found = code(number, known[..., p.known], values, inside)
+                known[..., targets] = found.reshape(len(known), *inside.shape)
+            elif inside.any():
                 values = None if wanted is None else wanted[..., targets][:, inside]
                 found = np.zeros((len(known), *inside.shape), np.int64)
                 found[:, inside] = code(number, known[..., p.known], values, inside)

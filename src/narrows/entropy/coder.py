@@ -49,9 +49,8 @@ class Coder(ABC):
 
     def by_row(self, values: Integers | None, which: Integers, tables: CumulativeTables, count: int) -> Integers:
         """The same for integers `(K, count)` whose table depends on the row alone, `which` `(K,)`."""
-        result = np.empty((len(which), count), np.int64)
         if not len(which):
-            return result
+            return np.empty((0, count), np.int64)
         if not 0 <= which.min() <= which.max() < len(tables.parts):
             raise ValueError("an integer names a table that is not there")
         narrow = np.uint16 if len(tables.parts) <= 1 << 16 else np.int64  # short integers are sorted much faster
@@ -60,20 +59,26 @@ class Coder(ABC):
         starts = np.flatnonzero(np.diff(ordered, prepend=-1))
         named, ends = ordered[starts], [*starts[1:].tolist(), len(which)]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
-        symbols = result
+        symbols = grouped = None
         if values is not None:
             symbols = values - lowest
             np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
-            symbols = symbols[order]
+            grouped = symbols[order]
+        coded = np.empty((len(which), count), np.int64)
         for table, start, end in zip(named.tolist(), starts.tolist(), ends, strict=True):
-            given = None if values is None else symbols[start:end].reshape(-1)
-            coded = self.one_table(given, (end - start) * count, tables.parts[table], escapes=True)
-            result[order[start:end]] = coded.reshape(-1, count)
+            given = None if grouped is None else grouped[start:end].reshape(-1)
+            coded[start:end] = self.of_family(given, (end - start) * count, tables, table).reshape(-1, count)
+        result = np.empty_like(coded)
+        result[order] = coded
         escaped = result == last
         result += lowest
         if escaped.any():
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
+
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+        """`one_table` with escapes for one of tables that are used again and again."""
+        return self.one_table(symbols, count, tables.parts[number], escapes=True)
 
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
         """`own_tables` for any N, 0 included."""
@@ -109,6 +114,11 @@ class RangeEncoder(Coder):
         self._coder.encode(symbols.astype(np.int32), _model(parts))
         return symbols
 
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+        assert symbols is not None
+        self._coder.encode(symbols.astype(np.int32), _kept(tables, number))
+        return symbols
+
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         assert symbols is not None
         self._coder.encode(symbols.astype(np.int32), _FAMILY, _floats(parts))
@@ -130,6 +140,9 @@ class RangeDecoder(Coder):
 
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         return self._decode(_model(parts), count)
+
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+        return self._decode(_kept(tables, number), count)
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         return self._decode(_FAMILY, _floats(parts))
@@ -176,3 +189,11 @@ def _floats(parts: Integers) -> npt.NDArray[np.float32]:
 
 def _model(parts: Integers) -> Any:
     return constriction.stream.model.Categorical(_floats(parts), perfect=False)
+
+
+def _kept(tables: CumulativeTables, number: int) -> Any:
+    """The model of one of several tables, made once."""
+    model = tables.kept.get(number)
+    if model is None:
+        model = tables.kept[number] = _model(tables.parts[number])
+    return model

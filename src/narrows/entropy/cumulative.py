@@ -52,6 +52,11 @@ class CumulativeTables:
         """The escape of each table."""
         return tuple(len(parts) - 1 for parts in self.parts)
 
+    @functools.cached_property
+    def kept(self) -> dict[int, Any]:
+        """What a coder has made of tables, by their numbers."""
+        return {}
+
     def bits(self, values: Integers, which: Integers) -> Doubles:
         """The cost of each of `values` `(N,)` under its table, without the digits after an escape."""
         bits = np.empty(len(values))

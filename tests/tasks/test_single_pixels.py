@@ -1,0 +1,56 @@
+"""Masks of single pixels, and the weights that serve there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import narrows
+from narrows.models import shipped
+from narrows.tasks.single_pixels import scattered, suited
+
+
+def pixels(share: float, size: tuple[int, int] = (60, 80)) -> np.ndarray:
+    return np.random.default_rng(0).random(size) < share
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.8, 0.95])
+def test_pixels_that_are_missing_one_by_one_are_scattered(share: float) -> None:
+    assert scattered(pixels(share))
+
+
+def test_holes_and_lines_are_not_scattered() -> None:
+    hole, line, thick = (np.zeros((60, 80), bool) for _ in range(3))
+    hole[20:40, 20:40] = line[:, 30] = thick[10:14] = True
+    for mask in (hole, line, thick, pixels(0.5) | hole, ~hole):
+        assert not scattered(mask)
+    assert not scattered(np.zeros((4, 4), bool))
+    assert not scattered(np.ones((4, 4), bool))
+
+
+def test_sizes_of_one_row_or_pixel_are_told_apart_too() -> None:
+    assert scattered(np.array([[True, False, True, False]]))
+    assert not scattered(np.array([[True]]))
+    assert scattered(pixels(0.5, (300, 1)))
+
+
+def test_the_weights_for_holes_give_way_where_single_pixels_are_missing() -> None:
+    model = narrows.load("photo-inpaint")
+    assert model.shipped == "photo-inpaint"
+    assert suited(model, pixels(0.5)).shipped == "photo-inpaint-pixels"
+    hole = np.zeros((60, 80), bool)
+    hole[20:40, 20:40] = True
+    assert suited(model, hole) is model
+    assert narrows.load(shipped.path_of("photo-inpaint")).shipped == ""  # a file is taken for what it is
+
+
+def test_each_sample_goes_through_the_weights_that_suit_its_mask(natural: np.ndarray) -> None:
+    single, hole = pixels(0.5, natural.shape[:2]), np.zeros(natural.shape[:2], bool)
+    hole[20:40, 20:40] = True
+    both = narrows.restore("photo-inpaint", np.stack([natural, natural]), mask=[single, hole])
+    by_pixels = narrows.restore("photo-inpaint-pixels", natural[None], mask=single)
+    by_holes = narrows.restore(narrows.load(shipped.path_of("photo-inpaint")), natural[None], mask=hole)
+    assert np.array_equal(both, np.concatenate([by_pixels, by_holes]))
+    worse = narrows.restore(narrows.load(shipped.path_of("photo-inpaint")), natural[None], mask=single)
+    errors = [np.square(found[0].astype(float) - natural).mean() for found in (by_pixels, worse)]
+    assert errors[0] < errors[1]
