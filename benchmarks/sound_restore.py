@@ -1,7 +1,8 @@
 """Sound restored: noise removed, gaps filled, the rate doubled, beside classical methods on the same samples.
 
 Spoken digits (8 kHz; takes 0 to 4 of each are the test set) and words (16 kHz) are learned from their training parts.
-`--models DIR` keeps the trained models there and takes those that are there already.
+Each kind of damage has a page of results of its own. `--models DIR` keeps the trained models there and takes those
+that are there already.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import noisereduce
@@ -238,14 +240,32 @@ def _rows(columns: dict[str, list[float]]) -> Rows:
     return [*rows, ("above the best", *(f"{n - b:+.2f}" for n, b in zip(own, best, strict=True)))]
 
 
-JOBS: dict[Purpose, tuple[str, tuple[str, ...], Callable[..., Rows]]] = {
-    "denoise": ("White noise", tuple(f"{snr} dB" for snr in SNRS), noise_rows),
-    "inpaint": (
-        "Gaps in whole recordings, and in all gaps together",
+@dataclass(frozen=True)
+class Job:
+    """A kind of damage: the page's title and what it says first, the columns, and what fills them."""
+
+    title: str
+    story: str
+    heads: tuple[str, ...]
+    measure: Callable[[Model, list[npt.NDArray[np.int16]], int], Rows]
+
+
+MEANS = "SI-SDR in dB, the mean over the recordings of the test set"
+JOBS: dict[Purpose, Job] = {
+    "denoise": Job(
+        "Noise in sound",
+        f"{MEANS}. Noise is white, drawn anew for each recording at the ratio to its own power.",
+        tuple(f"{snr} dB" for snr in SNRS),
+        noise_rows,
+    ),
+    "inpaint": Job(
+        "Gaps in sound",
+        f"{MEANS}; beside it, in the gaps alone, the ratio of the power that was lost to that of the errors, of all "
+        "gaps of the set together, since many lie in pauses, where there is nothing to restore (0 dB is silence).",
         tuple(f"{1000 * s:.0f} ms{what}" for s in GAP_SECONDS for what in (", whole", ", gaps")),
         gap_rows,
     ),
-    "upscale": ("Half the rate, doubled", ("SI-SDR",), rate_rows),
+    "upscale": Job("Half the rate of sound, doubled", f"{MEANS}.", ("SI-SDR",), rate_rows),
 }
 
 
@@ -258,7 +278,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every tenth recording, a few seconds of training")
     arguments = parser.parse_args()
     minutes = 0.1 if arguments.quick else arguments.minutes
-    parts = []
+    parts: dict[Purpose, list[str]] = {purpose: [] for purpose in arguments.purposes}
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.models or Path(temporary)
         for name in arguments.sets:
@@ -266,25 +286,22 @@ def main() -> None:
             training, rate = read(False)
             test = read(True)[0][:: 10 if arguments.quick else 1]
             sounds = narrows.from_arrays(training, kind="signals", rate=rate)
-            for purpose in arguments.purposes:
+            for purpose, found in parts.items():
                 model, took = trained(name, sounds, purpose, minutes, folder)
                 began = time.perf_counter()
-                title, heads, measure = JOBS[purpose]
-                rows = measure(model, test, rate)
+                job = JOBS[purpose]
+                rows = job.measure(model, test, rate)
                 seconds = time.perf_counter() - began
                 steps = model.provenance["plan"]["steps"]
-                parts.append(
-                    f"## {title}: {name}, {rate} Hz\n\n{table(('', *heads), rows)}\n\n{len(test)} recordings; "
-                    f"{model.parameter_count / 1e6:.1f} million parameters, {steps} steps of training in {took:.1f} "
-                    f"minutes on one thread that others shared; all ways measured in {seconds:.0f} seconds."
+                found.append(
+                    f"## {name.capitalize()}, {rate} Hz\n\n{table(('', *job.heads), rows)}\n\n"
+                    f"{len(test)} recordings; {model.parameter_count / 1e6:.1f} million parameters, {steps} steps of "
+                    f"training in {took:.1f} minutes on one thread that others shared; all ways measured in "
+                    f"{seconds:.0f} seconds."
                 )
-    text = (
-        "SI-SDR in dB, the mean over the recordings of the test set; beside it, in the gaps alone, the ratio of the "
-        "power that was lost to that of the errors, of all gaps of the set together, since many lie in pauses, "
-        "where there is nothing to restore (0 dB is silence). Noise is white, drawn anew for each recording at the "
-        "ratio to its own power.\n\n" + "\n\n".join(parts)
-    )
-    write("sound_restore" + "-quick" * arguments.quick, "Sound restored", text)
+    for purpose, found in parts.items():
+        job = JOBS[purpose]
+        write(f"sound_{purpose}{'-quick' * arguments.quick}", job.title, "\n\n".join([job.story, *found]))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_what_is_missing_is_filled_in_and_all_else_is_kept(call, natural: np.nda
     Image.fromarray(gone).save(tmp_path / "mask.png")
     code, _, err = call("inpaint", tmp_path / "a.png", "--mask", tmp_path / "mask.png", "-o", tmp_path / "b.png")
     assert not code
-    assert "with the weights photo-inpaint, which come with narrows" in err
+    assert "with the weights photo-inpaint (photo-inpaint-pixels where single pixels are missing), which come" in err
     found = np.asarray(Image.open(tmp_path / "b.png")).astype(float)
     assert np.array_equal(found[~gone], natural[~gone])
     smooth = inpaint_biharmonic(natural / 255.0, gone, channel_axis=2) * 255

@@ -213,8 +213,8 @@ def _run(
         terminal.say(f"{output}: {count} restored{much} in {seconds:.1f} seconds")
         if model_path is None:
             single = for_single_pixels(str(named))
-            also = "" if single is None else f", where single pixels are missing {single},"
-            terminal.say(f"with the weights {named}{also or ','} which come with narrows")
+            also = "" if single is None else f" ({single} where single pixels are missing)"
+            terminal.say(f"with the weights {named}{also}, which come with narrows")
 
 
 def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: bool) -> None:
