@@ -90,6 +90,10 @@ def test_rows_of_a_table_are_embedded_and_found(call, table: Path, tmp_path: Pat
         code, out, _ = call("find", tmp_path / "q.csv", searched, "-m", model, "-k", 1)
         assert code == 0
         assert "row 18" in out
+    (tmp_path / "turned.csv").write_text("weight,kind\n480.0,cat\n5.0,horse\n")
+    code, _, err = call("find", tmp_path / "q.csv", tmp_path / "turned.csv", "-m", model, "-k", 1)
+    assert code == 2
+    assert "the columns are in another order" in err
 
 
 def test_a_model_of_rows_is_measured_on_a_table(call, table: Path, tmp_path: Path) -> None:

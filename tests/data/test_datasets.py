@@ -127,6 +127,9 @@ def test_images_of_differing_sizes_stay_apart():
 
 
 def test_what_is_no_sample_is_refused_by_the_number_of_its_item():
+    longer = Made(image)
+    longer.__class__ = type("Longer", (Made,), {"__len__": lambda self: 9})
+    assert "Longer: item 6 of 9 cannot be read" in refusal(longer)
     assert "item 0: a dict was given, with 'image'" in refusal(Made(lambda i: {"image": image(i)}))
     assert "item 0: a tuple was given as a sample" in refusal(Made(lambda i: ((image(i), image(i)), 1)))
     assert "item 3: an image of 3 channels and float32 came after an image of 1 channels and float32" in refusal(

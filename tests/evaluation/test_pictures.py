@@ -26,6 +26,14 @@ def conv(pictures_of: Samples) -> narrows.Model:
     return model
 
 
+def test_a_training_without_any_loss_has_no_curve() -> None:
+    samples = narrows.from_arrays(np.ones((12, 3), np.float32))
+    model = narrows.build(samples.description, "dense", 1)
+    list(narrows.fit(model, samples, narrows.Settings(steps=3)))
+    model.provenance["history"] = [{"step": n, "loss": 0.0, "validation_mse": 0.0} for n in range(3)]
+    assert pictures.loss(model) is None
+
+
 def texts(figure: Figure | None) -> str:
     assert figure is not None
     return " ".join(" ".join(t.get_text().split()) for t in figure.texts)

@@ -66,6 +66,13 @@ def test_odd_samples_score_higher(digits: Samples, learned: Autoencoder) -> None
     assert set(found.order[:20].tolist()) == set(range(200, 220))
 
 
+def test_arrays_and_tensors_are_judged_as_samples_are(digits: Samples, learned: Autoencoder) -> None:
+    scores = outliers(learned, digits).scores
+    assert np.array_equal(outliers(learned, np.asarray(digits.values)).scores, scores)
+    with pytest.raises(ModelError, match="do not fit this model"):
+        outliers(learned, np.zeros((3, 9, 9), np.uint8))
+
+
 def test_a_model_that_is_read_again_finds_the_same(digits: Samples, learned: Autoencoder) -> None:
     file = io.BytesIO()
     learned.save(file)
@@ -201,7 +208,9 @@ def test_few_constant_and_equal_samples_are_learned(values: np.ndarray) -> None:
     list(narrows.fit(model, samples, narrows.Settings(steps=5)))
     assert isinstance(model, Autoencoder)
     learn(model, samples)
-    assert np.isfinite(outliers(model, samples).scores).all()
+    found = outliers(model, samples)
+    assert np.isfinite(found.scores).all()
+    assert found.unseen == (model.provenance["plan"]["validation"] > 1)
     assert generate.sample(model, 3).shape == (3, values.shape[1])
 
 

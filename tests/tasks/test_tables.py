@@ -18,7 +18,7 @@ from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.csv import parse, read_table
 from narrows.sklearn import Imputer
 from narrows.tasks.restore import restore
-from narrows.tasks.tables import filled
+from narrows.tasks.tables import fill_table, filled
 
 STEPS = 150
 
@@ -61,6 +61,14 @@ def test_curves_are_filled_in_better_than_by_the_mean_and_by_lines(curved, imput
     ours = error(imputer.transform(holes), x, missing)
     assert ours < 0.9 * error(SimpleImputer().fit_transform(holes), x, missing)
     assert ours < 0.9 * error(IterativeImputer().fit_transform(holes), x, missing)
+
+
+def test_the_names_of_both_files_may_be_strings(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i},{2 * i}\n" for i in range(30)) + "4,\n")
+    settings = narrows.Settings(steps=2)
+    narrows.train(str(tmp_path / "t.csv"), str(tmp_path / "m"), purpose="inpaint", settings=settings).run()
+    fill_table(narrows.load(tmp_path / "m"), str(tmp_path / "t.csv"), str(tmp_path / "full.csv"))
+    assert (tmp_path / "full.csv").read_text().splitlines()[:31] == (tmp_path / "t.csv").read_text().splitlines()[:31]
 
 
 def test_before_training_the_network_is_the_mean_of_a_gaussian_given_what_is_known() -> None:

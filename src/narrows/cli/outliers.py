@@ -78,5 +78,6 @@ def outliers(
         terminal.say(f"{len(odd) - SHOWN} more{further}")
     terminal.say(
         f"{len(odd)} of {len(found.scores)} samples are odd: their score is above {found.threshold:.2f}, as for "
-        f"{found.false_alarms:.3g} of usual samples, to judge by {found.held} that training held out"
+        f"{found.false_alarms:.3g} of usual samples, to judge by {found.held} "
+        + ("that training held out" if found.unseen else "that training saw too, so that more unseen ones lie above")
     )

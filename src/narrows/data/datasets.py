@@ -42,7 +42,7 @@ def read_dataset(data: Any, source: str) -> tuple[Array | Ragged, Array | None]:
     flat, first, at = np.empty(0), np.empty(0), 0
     shapes: list[tuple[int, ...]] = []
     labels: list[Any] = []
-    for number, item in zip(range(count), _items(dataset, count), strict=False):
+    for number, item in zip(range(count), _items(dataset, count, source), strict=False):
         if isinstance(item, dict):
             keys = ", ".join(map(repr, list(item)[:5]))
             raise DataError(
@@ -104,10 +104,16 @@ def _count(dataset: Any, source: str) -> int:
         ) from None
 
 
-def _items(dataset: Any, count: int) -> Iterator[Any]:
+def _items(dataset: Any, count: int, source: str) -> Iterator[Any]:
     if isinstance(dataset, sys.modules["torch.utils.data"].IterableDataset):
-        return islice(iter(dataset), count)
-    return (dataset[i] for i in range(count))
+        yield from islice(iter(dataset), count)
+        return
+    for i in range(count):
+        try:
+            item = dataset[i]
+        except IndexError as error:
+            raise DataError(f"{source}: item {i} of {count} cannot be read ({error}); mend it, or __len__") from None
+        yield item
 
 
 def _parts(item: Any) -> tuple[Any, Any]:

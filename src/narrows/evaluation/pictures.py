@@ -97,17 +97,21 @@ def odd(model: Coded, samples: Samples, score: Score) -> Figure | None:
 
 def loss(model: Coded) -> Figure | None:
     """Training loss and validation error over the steps, as stored with the model; for a model that compresses, the
-    bits that it needs."""
+    bits that it needs; None where nothing is known of it, or nothing above 0."""
     history = model.provenance.get("history", [])
     if not history:
         return None
     steps = [h["step"] for h in history]
     in_bits = any("bits" in h for h in history)
+    losses = [h.get("loss", np.nan) for h in history]  # there is none at the start
+    errors = [h["score" if in_bits else "validation_mse"] for h in history]
+    if not any(value > 0 for value in losses + errors):  # nothing that a logarithmic axis could show
+        return None
     return figures.loss_curve(
         steps,
-        [h.get("loss", np.nan) for h in history],  # there is none at the start
+        losses,
         steps,
-        [h["score" if in_bits else "validation_mse"] for h in history],
+        errors,
         pca_mse=None if in_bits else model.provenance.get("metrics", {}).get("pca_mse"),
         in_bits=in_bits,
         held_out=model.provenance.get("plan", {}).get("validation") != 0,

@@ -5,6 +5,7 @@ Next door: `images`, `npy` and `idx` read them from files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def array_of(data: Any, source: str) -> Array:
     Raises `DataError` naming everything else, and for masked arrays, in which what is masked is not known.
     """
     kind = type(data).__name__
+    if isinstance(data, (str, os.PathLike)):
+        raise DataError(f"{source}: the name of a file, {os.fspath(data)!r}, was given; read it with open_samples")
     numbers = isinstance(data, (np.ndarray, np.generic, int, float, list, tuple))
     if not numbers and not any(hasattr(data, name) for name in ("detach", "__array__", "__array_interface__")):
         raise DataError(

@@ -24,6 +24,7 @@ from narrows.io.npy import open_npy, save_array
 from narrows.tasks.embed import Codes, check_finite
 
 SUFFIXES = (".npy", ".csv", ".parquet")
+COLUMNS = ("code_", "component_")  # begin the names of columns of codes in tables
 NAMES, LABELS = ".names.txt", ".labels.txt"
 _KEY = b"narrows"  # of the record in the metadata of a .parquet
 
@@ -140,7 +141,7 @@ def read_codes(path: Path) -> Codes:
         names, labels = (_lines(path.with_suffix(ending), len(rows)) for ending in (NAMES, LABELS))
     else:
         columns, record = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
-        numbers = [column for name, column in columns.items() if name.startswith(("code_", "component_"))]
+        numbers = [column for name, column in columns.items() if name.startswith(COLUMNS)]
         if not numbers:
             raise DataError(f"{path}: no codes: there is no column code_0; give a file that 'narrows embed' wrote")
         try:

@@ -127,6 +127,11 @@ def learn(model: Autoencoder, samples: Samples) -> Mixture:
     return mixture
 
 
+def held_out(model: Autoencoder) -> int:
+    """How many samples the training of a model held out."""
+    return int(model.provenance.get("plan", {}).get("validation", 0))
+
+
 def _averaged(points: Doubles, shape: tuple[int, ...]) -> Doubles:
     """Points of whole codes of a shape as those of the means of their channels."""
     return np.column_stack([coded.pooled(points[:, :-1].reshape(-1, *shape)), points[:, -1]])
@@ -137,8 +142,8 @@ def _parts(model: Autoencoder, samples: Samples) -> tuple[Indices, Indices]:
     count = len(samples)
     if count < LEAST_SAMPLES:
         raise SettingsError(f"{count} samples were given to learn how codes lie; at least {LEAST_SAMPLES} are needed")
-    plan = model.provenance.get("plan", {})
-    training, held = split(count, min(int(plan.get("validation", 0)), count), int(plan.get("seed", 0)))
+    seed = int(model.provenance.get("plan", {}).get("seed", 0))
+    training, held = split(count, min(held_out(model), count), seed)
     if len(held) < 2 or len(training) < 2:
         training, held = split(count, max(2, count // 5), 0)
     each = samples.values.flat.size // count if isinstance(samples.values, Ragged) else samples.description.values

@@ -21,7 +21,7 @@ from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report, read_image
 from narrows.models.base import Model
 from narrows.models.coded import Coded
-from narrows.tasks.codes import is_codes, read_codes, source_of
+from narrows.tasks.codes import COLUMNS, is_codes, read_codes, source_of
 from narrows.tasks.embed import Codes, coded, embed, encoder_of
 from narrows.tasks.nearest import ROUNDING, Neighbours, nearest
 from narrows.tasks.tables import columns_known, open_for
@@ -147,11 +147,11 @@ def open_searched(model: Model | None, data: Any, skip_bad: bool = False, report
 
 
 def _holds_codes(data: Any, model: Model | None) -> bool:
-    """Whether data is a file of codes; for a model of tables, a table with the model's columns is none."""
+    """Whether data is a file of codes; for a model of tables, a table without columns of codes is none."""
     columns = None if model is None else columns_known(model)
     if columns is None or not (is_codes(data) and is_table(data)):
         return is_codes(data)
-    return read_table(data).names != tuple(column.name for column in columns)
+    return any(name.startswith(COLUMNS) for name in read_table(data).names)
 
 
 def _like(codes: Codes, model: Model, given: Samples) -> Searched:

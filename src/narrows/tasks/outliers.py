@@ -9,16 +9,16 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from narrows.data.samples import Samples
 from narrows.data.windows import windows
 from narrows.errors import SettingsError
 from narrows.io.atomic import check_new, write_file
 from narrows.models.base import Model
-from narrows.tasks.density import autoencoder_of, mixture_of, points
+from narrows.tasks.density import autoencoder_of, held_out, mixture_of, points
 
 FALSE_ALARMS = 0.01
 
@@ -27,13 +27,14 @@ FALSE_ALARMS = 0.01
 class Outliers:
     """How odd samples are: `scores` `(N,)`, the higher the odder, minus the logarithm of the density of a sample's
     code and error. A share `false_alarms` of usual samples lies above the `threshold`, which was found on `held`
-    samples that no training saw. `names` has one for each sample."""
+    samples, `unseen` by the training if it held out some. `names` has one for each sample."""
 
     names: tuple[str, ...]
     scores: npt.NDArray[np.float64]
     threshold: float
     false_alarms: float
     held: int
+    unseen: bool
 
     @property
     def odd(self) -> npt.NDArray[np.bool_]:
@@ -46,18 +47,19 @@ class Outliers:
         return np.argsort(-self.scores, kind="stable")
 
 
-def outliers(model: Model, samples: Samples, false_alarms: float = FALSE_ALARMS) -> Outliers:
-    """How odd samples are to a model that reconstructs; of long signals, each of their windows.
+def outliers(model: Model, samples: Any, false_alarms: float = FALSE_ALARMS) -> Outliers:
+    """How odd samples are to a model that reconstructs, `Samples` or what `from_arrays` takes; of long signals, each
+    of their windows.
 
     Raises `ModelError` for other models, for one that has not learned how codes lie, and where the samples do not fit
     it; `SettingsError` for a share that is not above 0 and below 1.
     """
     autoencoder = autoencoder_of(model)
     mixture = mixture_of(autoencoder)
-    threshold, samples = mixture.threshold(false_alarms), windows(samples)
-    names = samples.names if samples.names is not None else tuple(map(str, range(len(samples))))
-    scores = mixture.scores(points(autoencoder, samples))
-    return Outliers(tuple(names), scores, threshold, false_alarms, len(mixture.held))
+    threshold, checked = mixture.threshold(false_alarms), windows(autoencoder.fitting(samples))
+    names = checked.names if checked.names is not None else tuple(map(str, range(len(checked))))
+    scores = mixture.scores(points(autoencoder, checked))
+    return Outliers(tuple(names), scores, threshold, false_alarms, len(mixture.held), held_out(autoencoder) > 1)
 
 
 def check_scores_path(path: Path, force: bool = False) -> None:

@@ -233,20 +233,25 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
 
 
 def fill_table(
-    model: Model, data: str | os.PathLike[str], output: Path, force: bool = False, report: Report | None = None
+    model: Model,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    force: bool = False,
+    report: Report | None = None,
 ) -> Filled:
     """Fill in the missing cells of a table in a file and write it.
 
     Raises `ModelError` or `DataError` where the table does not fit the model, `OutputError` where the result cannot
     be written or something is there already, unless `force`.
     """
-    check_written(output, data)
-    refuse_overwriting(output, data)
-    check_new(output, force)
+    target = Path(output)
+    check_written(target, data)
+    refuse_overwriting(target, data)
+    check_new(target, force)
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)
-    write_table(output, data, table, result.cells)
+    write_table(target, data, table, result.cells)
     return result
 
 
