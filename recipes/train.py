@@ -7,8 +7,8 @@
 trains until it is interrupted. The learning rate stays; with `--cool 15` it rises and falls to 0 in 15 minutes, from
 the best weights so far or those of `--begin`, else from nothing, which brings much; interrupted, the same command
 goes on with it. Weights that have been cooled before gained by a `--share 0.25` of the rates in 22 to 75 minutes,
-where 80 at the usual ones ended worse than they began; photo-inpaint goes on so with `--cool 60`. `ship.py` puts the
-weights into the package.
+where 80 at the usual ones ended worse than they began. photo-inpaint-pixels began with photo-inpaint, `--cool 75
+--share 0.5`. `ship.py` puts the weights into the package.
 
 In the first trainings of photo-compress, what both halves add to their linear paths died. The last were, each begun
 with the weights before, `--cool 45 --anew decoder`, `--cool 75`, `--cool 10 --anew encoder` and `--cool 95`; in the

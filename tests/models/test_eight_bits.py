@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from narrows.degradations import Noise
 from narrows.errors import ModelError
 from narrows.models.base import Model
 from narrows.models.container import unseal, write
-from narrows.models.eight_bits import STEPS, from_eight_bits, to_eight_bits
+from narrows.models.eight_bits import DEFLATED, SHAPE, STEPS, from_eight_bits, to_eight_bits
 from narrows.models.loading import load
 
 
@@ -26,7 +27,7 @@ def model() -> Model:
 def test_large_matrices_are_near_and_all_else_is_the_same(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "whole")
     model.save(tmp_path / "small", eight_bits=True)
-    assert (tmp_path / "small").stat().st_size < 0.4 * (tmp_path / "whole").stat().st_size
+    assert (tmp_path / "small").stat().st_size < 0.3 * (tmp_path / "whole").stat().st_size
     small = load(tmp_path / "small").state_dict()
     rounded = 0
     for name, weight in model.state_dict().items():
@@ -49,15 +50,31 @@ def test_linear_paths_are_spared_and_rounding_again_changes_nothing(tmp_path: Pa
     assert all(torch.equal(weight, again[name]) for name, weight in once.state_dict().items())
 
 
+def test_numbers_that_are_not_deflated_are_read_too(model: Model) -> None:
+    tensors = to_eight_bits(model.state_dict())
+    wanted = from_eight_bits(tensors)
+    for name in [name.removesuffix(STEPS) for name in tensors if name.endswith(STEPS)]:
+        shape = tensors.pop(name + SHAPE).tolist()
+        numbers = zlib.decompress(tensors.pop(name + DEFLATED).numpy().tobytes())
+        tensors[name] = torch.frombuffer(bytearray(numbers), dtype=torch.int8).view(shape)
+    found = from_eight_bits(tensors)
+    assert all(torch.equal(found[name], weight) for name, weight in wanted.items())
+
+
 def test_steps_that_do_not_fit_are_refused_with_the_name_of_the_file(model: Model, tmp_path: Path) -> None:
     tensors = to_eight_bits(model.state_dict())
     name = next(name for name in tensors if name.endswith(STEPS))
     model.save(tmp_path / "whole")
     _, metadata = unseal((tmp_path / "whole").read_bytes(), "whole")
     card = {key: metadata[key] for key in ("specification", "description", "provenance")}
+    own = name.removesuffix(STEPS)
     for wrong in (
         {name: tensors[name][1:]},
-        {name.removesuffix(STEPS): torch.zeros(3, 3)},
+        {own + SHAPE: tensors[own + SHAPE] + 1},
+        {own + SHAPE: -tensors[own + SHAPE]},
+        {own + SHAPE: torch.zeros(2)},
+        {own + DEFLATED: tensors[own + DEFLATED][:-9]},
+        {own + DEFLATED: torch.zeros(9, dtype=torch.uint8)},
         {"no" + STEPS: torch.ones(2)},
     ):
         with pytest.raises(ValueError, match="without a weight"):
