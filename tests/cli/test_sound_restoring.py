@@ -127,6 +127,31 @@ def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
     assert np.isfinite(soundfile.read(out)[0]).all()
 
 
+def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gaps, out = tmp_path / "gaps.csv", tmp_path / "out.wav"
+    words = ["inpaint", folder / "lost.wav", "--mask", gaps, "-m", folder / "gaps.safetensors", "-o", out, "--force"]
+    x = soundfile.read(folder / "lost.wav", dtype="int16")[0]
+    for text in (
+        "0,15;0,175\n",
+        "Start;Ende;Name\n0,15 ; 0,175;1\n",
+        "0,15\t0,175\tclick, loud\n",
+        "0.15, 0.175, 2nd click\n",
+        "0.15 0.175 3\n",
+    ):
+        gaps.write_text(text)
+        code, _, err = call(capsys, *words)
+        assert code == 0, err
+        y = soundfile.read(out, dtype="int16")[0]
+        assert set(np.flatnonzero(x != y) // 200) == {6}, text
+    for text in ("0,15,0,175\n", "0,15 0,175\n", "0,15 0,175\n0,2 0,21\n", "0.15,0.175,3\n", "1.234,5;2\n", "0.15;x\n"):
+        gaps.write_text(text)
+        code, _, err = call(capsys, *words)
+        assert (code, len(err.splitlines())) == (2, 1), text
+        assert "is no start and end in seconds" in err
+
+
 def test_it_is_said_where_a_file_cannot_hold_what_is_known(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
