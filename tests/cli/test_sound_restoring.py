@@ -145,7 +145,14 @@ def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
         assert code == 0, err
         y = soundfile.read(out, dtype="int16")[0]
         assert set(np.flatnonzero(x != y) // 200) == {6}, text
-    for text in ("0,15,0,175\n", "0,15 0,175\n", "0,15 0,175\n0,2 0,21\n", "0.15,0.175,3\n", "1.234,5;2\n", "0.15;x\n"):
+    for text in (
+        "0,15,0,175\n",
+        "0,15 0,175\n",
+        "0,15 0,175\n0,2 0,21\n",
+        "0.15,0.175,3\n",
+        "1.234,5;2\n",
+        "0.15;x\n",
+    ):
         gaps.write_text(text)
         code, _, err = call(capsys, *words)
         assert (code, len(err.splitlines())) == (2, 1), text

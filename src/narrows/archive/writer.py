@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from narrows.archive.blocks import checked
 from narrows.archive.codec import Block, CodesBlocks
-from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
 from narrows.archive.index import (
     ENTRIES,
@@ -101,7 +101,7 @@ class Writer:
             raise ArchiveError(f"a model of {len(model)} bytes was given; at most {MODEL_BYTES} are allowed")
         self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._signal_bytes, self._block_samples = block_bytes, signal_bytes, most
-        self._model, self._embedded = model, model if embed_model else b""
+        self._model, self._embedded, self._hash = model, model if embed_model else b"", model_hash(model)
         self._needs_model = embed_model is not None
         self._runs, self._pieces = array("q"), array("q")  # 5 and 3 numbers each
         self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
@@ -144,7 +144,8 @@ class Writer:
         """Add names whose samples were encoded elsewhere, with a codec of the same promise and the same model.
 
         The blocks hold the samples of these entries, in order, and no others. Entries given together have the same
-        dtype and number of channels (vectors: length). Raises `DataError` if the blocks are not those of the entries,
+        dtype and number of channels (vectors: length). What blocks decode to is checked where they are encoded, here
+        what they say of themselves. Raises `DataError` if they are not those of the entries or of such a codec,
         `ArchiveError` for an entry that no archive can have; where the first cannot be had, nothing is added.
         """
         self._keep_so_far()
@@ -155,24 +156,10 @@ class Writer:
         which = classes.pop()
         if which in self._open:
             self._flush(which)
-        sizes = (entry.sample_bytes for entry in entries for _ in range(entry.count))
-        left = sum(entry.count for entry in entries)
-        for block in blocks:
-            left -= block.samples
-            size = sum(islice(sizes, block.samples))
+        for block, size in checked(blocks, entries, self._codec.promise, self._hash):
             self._raw_since += size
-            few = 1 <= block.samples <= BLOCK_SAMPLES and (block.samples == 1 or size <= BLOCK_BYTES)
-            if not (few and size and block.payload and len(block.digest) == DIGEST_BYTES):
-                raise DataError(
-                    f"{entries[0].name!a}: an encoded block of {block.samples} samples and {size} bytes of them was "
-                    f"given; allowed are 1 to {BLOCK_SAMPLES} samples and {BLOCK_BYTES} bytes"
-                )
-            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size, block.learned))
-        if left:
-            raise DataError(
-                f"{entries[0].name!a}: encoded blocks with {abs(left)} samples too {'few' if left > 0 else 'many'} "
-                "were given; the blocks must hold the samples of their entries and no others"
-            )
+            learned = bool(block.model)
+            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size, learned))
 
     def close(self) -> Sizes:
         """Write waiting samples, the index and the tail; the file stays open."""
@@ -189,7 +176,7 @@ class Writer:
         check_tree(self._names)
         needed = self._model and self._needs_model
         length = len(self._embedded) if needed else None
-        hashed = model_hash(self._model) if needed else b""
+        hashed = self._hash if needed else b""
         runs, pieces, lengths = (np.array(numbers, np.int64) for numbers in (self._runs, self._pieces, self._lengths))
         columns = (runs.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
         names = "\n".join(self._names).encode()
@@ -277,7 +264,7 @@ class Writer:
 
         def encoded() -> _Piece:
             coded = self._codec.encode(block.samples, self._verify)
-            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, coded.learned)
+            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, bool(coded.model))
 
         self._queue(encoded)
 

@@ -54,9 +54,9 @@ def marked_between(spans: Spans, start: int, stop: int) -> Mask:
 
 def read_spans(path: Path, length: int, rate: float) -> Spans:
     """What a file marks of a signal of this length: a sound, or an array `(T,)`, that is not 0 there, or lines of
-    text with the start and the end of each gap in seconds, and then what else may be said of it, with semicolons, tabs,
-    commas or blanks between them. In lines with semicolons or tabs a comma is a decimal mark. Empty lines, and those
-    that begin with #, are skipped, and so is a first one that does not begin with a number.
+    text with the start and the end of each gap in seconds, and then what else may be said of it, with semicolons,
+    tabs, commas or blanks between them. In lines with semicolons or tabs a comma is a decimal mark. Empty lines, and
+    those that begin with #, are skipped, and so is a first one that does not begin with a number.
 
     Raises `DataError` naming the file for another length, for times that are none, and where nothing is marked.
     """
@@ -110,8 +110,8 @@ def _times(path: Path, length: int, rate: float) -> Spans:
             continue  # a header
         if len(numbers) != 2:
             raise DataError(
-                f"{path}: {brief(line.strip())} is no start and end in seconds; give lines such as 1.25,1.31 or, with "
-                "decimal commas, 1,25;1,31"
+                f"{path}: {brief(line.strip())} is no start and end in seconds; give lines such as 1.25,1.31 or, "
+                "with decimal commas, 1,25;1,31"
             )
         start, stop = numbers
         if not (0 <= start < stop < math.inf) or round(start * rate) >= length:
