@@ -34,7 +34,8 @@ from narrows.archive.index import (
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead
-from narrows.errors import ArchiveError, DataError, SettingsError
+from narrows.checks import whole
+from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
@@ -91,11 +92,8 @@ class Writer:
         else:
             signal_bytes = block_bytes
         most = BLOCK_SAMPLES if block_samples is None else block_samples
-        if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
-            raise SettingsError(
-                f"blocks of {block_bytes} bytes and {most} samples were asked for; allowed are 1 to {BLOCK_BYTES} "
-                f"bytes and 1 to {BLOCK_SAMPLES} samples"
-            )
+        most = whole("number of samples in a block", most, 1, BLOCK_SAMPLES)
+        whole("number of bytes in a block", block_bytes, 1, BLOCK_BYTES)
         model = codec.compact_model
         if len(model) > MODEL_BYTES:
             raise ArchiveError(f"a model of {len(model)} bytes was given; at most {MODEL_BYTES} are allowed")

@@ -78,6 +78,9 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
     bad: list[str] = []
+    if not inputs:
+        raise DataError("nothing was given to compress; give files or folders of them")
+    only_kind = [only_kind] if isinstance(only_kind, str) else only_kind
     for kind in only_kind:
         one_of("only kind", kind, KINDS)
     for given in inputs:
