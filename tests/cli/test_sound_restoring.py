@@ -91,6 +91,31 @@ def test_tags_are_kept_and_the_ending_chooses_the_kind(
     assert (code, len(err.splitlines())) == (2, 1)
 
 
+def test_tags_that_are_not_utf_8_are_told_and_not_written(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "latin.wav"
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        file.title, file.artist = "a tone", "Zo\N{POUND SIGN}"
+        file.write(np.sin(np.arange(4000) / 9) / 2)
+    path.write_bytes(path.read_bytes().replace(b"Zo\xc2\xa3", b"Zo\xebs"))
+    words = ["denoise", path, "-m", folder / "noise.safetensors", "-o", tmp_path / "out.wav"]
+    code, _, err = call(capsys, *words)
+    assert code == 0
+    assert "not kept: artist, which is not UTF-8 (latin.wav)" in err
+    with soundfile.SoundFile(tmp_path / "out.wav") as file:
+        assert (file.title, file.artist) == ("a tone", "")
+
+
+def test_a_sound_that_is_shorter_than_its_header_claims_is_told(
+    folder: Path, odd_sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = odd_sounds / "good" / "its length is a lie.wav"
+    code, _, err = call(capsys, "denoise", path, "-m", folder / "noise.safetensors", "-o", tmp_path / "out.wav")
+    assert code == 0
+    assert "its header claims 90000 bytes of sound, and" in err
+
+
 def test_the_rate_of_a_file_is_doubled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(
         capsys, "upscale", folder / "slow.wav", "-m", folder / "rate.safetensors", "-o", tmp_path / "out.wav"

@@ -68,8 +68,8 @@ class Job:
 @dataclass(frozen=True)
 class Done:
     """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
-    out, `note` of what no result was made, `lost` in words what belongs to the picture and was not kept. `of` is how
-    many pictures there are in all."""
+    out, `note` of what no result was made, or only one of a part, `lost` in words what belongs to the picture and was
+    not kept. `of` is how many pictures there are in all."""
 
     source: Path
     pixels: int = 0
