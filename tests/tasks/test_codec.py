@@ -122,6 +122,9 @@ def test_numbers_and_names_that_are_none_are_refused_in_one_line(tmp_path: Path)
         with pytest.raises(SettingsError, match="quality"):
             narrows.compress(tmp_path / "a.npy", out, quality=quality)
     assert Codec(quality=np.int64(50)).compress(images)
+    for error in (True, False, "", np.array([1, 2])):
+        with pytest.raises(SettingsError, match=r"max error .* was given; numbers from 0 are allowed"):
+            Codec(max_error=error)  # type: ignore[arg-type]
     for samples in (2.5, "4", True, 0):
         with pytest.raises(SettingsError, match="samples in a block"):
             Codec().compress(images, block_samples=samples)  # type: ignore[arg-type]

@@ -99,7 +99,9 @@ def bounded(max_error: float | str | None, relative_error: float | str | None = 
             raise SettingsError("of max error and relative error, choose one")
         return Promise(_number(relative_error, "relative error"), None, "value")
     share = isinstance(max_error, str) and max_error.strip().endswith("%")
-    return Promise(_number(max_error or 0, "max error"), None, "range" if share else "absolute")
+    return Promise(
+        _number(0 if max_error is None else max_error, "max error"), None, "range" if share else "absolute"
+    )
 
 
 def _number(given: float | str, name: str) -> float:
