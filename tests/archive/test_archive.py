@@ -25,6 +25,7 @@ from narrows.archive.entries import DTYPES, Entry
 from narrows.archive.promise import Promise
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
+from narrows.codecs.files import kept
 from narrows.codecs.opening import open_archive
 from narrows.errors import ArchiveError, DataError, SettingsError
 from narrows.io.arrays import Array
@@ -252,13 +253,36 @@ def test_encoded_blocks_that_are_not_those_of_their_entries_are_refused() -> Non
         ([one], [codec.encode([image, image])], "too many"),
         ([one, Entry("b", "image", (2, 2, 3), "uint8")], [block, block], "entries of 2 kinds"),
         ([], [], "entries of 0 kinds"),
-        ([one], [replace(block, samples=0)], "0 samples"),
+        ([one], [replace(block, shapes=())], "0 samples"),
         ([one], [replace(block, digest=b"short")], "an encoded block"),
         ([one], [replace(block, payload=b"")], "an encoded block"),
-        ([Entry("a", "array", (1 << 23,), "uint8", 3)], [replace(block, samples=3)], "3 samples and 25165824 bytes"),
+        (
+            [Entry("a", "array", (1 << 23,), "uint8", 3)],
+            [replace(block, shapes=((1 << 23,),) * 3)],
+            "3 samples and 25165824 bytes",
+        ),
     ):
         with pytest.raises(DataError, match=words) as caught:
             Writer(io.BytesIO(), codec).add_encoded(entries, blocks)
+        assert "\n" not in str(caught.value)
+
+
+def test_encoded_blocks_of_other_shapes_dtypes_promises_and_models_are_refused() -> None:
+    exact, image = BlockCodec(Promise()), np.full((4, 4, 1), 200, np.uint8)
+    block, signed = exact.encode([image]), np.full((16, 16, 1), 200, np.uint8)
+    other = BlockCodec(Promise(None, 50)).encode([image])
+    for entry, wrong, words in (
+        (Entry("a", "image", (4, 4, 1), "int8"), block, r"a sample \(4, 4, 1\) uint8 .* has \(4, 4, 1\) int8"),
+        (Entry("a", "array", (16, 16, 1), "int8"), exact.encode([signed]), "uint8"),
+        (Entry("a", "image", (4, 4, 3), "uint8"), block, r"\(4, 4, 1\) uint8 .* has \(4, 4, 3\)"),
+        (Entry("a", "array", (16,), "uint8"), block, r"has \(16,\)"),
+        (Entry("a", "image", (4, 4, 1), "uint8"), other, "another promise .lossy, quality 50. .* exact"),
+        (Entry("a", "image", (4, 4, 1), "uint8"), BlockCodec(Promise(2)).encode([image]), "every value within 2"),
+        (Entry("a", "image", (4, 4, 1), "uint8"), replace(block, model=b"another"), "another model"),
+        (Entry("a", "image", (4, 4, 1), "uint8"), kept(b"the bytes of a file"), r"\(19,\)"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            Writer(io.BytesIO(), exact).add_encoded([entry], [wrong])
         assert "\n" not in str(caught.value)
 
 

@@ -127,13 +127,15 @@ def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_
     assert "would both be grey.bmp" in err
 
 
-@pytest.mark.parametrize(("kind", "name"), [("PNG", "stdin.png"), ("npy", "stdin.npy")])
+@pytest.mark.parametrize(("kind", "name"), [("PNG", "stdin.png"), ("npy", "stdin.npy"), ("text", "stdin")])
 def test_one_sample_file_may_come_on_stdin(
     kind: str, name: str, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = io.BytesIO()
     if kind == "npy":
         np.save(buffer, waves(0))
+    elif kind == "text":
+        buffer.write(b"hello")
     else:
         Image.fromarray(waves(0)).save(buffer, kind)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(buffer.getvalue())))
@@ -141,7 +143,10 @@ def test_one_sample_file_may_come_on_stdin(
     assert call("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")[0] == 0
     (tmp_path / "given").write_bytes(buffer.getvalue())
     assert tree(tmp_path / "back") == {name}
-    assert same((tmp_path / "given").rename(tmp_path / name), tmp_path / "back" / name)
+    if kind == "text":
+        assert (tmp_path / "back" / name).read_bytes() == b"hello"
+    else:
+        assert same((tmp_path / "given").rename(tmp_path / name), tmp_path / "back" / name)
 
 
 class FullDisk(io.BytesIO):

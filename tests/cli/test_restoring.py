@@ -50,6 +50,24 @@ def refused(call):
     return refusing
 
 
+def test_results_whose_names_are_taken_keep_the_old_ending_before_the_usual_one(
+    call, photos: Path, models, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    with Image.open(photos / "0.png") as image:
+        for name in ("x.tga", "x.png", "x.gif", "y.tga"):
+            image.save(tmp_path / "in" / name)
+    words = ("denoise", tmp_path / "in", "-m", models["denoise"], "-o", tmp_path / "out")
+    code, _, err = call(*words)
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"x.tga.png", "x.png", "x.gif.png", "y.png"}
+    (tmp_path / "out" / "x.tga.png").unlink()
+    code, _, err = call(*words, "--resume")
+    assert code == 0, err
+    assert "3 of 4 results were there already" in err
+    assert (tmp_path / "out" / "x.tga.png").exists()
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_folder_in_gives_the_same_folder_out(call, task: str, photos: Path, models, tmp_path: Path) -> None:
     needed = ["--missing-value", "128"] if task == "inpaint" else []
@@ -279,7 +297,7 @@ def test_what_cannot_be_restored_is_refused_in_one_line(refused, models, tmp_pat
         ("NaN", "denoise", tmp_path / "nan.npy", "-m", models["denoise"], "-o", tmp_path / "n.npy"),
         ("give a mask", *fill),
         ("choose one", *fill, "--mask", tmp_path / "all.npy", "--missing-value", 3),
-        ("a mask of 3x3", *fill, "--mask", tmp_path / "small.npy"),
+        ("a mask of shape (3, 3)", *fill, "--mask", tmp_path / "small.npy"),
         ("marks everything", *fill, "--mask", tmp_path / "all.npy"),
         ("marks nothing", *fill, "--mask", tmp_path / "none.npy"),
         ("no such file", *fill, "--mask", tmp_path / "nowhere.png"),

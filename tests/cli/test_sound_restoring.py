@@ -91,6 +91,31 @@ def test_tags_are_kept_and_the_ending_chooses_the_kind(
     assert (code, len(err.splitlines())) == (2, 1)
 
 
+def test_tags_that_are_not_utf_8_are_told_and_not_written(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "latin.wav"
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        file.title, file.artist = "a tone", "Zo\N{POUND SIGN}"
+        file.write(np.sin(np.arange(4000) / 9) / 2)
+    path.write_bytes(path.read_bytes().replace(b"Zo\xc2\xa3", b"Zo\xebs"))
+    words = ["denoise", path, "-m", folder / "noise.safetensors", "-o", tmp_path / "out.wav"]
+    code, _, err = call(capsys, *words)
+    assert code == 0
+    assert "not kept: artist, which is not UTF-8 (latin.wav)" in err
+    with soundfile.SoundFile(tmp_path / "out.wav") as file:
+        assert (file.title, file.artist) == ("a tone", "")
+
+
+def test_a_sound_that_is_shorter_than_its_header_claims_is_told(
+    folder: Path, odd_sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = odd_sounds / "good" / "its length is a lie.wav"
+    code, _, err = call(capsys, "denoise", path, "-m", folder / "noise.safetensors", "-o", tmp_path / "out.wav")
+    assert code == 0
+    assert "its header claims 90000 bytes of sound, and" in err
+
+
 def test_the_rate_of_a_file_is_doubled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(
         capsys, "upscale", folder / "slow.wav", "-m", folder / "rate.safetensors", "-o", tmp_path / "out.wav"
@@ -125,6 +150,38 @@ def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
     words = ["inpaint", folder / "nan.wav", "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o", out]
     assert call(capsys, *words)[0] == 0
     assert np.isfinite(soundfile.read(out)[0]).all()
+
+
+def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gaps, out = tmp_path / "gaps.csv", tmp_path / "out.wav"
+    words = ["inpaint", folder / "lost.wav", "--mask", gaps, "-m", folder / "gaps.safetensors", "-o", out, "--force"]
+    x = soundfile.read(folder / "lost.wav", dtype="int16")[0]
+    for text in (
+        "0,15;0,175\n",
+        "Start;Ende;Name\n0,15 ; 0,175;1\n",
+        "0,15\t0,175\tclick, loud\n",
+        "0.15, 0.175, 2nd click\n",
+        "0.15 0.175 3\n",
+    ):
+        gaps.write_text(text)
+        code, _, err = call(capsys, *words)
+        assert code == 0, err
+        y = soundfile.read(out, dtype="int16")[0]
+        assert set(np.flatnonzero(x != y) // 200) == {6}, text
+    for text in (
+        "0,15,0,175\n",
+        "0,15 0,175\n",
+        "0,15 0,175\n0,2 0,21\n",
+        "0.15,0.175,3\n",
+        "1.234,5;2\n",
+        "0.15;x\n",
+    ):
+        gaps.write_text(text)
+        code, _, err = call(capsys, *words)
+        assert (code, len(err.splitlines())) == (2, 1), text
+        assert "is no start and end in seconds" in err
 
 
 def test_it_is_said_where_a_file_cannot_hold_what_is_known(

@@ -258,7 +258,8 @@ def kept_files() -> None:
         entry = Entry(name, "image", (40, 50, 3), "uint8")
         if name == "cut.jpg":
             entry = Entry(name, "array", (len(content),), "uint8", 1)
-        writer.add_encoded([entry], [kept(content)])
+        pixels = np.zeros(entry.shape, np.uint8) if entry.kind == "image" else None
+        writer.add_encoded([entry], [kept(content, pixels)])
     writer.close()
     path.write_bytes(archive.getvalue())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}

@@ -112,6 +112,38 @@ def test_what_cannot_be_compressed_is_refused(digits: narrows.Samples) -> None:
         Codec(narrows.build(digits.description, "dense", code=4))
 
 
+def test_numbers_and_names_that_are_none_are_refused_in_one_line(tmp_path: Path) -> None:
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    np.save(tmp_path / "a.npy", images)
+    out = tmp_path / "a.narrows"
+    for quality in (50.0, np.float64(50), True, "80", 0, 101):
+        with pytest.raises(SettingsError, match=r"quality .* was given; allowed is a whole number from 1 to 100"):
+            Codec(quality=quality)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match="quality"):
+            narrows.compress(tmp_path / "a.npy", out, quality=quality)
+    assert Codec(quality=np.int64(50)).compress(images)
+    for error in (True, False, "", np.array([1, 2])):
+        with pytest.raises(SettingsError, match=r"max error .* was given; numbers from 0 are allowed"):
+            Codec(max_error=error)  # type: ignore[arg-type]
+    for samples in (2.5, "4", True, 0):
+        with pytest.raises(SettingsError, match="samples in a block"):
+            Codec().compress(images, block_samples=samples)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match="samples in a block"):
+            narrows.compress(tmp_path / "a.npy", out, block_samples=samples)
+    for target in ("1", True, 0, float("nan")):
+        with pytest.raises(SettingsError, match="target bpp"):
+            narrows.compress(tmp_path / "a.npy", out, target_bpp=target)
+    with pytest.raises(DataError, match="nothing was given to compress"):
+        narrows.compress([], out)
+    with pytest.raises(SettingsError, match="only kind 'pictures' was given"):
+        narrows.compress(tmp_path / "a.npy", out, only_kind="pictures")
+    assert not out.exists()
+    assert narrows.compress(tmp_path / "a.npy", out, only_kind="arrays").files == 1
+    with pytest.raises(SettingsError, match=r"nothing in it is called b\.npy"):
+        narrows.decompress(out, tmp_path / "back", only="b.npy")
+    assert narrows.decompress(out, tmp_path / "back", only="a.npy").samples == 2
+
+
 def test_blocks_have_as_many_samples_as_were_asked_for() -> None:
     images = [np.full((150, 150, 3), i, np.uint8) for i in range(6)]
     for size, count in ((None, 6), (1, 6), (4, 2), (6, 1)):

@@ -163,7 +163,8 @@ def test_many_small_images_go_through_together_and_give_the_same(digits: Samples
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (np.zeros((9, 9), bool), "a mask of 9x9 was given for"),
+        (np.zeros((9, 8), bool), r"a mask of shape \(9, 8\) was given; it has to be \(H, W\), one mark a pixel"),
+        ([np.zeros((9, 8, 3))], r"a mask of shape \(9, 8, 3\) was given"),
         (None, "no mask was given"),
         ("none", "marks nothing"),
         ("all", "marks everything"),

@@ -19,13 +19,24 @@ from narrows.io.arrays import Array
 
 @dataclass(frozen=True)
 class Block:
-    """Some samples as bytes that decode alone, their number, and the digest of what they decode to. `learned` says
-    whether that takes the model."""
+    """Some samples as bytes that decode alone, and the digest of what they decode to.
+
+    They have these `shapes` and this `dtype`. `promise` is the one that they were encoded for, None for a file kept
+    to the byte, which keeps any; `model` is the hash of the compact model that decoding takes, empty where it takes
+    none.
+    """
 
     payload: bytes
     digest: bytes
-    samples: int
-    learned: bool = True
+    shapes: tuple[Shape, ...]
+    dtype: str
+    promise: Promise | None = None
+    model: bytes = b""
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return len(self.shapes)
 
 
 class CodesBlocks(Protocol):

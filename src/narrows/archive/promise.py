@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
+from narrows.checks import whole
 from narrows.errors import ArchiveError, SettingsError
 
 Of = Literal["absolute", "range", "value"]
@@ -37,8 +38,8 @@ class Promise:
             raise SettingsError(
                 f"an error of {self.max_error:.6g} times the {self.of} was given; shares below 1 (100%) are allowed"
             )
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise SettingsError(f"quality {self.quality} was given; 1 to 100 are allowed")
+        if self.quality is not None:
+            whole("quality", self.quality, 1, 100)
 
     def __str__(self) -> str:
         if self.quality is not None:
@@ -98,7 +99,9 @@ def bounded(max_error: float | str | None, relative_error: float | str | None = 
             raise SettingsError("of max error and relative error, choose one")
         return Promise(_number(relative_error, "relative error"), None, "value")
     share = isinstance(max_error, str) and max_error.strip().endswith("%")
-    return Promise(_number(max_error or 0, "max error"), None, "range" if share else "absolute")
+    return Promise(
+        _number(0 if max_error is None else max_error, "max error"), None, "range" if share else "absolute"
+    )
 
 
 def _number(given: float | str, name: str) -> float:

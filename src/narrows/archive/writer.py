@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from narrows.archive.blocks import checked
 from narrows.archive.codec import Block, CodesBlocks
-from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
 from narrows.archive.index import (
     ENTRIES,
@@ -34,7 +34,8 @@ from narrows.archive.index import (
 from narrows.archive.layout import BLOCK_BYTES, BLOCK_SAMPLES
 from narrows.archive.names import check_tree
 from narrows.archive.parallel import Ahead
-from narrows.errors import ArchiveError, DataError, SettingsError
+from narrows.checks import whole
+from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 
 USUAL_BYTES = 1 << 16  # of raw samples in a block
@@ -91,17 +92,14 @@ class Writer:
         else:
             signal_bytes = block_bytes
         most = BLOCK_SAMPLES if block_samples is None else block_samples
-        if not 1 <= block_bytes <= BLOCK_BYTES or not 1 <= most <= BLOCK_SAMPLES:
-            raise SettingsError(
-                f"blocks of {block_bytes} bytes and {most} samples were asked for; allowed are 1 to {BLOCK_BYTES} "
-                f"bytes and 1 to {BLOCK_SAMPLES} samples"
-            )
+        most = whole("number of samples in a block", most, 1, BLOCK_SAMPLES)
+        whole("number of bytes in a block", block_bytes, 1, BLOCK_BYTES)
         model = codec.compact_model
         if len(model) > MODEL_BYTES:
             raise ArchiveError(f"a model of {len(model)} bytes was given; at most {MODEL_BYTES} are allowed")
         self._file, self._codec, self._verify = file, codec, verify
         self._block_bytes, self._signal_bytes, self._block_samples = block_bytes, signal_bytes, most
-        self._model, self._embedded = model, model if embed_model else b""
+        self._model, self._embedded, self._hash = model, model if embed_model else b"", model_hash(model)
         self._needs_model = embed_model is not None
         self._runs, self._pieces = array("q"), array("q")  # 5 and 3 numbers each
         self._lengths, self._crcs, self._digests = array("q"), bytearray(), bytearray()
@@ -144,7 +142,8 @@ class Writer:
         """Add names whose samples were encoded elsewhere, with a codec of the same promise and the same model.
 
         The blocks hold the samples of these entries, in order, and no others. Entries given together have the same
-        dtype and number of channels (vectors: length). Raises `DataError` if the blocks are not those of the entries,
+        dtype and number of channels (vectors: length). What blocks decode to is checked where they are encoded, here
+        what they say of themselves. Raises `DataError` if they are not those of the entries or of such a codec,
         `ArchiveError` for an entry that no archive can have; where the first cannot be had, nothing is added.
         """
         self._keep_so_far()
@@ -155,24 +154,10 @@ class Writer:
         which = classes.pop()
         if which in self._open:
             self._flush(which)
-        sizes = (entry.sample_bytes for entry in entries for _ in range(entry.count))
-        left = sum(entry.count for entry in entries)
-        for block in blocks:
-            left -= block.samples
-            size = sum(islice(sizes, block.samples))
+        for block, size in checked(blocks, entries, self._codec.promise, self._hash):
             self._raw_since += size
-            few = 1 <= block.samples <= BLOCK_SAMPLES and (block.samples == 1 or size <= BLOCK_BYTES)
-            if not (few and size and block.payload and len(block.digest) == DIGEST_BYTES):
-                raise DataError(
-                    f"{entries[0].name!a}: an encoded block of {block.samples} samples and {size} bytes of them was "
-                    f"given; allowed are 1 to {BLOCK_SAMPLES} samples and {BLOCK_BYTES} bytes"
-                )
-            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size, block.learned))
-        if left:
-            raise DataError(
-                f"{entries[0].name!a}: encoded blocks with {abs(left)} samples too {'few' if left > 0 else 'many'} "
-                "were given; the blocks must hold the samples of their entries and no others"
-            )
+            learned = bool(block.model)
+            self._queue(partial(_Piece, block.payload, which, block.samples, block.digest, size, learned))
 
     def close(self) -> Sizes:
         """Write waiting samples, the index and the tail; the file stays open."""
@@ -189,7 +174,7 @@ class Writer:
         check_tree(self._names)
         needed = self._model and self._needs_model
         length = len(self._embedded) if needed else None
-        hashed = model_hash(self._model) if needed else b""
+        hashed = self._hash if needed else b""
         runs, pieces, lengths = (np.array(numbers, np.int64) for numbers in (self._runs, self._pieces, self._lengths))
         columns = (runs.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
         names = "\n".join(self._names).encode()
@@ -277,7 +262,7 @@ class Writer:
 
         def encoded() -> _Piece:
             coded = self._codec.encode(block.samples, self._verify)
-            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, coded.learned)
+            return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, bool(coded.model))
 
         self._queue(encoded)
 

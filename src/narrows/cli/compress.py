@@ -151,8 +151,8 @@ def _told(error: float, of: str) -> str:
 
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
-    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav or stdin.png."""
-    from narrows.tasks.inputs import is_a_sound, is_npy
+    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav, stdin.png or stdin."""
+    from narrows.tasks.inputs import kind_of
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
         path = Path(folder) / "stdin"
@@ -164,7 +164,10 @@ def _from_stdin() -> Iterator[Path]:
                 f"standard input: cannot be copied into {tempfile.gettempdir()}: {error.strerror}; free some space "
                 "there, or name another folder in TMPDIR"
             ) from None
-        path = path.rename(path.with_suffix(".npy" if is_npy(path) else ".wav" if is_a_sound(path) else ".png"))
+        if not path.stat().st_size:
+            raise DataError("standard input: the file is empty; whatever should have written it may have failed")
+        endings = {"arrays": ".npy", "sounds": ".wav", "images": ".png", "files": ""}
+        path = path.rename(path.with_suffix(endings[kind_of(path)]))
         try:
             yield path
         except NarrowsError as error:

@@ -15,6 +15,7 @@ import numpy as np
 from narrows.archive.codec import Block
 from narrows.archive.digest import digest_of
 from narrows.archive.entries import Shape
+from narrows.archive.index import model_hash
 from narrows.archive.promise import Promise
 from narrows.checks import brief
 from narrows.codecs import fallback
@@ -58,6 +59,10 @@ class BlockCodec:
         return b"" if self._model is None else self._model.for_decoding().to_bytes()
 
     @cached_property
+    def _hash(self) -> bytes:
+        return model_hash(self.compact_model)
+
+    @cached_property
     def _model(self) -> CompactModel | None:
         try:
             return CompactModel.from_bytes(self._given) if self._given else None
@@ -88,7 +93,8 @@ class BlockCodec:
             digest = digest_of(coded.numbers)
             if verify:
                 self._check(self._opened(number), coded.data, digest, samples)
-        return Block(bytes([number]) + coded.data, digest, len(samples), number == learned)
+        shapes, model = tuple(s.shape for s in samples), self._hash if number == learned else b""
+        return Block(bytes([number]) + coded.data, digest, shapes, samples[0].dtype.name, self.promise, model)
 
     @own
     def decode(

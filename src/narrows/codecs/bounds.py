@@ -137,7 +137,8 @@ class Bounded:
         payload = whole(data, float(apart.max()), wrong, values)
         if self._verify and decoded(payload, len(values), values.dtype).tobytes() != back.tobytes():
             raise ArchiveError("internal error: a block does not decode to what was promised; please report it")
-        return Block(bytes([INTERPOLATION]) + payload, digest_of([back]), len(samples), learned=False)
+        shapes, dtype = (samples.shape[1:],) * len(samples), samples.dtype.name
+        return Block(bytes([INTERPOLATION]) + payload, digest_of([back]), shapes, dtype, self._codec.promise)
 
 
 def error_in(payload: bytes) -> float | None:

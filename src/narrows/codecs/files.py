@@ -78,8 +78,9 @@ def is_jpeg(content: bytes) -> bool:
     return content.startswith(START_OF_JPEG)
 
 
-def kept(content: bytes) -> Block:
-    """The block of a file that is kept to the byte, in the way that takes fewer bytes."""
+def kept(content: bytes, pixels: Array | None = None) -> Block:
+    """The block of a file that is kept to the byte, in the way that takes fewer bytes; `pixels` are those of a
+    picture, where it is stored as an image."""
     payload = bytes([FILE]) + content
     if is_jpeg(content):
         coded = _to_lepton(content)
@@ -90,7 +91,8 @@ def kept(content: bytes) -> Block:
         coded = to_varints([len(content)]) + planes.encode([values], False)
         if len(coded) < len(payload) - 1:
             payload = bytes([PACKED]) + coded
-    return Block(payload, digest_of([values]), 1)
+    samples = values if pixels is None else pixels
+    return Block(payload, digest_of([values]), (samples.shape,), samples.dtype.name)
 
 
 def file_in(payload: bytes, digest: bytes) -> bytes | None:

@@ -52,8 +52,8 @@ class SoundHeader:
     """What the header of a sound file says.
 
     `bits` are those of its integers, 0 for floats; an encoding that is `lossy` is decoded to 16 bits. `container` and
-    `encoding` are libsndfile's names, `tags` such as title and artist. `wrong` says, in words, where the file is
-    shorter than its header claims.
+    `encoding` are libsndfile's names, `tags` such as title and artist; `unread` are the names of tags that are not
+    UTF-8. `wrong` says, in words, where the file is shorter than its header claims.
     """
 
     frames: int
@@ -63,6 +63,7 @@ class SoundHeader:
     encoding: str
     tags: Mapping[str, str] = field(default_factory=dict)
     wrong: str = ""
+    unread: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -83,6 +84,11 @@ class SoundHeader:
     def __str__(self) -> str:
         channels = {1: "mono", 2: "stereo"}.get(self.channels, f"{self.channels} channels")
         return f"{self.container} ({self.encoding}), {self.rate} Hz, {channels}, {self.seconds:.2f} s"
+
+
+def unread_tags(header: SoundHeader) -> list[str]:
+    """The tags that only the file itself keeps, in words."""
+    return [f"{name}, which is not UTF-8" for name in header.unread]
 
 
 def is_sound(path: Path) -> bool:
@@ -151,7 +157,9 @@ def _header(file: soundfile.SoundFile, path: Path) -> SoundHeader:
     if claims and int(claims[1]) > int(claims[2]) and int(claims[1]) < 0xFFFFF000:  # that is how streams are marked
         wrong = f"its header claims {claims[1]} bytes of sound, and {claims[2]} are there"
     tags = file.copy_metadata()
-    return SoundHeader(file.frames, file.channels, file.samplerate, file.format, file.subtype, tags, wrong)
+    unread = tuple(tag for tag, words in tags.items() if "\N{REPLACEMENT CHARACTER}" in words)
+    tags = {tag: words for tag, words in tags.items() if tag not in unread}
+    return SoundHeader(file.frames, file.channels, file.samplerate, file.format, file.subtype, tags, wrong, unread)
 
 
 @contextmanager

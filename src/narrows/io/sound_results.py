@@ -13,7 +13,7 @@ import numpy as np
 
 from narrows.errors import OutputError
 from narrows.io.arrays import Array
-from narrows.io.sound import SoundHeader
+from narrows.io.sound import SoundHeader, unread_tags
 from narrows.io.sound_output import sound_output
 from narrows.io.soundfiles import ENDINGS
 
@@ -41,7 +41,7 @@ def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, 
     encoding = _encoding(kind, header, path)
     wide = frames * header.channels * np.dtype(header.dtype).itemsize >= _WAV_BYTES
     kind = "RF64" if kind in ("WAV", "WAVEX") and wide else kind
-    lost: list[str] = []
+    lost = unread_tags(header)
     try:
         with sound_output(file, header.rate, header.channels, encoding, kind) as sound:
             for name, value in header.tags.items():

@@ -129,7 +129,7 @@ def to_extras(header: SoundHeader, found: Around | None, blocks: bytes = b"") ->
 def file_extras(header: SoundHeader) -> dict[str, bytes]:
     """What an archive says of a sound file that it keeps to the byte."""
     fields = asdict(header)
-    del fields["wrong"]
+    del fields["wrong"], fields["unread"]
     return {SOUND: _json({name: value for name, value in fields.items() if value != {}})}
 
 

@@ -6,6 +6,7 @@ Next door: `masks` reads the marks of pictures; `sound` reads sounds.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -53,8 +54,9 @@ def marked_between(spans: Spans, start: int, stop: int) -> Mask:
 
 def read_spans(path: Path, length: int, rate: float) -> Spans:
     """What a file marks of a signal of this length: a sound, or an array `(T,)`, that is not 0 there, or lines of
-    text with the start and the end of each gap in seconds, with a comma, a semicolon, a tab or blanks between them;
-    empty lines, and those that begin with #, are skipped, and so is a first one without numbers.
+    text with the start and the end of each gap in seconds, and then what else may be said of it, with semicolons,
+    tabs, commas or blanks between them. In lines with semicolons or tabs a comma is a decimal mark. Empty lines, and
+    those that begin with #, are skipped, and so is a first one that does not begin with a number.
 
     Raises `DataError` naming the file for another length, for times that are none, and where nothing is marked.
     """
@@ -103,14 +105,15 @@ def _times(path: Path, length: int, rate: float) -> Spans:
     spans: Spans = []
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     for number, line in enumerate(lines):
-        cells = line.replace(";", " ").replace(",", " ").split()
-        try:
-            start, stop = (float(cell) for cell in cells[:2])
-        except ValueError:
-            if number == 0 and len(lines) > 1:
-                continue  # a header
-            words = brief(line.strip())
-            raise DataError(f"{path}: {words} is no start and end in seconds; give lines such as 1.25,1.31") from None
+        numbers = _numbers(line)
+        if not numbers and number == 0 and len(lines) > 1:
+            continue  # a header
+        if len(numbers) != 2:
+            raise DataError(
+                f"{path}: {brief(line.strip())} is no start and end in seconds; give lines such as 1.25,1.31 or, "
+                "with decimal commas, 1,25;1,31"
+            )
+        start, stop = numbers
         if not (0 <= start < stop < math.inf) or round(start * rate) >= length:
             raise DataError(
                 f"{path}: a gap from {start:g} to {stop:g} seconds was given for a signal of {length / rate:g}; the "
@@ -125,3 +128,17 @@ def _times(path: Path, length: int, rate: float) -> Spans:
         else:
             joined.append((first, last))
     return joined
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers at the beginning of a line: of one with semicolons or tabs at most two, as more columns may follow;
+    of others up to three, since a third may be what stands behind a decimal comma."""
+    marked = re.search("[;\t]", line) is not None
+    cells = re.split(r"\s*[;\t]\s*", line.strip()) if marked else line.replace(",", " ").split()
+    found: list[float] = []
+    for cell in cells[: 3 if "," in line and not marked else 2]:
+        try:
+            found.append(float(cell.replace(",", ".")))
+        except ValueError:
+            break
+    return found

@@ -48,7 +48,7 @@ def decompress(
     output: PathLike,
     model: Model | None = None,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     format: str | None = None,  # as the option is called
     force: bool = False,
     keep_going: bool = False,

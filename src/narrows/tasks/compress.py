@@ -276,7 +276,7 @@ def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Arra
     quick = quick_size([pixels])
     if source.size >= quick:
         return None  # a general format at its fastest takes fewer, and the codec has better ones
-    block = kept(source.path.read_bytes())
+    block = kept(source.path.read_bytes(), pixels)
     if len(block.payload) <= SURE * quick:
         return block
     apart = sum(len(data) for data in entry.extras.values())

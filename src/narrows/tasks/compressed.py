@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from narrows.archive.promise import Promise, bounded
+from narrows.checks import real
 from narrows.codecs.block import Effort
 from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
@@ -69,6 +70,9 @@ class Wanted:
             raise SettingsError("of quality, max error, relative error, target bpp, kbps and PSNR, choose one")
         if self.max_error is not None or self.relative_error is not None:
             return bounded(self.max_error, self.relative_error)
+        for name in ("target_bpp", "target_kbps", "target_psnr"):
+            if getattr(self, name) is not None:
+                real(name.replace("_", " "), getattr(self, name), 0, above=True)
         if self.missing_value is not None:
             raise SettingsError(NOT_MISSING)
         asked, lossy = self.may_lose, bool(models.get("lossy"))
@@ -77,7 +81,9 @@ class Wanted:
                 f"a quality needs a model with a lossy part, and {_whose(model)}; train one with "
                 "'narrows train --for compress', or use --max-error"
             )
-        return Promise(None, self.quality or DEFAULT_QUALITY) if lossy and (asked or model) else Promise(0)
+        if not lossy or not (asked or model):
+            return Promise(0)
+        return Promise(None, DEFAULT_QUALITY if self.quality is None else self.quality)
 
 
 @dataclass

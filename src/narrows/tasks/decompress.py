@@ -141,7 +141,8 @@ def chosen(archive: Archive, only: Sequence[str], path: Path, cut: bool = False)
     archive that is `cut`, those that are not there. Raises `SettingsError` for such in a whole one."""
     if not only:
         return list(archive), []
-    wanted = {name.removeprefix("./").rstrip("/") for name in only}
+    several = [only] if isinstance(only, str) else only
+    wanted = {name.removeprefix("./").rstrip("/") for name in several}
     names = []
     met: set[str] = set()
     for name in archive:

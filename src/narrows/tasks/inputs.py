@@ -78,6 +78,9 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
     sources: dict[str, Source] = {}
     left_out: list[Path] = []
     bad: list[str] = []
+    if not inputs:
+        raise DataError("nothing was given to compress; give files or folders of them")
+    only_kind = [only_kind] if isinstance(only_kind, str) else only_kind
     for kind in only_kind:
         one_of("only kind", kind, KINDS)
     for given in inputs:
@@ -88,7 +91,7 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
             if name in sources:
                 raise DataError(f"{sources[name].path} and {path} would both be {name}; compress them one by one")
             try:
-                size, kind = size_of(path), _kind(path, alone=path == given)
+                size, kind = size_of(path), kind_of(path, alone=path == given)
                 if only_kind and kind not in only_kind:
                     left_out.append(path)
                     continue
@@ -110,7 +113,7 @@ def find(inputs: Sequence[Path], skip_bad: bool = False, only_kind: Sequence[str
     return Found(list(sources.values()), left_out, bad)
 
 
-def _kind(path: Path, alone: bool) -> Kind:
+def kind_of(path: Path, alone: bool = True) -> Kind:
     """What a file is by what it holds, if it was given `alone` or its name is that of a kind that is read; where its
     name says one kind and it holds none, it is of that kind, and refused when it is read."""
     suffix = path.suffix.lower()

@@ -39,8 +39,8 @@ def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
     if mask.ndim == len(plane) + 1 and mask.shape[-1] == 1:
         mask = mask[..., 0]
     if tuple(mask.shape) != tuple(plane):
-        sizes = ["x".join(str(n) for n in shape[::-1]) for shape in (mask.shape, plane)]
-        raise DataError(f"{name}: a mask of {sizes[0]} was given for {sizes[1]}; both must be of one size")
+        wanted = f"(H, W), one mark a pixel: {(*plane,)}" if len(plane) == 2 else f"{(*plane,)}, one mark a value"
+        raise DataError(f"{name}: a mask of shape {mask.shape} was given; it has to be {wanted}")
     missing: Mask = np.asarray(mask) != 0
     if missing.all() or not missing.any():
         what = "everything as missing; something has to be known" if missing.all() else "nothing as missing"

@@ -68,8 +68,8 @@ class Job:
 @dataclass(frozen=True)
 class Done:
     """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
-    out, `note` of what no result was made, `lost` in words what belongs to the picture and was not kept. `of` is how
-    many pictures there are in all."""
+    out, `note` of what no result was made, or only one of a part, `lost` in words what belongs to the picture and was
+    not kept. `of` is how many pictures there are in all."""
 
     source: Path
     pixels: int = 0
@@ -189,7 +189,8 @@ def jobs(
             raise OutputError(f"{target}: a file, but the input is a folder; give a folder for the results")
         listing = kind.listing(source)
         notes = listing.notes
-        found = [Job(path, target / _named(path.relative_to(source), kind)) for path in listing.found]
+        results = _all_named([path.relative_to(source) for path in listing.found], kind)
+        found = [Job(path, target / result) for path, result in zip(listing.found, results, strict=True)]
         if target.exists() and target.samefile(source):
             raise OutputError(f"{target}: the output is also the input; choose another place for it")
     else:
@@ -281,3 +282,17 @@ def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes,
 def _named(path: Path, kind: Kind) -> Path:
     """The name of a result: that of the file, but with the usual ending for formats that are not written."""
     return path if path.suffix.lower() in kind.written else path.with_suffix(kind.usual)
+
+
+def _all_named(paths: Sequence[Path], kind: Kind) -> list[Path]:
+    """The names of the results of a folder; the usual ending comes after the old one where that of another has the
+    name."""
+    taken = {path for path in paths if _named(path, kind) == path}
+    results = []
+    for path in paths:
+        result = _named(path, kind)
+        if result != path and result in taken:
+            result = path.with_name(path.name + kind.usual)
+        taken.add(result)
+        results.append(result)
+    return results

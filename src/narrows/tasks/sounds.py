@@ -18,7 +18,7 @@ from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 from narrows.io.npy import Layout, open_npy, read_samples, write_npy
-from narrows.io.sound import SoundHeader, count_frames, read_chunks, sound_header
+from narrows.io.sound import SoundHeader, count_frames, read_chunks, sound_header, unread_tags
 from narrows.io.soundfiles import (
     SOUND,
     around,
@@ -52,13 +52,14 @@ def open_sound(path: Path, name: str, strip: bool = False) -> Sound:
     it beside numbers. Raises `DataError`."""
     header = sound_header(path)
     found, blocks, frames = None, b"", header.frames
-    lost: tuple[str, ...] = ()
+    lost = tuple(unread_tags(header))
     whole = header.lossy or header.encoding.startswith("ALAC")
     if strip:
-        frames = count_frames(path)
+        frames, lost = count_frames(path), ()
     elif not whole:
         found, frames = around(path, header)
         whole = found is None
+        lost = lost if whole else ()
         if header.container == "FLAC":
             blocks, bare = flac_blocks(path)
             whole, lost = not bare, () if bare else (BESIDE,)
