@@ -76,21 +76,21 @@ def restore(
         other = other_ending(name, format_)
     if kept is not None:
         make_folder(target.parent)
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             file.write(kept)
         return Restored(1, other, target, not_kept)
     size = size_of(entry)
     if size is not None:
         make_folder(target.parent)
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             write_parts(file, size, _parts(archive, name))
         return Restored(entry.count)
     make_folder(target.parent)
     if entry.kind == "signal":
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             return Restored(entry.count, write_signal(archive, name, file))
     form = entry.shape if entry.form is None else entry.form
-    with replacing(target) as file:
+    with replacing(target, force) as file:
         write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
     return Restored(entry.count)
 

@@ -242,7 +242,7 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
     pixels = int(np.prod(result.shape[:3]))
     if npy and open_npy(data).ndim == 3 and result.shape[-1] == 1:
         result = result[..., 0]  # as it was given
-    save_array(output, result)
+    save_array(output, result, wanted.force)
     return Done(Path(data), pixels, samples=len(result))
 
 
@@ -265,7 +265,7 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if missing is not None and content.startswith(START_OF_JPEG):
         more = [*more, "what is known to the bit, for which JPEG is too coarse"]
     make_folder(job.target.parent)
-    write_file(job.target, content)
+    write_file(job.target, content, wanted.force)
     return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more))
 
 

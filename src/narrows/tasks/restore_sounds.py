@@ -75,7 +75,7 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     low, high = _range(header, peak)
     made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
     make_folder(job.target.parent)
-    with replacing(job.target) as file:
+    with replacing(job.target, wanted.force) as file:
         faster = replace(header, rate=header.rate * scale)
         lost = write_result(file, job.target, faster, frames * scale, _depth(made, header))
     written = sound_header(job.target)
@@ -164,7 +164,7 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
     made, seconds = restored_array(model, array, path, wanted)
     axis = 0 if array.ndim == 1 else array.ndim - 2
     shape = (*array.shape[:axis], array.shape[axis] * scale, *array.shape[axis + 1 :])
-    with replacing(output) as file:
+    with replacing(output, wanted.force) as file:
         write_npy(file, array.dtype.name, shape, made)
     return Done(path, samples=len(array) if array.ndim == 3 else 1, seconds=seconds)
 
