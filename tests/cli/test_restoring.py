@@ -43,7 +43,7 @@ def refused(call):
 
     def refusing(*arguments: object) -> str:
         code, out, err = call(*arguments)
-        lines = [line for line in err.splitlines() if not line.startswith(("note:", "left out:"))]
+        lines = [line for line in err.splitlines() if not line.startswith(("note:", "warning:"))]
         assert (code, out, len(lines)) == (2, "", 1), err
         return lines[0]
 
@@ -70,7 +70,7 @@ def test_a_folder_in_gives_the_same_folder_out(call, task: str, photos: Path, mo
     scale = 2 if task == "upscale" else 1
     with Image.open(out / one.name) as back, Image.open(one) as given:
         assert back.size == tuple(scale * n for n in given.size)
-    assert json.loads(stdout).keys() == {"samples", "seconds", "megapixels"}
+    assert json.loads(stdout).keys() == {"samples", "seconds", "megapixels", "left_out", "not_kept"}
     # Nothing that is there is replaced unless it is asked for.
     code, _, err = call(task, source, "-m", models[task], "-o", out, *needed)
     assert code == 2
@@ -318,9 +318,11 @@ def test_bad_pictures_are_left_out_when_asked_for(call, models, tmp_path: Path, 
     (source / "b.png").write_text("no picture")
     arguments = ("denoise", source, "-m", models["denoise"], "-o", tmp_path / "out")
     assert call(*arguments)[0] == 2
-    code, _, err = call(*arguments, "--skip-bad", "--force")
+    code, out, err = call(*arguments, "--skip-bad", "--force", "-q", "--json")
     assert code == 0
-    assert "left out: " in err
+    (left,) = json.loads(out)["left_out"]
+    assert str(source / "b.png") in left
+    assert err == f"warning: left out: {left}\n"
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
 
 

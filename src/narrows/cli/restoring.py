@@ -181,14 +181,15 @@ def _run(
     if vividness is not None:
         set_vividness(restorer, vividness)
     began = time.perf_counter()
-    count = pixels = left_out = 0
+    count = pixels = 0
+    left_out: list[str] = []
     length = 0.0
     lost: dict[str, list[str]] = {}
     with terminal.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
-                terminal.say(f"left out: {done.error}")
-                left_out += 1
+                terminal.warn(f"left out: {done.error}")
+                left_out.append(done.error)
                 continue
             if done.note is not None:
                 terminal.note(done.note)
@@ -197,16 +198,16 @@ def _run(
             if done.level is not None:
                 terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels, length = count + done.samples, pixels + done.pixels, length + done.seconds
-            draw("restoring", count + left_out, done.of)
+            draw("restoring", count + len(left_out), done.of)
     if not count and left_out:
-        raise DataError(f"{data}: none of {left_out} files could be restored")
+        raise DataError(f"{data}: none of {len(left_out)} files could be restored")
     if lost:
-        terminal.note(terminal.not_kept(lost))
+        terminal.warn(terminal.not_kept(lost))
     seconds = time.perf_counter() - began
     if as_json:
         sound = {"sound_seconds": round(length, 3)} if model.description.axes == 1 else {}
         counts = {"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)}
-        terminal.result_json({**counts, **sound})
+        terminal.result_json({**counts, **sound, "left_out": left_out, "not_kept": lost})
     else:
         much = f", {length:.1f} seconds of sound" if length else ""
         much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much
