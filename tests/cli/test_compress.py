@@ -430,6 +430,43 @@ def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) ->
     assert tree(tmp_path / "fine") == {"a/x.png"}
 
 
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    ("name", "make", "options"),
+    [
+        ("deep", Path.touch, ()),  # a folder of the archive
+        ("deep", Path.touch, ("--force",)),
+        ("grey.bmp", Path.mkdir, ("--force",)),
+        ("grey.bmp", _pipe, ("--force",)),
+        ("grey.jpg", _pipe, ("--force", "--format", "jpeg")),
+    ],
+)
+def test_what_is_in_the_way_is_told_before_anything_is_written(
+    call, photos: Path, tmp_path: Path, name: str, make, options: tuple[str, ...]
+) -> None:
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
+    call("compress", photos, "-o", path, "--max-error", 1)
+    back.mkdir()
+    make(back / name)
+    code, _, err = call("decompress", path, "-o", back, *options)
+    assert code == 2
+    assert err.startswith(f"narrows: {back / name}: it is there already, and no f")
+    assert [each.name for each in back.iterdir()] == [name]
+
+
+def test_a_name_that_the_locale_cannot_write_is_told(photos: Path, tmp_path: Path) -> None:
+    narrows.compress(photos / "deep", tmp_path / "p.narrows")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    arguments = command("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")
+    done = subprocess.run(arguments, env=os.environ | ascii_only, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "back").exists()) == (2, False)
+    assert "'er/gr\\xf6\\xdfe 1.webp': this locale cannot write the name" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "/", ".", "", "a\0b", "a/.."])
 def test_a_name_that_leads_outside_has_no_place_even_if_an_archive_had_it(name: str, tmp_path: Path) -> None:
     with pytest.raises(NarrowsError, match="leads out"):
