@@ -120,6 +120,23 @@ def test_a_mask_fills_in_only_what_it_marks(call, models, tmp_path: Path, pictur
     assert np.array_equal(read_image(tmp_path / "filled" / "x.png")[mask == 0], image[mask == 0])
 
 
+def test_where_most_of_a_picture_was_missing_it_is_said_once(call, models, tmp_path: Path, pictures) -> None:
+    image = pictures.values[0][:40, :50]
+    few = np.zeros(image.shape[:2], np.uint8)
+    few[:, :5] = 255
+    for folder in ("pictures", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, mask in (("few", few), ("most", 255 - few), ("too", 255 - few)):
+        Image.fromarray(image).save(tmp_path / "pictures" / f"{name}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    arguments = ("inpaint", tmp_path / "pictures", "--mask", tmp_path / "masks", "-m", models["inpaint"])
+    code, _, err = call(*arguments, "-o", tmp_path / "filled")
+    assert code == 0, err
+    (line,) = [line for line in err.splitlines() if "taken as missing" in line]
+    most = tmp_path / "pictures" / "most.png"
+    assert line.startswith(f"note: filled in: 90 % of {most}, and more than half of 1 more; ")
+
+
 def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path: Path) -> None:
     mask = np.zeros((30, 30), np.uint8)
     mask[::3] = 255

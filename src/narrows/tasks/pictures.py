@@ -68,8 +68,8 @@ class Job:
 @dataclass(frozen=True)
 class Done:
     """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
-    out, `note` of what no result was made, `lost` in words what belongs to the picture and was not kept. `of` is how
-    many pictures there are in all."""
+    out, `note` of what no result was made, `lost` in words what belongs to the picture and was not kept. `missing` is
+    the share of it that was marked so, `of` how many pictures there are in all."""
 
     source: Path
     pixels: int = 0
@@ -80,6 +80,7 @@ class Done:
     error: str | None = None
     note: str | None = None
     lost: tuple[str, ...] = ()
+    missing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
         more = [*more, "what is known to the bit, for which JPEG is too coarse"]
     make_folder(job.target.parent)
     write_file(job.target, content, wanted.force)
-    return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more))
+    share = 0.0 if missing is None else float(missing.mean())
+    return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more), missing=share)
 
 
 def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:

@@ -81,7 +81,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     written = sound_header(job.target)
     if "known" in model.degradation.needs and (written.lossy or (written.bits and not header.bits)):
         lost.append(f"what is known to the bit, for which {written.container} ({written.encoding}) is too coarse")
-    return Done(job.source, seconds=frames / header.rate, lost=tuple(lost))
+    share = sum(stop - start for start, stop in spans) / frames
+    return Done(job.source, seconds=frames / header.rate, lost=tuple(lost), missing=share)
 
 
 def _depth(made: Iterable[Array], header: SoundHeader) -> Iterator[Array]:
