@@ -244,7 +244,7 @@ def test_signals_before_training_end_it_with_one_line(
 
 
 def test_a_signal_that_meets_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "_seen", [])
+    monkeypatch.setattr(entry, "seen", [])
     before = signal.signal(signal.SIGINT, entry._stop)
 
     class Finalised:
@@ -261,6 +261,21 @@ def test_a_signal_that_meets_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyP
             meet()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_an_extension_turns_into_an_error_is_an_interruption(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entry, "seen", [])
+
+    def load(*_: object, **__: object) -> None:
+        try:
+            entry._stop(signal.SIGTERM, None)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr("narrows.tasks.decompress.opened", load)
+    assert call("verify", tmp_path) == (128 + signal.SIGTERM, "", "narrows: interrupted\n")
 
 
 def test_embedding_onto_a_full_disk_says_so(call, digits: Samples, model: Path, tmp_path: Path) -> None:

@@ -237,6 +237,8 @@ def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path
     assert code == 1
     assert "lost: 0.png" in err
     assert json.loads(out)["lost"] == ["0.png"]
+    code, _, err = call("decompress", path, "-o", back, "--keep-going", "--force", "-q")
+    assert (code, err) == (1, "warning: lost: 0.png\n")
     assert tree(back) == tree(photos / "deep") - {"0.png"}
     assert all(same(photos / "deep" / name, back / name) for name in tree(back))
 
@@ -247,7 +249,7 @@ def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -
     content = path.read_bytes()
     for length in range(5, len(content), 7):
         path.write_bytes(content[:length])
-        code, out, err = call("verify", path, "--json")
+        code, out, err = call("verify", path, "--json", "-q")
         assert code == 1
         assert json.loads(out) == {"ok": False, "samples": 0, "damaged": []}
         assert len(err.splitlines()) == 1
@@ -353,7 +355,7 @@ def test_skip_bad_goes_on_and_says_how_many(call, tmp_path: Path) -> None:
     _bad(tmp_path)
     code, _, err = call("compress", tmp_path / "bad", "-o", tmp_path / "p.narrows", "--skip-bad")
     assert code == 0, err
-    assert "left out as unreadable: 1 file," in err
+    assert "warning: left out: " in err
     assert call("inspect", tmp_path / "p.narrows", "--names")[1] == "b.png\n"
 
 
@@ -431,6 +433,43 @@ def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) ->
     (tmp_path / "fine").mkdir()
     assert call("decompress", path, "-o", tmp_path / "linked")[0] == 0
     assert tree(tmp_path / "fine") == {"a/x.png"}
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    ("name", "make", "options"),
+    [
+        ("deep", Path.touch, ()),  # a folder of the archive
+        ("deep", Path.touch, ("--force",)),
+        ("grey.bmp", Path.mkdir, ("--force",)),
+        ("grey.bmp", _pipe, ("--force",)),
+        ("grey.jpg", _pipe, ("--force", "--format", "jpeg")),
+    ],
+)
+def test_what_is_in_the_way_is_told_before_anything_is_written(
+    call, photos: Path, tmp_path: Path, name: str, make, options: tuple[str, ...]
+) -> None:
+    path, back = tmp_path / "p.narrows", tmp_path / "back"
+    call("compress", photos, "-o", path, "--max-error", 1)
+    back.mkdir()
+    make(back / name)
+    code, _, err = call("decompress", path, "-o", back, *options)
+    assert code == 2
+    assert err.startswith(f"narrows: {back / name}: it is there already, and no f")
+    assert [each.name for each in back.iterdir()] == [name]
+
+
+def test_a_name_that_the_locale_cannot_write_is_told(photos: Path, tmp_path: Path) -> None:
+    narrows.compress(photos / "deep", tmp_path / "p.narrows")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    arguments = command("decompress", tmp_path / "p.narrows", "-o", tmp_path / "back")
+    done = subprocess.run(arguments, env=os.environ | ascii_only, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "back").exists()) == (2, False)
+    assert "'er/gr\\xf6\\xdfe 1.webp': this locale cannot write the name" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "/", ".", "", "a\0b", "a/.."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -92,6 +93,25 @@ def test_every_command_can_be_quiet_but_for_warnings_and_errors(call, tmp_path: 
     assert call("train", "digits", "-o", tmp_path, *QUICK, "-q")[2].startswith("narrows: ")
     for name in COMMANDS:
         assert "-q, --quiet" in call(name, "--help")[1]
+
+
+def test_what_is_left_out_or_not_kept_is_said_where_all_is_quiet_and_in_json(call, tmp_path: Path) -> None:
+    folder, archive = tmp_path / "in", tmp_path / "a.narrows"
+    folder.mkdir()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "a title")
+    Image.new("RGB", (9, 9)).save(folder / "a.png", pnginfo=text)
+    for name in ("b.png", "c.png"):
+        (folder / name).write_bytes(b"no picture")
+    code, out, err = call("compress", folder, "-o", archive, "--skip-bad", "--quality", 90, "-q", "--json")
+    assert code == 0, err
+    left = json.loads(out)["left_out"]
+    assert ["b.png" in left[0], "c.png" in left[1], len(left)] == [True, True, 2]
+    assert err.splitlines() == [f"warning: left out: {line}" for line in left]
+    code, out, err = call("decompress", archive, "-o", tmp_path / "out", "--format", "jpeg", "-q", "--json")
+    assert code == 0, err
+    assert list(json.loads(out)["not_kept"].values()) == [["a.png"]]
+    assert err.startswith("warning: not kept: ")
 
 
 def test_the_standard_log_has_what_a_training_says(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

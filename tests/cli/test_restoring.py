@@ -43,7 +43,7 @@ def refused(call):
 
     def refusing(*arguments: object) -> str:
         code, out, err = call(*arguments)
-        lines = [line for line in err.splitlines() if not line.startswith(("note:", "left out:"))]
+        lines = [line for line in err.splitlines() if not line.startswith(("note:", "warning:"))]
         assert (code, out, len(lines)) == (2, "", 1), err
         return lines[0]
 
@@ -88,7 +88,7 @@ def test_a_folder_in_gives_the_same_folder_out(call, task: str, photos: Path, mo
     scale = 2 if task == "upscale" else 1
     with Image.open(out / one.name) as back, Image.open(one) as given:
         assert back.size == tuple(scale * n for n in given.size)
-    assert json.loads(stdout).keys() == {"samples", "seconds", "megapixels"}
+    assert json.loads(stdout).keys() == {"samples", "seconds", "megapixels", "left_out", "not_kept"}
     # Nothing that is there is replaced unless it is asked for.
     code, _, err = call(task, source, "-m", models[task], "-o", out, *needed)
     assert code == 2
@@ -136,6 +136,23 @@ def test_a_mask_fills_in_only_what_it_marks(call, models, tmp_path: Path, pictur
     arguments = ("inpaint", tmp_path / "pictures", "--mask", tmp_path / "masks", "-m", models["inpaint"])
     assert call(*arguments, "-o", tmp_path / "filled")[0] == 0
     assert np.array_equal(read_image(tmp_path / "filled" / "x.png")[mask == 0], image[mask == 0])
+
+
+def test_where_most_of_a_picture_was_missing_it_is_said_once(call, models, tmp_path: Path, pictures) -> None:
+    image = pictures.values[0][:40, :50]
+    few = np.zeros(image.shape[:2], np.uint8)
+    few[:, :5] = 255
+    for folder in ("pictures", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, mask in (("few", few), ("most", 255 - few), ("too", 255 - few)):
+        Image.fromarray(image).save(tmp_path / "pictures" / f"{name}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    arguments = ("inpaint", tmp_path / "pictures", "--mask", tmp_path / "masks", "-m", models["inpaint"])
+    code, _, err = call(*arguments, "-o", tmp_path / "filled")
+    assert code == 0, err
+    (line,) = [line for line in err.splitlines() if "taken as missing" in line]
+    most = tmp_path / "pictures" / "most.png"
+    assert line.startswith(f"note: filled in: 90 % of {most}, and more than half of 1 more; ")
 
 
 def test_a_mask_can_be_what_is_missing_in_training(call, photos: Path, tmp_path: Path) -> None:
@@ -336,9 +353,11 @@ def test_bad_pictures_are_left_out_when_asked_for(call, models, tmp_path: Path, 
     (source / "b.png").write_text("no picture")
     arguments = ("denoise", source, "-m", models["denoise"], "-o", tmp_path / "out")
     assert call(*arguments)[0] == 2
-    code, _, err = call(*arguments, "--skip-bad", "--force")
+    code, out, err = call(*arguments, "--skip-bad", "--force", "-q", "--json")
     assert code == 0
-    assert "left out: " in err
+    (left,) = json.loads(out)["left_out"]
+    assert str(source / "b.png") in left
+    assert err == f"warning: left out: {left}\n"
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
 
 

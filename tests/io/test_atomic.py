@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 import resource
 import stat
@@ -77,6 +78,30 @@ def test_whatever_ends_the_block_early_the_old_file_stays_and_nothing_else(tmp_p
     with pytest.raises(error):
         half()
     assert [each.read_bytes() for each in tmp_path.iterdir()] == ([] if old is None else [old])
+
+
+def no_link(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_another_program_wrote_in_the_meantime_is_replaced_with_force_only(tmp_path, monkeypatch, links):
+    if not links:  # as on FAT
+        monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.chdir(tmp_path)
+
+    def write_late() -> None:
+        with replacing("file", force=False) as file:
+            file.write(b"late")
+            Path("file").write_bytes(b"early")
+
+    with pytest.raises(OutputError, match=r"^file: it is there already; .*--force"):
+        write_late()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"early"]
+    write_file("file", b"late", force=True)
+    write_file("new", b"new", force=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"late", "new": b"new"}
+    assert Path("new").stat().st_nlink == 1
 
 
 def test_another_output_error_from_the_block_is_not_wrapped(tmp_path):

@@ -125,7 +125,7 @@ def compress(
             output,
             model_path,
             wanted,
-            begin=lambda result: _announce(result, model_path),
+            begin=lambda result: _announce(result, model_path, asked=bool(wanted.only_kind)),
             report=report,
             look=rivals.look,
         )
@@ -139,6 +139,8 @@ def compress(
                 "promise": str(result.promise),
                 "largest_error": result.largest_error,
                 "files": result.files,
+                "left_out": [*map(str, result.left_out), *result.bad],
+                "not_kept": result.not_kept,
             }
         )
 
@@ -174,11 +176,11 @@ def _from_stdin() -> Iterator[Path]:
             raise type(error)(str(error).replace(str(path), "standard input")) from None
 
 
-def _announce(result: Compressed, model: Path | None) -> None:
-    """Say what is about to be done."""
+def _announce(result: Compressed, model: Path | None, asked: bool) -> None:
+    """Say what is about to be done, and what is left out, if that was not `asked` for as a warning."""
     if result.left_out:
         left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        terminal.note(f"left out, since they are of another kind: {left}")
+        (terminal.note if asked else terminal.warn)(f"left out, since they are of another kind: {left}")
     if result.tried:
         terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
@@ -226,11 +228,11 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.largest_error is not None:
         terminal.say(f"largest error of arrays: {_told(result.largest_error, result.promise.of)}")
     if result.not_kept:
-        terminal.note(terminal.not_kept(result.not_kept))
+        terminal.warn(terminal.not_kept(result.not_kept))
     if result.unread:
         terminal.note(f"{files(result.unread)} of JPEG that cannot be read as pictures, kept to the byte")
-    if result.bad:
-        terminal.note(f"left out as unreadable: {files(len(result.bad))}, the first: {result.bad[0]}")
+    for line in result.bad:
+        terminal.warn(f"left out: {line}")
     if result.unknown and result.unpaid is None:  # a model that is left out may know them all
         how = "by general ways" if result.promise.max_error else "exactly"
         terminal.note(

@@ -55,7 +55,7 @@ def decompress(
 
         def report(done: int, total: int, lost: str | None) -> None:
             if lost is not None:
-                terminal.say(f"lost: {lost}")
+                terminal.warn(f"lost: {lost}")
             draw("decompressing", done, total)
 
         result = decompress(path, output, model_path, only=(*only, *more), report=report, **options)
@@ -67,14 +67,15 @@ def decompress(
             "pictures --format jpeg makes smaller files"
         )
     if result.not_kept:
-        terminal.note(terminal.not_kept(result.not_kept))
+        terminal.warn(terminal.not_kept(result.not_kept))
     if result.cut:
-        terminal.say(f"warning: {path} is cut short; what came after the files that are written is lost")
+        terminal.warn(f"{path} is cut short; what came after the files that are written is lost")
     if result.lost:
         terminal.say(f"lost: {len(result.lost)} of {terminal.files(result.names)}")
     written = terminal.files(result.names - len(result.lost))
     terminal.say(f"{output}: {written}, {result.samples} samples; {seconds:.1f} seconds")
     if as_json:
-        terminal.result_json({"samples": result.samples, "seconds": round(seconds, 3), "lost": result.lost})
+        kept = {"lost": result.lost, "cut": result.cut, "not_kept": result.not_kept}
+        terminal.result_json({"samples": result.samples, "seconds": round(seconds, 3), **kept})
     if result.lost or result.cut:
         raise SystemExit(1)

@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-_seen: list[int] = []
+seen: list[int] = []  # the signal that the program ends by
 
 
 def run() -> None:
@@ -29,7 +29,7 @@ def run() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    if _seen:
+    if seen:
         os.write(2, b"narrows: interrupted again, ended at once\n")
         os._exit(128 + number)
     loading = getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False)
@@ -37,7 +37,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
         # an exception that meets C++ while PyTorch is loading would abort the process: try again a little later
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         return
-    _seen.append(number)
+    seen.append(number)
     raise KeyboardInterrupt(number)
 
 

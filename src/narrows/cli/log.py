@@ -35,6 +35,4 @@ class Log:
             self.mode = "a"
         except OSError as error:
             self.failed = True
-            terminal.say(
-                f"warning: {self.path}: the log cannot be written: {error.strerror}; training goes on without it"
-            )
+            terminal.warn(f"{self.path}: the log cannot be written: {error.strerror}; training goes on without it")

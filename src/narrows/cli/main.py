@@ -17,6 +17,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import shell_complete
 
+from narrows.cli import entry
 from narrows.errors import NarrowsError
 from narrows.version import __version__
 
@@ -140,5 +141,9 @@ def _leave_stdout() -> None:
 
 
 def _complain(message: str, code: int) -> int:
+    """Print why the program ends, and return its exit code. After a signal whatever fails does so by it: extensions
+    that are being loaded turn its exception into one of their own."""
+    if entry.seen:
+        message, code = "interrupted", 128 + entry.seen[0]
     click.echo(f"narrows: {' '.join(message.split())}", err=True)
     return code

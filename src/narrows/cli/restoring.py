@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from narrows.models.base import Model
     from narrows.tasks.pictures import Wanted
 
+MUCH = 0.5  # of a picture that is missing: perhaps a mask is inverted
+
 FOLDERS = """A folder becomes a folder with the same tree; ICC profile, EXIF and alpha are kept, and the rate and tags
 of sounds, for which a model has to be trained. An .npy file of samples becomes an .npy file."""
 
@@ -181,32 +183,39 @@ def _run(
     if vividness is not None:
         set_vividness(restorer, vividness)
     began = time.perf_counter()
-    count = pixels = left_out = 0
+    count = pixels = 0
+    left_out: list[str] = []
     length = 0.0
     lost: dict[str, list[str]] = {}
+    hollow: list[str] = []
     with terminal.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
-                terminal.say(f"left out: {done.error}")
-                left_out += 1
+                terminal.warn(f"left out: {done.error}")
+                left_out.append(done.error)
                 continue
             if done.note is not None:
                 terminal.note(done.note)
             for words in done.lost:
                 lost.setdefault(words, []).append(done.source.name)
+            if done.missing > MUCH:
+                hollow.append(f"{100 * done.missing:.0f} % of {done.source}")
             if done.level is not None:
                 terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels, length = count + done.samples, pixels + done.pixels, length + done.seconds
-            draw("restoring", count + left_out, done.of)
+            draw("restoring", count + len(left_out), done.of)
     if not count and left_out:
-        raise DataError(f"{data}: none of {left_out} files could be restored")
+        raise DataError(f"{data}: none of {len(left_out)} files could be restored")
     if lost:
-        terminal.note(terminal.not_kept(lost))
+        terminal.warn(terminal.not_kept(lost))
+    if hollow:
+        more = f", and more than half of {len(hollow) - 1} more" * (len(hollow) > 1)
+        terminal.note(f"filled in: {hollow[0]}{more}; what is not 0 in a mask is taken as missing")
     seconds = time.perf_counter() - began
     if as_json:
         sound = {"sound_seconds": round(length, 3)} if model.description.axes == 1 else {}
         counts = {"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)}
-        terminal.result_json({**counts, **sound})
+        terminal.result_json({**counts, **sound, "left_out": left_out, "not_kept": lost})
     else:
         much = f", {length:.1f} seconds of sound" if length else ""
         much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much

@@ -30,14 +30,19 @@ def be_quiet(quiet: bool) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line for people, on stderr, so that stdout holds results only; warnings also where all is quiet."""
-    if not _quiet or line.startswith("warning: "):
+    """Print a line for people, on stderr, so that stdout holds results only; nothing where all is quiet."""
+    if not _quiet:
         click.echo(line, err=True)
 
 
 def note(line: str) -> None:
     """Say something that people should know."""
     say(f"note: {line}")
+
+
+def warn(line: str) -> None:
+    """Say what has gone wrong or was lost, also where all is quiet."""
+    click.echo(f"warning: {line}", err=True)
 
 
 def result(line: str) -> None:
@@ -77,7 +82,7 @@ def not_kept(what: Mapping[str, Sequence[str]]) -> str:
     each = [
         f"{words} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})" for words, names in what.items()
     ]
-    return f"not kept: {', '.join(each[:4])}{f' and {len(each) - 4} other things' * (len(each) > 4)}"
+    return f"not kept: {', '.join(each)}"
 
 
 def ratio(raw: int, small: int) -> str:

@@ -30,7 +30,7 @@ def judge(training: Training, last: Progress) -> list[str]:
                 f"{verdict.rival} is smaller than this codec {how}; train longer or on more samples, or keep the "
                 "files as they are"
             )
-            terminal.say(f"warning: {warnings[-1]}")
+            terminal.warn(warnings[-1])
     return warnings
 
 
@@ -88,7 +88,7 @@ def done(training: Training, last: Progress) -> None:
         words.append(f"{_bits(training, last)} {'in training' if held is None else 'of validation'} samples")
     terminal.say(f"done: {training.output}: {', '.join(words)}; {last.seconds:.1f} seconds")
     for note in last.notes:
-        terminal.say(f"warning: {note}")
+        terminal.warn(note)
 
 
 def stopped(training: Training, last: Progress) -> None:
@@ -99,4 +99,4 @@ def stopped(training: Training, last: Progress) -> None:
         f"stopped at step {last.step} of {last.steps}; {training.output} holds the best weights so far{further}"
     )
     for note in training.current.provenance["notes"]:
-        terminal.say(f"warning: {note}")
+        terminal.warn(note)

@@ -35,7 +35,7 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     except ArchiveError as error:
         if not is_archive(path):
             raise
-        terminal.say(f"narrows: {error}")
+        click.echo(f"narrows: {error}", err=True)
     else:
         whole = f"all is intact: {terminal.files(names)}, {samples} samples"
         terminal.say(f"{path}: {whole if ok else f'damaged: {terminal.files(len(damaged))}'}")

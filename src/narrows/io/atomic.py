@@ -15,11 +15,12 @@ from narrows.errors import OutputError
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str], force: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` when the block ends without an exception, and is removed
     otherwise.
 
-    Raises `OutputError` if it cannot be written: no such folder, no permission, a full disk.
+    Raises `OutputError` if it cannot be written: no such folder, no permission, a full disk; and, without `force`, if
+    a file is there by then, which another program may have made in the meantime.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -36,11 +37,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(target)
-            temporary = None
+            if force:
+                temporary.replace(target)
+            else:
+                _make_known(temporary, target, path)
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
+
+
+def _make_known(temporary: Path, target: Path, path: Path) -> None:
+    """Give a file its name, for which `path` was asked; raises `OutputError` if a file has it already."""
+    try:
+        os.link(temporary, target)  # which never replaces a file, as a renaming does
+    except FileExistsError:
+        raise _there(path) from None
+    except OSError:  # there are no links on some disks
+        if os.path.lexists(target):
+            raise _there(path) from None
+        temporary.replace(target)
+
+
+def _there(path: str | os.PathLike[str]) -> OutputError:
+    return OutputError(f"{path}: it is there already; choose another place, or --force to replace it")
 
 
 @contextmanager
@@ -61,9 +80,9 @@ def _device(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def write_file(path: str | os.PathLike[str], content: bytes) -> None:
+def write_file(path: str | os.PathLike[str], content: bytes, force: bool = True) -> None:
     """Write a whole file at once, see `replacing`."""
-    with replacing(path) as file:
+    with replacing(path, force) as file:
         file.write(content)
 
 
@@ -86,7 +105,7 @@ def check_new(path: str | os.PathLike[str], force: bool = False) -> None:
     with _explained(Path(path), "written"):
         there = Path(path).is_file()
     if there and not force:
-        raise OutputError(f"{path}: it is there already; choose another place, or --force to replace it")
+        raise _there(path)
     check_writable(path)
 
 

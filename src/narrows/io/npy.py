@@ -109,7 +109,7 @@ def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iter
         file.write(np.ascontiguousarray(sample, native).data.cast("B"))
 
 
-def save_array(path: str | os.PathLike[str], array: Array) -> None:
+def save_array(path: str | os.PathLike[str], array: Array, force: bool = True) -> None:
     """Write an `.npy` file, see `replacing`."""
-    with replacing(path) as file:
+    with replacing(path, force) as file:
         write_npy(file, array.dtype.name, array.shape, [array])

@@ -74,7 +74,7 @@ def compress(
         result.slow_bytes = sum(source.size for source in sources if source.kind == "sounds")
     codec = _expected(sources, BlockCodec(promise, compact, wanted.effort), wanted, result)
     begin(result)
-    with replacing(output) as file:
+    with replacing(output, wanted.force) as file:
         writer = Writer(
             file,
             codec,

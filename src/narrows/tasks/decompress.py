@@ -28,13 +28,23 @@ from narrows.tasks.sounds import write_signal
 
 def place(folder: Path, name: str) -> Path:
     """Where the entry of this name goes below `folder`; raises `ArchiveError` or `OutputError` where the name, or a
-    link that lies in the folder, would lead out of it."""
+    link that lies in the folder, would lead out of it, and where there is a file in place of a folder, or something
+    other than a file in its own place."""
     pure = PurePosixPath(name)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in name:
         raise ArchiveError(f"{name!r}: a name that leads out of the folder; nothing is written for it")
     target, root = folder.joinpath(*pure.parts), os.path.realpath(folder)
-    if os.path.commonpath([root, os.path.realpath(target)]) != root:
+    try:
+        inside = os.path.commonpath([root, os.path.realpath(target)]) == root
+    except UnicodeEncodeError:
+        raise OutputError(f"{name!a}: this locale cannot write the name; choose UTF-8, LC_ALL=C.UTF-8") from None
+    if not inside:
         raise OutputError(f"{target}: a link there leads out of {folder}; remove it or choose another folder")
+    there = next(path for path in (target, *target.parents) if os.path.lexists(path))
+    if there != target and not there.is_dir():
+        raise OutputError(f"{there}: it is there already, and no folder; remove it or choose another folder")
+    if there == target and target.exists() and not target.is_file():
+        raise OutputError(f"{target}: it is there already, and no file; remove it or choose another folder")
     return target
 
 
@@ -76,21 +86,21 @@ def restore(
         other = other_ending(name, format_)
     if kept is not None:
         make_folder(target.parent)
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             file.write(kept)
         return Restored(1, other, target, not_kept)
     size = size_of(entry)
     if size is not None:
         make_folder(target.parent)
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             write_parts(file, size, _parts(archive, name))
         return Restored(entry.count)
     make_folder(target.parent)
     if entry.kind == "signal":
-        with replacing(target) as file:
+        with replacing(target, force) as file:
             return Restored(entry.count, write_signal(archive, name, file))
     form = entry.shape if entry.form is None else entry.form
-    with replacing(target) as file:
+    with replacing(target, force) as file:
         write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
     return Restored(entry.count)
 
@@ -195,8 +205,8 @@ def decompress(
         places = {name: place(output, name) for name in names}
         targets = list(places.values())
         if format is not None:  # a picture may go to either name
-            images = (target for name, target in places.items() if archive.entry(name).kind == "image")
-            targets += [target.with_suffix(FORMATS[format]) for target in images]
+            images = (PurePosixPath(name) for name in names if archive.entry(name).kind == "image")
+            targets += [place(output, str(name.with_suffix(FORMATS[format]))) for name in images]
         existing = [target for target in dict.fromkeys(targets) if os.path.lexists(target)]
         if existing and not force:
             raise OutputError(

@@ -69,7 +69,7 @@ class Job:
 class Done:
     """One result: the `level` of noise that was estimated where none was given; `error` says why a picture was left
     out, `note` of what no result was made, or only one of a part, `lost` in words what belongs to the picture and was
-    not kept. `of` is how many pictures there are in all."""
+    not kept. `missing` is the share of it that was marked so, `of` how many pictures there are in all."""
 
     source: Path
     pixels: int = 0
@@ -80,6 +80,7 @@ class Done:
     error: str | None = None
     note: str | None = None
     lost: tuple[str, ...] = ()
+    missing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
     pixels = int(np.prod(result.shape[:3]))
     if npy and open_npy(data).ndim == 3 and result.shape[-1] == 1:
         result = result[..., 0]  # as it was given
-    save_array(output, result)
+    save_array(output, result, wanted.force)
     return Done(Path(data), pixels, samples=len(result))
 
 
@@ -266,8 +267,9 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if missing is not None and content.startswith(START_OF_JPEG):
         more = [*more, "what is known to the bit, for which JPEG is too coarse"]
     make_folder(job.target.parent)
-    write_file(job.target, content)
-    return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more))
+    write_file(job.target, content, wanted.force)
+    share = 0.0 if missing is None else float(missing.mean())
+    return Done(job.source, out.shape[0] * out.shape[1], level=level, lost=(*lost, *unfit, *more), missing=share)
 
 
 def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:

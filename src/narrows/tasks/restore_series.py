@@ -54,5 +54,5 @@ def restore_series(model: Model, path: Path, output: Path, wanted: Wanted) -> Do
         (row, series.places[number]): series.columns[number].text(float(answers[row, number]))
         for row, number in np.argwhere(changed).tolist()
     }
-    write_table(output, path, table, new)
+    write_table(output, path, table, new, wanted.force)
     return Done(path, samples=1, seconds=seconds, note="; ".join(series.notes) or None)

@@ -75,14 +75,15 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     low, high = _range(header, peak)
     made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
     make_folder(job.target.parent)
-    with replacing(job.target) as file:
+    with replacing(job.target, wanted.force) as file:
         faster = replace(header, rate=header.rate * scale)
         lost = write_result(file, job.target, faster, frames * scale, _depth(made, header))
     written = sound_header(job.target)
     if "known" in model.degradation.needs and (written.lossy or (written.bits and not header.bits)):
         lost.append(f"what is known to the bit, for which {written.container} ({written.encoding}) is too coarse")
     note = f"{job.source}: {header.wrong}; they were restored" if header.wrong else None
-    return Done(job.source, seconds=frames / header.rate, note=note, lost=tuple(lost))
+    share = sum(stop - start for start, stop in spans) / frames
+    return Done(job.source, seconds=frames / header.rate, note=note, lost=tuple(lost), missing=share)
 
 
 def _depth(made: Iterable[Array], header: SoundHeader) -> Iterator[Array]:
@@ -165,7 +166,7 @@ def _restore_array(model: Restoring, path: Path, output: Path, wanted: Wanted) -
     made, seconds = restored_array(model, array, path, wanted)
     axis = 0 if array.ndim == 1 else array.ndim - 2
     shape = (*array.shape[:axis], array.shape[axis] * scale, *array.shape[axis + 1 :])
-    with replacing(output) as file:
+    with replacing(output, wanted.force) as file:
         write_npy(file, array.dtype.name, shape, made)
     return Done(path, samples=len(array) if array.ndim == 3 else 1, seconds=seconds)
 

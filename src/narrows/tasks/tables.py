@@ -251,7 +251,7 @@ def fill_table(
     imputer = imputer_of(model)
     table = read_table(data, [column.name for column in imputer.cells.columns])
     result = filled(imputer, table, report)
-    write_table(target, data, table, result.cells)
+    write_table(target, data, table, result.cells, force)
     return result
 
 
@@ -264,8 +264,8 @@ def check_written(output: Path, data: str | os.PathLike[str]) -> None:
 
 
 def write_table(
-    output: Path, data: str | os.PathLike[str], table: Table, cells: Mapping[tuple[int, int], str]
+    output: Path, data: str | os.PathLike[str], table: Table, cells: Mapping[tuple[int, int], str], force: bool
 ) -> None:
-    """Write the table in a file with new cells at some places."""
+    """Write the table in a file with new cells at some places, see `replacing`."""
     back = output.suffix.lower() == parquet.SUFFIX
-    write_file(output, parquet.with_cells(data, cells) if back else table.with_cells(cells).encode())
+    write_file(output, parquet.with_cells(data, cells) if back else table.with_cells(cells).encode(), force)
