@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from narrows.data.columns import CATEGORIES_MOST, WIDTH_MOST, Column
 from narrows.errors import DataError
-from narrows.sklearn.given import check_span, is_numeric, word
+from narrows.io.frames import is_numeric
+from narrows.sklearn.given import check_span, word
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -147,7 +148,7 @@ def rows_of(X: Any, bent: bool) -> Rows:
         words = sorted({word(value) for value in values})
         if len(words) > CATEGORIES_MOST:
             raise DataError(
-                f"column {n} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as "
+                f"column {X.columns[n]!r} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as "
                 "categories; leave it out"
             )
         columns.append(Column(str(n), "category", categories=tuple(words)))
