@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -217,6 +218,21 @@ def test_tensors_with_gradients_are_read_and_those_numpy_has_no_dtype_for_are_re
     assert from_arrays(torch.ones(2, 3, requires_grad=True)).description.shape == (3,)
     assert "BFloat16" in refusal(torch.zeros(2, 3, dtype=torch.bfloat16))
     assert "BFloat16" in refusal([torch.zeros(3, dtype=torch.bfloat16)])
+
+
+def test_data_frames_of_numbers_are_vectors_whatever_the_types_of_their_columns():
+    columns = {"a": pd.array([1, 2], dtype="Int64"), "b": pd.Series([3, 4.5], dtype=object)}
+    assert from_arrays(pd.DataFrame(columns)).values.tolist() == [[1, 3], [2, 4.5]]
+    assert from_arrays(pd.DataFrame({"a": columns["a"]})).values.dtype == np.int64
+    with pytest.raises(DataError, match="NaN or infinity in sample 1"):
+        from_arrays(pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}))
+
+
+def test_a_column_of_words_in_a_data_frame_is_refused_by_name_with_what_to_do():
+    with pytest.raises(
+        DataError, match=r"^array: column 'w' .* no kind of number; leave it out, or save .* as \.csv"
+    ):
+        from_arrays(pd.DataFrame({"a": [1, 2], "w": ["x", "y"]}))
 
 
 def test_nested_lists_of_numbers_are_vectors():

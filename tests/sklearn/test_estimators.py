@@ -96,6 +96,47 @@ def test_a_denoiser_takes_noise_out_of_rows(rows: np.ndarray) -> None:
     assert np.square(back - rows[1200:]).mean() < 0.6 * np.square(noisy[1200:] - rows[1200:]).mean()
 
 
+@pytest.fixture(scope="module")
+def measured() -> np.ndarray:
+    """Two wide columns, and a narrow one."""
+    rng = np.random.default_rng(0)
+    return np.column_stack([rng.uniform(18, 80, 600), rng.uniform(50, 110, 600), rng.normal(0.6, 0.02, 600)])
+
+
+def test_a_value_that_is_far_off_in_a_narrow_column_is_odd_beside_wide_ones(measured: np.ndarray) -> None:
+    ours = OutlierDetector(steps=100, width=64).fit(measured)
+    assert list(ours.predict([[50, 75, 0.6], [50, 75, 5.0]])) == [1, -1]
+
+
+def test_columns_that_lie_far_apart_are_scaled_each_by_its_own_range() -> None:
+    rows = np.random.default_rng(0).normal([0, 10_000], 1, (100, 2))
+    assert len(set(Autoencoder(1, steps=1).fit(rows).rows_.columns)) == 2
+
+
+def test_one_value_far_off_leaves_room_for_those_of_a_single_column() -> None:
+    rows = np.random.default_rng(0).normal(size=(600, 1))
+    rows[7] = 1e6
+    ours = OutlierDetector(steps=100, width=64).fit(rows)
+    assert list(ours.predict([[0], [1], [30]])) == [1, 1, -1]
+
+
+def test_pixels_share_one_range_also_at_the_border_where_few_images_have_ink(rows: np.ndarray) -> None:
+    assert (np.ptp(rows, axis=0) == 0).any()
+    assert len(set(Autoencoder(2, steps=1).fit(rows).rows_.columns)) == 1
+    faint = rows.copy()
+    faint[:3, 0] = 1
+    assert len(set(OutlierDetector(2, steps=1).fit(faint).rows_.columns)) == 1
+
+
+def test_what_a_denoiser_answers_lies_within_the_range_of_each_column(measured: np.ndarray, rows: np.ndarray) -> None:
+    for clean in (measured, measured[:, :2], rows):
+        ours = Denoiser(0.1, steps=30).fit(clean)
+        back = ours.transform(clean + np.random.default_rng(1).normal(0, 0.3, clean.shape) * np.ptp(clean, axis=0))
+        slack = 1e-6 * (np.ptp(clean) + 1)
+        assert (back >= clean.min(axis=0) - slack).all()
+        assert (back <= clean.max(axis=0) + slack).all()
+
+
 @pytest.mark.parametrize("estimator", [Autoencoder(2, steps=5), OutlierDetector(2, steps=5), Denoiser(steps=5)])
 def test_estimators_pickle_and_refuse_what_they_do_not_take(estimator, rows: np.ndarray) -> None:
     fitted = estimator.fit(rows[:100])

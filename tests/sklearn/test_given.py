@@ -4,6 +4,7 @@ clear line."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,23 @@ def test_whole_numbers_as_categories_stay_the_same_as_integers_and_as_floats() -
 def test_words_where_numbers_were_and_arrays_in_place_of_frames_are_refused() -> None:
     numeric, worded = quick(Autoencoder).fit(frame()), quick(Autoencoder).fit(frame(b=KINDS))
     for fitted in (numeric, worded):
-        with pytest.raises(DataError, match="column 'a' held numbers"):
+        with pytest.raises(DataError, match=r"column 'a' holds words, where .* numbers"):
             fitted.transform(frame(a=KINDS, b=KINDS))
     with pytest.raises(DataError, match="fitted to a data frame with words"):
         worded.transform(ROWS)
+
+
+def test_columns_in_another_order_or_lacking_are_told_as_such() -> None:
+    fitted = quick(Autoencoder).fit(frame(d=KINDS))
+    with pytest.raises(ValueError, match="same order"):
+        fitted.transform(frame(d=KINDS)[["d", "a", "b", "c"]])
+    with pytest.raises(ValueError, match="now missing:\n- a"):
+        fitted.transform(frame(d=KINDS)[["b", "c", "d"]])
+
+
+def test_too_many_words_are_refused_by_column() -> None:
+    with pytest.raises(DataError, match="column 'name' has 65 different words"):
+        quick(Autoencoder).fit(pd.DataFrame({"n": np.arange(65), "name": [f"x{n}" for n in range(65)]}))
 
 
 def test_codes_to_be_decoded_are_checked() -> None:
@@ -171,6 +185,46 @@ def test_nullable_arrow_and_extended_types_are_taken() -> None:
     filled = quick(Imputer).fit_transform(frame(a=holes))
     assert np.isfinite(filled).all()
     assert np.array_equal(np.delete(filled[:, 0], 3), np.delete(WHOLE, 3))
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_decimals_are_numbers(estimator: Estimator) -> None:
+    apply = "score_samples" if estimator is OutlierDetector else "transform"
+    pa = pytest.importorskip("pyarrow")
+    prices = pd.Series([Decimal(int(n)) / 4 for n in WHOLE])
+    known = getattr(quick(estimator).fit(frame(a=WHOLE / 4)), apply)(frame(a=4.76))
+    for column in (prices, prices.astype(pd.ArrowDtype(pa.decimal128(8, 2)))):
+        assert np.array_equal(getattr(quick(estimator).fit(frame(a=column)), apply)(frame(a=4.76)), known)
+
+
+def test_categories_of_arrow_are_those_of_pandas() -> None:
+    pa = pytest.importorskip("pyarrow")
+    arrow = pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(KINDS).dictionary_encode()])))
+    codes = quick(Autoencoder).fit_transform(frame(a=arrow))
+    assert np.array_equal(codes, quick(Autoencoder).fit_transform(frame(a=pd.Categorical(KINDS))))
+    with pytest.raises(DataError, match="column 'a' has missing values"):
+        quick(Autoencoder).fit(frame(a=arrow.where(WHOLE > 0)))
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA, np.nan])
+def test_the_imputer_fills_in_what_is_missing_among_objects(missing: Any) -> None:
+    holes = pd.Series([missing, *ROWS[1:, 0]], dtype=object)
+    filled = quick(Imputer).fit_transform(frame(a=holes))
+    assert np.isfinite(filled).all()
+    assert np.array_equal(filled[1:], ROWS[1:])
+
+
+def test_whole_numbers_beyond_doubles_are_refused_by_column() -> None:
+    with pytest.raises(DataError, match="column 'a' has numbers beyond doubles"):
+        quick(Autoencoder).fit(frame(a=pd.Series([10**400] * 60, dtype=object)))
+
+
+@pytest.mark.parametrize("share", [0, 1, 5, np.nan, "few", True])
+def test_an_impossible_share_of_false_alarms_is_refused_before_anything_is_learned(share: Any) -> None:
+    detector = quick(OutlierDetector, false_alarms=share)
+    with pytest.raises(SettingsError, match=r"false alarms .* above 0 and below 1"):
+        detector.fit(ROWS)
+    assert not hasattr(detector, "model_")
 
 
 @pytest.mark.parametrize("estimator", ALL)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.errors import DataError
+from narrows.io.frames import array_of_frame, is_frame
 
 Array = npt.NDArray[Any]
 
@@ -52,6 +53,8 @@ def array_of(data: Any, source: str) -> Array:
             f"{source}: a {kind} was given; allowed are arrays, tensors, lists of them and paths; gather the samples "
             "with numpy.stack"
         )
+    if is_frame(data):
+        data = array_of_frame(data, source)
     try:
         array: Array = np.asanyarray(data.detach().cpu() if hasattr(data, "detach") else data)
     except (ValueError, TypeError, RuntimeError) as error:

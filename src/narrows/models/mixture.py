@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from narrows.checks import real
+from narrows.checks import brief
 from narrows.errors import ModelError, SettingsError
 from narrows.io.arrays import Array
 
@@ -23,6 +25,12 @@ ENOUGH = 10  # held-out scores beyond a threshold, from which it is read off the
 TAIL = 0.2  # of the held-out scores, the share that tells how they go on beyond the largest
 FURTHEST = 1e30  # of a number of a point, so that squares stay finite
 Doubles = npt.NDArray[np.float64]
+
+
+def check_false_alarms(share: Any) -> None:
+    """Raise `SettingsError` for a share of false alarms that is not above 0 and below 1."""
+    if not isinstance(share, Real) or not 0 < float(share) < 1:
+        raise SettingsError(f"false alarms {brief(share)} was given; allowed is a share above 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,7 @@ class Mixture:
         """The score above which a share `false_alarms` of usual samples lies: a quantile of the held-out scores.
         Where these are too few, their tail is taken to fall off exponentially (Pickands, Annals of Statistics 3,
         1975). Raises `SettingsError` for shares that are not above 0 and below 1."""
-        if not 0 < (share := real("false alarms", false_alarms, 0, 1)) < 1:
-            raise SettingsError(f"a share of false alarms of {share:g} was given; it is above 0 and below 1")
+        check_false_alarms(false_alarms)
         held = self.held.astype(np.float64)
         if false_alarms * len(held) >= ENOUGH or false_alarms >= TAIL:
             return float(np.quantile(held, 1 - false_alarms))

@@ -22,9 +22,10 @@ from narrows.surroundings import own
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, Learned):  # type: ignore[misc]
     """Learns from clean rows `(N, D)` of numbers what rows look like, and takes noise out of others.
 
-    `noise` is the standard deviation of the noise that is expected, as a share of each column's range in `fit`, 0 to
-    1; in training it is added to the clean rows, anew in each step. The other settings are those of `Autoencoder`.
-    Results lie within the range of each column.
+    `noise` is the standard deviation of the noise that is expected, 0 to 1, as a share of each column's range in
+    `fit`, or of one range where one serves all columns, as it does pixels; in training it is added to the clean rows,
+    anew in each step. The other settings are those of `Autoencoder`. Results lie within the range that their column
+    had in `fit`.
 
     `fit` raises `SettingsError` (a ValueError) for settings out of range.
     """
@@ -54,7 +55,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, Learned):  # type: ignore
 
     def fit(self, X: Any, y: Any = None) -> Denoiser:
         """Learn from clean rows `X` `(N, D)`."""
-        self._learn(X, VALIDATION, Noise(self.noise))
+        vectors = np.asarray(self._learn(X, VALIDATION, Noise(self.noise)).values, np.float64)
+        self._lowest, self._highest = vectors.min(axis=0), vectors.max(axis=0)
         return self
 
     @own
@@ -65,5 +67,5 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, Learned):  # type: ignore
         model = copy.deepcopy(self.model_).double().eval()
         assert isinstance(model, RestoringAutoencoder)
         level = torch.full((len(vectors),), float(self.noise), dtype=torch.float64, device=model.device)
-        clean = model(torch.from_numpy(vectors).to(model.device), level).double().clamp(0, 1)
-        return self.rows_.decode(clean.cpu().numpy())
+        clean = model(torch.from_numpy(vectors).to(model.device), level).double().cpu().numpy()
+        return self.rows_.decode(np.clip(clean, self._lowest, self._highest))

@@ -14,8 +14,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, va
 
 from narrows.checks import brief
 from narrows.errors import DataError
-
-NUMBERS = "buif"  # kinds of NumPy's types
+from narrows.io.frames import NUMBERS, is_frame, is_numeric, with_numbers
 
 
 def checked(estimator: Any, X: Any, reset: bool, least: int = 1) -> Any:
@@ -24,20 +23,18 @@ def checked(estimator: Any, X: Any, reset: bool, least: int = 1) -> Any:
     words and for columns that hold neither numbers nor words."""
     X = opened(X)
     fitted = None if reset else getattr(estimator, "rows_", None)
-    words = _words(X)
-    if fitted is not None and words:
-        held = dict(zip(X.columns, fitted.numbers, strict=False))
-        for name in words:
-            if held.get(name):
-                raise DataError(f"column {name!r} held numbers when the estimator was fitted, and holds words now")
-    if fitted is not None and not fitted.numeric and not hasattr(X, "iloc"):
+    if (fitted is None or fitted.numeric) and not _words(X):
+        return validate_data(estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=least)
+    if not is_frame(X):
         raise DataError(
             "an array was given; this estimator was fitted to a data frame with words: give one like that"
         )
-    if not (words or (fitted is not None and not fitted.numeric)) or not len(X):
-        return validate_data(estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=least)
     _check_feature_names(estimator, X, reset=reset)
     _check_n_features(estimator, X, reset=reset)
+    if fitted is not None:
+        for name, held in zip(X.columns, fitted.numbers, strict=True):
+            if held and not is_numeric(X[name]):
+                raise DataError(f"column {name!r} holds words, where the estimator was fitted to numbers; give these")
     if len(X) < least:
         name = type(estimator).__name__
         raise DataError(f"Found array with {len(X)} sample(s) while a minimum of {least} is required by {name}.")
@@ -74,20 +71,15 @@ def opened(X: Any) -> Any:
             X = X.to_pandas()
         except ImportError:  # of pyarrow; numbers go without
             return X
-    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+    if not is_frame(X):
         return X
     for name, count in Counter(X.columns).items():
         if count > 1:
             raise DataError(f"column {name!r} is there {count} times; give each column a name of its own")
-    X = X.infer_objects()  # so that numbers among objects are numbers
+    X = with_numbers(X)
     for name in X.columns:
         _check_kind(name, X[name])
     return X
-
-
-def is_numeric(values: Any) -> bool:
-    """Whether a column holds numbers."""
-    return getattr(values.dtype, "kind", "O") in NUMBERS
 
 
 def check_span(lows: Any, highs: Any) -> None:
@@ -106,7 +98,7 @@ def word(value: Any) -> str:
 
 def _words(X: Any) -> list[Any]:
     """The names of the columns of a data frame that hold words."""
-    if not (hasattr(X, "iloc") and hasattr(X, "columns")) or not len(X):
+    if not is_frame(X) or not len(X):
         return []
     return [name for name in X.columns if not is_numeric(X[name])]
 

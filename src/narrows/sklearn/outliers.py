@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.base import OutlierMixin
 
 from narrows.data.batches import split
-from narrows.models.mixture import Mixture
+from narrows.models.mixture import Mixture, check_false_alarms
 from narrows.sklearn.learned import Doubles, Learned
 from narrows.tasks.density import LEAST_ERROR, fitted
 
@@ -61,6 +61,7 @@ class OutlierDetector(OutlierMixin, Learned):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> OutlierDetector:
         """Learn from `X` `(N, D)`."""
+        check_false_alarms(self.false_alarms)
         samples = self._learn(X, HELD_OUT)
         training, held = split(len(samples), int(HELD_OUT * len(samples)), self.seed_)
         points = self._points(np.asarray(samples.values, np.float64))

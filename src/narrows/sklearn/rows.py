@@ -13,11 +13,14 @@ import numpy.typing as npt
 
 from narrows.data.columns import CATEGORIES_MOST, WIDTH_MOST, Column
 from narrows.errors import DataError
-from narrows.sklearn.given import check_span, is_numeric, word
+from narrows.io.frames import is_numeric
+from narrows.sklearn.given import check_span, word
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
-UNLIKE = 16  # times the range of a column: wider ones are not like it
+UNLIKE = 16  # times the range of a column: a wider one does not serve it
+FEW = 5  # rows that have another value than all others tell nothing about the range of a column
+FAR = 100  # spreads from the middle: values further off leave no room for the others in one range
 BEYOND = 1e9  # times the range of a column: values further off count as so far
 MIDDLE = (25.0, 50.0, 75.0)  # percentiles that say where most values of a column lie
 
@@ -52,10 +55,15 @@ def scale_of(numbers: Doubles, bent: bool) -> Scale:
     """The scale of a column `(N,)`."""
     if not bent:
         return Scale(float(numbers.min()), float(numbers.max()))
-    first, middle, third = np.percentile(numbers, MIDDLE)
-    spread = (third - first) / 1.35 or numbers.std() or 1.0  # of a normal distribution, its deviation
+    middle, spread = _middle(numbers)
     away = np.arcsinh((numbers - middle) / spread)
-    return Scale(float(away.min()), float(away.max()), float(middle), float(spread))
+    return Scale(float(away.min()), float(away.max()), middle, spread)
+
+
+def _middle(numbers: Doubles) -> tuple[float, float]:
+    """The middle of numbers, and how far most of them spread: of a normal distribution, its deviation."""
+    first, middle, third = np.percentile(numbers, MIDDLE)
+    return float(middle), float((third - first) / 1.35 or numbers.std() or 1.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,18 +123,23 @@ class Rows:
         return made
 
 
-def alike(numbers: Doubles) -> bool:
-    """Whether the ranges of columns `(N, D)` are much the same, as those of pixels are, so that one serves all."""
-    spans = np.ptp(numbers, axis=0)
-    return bool(np.mean(spans[spans > 0] >= spans.max() / UNLIKE) > 0.5) if (spans > 0).any() else True
+def alike(numbers: Doubles, bent: bool) -> bool:
+    """Whether one range serves all columns `(N, D)`, as it does pixels: each has a range of about its size, or hardly
+    ever another value than one, as pixels at the border. If they are to be bent, no value lies far off either."""
+    with np.errstate(over="ignore"):
+        narrow = numbers[:, np.ptp(numbers, axis=0) < np.ptp(numbers) / UNLIKE]
+    if ((narrow != np.median(narrow, axis=0)).sum(axis=0) > FEW).any():
+        return False
+    middle, spread = _middle(numbers)
+    return not bent or bool(np.abs(numbers - middle).max() <= FAR * spread)
 
 
 def rows_of(X: Any, bent: bool) -> Rows:
-    """The columns of checked data; where all are numbers in ranges that are much the same, in one range."""
+    """The columns of checked data; where one range serves them all, in that."""
     columns: list[Scale | Column] = []
     for values in filter(is_numeric, _columns(X)):
         check_span(np.asarray(values, np.float64).min(), np.asarray(values, np.float64).max())
-    if isinstance(X, np.ndarray) and alike(X):
+    if isinstance(X, np.ndarray) and alike(X, bent):
         return Rows((Scale(float(X.min()), float(X.max())),) * X.shape[1])
     for n, values in enumerate(_columns(X)):
         if is_numeric(values):
@@ -135,8 +148,8 @@ def rows_of(X: Any, bent: bool) -> Rows:
         words = sorted({word(value) for value in values})
         if len(words) > CATEGORIES_MOST:
             raise DataError(
-                f"column {n} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as categories; "
-                "leave it out"
+                f"column {X.columns[n]!r} has {len(words)} different words; at most {CATEGORIES_MOST} are taken as "
+                "categories; leave it out"
             )
         columns.append(Column(str(n), "category", categories=tuple(words)))
     made = Rows(tuple(columns))
