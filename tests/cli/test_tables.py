@@ -135,6 +135,13 @@ def test_what_a_model_never_saw_stays_and_the_rest_is_filled_in(call, trained: P
     assert rows[4:] == [["", "", ""], [""]]  # a row of nothing tells nothing
 
 
+def test_numbers_that_can_be_read_in_two_ways_are_told(call, trained: Path) -> None:
+    (trained / "two.csv").write_text("height;weight;kind\n180;1.500;small\n170;;small\n")
+    code, _, err = call("inpaint", trained / "two.csv", "-m", trained / "m", "-o", trained / "o.csv")
+    assert code == 0, err
+    assert "column 'weight': 1.500 is taken as 1.5, not as 1500" in err
+
+
 def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> None:
     lines = [f"name {n},{n % 7},{'' if n == 5 else n % 5}" for n in range(100)]
     (tmp_path / "t.csv").write_text("\n".join(["who,a,b", *lines]))

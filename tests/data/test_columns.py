@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from narrows.data.columns import Column, columns_of, encode
+from narrows.data.notation import as_written
 from narrows.data.numbers import Style, style_of
 from narrows.io.csv import parse
 
@@ -165,15 +166,43 @@ def test_a_row_of_nothing_between_others_is_a_row() -> None:
 
 def test_numbers_may_be_written_otherwise_than_in_training() -> None:
     (column, _), _ = columns_of(parse(table("a,b", [f"{n / 4},{n}" for n in range(30)])))
-    other = column.written_as(["1,5", "", "2,25"], ";")
+
+    def found(*cells: str) -> Column:
+        return as_written([column], parse("\n".join(["a;", *(f"{cell};" for cell in cells)])))[0][0]
+
+    other = found("1,5", " ", "2,25")
     assert other.written(np.array([0.5])) == "3,62"
     assert other.number("7,25") == 7.25
-    assert (
-        column.written_as(["1.5", "x"], ";")
-        == column
-        == column.written_as(["x", "y"], ";")
-        == column.written_as([], ",")
-    )
+    assert found("1.5", "x") == column == found("x", "y") == found("1", "2")
+    assert found("1,5", "2") == other
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "told"),
+    [
+        ("2174,3;\n2608;", [2174.3, 2608], None),
+        ("2174,3;1\n2608,5;", [2174.3, 2608.5], None),
+        ("2.174,3;\n2.608;", [2174.3, 2608], None),
+        ("2.608;\n900;", [2608, 900], "2.608 is taken as 2608, not as 2.608"),
+        (";2174,3\n2.608;", [None, 2608], "2.608 is taken as 2608, not as 2.608"),
+    ],
+)
+def test_a_table_with_decimal_commas_is_read_by_a_model_of_points_as_a_whole(
+    rows: str, read: list[float | None], told: str | None
+) -> None:
+    columns, _ = columns_of(parse(table("price,total", [f"{n}.5,{2 * n}.5" for n in range(1000, 4000, 100)])))
+    given = parse(f"price;total\n{rows}\n")
+    found, notes = as_written(columns, given)
+    assert [found[0].number(cell) for cell, _ in given.cells] == read
+    assert [column.comma for column in found] == [True, True]
+    assert [told in note for note in notes if told] == [True] * len(notes) == [True] * bool(told)
+
+
+def test_columns_that_tell_nothing_are_written_as_in_training_where_another_column_is() -> None:
+    (first, second), _ = columns_of(parse(table("a;b", [f"{n},5;{n}.5" for n in range(30)])))
+    found, notes = as_written((first, second), parse("a;b\n1,5;2\n"))
+    assert found == (first, second)
+    assert not notes
 
 
 def test_a_quoted_cell_may_have_spaces_around_it_and_is_replaced_within_them() -> None:

@@ -1,8 +1,8 @@
 """What the columns of a table hold, and tables as vectors: the values of all columns, then which of them are known.
 
 A number is one value, scaled to 0..1 by the range of its column; a category is one-hot. Missing values are 0, and so
-is what a column cannot hold. Next door: `io.csv` reads the cells, `numbers` the numbers in them; `degradations.cells`
-hides some.
+is what a column cannot hold. Next door: `io.csv` reads the cells, `numbers` the numbers in them; `notation` tells how
+another table writes them; `degradations.cells` hides some.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from narrows.checks import brief
 from narrows.data.numbers import Style, style_of
-from narrows.errors import DataError, ModelError
+from narrows.errors import DataError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table
 
@@ -98,15 +98,6 @@ class Column:
             return None
         span = self.high / 2 - self.low / 2 or 1.0
         return number if abs(number / 2 - self.low / 2) / span <= FAR else None
-
-    def written_as(self, cells: Sequence[str], delimiter: str) -> Column:
-        """The column with its numbers as they are written in these cells, where it can read none of those that are
-        known."""
-        known = [cell for cell in cells if not self.missing(cell)]
-        if self.kind != "number" or not known or any(self.style.number(cell) is not None for cell in known):
-            return self
-        found = style_of(known, delimiter)
-        return self if found is None else replace(self, comma=found.style.point == ",", group=found.style.group)
 
     def scaled(self, numbers: Array) -> Array:
         """Numbers to 0..1."""
@@ -216,23 +207,6 @@ def _decimals(cell: str, point: str) -> int:
 
 def _are_codes(words: Collection[str]) -> bool:
     return len(words) > 1 and all(map(_CODE.fullmatch, words))
-
-
-def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str) -> None:
-    """Raise `ModelError` unless these are the names of the columns, in their order."""
-    own = tuple(column.name for column in columns)
-    if names == own:
-        return
-    if sorted(names) == sorted(own):
-        what = f"the columns are in another order, {brief(names[0])} first"
-    else:
-        lacking = [f"no column {name!r}" for name in own if name not in names]
-        extra = [f"a column {brief(name)} too many" for name in names if name not in own]
-        what = " and ".join(lacking[:1] + extra[:1])
-    raise ModelError(
-        f"{source}: the table does not fit this model: {what}; it takes {len(own)} columns, {brief(own[0])} to "
-        f"{brief(own[-1])}"
-    )
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:

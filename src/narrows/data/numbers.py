@@ -38,6 +38,9 @@ class Style:
         return text.replace(".", "\0").replace(",", self.group).replace("\0", self.point)
 
 
+_STYLES = {point: tuple(Style(point, group) for group in groups) for point, groups in GROUPS.items()}
+
+
 @dataclass(frozen=True)
 class Found:
     """How the numbers of a column are written; what was decided where they can be read in two ways is in `note`."""
@@ -69,6 +72,16 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
         return Found(grouped, _example(grouped, cells))
     cell = next(cell for cell in cells if other in cell)
     return Found(plain, f"{cell} is taken as {plain.number(cell):.15g}, not as {grouped.number(cell):.15g}")
+
+
+def points_in(cells: Sequence[str]) -> set[str]:
+    """The decimal points, "." and ",", without which some of these cells cannot be read as numbers."""
+    pairs = ((".", ","), (",", "."))
+    return {point for point, other in pairs if any(not _read(other, cell) and _read(point, cell) for cell in cells)}
+
+
+def _read(point: str, cell: str) -> bool:
+    return any(style.number(cell) is not None for style in _STYLES[point])
 
 
 def _all(style: Style, cells: Sequence[str]) -> bool:
