@@ -156,13 +156,27 @@ def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> Non
 
 
 def test_a_word_of_ones_own_stands_for_missing_cells(call, tmp_path: Path) -> None:
-    lines = [f"{'-999' if n % 9 == 0 else n % 7},{'NA' if n % 2 else 'none'}" for n in range(60)]
+    lines = [f"{('-999', '-999.0')[n % 2] if n % 9 == 0 else n % 7},{'NA' if n % 2 else 'none'}" for n in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["a,b", *lines]))
-    options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m", "--missing-value", "-999")
+    options = (
+        "--for",
+        "inpaint",
+        "--steps",
+        3,
+        "--width",
+        16,
+        "-o",
+        tmp_path / "m",
+        "--missing-value",
+        "-999",
+        "--missing-value",
+        "unknown",
+    )
     code, _, err = call("train", tmp_path / "t.csv", *options)
     assert code == 0, err
     assert "7 cells missing" in err
-    assert "column 'a': '-999' counts as missing, 7 times" in err
+    assert "column 'a': '-999' counts as missing, 4 times" in err
+    assert "no cell is 'unknown', which was given as a missing value" in err
     call("inpaint", tmp_path / "t.csv", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")
     found = (tmp_path / "o.csv").read_text()
     assert "-999" not in found

@@ -87,6 +87,46 @@ def test_na_among_codes_is_a_country_and_words_of_ones_own_replace_the_usual_one
     assert kind.categories == ("Big", "None")
 
 
+@pytest.mark.parametrize(
+    ("mark", "cells", "kind"),
+    [
+        ("-999", ["-999.0", "-999", "-999.00"], "number"),
+        ("-999.50", ["-999.5"], "number"),
+        ("unknown", ["UNKNOWN", "Unknown", "unknown"], "number"),
+        ("unknown", ["UNKNOWN", "Unknown"], "category"),
+        ("-999", ["-999.0"], "category"),
+        ("unknown", ["UNKNOWN"], "text"),
+    ],
+)
+def test_marks_are_found_as_numbers_and_in_any_case(mark: str, cells: list[str], kind: str) -> None:
+    known = {"number": "{}.5", "category": "c{}", "text": "free {}"}[kind]
+    rows = [
+        f"{cells[n % len(cells)] if n % 6 == 0 else known.format(n % 5 if kind != 'text' else n)},{n}"
+        for n in range(60)
+    ]
+    (column, _), notes = columns_of(parse(table("a,b", rows)), [mark])
+    assert column.kind == kind
+    assert sum(column.missing(row.split(",")[0]) for row in rows) == 10
+    assert not any("no cell is" in note for note in notes)
+    assert column.low == (0.5 if kind == "number" else 0)
+    assert len(column.categories) == 5 * (kind == "category")
+    assert column == Column.from_json(column.to_json())
+
+
+def test_a_mark_is_no_code_no_other_number_and_told_where_it_is_nowhere() -> None:
+    (code, _), notes = columns_of(parse(table("a,b", [f"{['007', '011'][n % 2]},{n % 9}" for n in range(40)])), ["7"])
+    assert code.categories == ("007", "011")
+    assert not any("no cell is" in note for note in notes)
+    rows = [f"{f'{100 * n + 500:,}'.replace(',', '.')};x" for n in range(50)]
+    (grouped, _), notes = columns_of(parse(table("a;b", rows)), ["1", "1000"])
+    assert (grouped.missing("1.000"), grouped.missing("1.100")) == (True, False)
+    assert [note for note in notes if "no cell is" in note] == [
+        "no cell is '1', which was given as a missing value: see how it is written"
+    ]
+    old = Column("a", "category", categories=("UNKNOWN", "a"), marks=("unknown",))
+    assert not old.missing("UNKNOWN")  # as it was trained
+
+
 def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
-from narrows.data.numbers import Style, style_of
+from narrows.data.numbers import Style, is_code, style_of
 from narrows.errors import DataError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table
@@ -37,8 +37,8 @@ class Column:
     """One column: numbers from `low` to `high`, `categories`, or free text, which is not used.
 
     Numbers are written with `decimals` digits after the point, rounded first if `whole`, with a decimal `comma` if
-    set, with thousands parted by `group`. The words that stand for a missing cell are those in `marks`, or the usual
-    ones.
+    set, with thousands parted by `group`. What stands for a missing cell is in `marks`, numbers by their value and
+    words in any case, or else the usual words.
     """
 
     name: str
@@ -84,12 +84,28 @@ class Column:
         if not cell or cell.lower() == "nan":
             return True
         if self.marks:
-            return cell in self.marks
+            return self._is_mark(cell)
         return (
             cell.lower() in MARKS
             and cell not in self.categories
             and not (cell == "NA" and _are_codes(self.categories))
         )
+
+    def _is_mark(self, cell: str) -> bool:
+        if cell in self.categories:
+            return cell in self.marks
+        if cell.lower() in self._marks[0]:
+            return True
+        number = None if self.kind == "text" or is_code(cell) else self.style.number(cell)
+        return number is not None and number in self._marks[1]
+
+    @cached_property
+    def _marks(self) -> tuple[frozenset[str], frozenset[float | None]]:
+        """The marks in lower case, and the numbers that they are."""
+        numbers = [self.style.number(mark) for mark in self.marks]
+        plain = [Style().number(mark) for mark in self.marks]  # as people type them, between decimal commas too
+        values = [other if number is None else number for number, other in zip(numbers, plain, strict=True)]
+        return frozenset(mark.strip().lower() for mark in self.marks), frozenset(values)
 
     def number(self, cell: str) -> float | None:
         """The number in a cell; None for a cell that is missing, no number, or too far from the others."""
@@ -123,8 +139,8 @@ class Column:
 
 
 def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these words
-    and no others stand for missing cells, beside nothing and NaN.
+    """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these
+    numbers and words and no others stand for missing cells, beside nothing and NaN.
 
     Raises `DataError` for a table of free text alone, and one that is too wide.
     """
@@ -133,7 +149,7 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
-    notes += _marked(columns, list(zip(*table.cells, strict=True)))
+    notes += _marked(columns, list(zip(*table.cells, strict=True)), marks)
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(
@@ -152,16 +168,20 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
     told = f"column {name!r}"
     blank = Column(name, "text", marks=marks)
     known = [cell.strip() for cell in cells if not blank.missing(cell)]
+    style = style_of(known, delimiter)
+    if style is None:
+        column = Column(name, "category", marks=marks)
+    else:
+        column = Column(name, comma=style.style.point == ",", group=style.style.group, marks=marks)
+    known = [cell for cell in known if not column.missing(cell)]  # without marks that are the same number
     if not known:
         return blank, [f"{told} has no known cell: left as it is"]
-    style = style_of(known, delimiter)
     if style is not None:
         values = np.array([style.style.number(cell) for cell in known], np.float64)
         whole = bool((values == np.round(values)).all())
         decimals = max(_decimals(cell, style.style.point) for cell in known)
         low, high = float(values.min()), float(values.max())
-        comma = style.style.point == ","
-        column = Column(name, "number", low, high, decimals, whole, comma, group=style.style.group, marks=marks)
+        column = replace(column, low=low, high=high, decimals=decimals, whole=whole)
         return column, [f"{told}: {style.note}"] * bool(style.note)
     seen = set(known)
     if not marks and _are_codes(seen) and "NA" in map(str.strip, cells):
@@ -169,18 +189,21 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
     if len(seen) > min(CATEGORIES_MOST, max(2, len(known) // 2)):
         odd = next((cell for cell in known if style_of([cell], delimiter) is None), known[0])
         return blank, [f"{told} is free text, such as {brief(odd)}: kept as it is and not used"]
-    column = Column(name, "category", categories=tuple(sorted(seen)), marks=marks)
-    return column, []
+    return replace(column, categories=tuple(sorted(seen))), []
 
 
-def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[str]:
+def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]], marks: Sequence[str]) -> list[str]:
     """What people should know about words that stand for missing cells, or could."""
     found: dict[str, dict[str, int]] = {}
     codes = []
+    nowhere = dict.fromkeys(marks)
     for column, texts in zip(columns, cells, strict=True):
+        words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
+        for mark in list(nowhere):
+            if any(map(replace(column, marks=(mark,)).missing, words)):
+                del nowhere[mark]
         if column.kind == "text":
             continue
-        words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
         for word, count in words.items():
             if column.missing(word):
                 found.setdefault(word, {})[column.name] = count
@@ -195,6 +218,7 @@ def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[s
         notes.append(
             f"column {first!r}{more}: {word!r} counts as missing, {times} times; --missing-value says what does"
         )
+    notes += [f"no cell is {mark!r}, which was given as a missing value: see how it is written" for mark in nowhere]
     return notes + codes
 
 
