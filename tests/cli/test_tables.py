@@ -283,3 +283,36 @@ def test_one_column_with_holes_keeps_its_rows(call, tmp_path: Path) -> None:
     assert call("train", tmp_path / "t.parquet", "--for", "inpaint", "--steps", 2, "-o", tmp_path / "m")[0] == 0
     assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")[0] == 0
     assert parquet.read_table(tmp_path / "o.parquet")["a"].to_pylist()[::3] == list(range(0, 60, 3))
+
+
+def test_a_model_of_a_parquet_file_takes_the_csv_file_of_the_same_table(call, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    day, hour = 86_400_000_000, 3_600_000_000
+    columns = {
+        "x": [n % 10 for n in range(80)],
+        "flag": [None if n % 9 == 0 else n % 10 > 4 for n in range(80)],
+        "day": arrow.array([n % 4 * day for n in range(80)], arrow.timestamp("us")),
+        "noon": arrow.array([n % 4 * day + 12 * hour + n % 2 * 500_000 for n in range(80)], arrow.timestamp("us")),
+        "world": arrow.array([n % 4 * day for n in range(80)], arrow.timestamp("us", "UTC")),
+        "time": arrow.array([n % 4 * hour for n in range(80)], arrow.time64("us")),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    lines = [  # as pandas writes them
+        f"{n % 10},{'' if n % 9 == 0 else n % 10 > 4},1970-01-0{n % 4 + 1},"
+        f"1970-01-0{n % 4 + 1} 12:00:00.{n % 2 * 5}00,1970-01-0{n % 4 + 1} 00:00:00+00:00,0{n % 4}:00:00"
+        for n in range(80)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(columns), *lines, ""]))
+    for task in ("inpaint", "reconstruct"):
+        options = ("--for", task, "--steps", 5, "-o", tmp_path / task)
+        assert call("train", tmp_path / "t.parquet", *options)[0] == 0
+    full = []
+    for name in ("t.csv", "t.parquet"):
+        code, out, err = call(
+            "inpaint", tmp_path / name, "-m", tmp_path / "inpaint", "-o", tmp_path / "o.csv", "--json", "--force"
+        )
+        assert code == 0, err
+        assert (json.loads(out)["cells"], json.loads(out)["unknown"]) == (9, 0)
+        full.append((tmp_path / "o.csv").read_text())
+        assert "cannot use" not in call("outliers", tmp_path / name, "-m", tmp_path / "reconstruct")[2]
+    assert full[0] == full[1]

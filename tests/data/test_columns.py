@@ -245,6 +245,27 @@ def test_columns_that_tell_nothing_are_written_as_in_training_where_another_colu
     assert not notes
 
 
+@pytest.mark.parametrize(
+    ("trained", "given", "read"),
+    [
+        (["false", "true"], ["True"], ["False", "True"]),
+        (["False", "True"], ["TRUE", "FALSE"], ["FALSE", "TRUE"]),
+        (["2020-01-01 00:00:00.000000", "2020-01-02 00:00:00.000000"], ["2020-01-01"], ["2020-01-01", None]),
+        (["2020-01-01 00:00:00.500000Z"], ["2020-01-01 00:00:00.5+00:00"], ["2020-01-01 00:00:00.5+00:00"]),
+        (["01:00:00.000"], ["01:00:00"], ["01:00:00"]),
+        (["true", "True"], ["TRUE"], ["true", "True"]),
+        (["2020-01-01", "us"], ["2020-01-02", "US"], ["2020-01-01", "us"]),
+    ],
+)
+def test_categories_are_known_in_other_spellings(
+    trained: list[str], given: list[str], read: list[str | None]
+) -> None:
+    columns = (Column("a", "category", categories=tuple(trained)), Column("b", "category", categories=("x",)))
+    (found, _), notes = as_written(columns, parse(table("a,b", [f"{cell},x" for cell in given])))
+    assert list(found.categories) == [word or old for word, old in zip(read, trained, strict=True)]
+    assert not notes
+
+
 def test_a_quoted_cell_may_have_spaces_around_it_and_is_replaced_within_them() -> None:
     read = parse('a, b, c\n1, "x, ""y""" ,2\n3,"z" , "half\n4, "x"y ,5\n')
     assert read.cells == (("1", 'x, "y"', "2"), ("3", "z", ' "half'), ("4", ' "x"y ', "5"))

@@ -17,7 +17,7 @@ from narrows.errors import ModelError
 from narrows.io.csv import Table
 
 TRUTHS = (("True", "False"), ("true", "false"), ("TRUE", "FALSE"))
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?)?")
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)?(?:(?:^|[ T])(\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?)?")
 
 
 def as_written(columns: Sequence[Column], table: Table) -> tuple[tuple[Column, ...], tuple[str, ...]]:
@@ -105,7 +105,7 @@ def _respelled(column: Column, cells: Collection[str]) -> Column:
 
 
 def _meaning(word: str) -> str:
-    """What a word says, the same for all spellings of a truth value, and of a day or an instant."""
+    """What a word says, the same for all spellings of a truth value, a day, a time of day or an instant."""
     if any(word in truths for truths in TRUTHS):
         return word.lower()
     found = _INSTANT.fullmatch(word)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from narrows.errors import DataError, MissingExtraError
 
 SUFFIX = ".parquet"
+_INSTANT = re.compile(r"(.*?)(?:\.(\d+))?(Z|[+-]\d{4})?")  # any text: start, fraction of a second, zone
+_MIDNIGHT = " 00:00:00"
 
 
 def cells_of(path: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -34,7 +37,7 @@ def with_cells(path: str | os.PathLike[str], new: Mapping[tuple[int, int], str])
         if not places:
             continue
         words = arrow.array([places.get(row) for row in range(len(table))], arrow.string())
-        plain = field.type.value_type if arrow.types.is_dictionary(field.type) else field.type
+        plain = _plain(field.type)
         try:
             column, answers = table[number].cast(plain).combine_chunks(), _cast(words, plain)
             filled = arrow.compute.if_else(words.is_valid(), answers, column).cast(field.type)
@@ -66,12 +69,36 @@ def _read(path: str | os.PathLike[str]) -> Any:
 
 def _words(path: str | os.PathLike[str], name: str, column: Any) -> list[str]:
     arrow = _pyarrow()
+    plain = _plain(column.type)
     try:
-        return [word or "" for word in _cast(column, arrow.string()).to_pylist()]
+        words = [word or "" for word in _cast(column, arrow.string()).to_pylist()]
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
         raise DataError(
             f"{path}: column {name!r} holds {column.type}, which are no numbers or words; leave it out"
         ) from None
+    if arrow.types.is_boolean(plain):
+        return [word.capitalize() for word in words]
+    return _shortened(words) if arrow.types.is_timestamp(plain) or arrow.types.is_time(plain) else words
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a column, also of one that is stored as a dictionary."""
+    return kind.value_type if _pyarrow().types.is_dictionary(kind) else kind
+
+
+def _shortened(words: list[str]) -> list[str]:
+    """Instants and times of day as pandas writes a column of them into a CSV file: without a time that is 0 in all of
+    them, and without digits of fractions that are."""
+    parts = [found.groups("") for found in map(_INSTANT.fullmatch, words) if found is not None]
+    longest = max((len(fraction.rstrip("0")) for _, fraction, _ in parts), default=0)
+    digits = -(-longest // 3) * 3
+    if not digits and all(not start or (start.endswith(_MIDNIGHT) and not zone) for start, _, zone in parts):
+        return [start.removesuffix(_MIDNIGHT) for start, _, _ in parts]
+    made = []
+    for start, fraction, zone in parts:
+        zone = "+00:00" if zone == "Z" else f"{zone[:3]}:{zone[3:]}" if zone else ""
+        made.append(start + f".{fraction[:digits]}" * bool(digits and start) + zone)
+    return made
 
 
 def _cast(values: Any, wanted: Any) -> Any:
