@@ -10,6 +10,7 @@ import pytest
 from narrows.data.columns import Column, columns_of, encode
 from narrows.data.notation import as_written
 from narrows.data.numbers import Style, style_of
+from narrows.errors import DataError
 from narrows.io.csv import parse
 
 
@@ -190,12 +191,21 @@ def test_a_model_knows_whether_its_table_had_a_header() -> None:
         ("text,n\nx; y,1\nz,2\n", ["text", "n"]),
         ("a,b\n1,2\n3,4,\n5,6\n", ["a", "b"]),
         ("one\n1\n2\n", ["one"]),
+        ("air temp\n20\n21\n22\n20\n", ["air temp"]),
+        ('"air temp"\nvery hot\n cold \n', ["air temp"]),
+        ('"full name"\nAda Lovelace\nAlan Turing\n', ["full name"]),
+        ("20\n21\n22\n20\n", ["column 1"]),
     ],
 )
 def test_cells_end_where_all_rows_agree(text: str, names: list[str]) -> None:
     found = parse(text)
     assert list(found.names) == names
     assert found.with_cells({}) == text
+
+
+def test_cells_between_spaces_are_refused() -> None:
+    with pytest.raises(DataError, match="only one column, 'air temp': cells end at a comma"):
+        parse("air temp\n20 1\n21 2\n")
 
 
 def test_a_row_of_nothing_between_others_is_a_row() -> None:

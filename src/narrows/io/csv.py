@@ -98,6 +98,7 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     if not rows:
         raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
     header, notes = _header(rows, names)
+    quoted = text[slice(*spans[0][0])].startswith('"')
     if header is not None:
         rows, spans = rows[1:], spans[1:]
     else:
@@ -105,9 +106,12 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
         raise DataError(f"{source}: it has a header and no rows with anything in them; at least one is needed")
-    if len(header) == 1 and " " in header[0]:
+    if len(header) == 1 and " " in header[0] and not quoted and all(" " in row[0].strip() for row in rows):
         marks = ", ".join(DELIMITERS.values())
-        raise DataError(f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV")
+        raise DataError(
+            f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV, with that "
+            "name in quotes if it is one column"
+        )
     for number, cells in enumerate(rows):
         if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
             raise DataError(
