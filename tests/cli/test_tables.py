@@ -240,7 +240,11 @@ def test_a_parquet_file_is_a_table_and_comes_back_as_one(call, tmp_path: Path) -
     parquet.write_table(arrow.table({"a": [[1], [2]]}), tmp_path / "nested.parquet")
     parquet.write_table(arrow.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
     (tmp_path / "text.parquet").write_text("no table")
-    for name, words in (("nested", "column 'a' holds list"), ("twice", "two columns are named 'a'"), ("text", "")):
+    for name, words in (
+        ("nested", "all columns are free text"),
+        ("twice", "two columns are named 'a'"),
+        ("text", ""),
+    ):
         code, _, err = call("train", tmp_path / f"{name}.parquet", *options, "--force")
         assert code == 2
         assert f"{name}.parquet: {words}" in err.splitlines()[-1]
@@ -261,15 +265,22 @@ def test_values_of_a_parquet_file_that_are_known_or_not_used_keep_their_bits(cal
             "small": arrow.array([None if n % 6 == 1 else n / 7 * 1e-12 for n in count]),
             "never": arrow.array([None for _ in count], arrow.int8()),
             "day": arrow.array([n * 86_400_000 for n in count], arrow.timestamp("ms", "UTC")),
+            "list": arrow.array([None if n % 8 == 0 else [n % 2] for n in count], arrow.list_(arrow.int64())),
+            "parts": [{"a": n % 2, "b": None} for n in count],
+            "bytes": [b"\xff" if n % 2 else b"\x00" for n in count],
         }
     )
     parquet.write_table(table, tmp_path / "t.parquet")
     options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m")
-    assert call("train", tmp_path / "t.parquet", *options)[0] == 0
+    code, _, err = call("train", tmp_path / "t.parquet", *options)
+    assert code == 0, err
+    assert "column 'bytes' holds binary: kept as it is and not used" in err
     code, _, err = call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")
     assert code == 0, err
+    assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")[0] == 0
+    assert """,[1],"{'a': 1, 'b': None}",b'\\xff'""" in (tmp_path / "o.csv").read_text()
     full = parquet.read_table(tmp_path / "o.parquet")
-    assert full.schema.equals(table.schema, check_metadata=True)
+    assert full.schema.equals(parquet.read_schema(tmp_path / "t.parquet"), check_metadata=True)
     for name in table.column_names:
         filled = name in ("half", "money", "kind", "small")
         for old, new in zip(table[name].to_pylist(), full[name].to_pylist(), strict=True):

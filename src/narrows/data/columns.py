@@ -145,7 +145,7 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
     Raises `DataError` for a table of free text alone, and one that is too wide.
     """
     found = [
-        _column(name, cells, table.delimiter, tuple(marks))
+        (Column(name, "text"), []) if name in table.others else _column(name, cells, table.delimiter, tuple(marks))
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]

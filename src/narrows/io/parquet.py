@@ -19,13 +19,19 @@ _INSTANT = re.compile(r"(.*?)(?:\.(\d+))?(Z|[+-]\d{4})?")  # any text: start, fr
 _MIDNIGHT = " 00:00:00"
 
 
-def cells_of(path: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The names of a table's columns, and its rows; what is null is empty. Raises `DataError` naming the file, also
-    for columns of lists and other nested values, `MissingExtraError` without pyarrow."""
-    table = _read(path)
-    return table.column_names, list(
-        zip(*(_words(path, name, table[name]) for name in table.column_names), strict=True)
-    )
+def cells_of(path: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, ...]], dict[str, str]]:
+    """The names of a table's columns, its rows, and the types of columns that hold no numbers or words, but lists and
+    the like; what is null is empty. Raises `DataError` naming the file, `MissingExtraError` without pyarrow."""
+    arrow, table = _pyarrow(), _read(path)
+    columns, others = [], {}
+    for name in table.column_names:
+        try:
+            words = _words(table[name])
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
+            words = ["" if value is None else str(value) for value in table[name].to_pylist()]
+            others[name] = str(table[name].type)
+        columns.append(words)
+    return table.column_names, list(zip(*columns, strict=True)), others
 
 
 def with_cells(path: str | os.PathLike[str], new: Mapping[tuple[int, int], str]) -> bytes:
@@ -67,15 +73,10 @@ def _read(path: str | os.PathLike[str]) -> Any:
     return table
 
 
-def _words(path: str | os.PathLike[str], name: str, column: Any) -> list[str]:
+def _words(column: Any) -> list[str]:
     arrow = _pyarrow()
     plain = _plain(column.type)
-    try:
-        words = [word or "" for word in _cast(column, arrow.string()).to_pylist()]
-    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
-        raise DataError(
-            f"{path}: column {name!r} holds {column.type}, which are no numbers or words; leave it out"
-        ) from None
+    words = [word or "" for word in _cast(column, arrow.string()).to_pylist()]
     if arrow.types.is_boolean(plain):
         return [word.capitalize() for word in words]
     return _shortened(words) if arrow.types.is_timestamp(plain) or arrow.types.is_time(plain) else words
