@@ -265,6 +265,10 @@ def test_values_of_a_parquet_file_that_are_known_or_not_used_keep_their_bits(cal
             "small": arrow.array([None if n % 6 == 1 else n / 7 * 1e-12 for n in count]),
             "never": arrow.array([None for _ in count], arrow.int8()),
             "day": arrow.array([n * 86_400_000 for n in count], arrow.timestamp("ms", "UTC")),
+            "time": arrow.array([None if n % 5 == 1 else n % 3 * 10**12 + 1000 for n in count], arrow.time64("ns")),
+            "hour": arrow.array([None if n % 5 == 2 else n % 3 * 3_600_000 for n in count], arrow.time32("ms")),
+            "span": arrow.array([None if n % 5 == 3 else n * 10**6 for n in count], arrow.duration("us")),
+            "view": arrow.array([None if n % 5 == 4 else "ab"[n % 2] for n in count], arrow.string_view()),
             "list": arrow.array([None if n % 8 == 0 else [n % 2] for n in count], arrow.list_(arrow.int64())),
             "parts": [{"a": n % 2, "b": None} for n in count],
             "bytes": [b"\xff" if n % 2 else b"\x00" for n in count],
@@ -282,7 +286,7 @@ def test_values_of_a_parquet_file_that_are_known_or_not_used_keep_their_bits(cal
     full = parquet.read_table(tmp_path / "o.parquet")
     assert full.schema.equals(parquet.read_schema(tmp_path / "t.parquet"), check_metadata=True)
     for name in table.column_names:
-        filled = name in ("half", "money", "kind", "small")
+        filled = name in ("half", "money", "kind", "small", "time", "hour", "span", "view")
         for old, new in zip(table[name].to_pylist(), full[name].to_pylist(), strict=True):
             assert new == old if old is not None or not filled else new is not None
 

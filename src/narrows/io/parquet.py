@@ -83,8 +83,10 @@ def _words(column: Any) -> list[str]:
 
 
 def _plain(kind: Any) -> Any:
-    """The type of the values of a column, also of one that is stored as a dictionary."""
-    return kind.value_type if _pyarrow().types.is_dictionary(kind) else kind
+    """The type of the values of a column that can be replaced: not stored as a dictionary, or as views."""
+    arrow = _pyarrow()
+    kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
+    return {arrow.string_view(): arrow.large_string(), arrow.binary_view(): arrow.large_binary()}.get(kind, kind)
 
 
 def _shortened(words: list[str]) -> list[str]:
@@ -103,10 +105,17 @@ def _shortened(words: list[str]) -> list[str]:
 
 
 def _cast(values: Any, wanted: Any) -> Any:
-    """Values of another type; by way of float64 for those of half precision, which have no words."""
+    """Values of another type; by way of a third where Arrow does not know the way: words of halves, times of day and
+    durations."""
     arrow = _pyarrow()
-    half = arrow.float16() in (values.type, wanted)
-    return values.cast(arrow.float64()).cast(wanted) if half else values.cast(wanted)
+    if arrow.float16() in (values.type, wanted):
+        values = values.cast(arrow.float64())
+    elif arrow.types.is_string(values.type) and arrow.types.is_time(wanted):
+        instants = arrow.compute.binary_join_element_wise("1970-01-01", values, " ")
+        values = instants.cast(arrow.timestamp(wanted.unit))
+    elif arrow.types.is_string(values.type) and arrow.types.is_duration(wanted):
+        values = values.cast(arrow.int64())
+    return values.cast(wanted)
 
 
 def _pyarrow() -> Any:
