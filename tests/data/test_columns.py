@@ -253,6 +253,8 @@ def test_columns_that_tell_nothing_are_written_as_in_training_where_another_colu
     found, notes = as_written((first, second), parse("a;b\n1,5;2\n"))
     assert found == (first, second)
     assert not notes
+    columns, _ = columns_of(parse(table("n,who", [f"{n}.5,name {n}" for n in range(30)])))
+    assert as_written(columns, parse("n;who\n2;1,5\n3;2,5\n"))[0] == columns  # nor by what is free text
 
 
 @pytest.mark.parametrize(

@@ -28,18 +28,24 @@ def as_written(columns: Sequence[Column], table: Table) -> tuple[tuple[Column, .
     """
     _check_names(tuple(column.name for column in columns), table)
     each = list(zip(columns, zip(*table.cells, strict=True), strict=True))
-    known = [
-        list(dict.fromkeys(cell.strip() for cell in cells if not column.missing(cell))) for column, cells in each
+    known = [list(dict.fromkeys(c.strip() for c in cells if not column.missing(c))) for column, cells in each]
+    told = [
+        points_in(cells) if column.kind == "number" else set() for (column, _), cells in zip(each, known, strict=True)
     ]
-    told = [_points(column, cells, table.delimiter) for column, cells in zip(columns, known, strict=True)]
+    chosen = [
+        _style(column, cells, points, table.delimiter) if column.kind == "number" else column.style
+        for (column, _), cells, points in zip(each, known, told, strict=True)
+    ]
     kept = any(column.style.point in points for column, points in zip(columns, told, strict=True))
-    others: set[str] = set() if kept else set().union(*told)
+    others = {style.point for column, style in zip(columns, chosen, strict=True) if style.point != column.style.point}
     found, notes = [], []
-    for column, cells, points in zip(columns, known, told, strict=True):
+    for column, cells, points, style in zip(columns, known, told, chosen, strict=True):
         if column.kind == "number":
-            style, note = _style(column, cells, points or others, table.delimiter)
+            if not points and others and not kept:
+                style = _style(column, cells, others, table.delimiter)
+            if not points and (note := _otherwise(style, cells, table.delimiter)):
+                notes.append(f"column {column.name!r}: {note}")
             column = replace(column, comma=style.point == ",", group=style.group)
-            notes += [f"column {column.name!r}: {note}"] * bool(note)
         elif column.kind == "category":
             column = _respelled(column, cells)
         found.append(column)
@@ -63,35 +69,38 @@ def _check_names(own: tuple[str, ...], table: Table) -> None:
     )
 
 
-def _points(column: Column, cells: Sequence[str], delimiter: str) -> set[str]:
-    """The decimal points that the cells of a column tell, by themselves or by what the column can hold."""
-    if column.kind != "number":
-        return set()
-    style, _ = _style(column, cells, set(), delimiter)
-    return points_in(cells) or {style.point} - {column.style.point}
-
-
-def _style(column: Column, cells: Sequence[str], points: set[str], delimiter: str) -> tuple[Style, str]:
+def _style(column: Column, cells: Sequence[str], points: set[str], delimiter: str) -> Style:
     """How the numbers in these cells are written, with one of these decimal points if any are given: the style that
-    reads most of them, then that which puts most into the range of the column, then the column's own; and a note on
-    the first number that another style reads otherwise."""
-    marks = set("".join(cells))
-    styles = [column.style, *(Style(p, g) for p in GROUPS for g in ("", *GROUPS[p]) if not g or g in marks)]
+    reads most of them, then that which puts most into the range of the column, then the column's own."""
     points = points or {column.style.point, "."} | ({","} if delimiter != "," else set())
-    numbers = {style: [style.number(cell) for cell in cells] for style in dict.fromkeys(styles)}
+    telling = [cell for cell in cells if not cell.isdecimal()]  # what has nothing but digits is read alike by all
+    styles = [style for style in (column.style, *_styles(telling)) if style.point in points]
 
     def worth(style: Style) -> tuple[int, int]:
-        there = [number for number in numbers[style] if number is not None]
-        return len(there), sum(column.low <= number <= column.high for number in there)
+        numbers = [number for cell in telling if (number := style.number(cell)) is not None]
+        return len(numbers), sum(column.low <= number <= column.high for number in numbers)
 
-    best = max((style for style in numbers if style.point in points), key=worth)
-    for style, read in numbers.items():
-        if worth(style)[0] < worth(best)[0] or (delimiter == "," and style == Style(",", ".")):
+    return max(styles, key=worth) if len(set(styles)) > 1 else styles[0]
+
+
+def _otherwise(style: Style, cells: Sequence[str], delimiter: str) -> str:
+    """A note on the first number that another style, which reads as many, reads otherwise; else nothing."""
+    telling = [cell for cell in cells if not cell.isdecimal()]
+    numbers = [style.number(cell) for cell in telling]
+    for other in _styles(telling):
+        others = [other.number(cell) for cell in telling]
+        if others.count(None) > numbers.count(None) or (delimiter == "," and other == Style(",", ".")):
             continue
-        for cell, number, other in zip(cells, numbers[best], read, strict=True):
-            if number is not None and other is not None and number != other:
-                return best, f"{cell} is taken as {number:.15g}, not as {other:.15g}"
-    return best, ""
+        for cell, number, second in zip(telling, numbers, others, strict=True):
+            if number is not None and second is not None and number != second:
+                return f"{cell} is taken as {number:.15g}, not as {second:.15g}"
+    return ""
+
+
+def _styles(cells: Sequence[str]) -> list[Style]:
+    """The styles in which these cells may be written."""
+    marks = set("".join(cells))
+    return [Style(point, group) for point in GROUPS for group in ("", *GROUPS[point]) if not group or group in marks]
 
 
 def _respelled(column: Column, cells: Collection[str]) -> Column:

@@ -38,9 +38,6 @@ class Style:
         return text.replace(".", "\0").replace(",", self.group).replace("\0", self.point)
 
 
-_STYLES = {point: tuple(Style(point, group) for group in groups) for point, groups in GROUPS.items()}
-
-
 @dataclass(frozen=True)
 class Found:
     """How the numbers of a column are written; what was decided where they can be read in two ways is in `note`."""
@@ -80,13 +77,14 @@ def is_code(cell: str) -> bool:
 
 
 def points_in(cells: Sequence[str]) -> set[str]:
-    """The decimal points, "." and ",", without which some of these cells cannot be read as numbers."""
+    """The decimal points, "." and ",", without which some of these cells, without spaces around them, cannot be read
+    as numbers."""
     pairs = ((".", ","), (",", "."))
     return {point for point, other in pairs if any(not _read(other, cell) and _read(point, cell) for cell in cells)}
 
 
 def _read(point: str, cell: str) -> bool:
-    return any(style.number(cell) is not None for style in _STYLES[point])
+    return bool(_plain(point).match(cell)) or any(_grouped(point, group).match(cell) for group in GROUPS[point])
 
 
 def _all(style: Style, cells: Sequence[str]) -> bool:
