@@ -135,6 +135,13 @@ def test_what_a_model_never_saw_stays_and_the_rest_is_filled_in(call, trained: P
     assert rows[4:] == [["", "", ""], [""]]  # a row of nothing tells nothing
 
 
+def test_numbers_that_can_be_read_in_two_ways_are_told(call, trained: Path) -> None:
+    (trained / "two.csv").write_text("height;weight;kind\n180;1.500;small\n170;;small\n")
+    code, _, err = call("inpaint", trained / "two.csv", "-m", trained / "m", "-o", trained / "o.csv")
+    assert code == 0, err
+    assert "column 'weight': 1.500 is taken as 1.5, not as 1500" in err
+
+
 def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> None:
     lines = [f"name {n},{n % 7},{'' if n == 5 else n % 5}" for n in range(100)]
     (tmp_path / "t.csv").write_text("\n".join(["who,a,b", *lines]))
@@ -149,13 +156,27 @@ def test_free_text_is_kept_and_a_hole_in_it_is_left(call, tmp_path: Path) -> Non
 
 
 def test_a_word_of_ones_own_stands_for_missing_cells(call, tmp_path: Path) -> None:
-    lines = [f"{'-999' if n % 9 == 0 else n % 7},{'NA' if n % 2 else 'none'}" for n in range(60)]
+    lines = [f"{('-999', '-999.0')[n % 2] if n % 9 == 0 else n % 7},{'NA' if n % 2 else 'none'}" for n in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["a,b", *lines]))
-    options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m", "--missing-value", "-999")
+    options = (
+        "--for",
+        "inpaint",
+        "--steps",
+        3,
+        "--width",
+        16,
+        "-o",
+        tmp_path / "m",
+        "--missing-value",
+        "-999",
+        "--missing-value",
+        "unknown",
+    )
     code, _, err = call("train", tmp_path / "t.csv", *options)
     assert code == 0, err
     assert "7 cells missing" in err
-    assert "column 'a': '-999' counts as missing, 7 times" in err
+    assert "column 'a': '-999' counts as missing, 4 times" in err
+    assert "no cell is 'unknown', which was given as a missing value" in err
     call("inpaint", tmp_path / "t.csv", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")
     found = (tmp_path / "o.csv").read_text()
     assert "-999" not in found
@@ -219,7 +240,11 @@ def test_a_parquet_file_is_a_table_and_comes_back_as_one(call, tmp_path: Path) -
     parquet.write_table(arrow.table({"a": [[1], [2]]}), tmp_path / "nested.parquet")
     parquet.write_table(arrow.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
     (tmp_path / "text.parquet").write_text("no table")
-    for name, words in (("nested", "column 'a' holds list"), ("twice", "two columns are named 'a'"), ("text", "")):
+    for name, words in (
+        ("nested", "all columns are free text"),
+        ("twice", "two columns are named 'a'"),
+        ("text", ""),
+    ):
         code, _, err = call("train", tmp_path / f"{name}.parquet", *options, "--force")
         assert code == 2
         assert f"{name}.parquet: {words}" in err.splitlines()[-1]
@@ -240,17 +265,28 @@ def test_values_of_a_parquet_file_that_are_known_or_not_used_keep_their_bits(cal
             "small": arrow.array([None if n % 6 == 1 else n / 7 * 1e-12 for n in count]),
             "never": arrow.array([None for _ in count], arrow.int8()),
             "day": arrow.array([n * 86_400_000 for n in count], arrow.timestamp("ms", "UTC")),
+            "time": arrow.array([None if n % 5 == 1 else n % 3 * 10**12 + 1000 for n in count], arrow.time64("ns")),
+            "hour": arrow.array([None if n % 5 == 2 else n % 3 * 3_600_000 for n in count], arrow.time32("ms")),
+            "span": arrow.array([None if n % 5 == 3 else n * 10**6 for n in count], arrow.duration("us")),
+            "view": arrow.array([None if n % 5 == 4 else "ab"[n % 2] for n in count], arrow.string_view()),
+            "list": arrow.array([None if n % 8 == 0 else [n % 2] for n in count], arrow.list_(arrow.int64())),
+            "parts": [{"a": n % 2, "b": None} for n in count],
+            "bytes": [b"\xff" if n % 2 else b"\x00" for n in count],
         }
     )
     parquet.write_table(table, tmp_path / "t.parquet")
     options = ("--for", "inpaint", "--steps", 3, "--width", 16, "-o", tmp_path / "m")
-    assert call("train", tmp_path / "t.parquet", *options)[0] == 0
+    code, _, err = call("train", tmp_path / "t.parquet", *options)
+    assert code == 0, err
+    assert "column 'bytes' holds binary: kept as it is and not used" in err
     code, _, err = call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")
     assert code == 0, err
+    assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.csv")[0] == 0
+    assert """,[1],"{'a': 1, 'b': None}",b'\\xff'""" in (tmp_path / "o.csv").read_text()
     full = parquet.read_table(tmp_path / "o.parquet")
-    assert full.schema.equals(table.schema, check_metadata=True)
+    assert full.schema.equals(parquet.read_schema(tmp_path / "t.parquet"), check_metadata=True)
     for name in table.column_names:
-        filled = name in ("half", "money", "kind", "small")
+        filled = name in ("half", "money", "kind", "small", "time", "hour", "span", "view")
         for old, new in zip(table[name].to_pylist(), full[name].to_pylist(), strict=True):
             assert new == old if old is not None or not filled else new is not None
 
@@ -262,3 +298,36 @@ def test_one_column_with_holes_keeps_its_rows(call, tmp_path: Path) -> None:
     assert call("train", tmp_path / "t.parquet", "--for", "inpaint", "--steps", 2, "-o", tmp_path / "m")[0] == 0
     assert call("inpaint", tmp_path / "t.parquet", "-m", tmp_path / "m", "-o", tmp_path / "o.parquet")[0] == 0
     assert parquet.read_table(tmp_path / "o.parquet")["a"].to_pylist()[::3] == list(range(0, 60, 3))
+
+
+def test_a_model_of_a_parquet_file_takes_the_csv_file_of_the_same_table(call, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    day, hour = 86_400_000_000, 3_600_000_000
+    columns = {
+        "x": [n % 10 for n in range(80)],
+        "flag": [None if n % 9 == 0 else n % 10 > 4 for n in range(80)],
+        "day": arrow.array([n % 4 * day for n in range(80)], arrow.timestamp("us")),
+        "noon": arrow.array([n % 4 * day + 12 * hour + n % 2 * 500_000 for n in range(80)], arrow.timestamp("us")),
+        "world": arrow.array([n % 4 * day for n in range(80)], arrow.timestamp("us", "UTC")),
+        "time": arrow.array([n % 4 * hour for n in range(80)], arrow.time64("us")),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    lines = [  # as pandas writes them
+        f"{n % 10},{'' if n % 9 == 0 else n % 10 > 4},1970-01-0{n % 4 + 1},"
+        f"1970-01-0{n % 4 + 1} 12:00:00.{n % 2 * 5}00,1970-01-0{n % 4 + 1} 00:00:00+00:00,0{n % 4}:00:00"
+        for n in range(80)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(columns), *lines, ""]))
+    for task in ("inpaint", "reconstruct"):
+        options = ("--for", task, "--steps", 5, "-o", tmp_path / task)
+        assert call("train", tmp_path / "t.parquet", *options)[0] == 0
+    full = []
+    for name in ("t.csv", "t.parquet"):
+        code, out, err = call(
+            "inpaint", tmp_path / name, "-m", tmp_path / "inpaint", "-o", tmp_path / "o.csv", "--json", "--force"
+        )
+        assert code == 0, err
+        assert (json.loads(out)["cells"], json.loads(out)["unknown"]) == (9, 0)
+        full.append((tmp_path / "o.csv").read_text())
+        assert "cannot use" not in call("outliers", tmp_path / name, "-m", tmp_path / "reconstruct")[2]
+    assert full[0] == full[1]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from narrows.data.columns import Column, columns_of, encode
+from narrows.data.notation import as_written
 from narrows.data.numbers import Style, style_of
+from narrows.errors import DataError
 from narrows.io.csv import parse
 
 
@@ -86,6 +88,46 @@ def test_na_among_codes_is_a_country_and_words_of_ones_own_replace_the_usual_one
     assert kind.categories == ("Big", "None")
 
 
+@pytest.mark.parametrize(
+    ("mark", "cells", "kind"),
+    [
+        ("-999", ["-999.0", "-999", "-999.00"], "number"),
+        ("-999.50", ["-999.5"], "number"),
+        ("unknown", ["UNKNOWN", "Unknown", "unknown"], "number"),
+        ("unknown", ["UNKNOWN", "Unknown"], "category"),
+        ("-999", ["-999.0"], "category"),
+        ("unknown", ["UNKNOWN"], "text"),
+    ],
+)
+def test_marks_are_found_as_numbers_and_in_any_case(mark: str, cells: list[str], kind: str) -> None:
+    known = {"number": "{}.5", "category": "c{}", "text": "free {}"}[kind]
+    rows = [
+        f"{cells[n % len(cells)] if n % 6 == 0 else known.format(n % 5 if kind != 'text' else n)},{n}"
+        for n in range(60)
+    ]
+    (column, _), notes = columns_of(parse(table("a,b", rows)), [mark])
+    assert column.kind == kind
+    assert sum(column.missing(row.split(",")[0]) for row in rows) == 10
+    assert not any("no cell is" in note for note in notes)
+    assert column.low == (0.5 if kind == "number" else 0)
+    assert len(column.categories) == 5 * (kind == "category")
+    assert column == Column.from_json(column.to_json())
+
+
+def test_a_mark_is_no_code_no_other_number_and_told_where_it_is_nowhere() -> None:
+    (code, _), notes = columns_of(parse(table("a,b", [f"{['007', '011'][n % 2]},{n % 9}" for n in range(40)])), ["7"])
+    assert code.categories == ("007", "011")
+    assert not any("no cell is" in note for note in notes)
+    rows = [f"{f'{100 * n + 500:,}'.replace(',', '.')};x" for n in range(50)]
+    (grouped, _), notes = columns_of(parse(table("a;b", rows)), ["1", "1000"])
+    assert (grouped.missing("1.000"), grouped.missing("1.100")) == (True, False)
+    assert [note for note in notes if "no cell is" in note] == [
+        "no cell is '1', which was given as a missing value: see how it is written"
+    ]
+    old = Column("a", "category", categories=("UNKNOWN", "a"), marks=("unknown",))
+    assert not old.missing("UNKNOWN")  # as it was trained
+
+
 def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -149,12 +191,21 @@ def test_a_model_knows_whether_its_table_had_a_header() -> None:
         ("text,n\nx; y,1\nz,2\n", ["text", "n"]),
         ("a,b\n1,2\n3,4,\n5,6\n", ["a", "b"]),
         ("one\n1\n2\n", ["one"]),
+        ("air temp\n20\n21\n22\n20\n", ["air temp"]),
+        ('"air temp"\nvery hot\n cold \n', ["air temp"]),
+        ('"full name"\nAda Lovelace\nAlan Turing\n', ["full name"]),
+        ("20\n21\n22\n20\n", ["column 1"]),
     ],
 )
 def test_cells_end_where_all_rows_agree(text: str, names: list[str]) -> None:
     found = parse(text)
     assert list(found.names) == names
     assert found.with_cells({}) == text
+
+
+def test_cells_between_spaces_are_refused() -> None:
+    with pytest.raises(DataError, match="only one column, 'air temp': cells end at a comma"):
+        parse("air temp\n20 1\n21 2\n")
 
 
 def test_a_row_of_nothing_between_others_is_a_row() -> None:
@@ -165,15 +216,66 @@ def test_a_row_of_nothing_between_others_is_a_row() -> None:
 
 def test_numbers_may_be_written_otherwise_than_in_training() -> None:
     (column, _), _ = columns_of(parse(table("a,b", [f"{n / 4},{n}" for n in range(30)])))
-    other = column.written_as(["1,5", "", "2,25"], ";")
+
+    def found(*cells: str) -> Column:
+        return as_written([column], parse("\n".join(["a;", *(f"{cell};" for cell in cells)])))[0][0]
+
+    other = found("1,5", " ", "2,25")
     assert other.written(np.array([0.5])) == "3,62"
     assert other.number("7,25") == 7.25
-    assert (
-        column.written_as(["1.5", "x"], ";")
-        == column
-        == column.written_as(["x", "y"], ";")
-        == column.written_as([], ",")
-    )
+    assert found("1.5", "x") == column == found("x", "y") == found("1", "2")
+    assert found("1,5", "2") == other
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "told"),
+    [
+        ("2174,3;\n2608;", [2174.3, 2608], None),
+        ("2174,3;1\n2608,5;", [2174.3, 2608.5], None),
+        ("2.174,3;\n2.608;", [2174.3, 2608], None),
+        ("2.608;\n900;", [2608, 900], "2.608 is taken as 2608, not as 2.608"),
+        (";2174,3\n2.608;", [None, 2608], "2.608 is taken as 2608, not as 2.608"),
+    ],
+)
+def test_a_table_with_decimal_commas_is_read_by_a_model_of_points_as_a_whole(
+    rows: str, read: list[float | None], told: str | None
+) -> None:
+    columns, _ = columns_of(parse(table("price,total", [f"{n}.5,{2 * n}.5" for n in range(1000, 4000, 100)])))
+    given = parse(f"price;total\n{rows}\n")
+    found, notes = as_written(columns, given)
+    assert [found[0].number(cell) for cell, _ in given.cells] == read
+    assert [column.comma for column in found] == [True, True]
+    assert [told in note for note in notes if told] == [True] * len(notes) == [True] * bool(told)
+
+
+def test_columns_that_tell_nothing_are_written_as_in_training_where_another_column_is() -> None:
+    (first, second), _ = columns_of(parse(table("a;b", [f"{n},5;{n}.5" for n in range(30)])))
+    found, notes = as_written((first, second), parse("a;b\n1,5;2\n"))
+    assert found == (first, second)
+    assert not notes
+    columns, _ = columns_of(parse(table("n,who", [f"{n}.5,name {n}" for n in range(30)])))
+    assert as_written(columns, parse("n;who\n2;1,5\n3;2,5\n"))[0] == columns  # nor by what is free text
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "read"),
+    [
+        (["false", "true"], ["True"], ["False", "True"]),
+        (["False", "True"], ["TRUE", "FALSE"], ["FALSE", "TRUE"]),
+        (["2020-01-01 00:00:00.000000", "2020-01-02 00:00:00.000000"], ["2020-01-01"], ["2020-01-01", None]),
+        (["2020-01-01 00:00:00.500000Z"], ["2020-01-01 00:00:00.5+00:00"], ["2020-01-01 00:00:00.5+00:00"]),
+        (["01:00:00.000"], ["01:00:00"], ["01:00:00"]),
+        (["true", "True"], ["TRUE"], ["true", "True"]),
+        (["2020-01-01", "us"], ["2020-01-02", "US"], ["2020-01-01", "us"]),
+    ],
+)
+def test_categories_are_known_in_other_spellings(
+    trained: list[str], given: list[str], read: list[str | None]
+) -> None:
+    columns = (Column("a", "category", categories=tuple(trained)), Column("b", "category", categories=("x",)))
+    (found, _), notes = as_written(columns, parse(table("a,b", [f"{cell},x" for cell in given])))
+    assert list(found.categories) == [word or old for word, old in zip(read, trained, strict=True)]
+    assert not notes
 
 
 def test_a_quoted_cell_may_have_spaces_around_it_and_is_replaced_within_them() -> None:

@@ -69,8 +69,8 @@ options = several(
         "--missing-value",
         multiple=True,
         metavar="WORD",
-        help="In a table: this word stands for a missing cell, and none of the usual ones (NA, ?, NULL and so on) "
-        "does. Can be given several times.",
+        help="In a table: this number, or word in any case, stands for a missing cell, and none of the usual words "
+        "(NA, ?, NULL and so on) does. Can be given several times.",
     ),
     click.option(
         "--holes", type=click.Choice(["pixels", "strokes", "boxes", "any"]), help="What kind of pixels are missing."

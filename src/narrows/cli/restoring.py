@@ -240,6 +240,8 @@ def _fill_table(model: Model, data: str, output: Path, how: Wanted, as_json: boo
     with terminal.bar() as report:
         found = fill_table(model, data, output, how.force, report)
     seconds = time.perf_counter() - began
+    for note in found.notes:
+        terminal.note(note)
     if not found.cells:
         terminal.note(f"{data}: no cell is missing that could be filled in; {output} is a copy")
     if found.left:

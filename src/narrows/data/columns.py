@@ -1,8 +1,8 @@
 """What the columns of a table hold, and tables as vectors: the values of all columns, then which of them are known.
 
 A number is one value, scaled to 0..1 by the range of its column; a category is one-hot. Missing values are 0, and so
-is what a column cannot hold. Next door: `io.csv` reads the cells, `numbers` the numbers in them; `degradations.cells`
-hides some.
+is what a column cannot hold. Next door: `io.csv` reads the cells, `numbers` the numbers in them; `notation` tells how
+another table writes them; `degradations.cells` hides some.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
-from narrows.data.numbers import Style, style_of
-from narrows.errors import DataError, ModelError
+from narrows.data.numbers import Style, is_code, style_of
+from narrows.errors import DataError
 from narrows.io.arrays import Array
 from narrows.io.csv import Table
 
@@ -37,8 +37,8 @@ class Column:
     """One column: numbers from `low` to `high`, `categories`, or free text, which is not used.
 
     Numbers are written with `decimals` digits after the point, rounded first if `whole`, with a decimal `comma` if
-    set, with thousands parted by `group`. The words that stand for a missing cell are those in `marks`, or the usual
-    ones.
+    set, with thousands parted by `group`. What stands for a missing cell is in `marks`, numbers by their value and
+    words in any case, or else the usual words.
     """
 
     name: str
@@ -84,12 +84,28 @@ class Column:
         if not cell or cell.lower() == "nan":
             return True
         if self.marks:
-            return cell in self.marks
+            return self._is_mark(cell)
         return (
             cell.lower() in MARKS
             and cell not in self.categories
             and not (cell == "NA" and _are_codes(self.categories))
         )
+
+    def _is_mark(self, cell: str) -> bool:
+        if cell in self.categories:
+            return cell in self.marks
+        if cell.lower() in self._marks[0]:
+            return True
+        number = None if self.kind == "text" or is_code(cell) else self.style.number(cell)
+        return number is not None and number in self._marks[1]
+
+    @cached_property
+    def _marks(self) -> tuple[frozenset[str], frozenset[float | None]]:
+        """The marks in lower case, and the numbers that they are."""
+        numbers = [self.style.number(mark) for mark in self.marks]
+        plain = [Style().number(mark) for mark in self.marks]  # as people type them, between decimal commas too
+        values = [other if number is None else number for number, other in zip(numbers, plain, strict=True)]
+        return frozenset(mark.strip().lower() for mark in self.marks), frozenset(values)
 
     def number(self, cell: str) -> float | None:
         """The number in a cell; None for a cell that is missing, no number, or too far from the others."""
@@ -98,15 +114,6 @@ class Column:
             return None
         span = self.high / 2 - self.low / 2 or 1.0
         return number if abs(number / 2 - self.low / 2) / span <= FAR else None
-
-    def written_as(self, cells: Sequence[str], delimiter: str) -> Column:
-        """The column with its numbers as they are written in these cells, where it can read none of those that are
-        known."""
-        known = [cell for cell in cells if not self.missing(cell)]
-        if self.kind != "number" or not known or any(self.style.number(cell) is not None for cell in known):
-            return self
-        found = style_of(known, delimiter)
-        return self if found is None else replace(self, comma=found.style.point == ",", group=found.style.group)
 
     def scaled(self, numbers: Array) -> Array:
         """Numbers to 0..1."""
@@ -132,17 +139,17 @@ class Column:
 
 
 def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these words
-    and no others stand for missing cells, beside nothing and NaN.
+    """What each column holds, inferred from the known cells, and notes on what was decided. With `marks`, these
+    numbers and words and no others stand for missing cells, beside nothing and NaN.
 
     Raises `DataError` for a table of free text alone, and one that is too wide.
     """
     found = [
-        _column(name, cells, table.delimiter, tuple(marks))
+        (Column(name, "text"), []) if name in table.others else _column(name, cells, table.delimiter, tuple(marks))
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
-    notes += _marked(columns, list(zip(*table.cells, strict=True)))
+    notes += _marked(columns, list(zip(*table.cells, strict=True)), marks)
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(
@@ -161,16 +168,20 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
     told = f"column {name!r}"
     blank = Column(name, "text", marks=marks)
     known = [cell.strip() for cell in cells if not blank.missing(cell)]
+    style = style_of(known, delimiter)
+    if style is None:
+        column = Column(name, "category", marks=marks)
+    else:
+        column = Column(name, comma=style.style.point == ",", group=style.style.group, marks=marks)
+    known = [cell for cell in known if not column.missing(cell)]  # without marks that are the same number
     if not known:
         return blank, [f"{told} has no known cell: left as it is"]
-    style = style_of(known, delimiter)
     if style is not None:
         values = np.array([style.style.number(cell) for cell in known], np.float64)
         whole = bool((values == np.round(values)).all())
         decimals = max(_decimals(cell, style.style.point) for cell in known)
         low, high = float(values.min()), float(values.max())
-        comma = style.style.point == ","
-        column = Column(name, "number", low, high, decimals, whole, comma, group=style.style.group, marks=marks)
+        column = replace(column, low=low, high=high, decimals=decimals, whole=whole)
         return column, [f"{told}: {style.note}"] * bool(style.note)
     seen = set(known)
     if not marks and _are_codes(seen) and "NA" in map(str.strip, cells):
@@ -178,18 +189,21 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
     if len(seen) > min(CATEGORIES_MOST, max(2, len(known) // 2)):
         odd = next((cell for cell in known if style_of([cell], delimiter) is None), known[0])
         return blank, [f"{told} is free text, such as {brief(odd)}: kept as it is and not used"]
-    column = Column(name, "category", categories=tuple(sorted(seen)), marks=marks)
-    return column, []
+    return replace(column, categories=tuple(sorted(seen))), []
 
 
-def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[str]:
+def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]], marks: Sequence[str]) -> list[str]:
     """What people should know about words that stand for missing cells, or could."""
     found: dict[str, dict[str, int]] = {}
     codes = []
+    nowhere = dict.fromkeys(marks)
     for column, texts in zip(columns, cells, strict=True):
+        words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
+        for mark in list(nowhere):
+            if any(map(replace(column, marks=(mark,)).missing, words)):
+                del nowhere[mark]
         if column.kind == "text":
             continue
-        words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
         for word, count in words.items():
             if column.missing(word):
                 found.setdefault(word, {})[column.name] = count
@@ -204,6 +218,7 @@ def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[s
         notes.append(
             f"column {first!r}{more}: {word!r} counts as missing, {times} times; --missing-value says what does"
         )
+    notes += [f"no cell is {mark!r}, which was given as a missing value: see how it is written" for mark in nowhere]
     return notes + codes
 
 
@@ -216,23 +231,6 @@ def _decimals(cell: str, point: str) -> int:
 
 def _are_codes(words: Collection[str]) -> bool:
     return len(words) > 1 and all(map(_CODE.fullmatch, words))
-
-
-def check_fits(columns: tuple[Column, ...], names: tuple[str, ...], source: str) -> None:
-    """Raise `ModelError` unless these are the names of the columns, in their order."""
-    own = tuple(column.name for column in columns)
-    if names == own:
-        return
-    if sorted(names) == sorted(own):
-        what = f"the columns are in another order, {brief(names[0])} first"
-    else:
-        lacking = [f"no column {name!r}" for name in own if name not in names]
-        extra = [f"a column {brief(name)} too many" for name in names if name not in own]
-        what = " and ".join(lacking[:1] + extra[:1])
-    raise ModelError(
-        f"{source}: the table does not fit this model: {what}; it takes {len(own)} columns, {brief(own[0])} to "
-        f"{brief(own[-1])}"
-    )
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:

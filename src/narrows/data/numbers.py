@@ -54,7 +54,7 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
     digits, it may part thousands: between commas it does, elsewhere if there are numbers without it, all below 1000.
     """
     cells = [cell.strip() for cell in cells]
-    if any(_CODE.fullmatch(cell) or (_LONG.fullmatch(cell) and abs(int(cell)) > EXACT) for cell in cells):
+    if any(is_code(cell) or (_LONG.fullmatch(cell) and abs(int(cell)) > EXACT) for cell in cells):
         return None
     usual, other = (".", ",") if delimiter == "," else (",", ".")
     plain = next((Style(mark) for mark in (usual, other) if _all(Style(mark), cells)), None)
@@ -69,6 +69,22 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
         return Found(grouped, _example(grouped, cells))
     cell = next(cell for cell in cells if other in cell)
     return Found(plain, f"{cell} is taken as {plain.number(cell):.15g}, not as {grouped.number(cell):.15g}")
+
+
+def is_code(cell: str) -> bool:
+    """Whether a cell has digits and is no number, such as 02101."""
+    return _CODE.fullmatch(cell) is not None
+
+
+def points_in(cells: Sequence[str]) -> set[str]:
+    """The decimal points, "." and ",", without which some of these cells, without spaces around them, cannot be read
+    as numbers."""
+    pairs = ((".", ","), (",", "."))
+    return {point for point, other in pairs if any(not _read(other, cell) and _read(point, cell) for cell in cells)}
+
+
+def _read(point: str, cell: str) -> bool:
+    return bool(_plain(point).match(cell)) or any(_grouped(point, group).match(cell) for group in GROUPS[point])
 
 
 def _all(style: Style, cells: Sequence[str]) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from sklearn.impute import KNNImputer, SimpleImputer
 
-from narrows.data.columns import Column, check_fits, encode
+from narrows.data.columns import Column, encode
+from narrows.data.notation import as_written
 from narrows.io.arrays import Array
 from narrows.io.csv import Table
 from narrows.models.imputer import Imputer
@@ -47,8 +48,8 @@ def evaluate(model: Imputer, table: Table) -> Filled:
     """Hide known cells as in training, the same each time, and fill them in. Raises `ModelError` if the columns are
     not those of the model, `DataError` for cells that do not fit their column."""
     cells = model.cells
-    check_fits(cells.columns, table.names, table.source)
-    vectors = encode(table, cells.columns)
+    columns, _ = as_written(cells.columns, table)
+    vectors = encode(table, columns)
     vectors = vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), ROWS)).astype(int)]
     observed, _ = model.observe(torch.from_numpy(vectors), torch.Generator().manual_seed(0))
     values, known = np.split(vectors, 2, axis=1)

@@ -33,7 +33,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?|\s*")
 @dataclass(frozen=True)
 class Table:
     """A table and its `text`. `cells` are the rows below the header, without quotes; `spans` are the (start, stop) of
-    each cell in `text`. What was decided about its form is in `notes`."""
+    each cell in `text`. What was decided about its form is in `notes`. The columns named in `others` hold no numbers
+    or words, but lists and the like."""
 
     source: str
     text: str
@@ -42,6 +43,7 @@ class Table:
     cells: tuple[tuple[str, ...], ...]
     spans: tuple[tuple[tuple[int, int], ...], ...]
     notes: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
 
     def row(self, index: int) -> str:
         """A row in words; the first below the header is row 1."""
@@ -66,7 +68,7 @@ def read_table(path: str | os.PathLike[str], names: Sequence[str] | None = None)
     """The table in a UTF-8 file, with or without a header, see `parse`, or in a Parquet file. Raises `DataError` for
     a file that is not text or has no rows, and for rows with more or fewer cells than the first."""
     if Path(path).suffix.lower() == parquet.SUFFIX:
-        return _made(*parquet.cells_of(path), str(path))
+        return _made(str(path), *parquet.cells_of(path))
     try:
         with open_file(path) as file:
             content = file.read()
@@ -98,6 +100,7 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     if not rows:
         raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
     header, notes = _header(rows, names)
+    quoted = text[slice(*spans[0][0])].startswith('"')
     if header is not None:
         rows, spans = rows[1:], spans[1:]
     else:
@@ -105,9 +108,12 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
         raise DataError(f"{source}: it has a header and no rows with anything in them; at least one is needed")
-    if len(header) == 1 and " " in header[0]:
+    if len(header) == 1 and " " in header[0] and not quoted and all(" " in row[0].strip() for row in rows):
         marks = ", ".join(DELIMITERS.values())
-        raise DataError(f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV")
+        raise DataError(
+            f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV, with that "
+            "name in quotes if it is one column"
+        )
     for number, cells in enumerate(rows):
         if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
             raise DataError(
@@ -128,8 +134,8 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
 Rows = list[tuple[str, ...]]
 
 
-def _made(names: Sequence[str], rows: Rows, source: str) -> Table:
-    """A table of these cells, with a text of its own."""
+def _made(source: str, names: Sequence[str], rows: Rows, others: Mapping[str, str]) -> Table:
+    """A table of these cells, with a text of its own, and the types of columns without numbers or words."""
     if not names or not rows:
         raise DataError(f"{source}: it has {len(names)} columns and {len(rows)} rows; at least one of each is needed")
     lines, spans = [",".join(_quoted(name, ",") for name in names) + "\n"], []
@@ -140,7 +146,8 @@ def _made(names: Sequence[str], rows: Rows, source: str) -> Table:
         spans.append(tuple((start, stop - 1) for start, stop in pairwise(ends)))
         lines.append(",".join(cells) + "\n")
         at = ends[-1]
-    return Table(source, "".join(lines), ",", tuple(names), tuple(rows), tuple(spans))
+    notes = tuple(f"column {name!r} holds {kind}: kept as it is and not used" for name, kind in others.items())
+    return Table(source, "".join(lines), ",", tuple(names), tuple(rows), tuple(spans), notes, frozenset(others))
 
 
 def _quoted(cell: str, delimiter: str) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
-from narrows.data.columns import Column, check_fits, columns_of, encode
+from narrows.data.columns import Column, columns_of, encode
+from narrows.data.notation import as_written
 from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import Split, as_known, open_samples, refuse_overwriting
 from narrows.degradations import Cells, Degradation, Missing
@@ -144,11 +145,9 @@ def open_for(
             f"{data}: what was given is no table, and the model is for rows of {len(columns)} columns; give a table"
         )
     table = read_table(data, [column.name for column in columns])
-    check_fits(columns, table.names, table.source)
-    each = zip(columns, zip(*table.cells, strict=True), strict=True)
-    columns = tuple(column.written_as(cells, table.delimiter) for column, cells in each)
+    columns, notes = as_written(columns, table)
     samples = _samples(table, columns)
-    notes = table.notes
+    notes = (*table.notes, *notes)
     if unknown := _unknown(table, columns, np.asarray(samples.values), _missing(table, columns)):
         count = len(unknown)
         notes += (f"{count} cell{'s' * (count > 1)} the model cannot use: {_told(table, columns, *unknown[0])}",)
@@ -190,7 +189,8 @@ class Filled:
     """The `cells` of a table that were filled in, by row and column.
 
     So many missing cells of free text are `left`. So many cells are `unknown`: text among numbers, or a category that
-    the model never saw, the first of which is described; they stay, and tell the model nothing.
+    the model never saw, the first of which is described; they stay, and tell the model nothing. How numbers were read
+    that can be read in two ways is in `notes`.
     """
 
     rows: int
@@ -198,6 +198,7 @@ class Filled:
     left: int = 0
     unknown: int = 0
     first_unknown: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def _missing(table: Table, columns: Sequence[Column]) -> npt.NDArray[np.bool_]:
@@ -209,10 +210,7 @@ def _missing(table: Table, columns: Sequence[Column]) -> npt.NDArray[np.bool_]:
 
 def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     """The missing cells of a table, filled in. Raises `ModelError` where its columns are not those of the model."""
-    columns: tuple[Column, ...] = imputer_of(model).cells.columns
-    check_fits(columns, table.names, table.source)
-    each = zip(columns, zip(*table.cells, strict=True), strict=True)
-    columns = tuple(column.written_as(cells, table.delimiter) for column, cells in each)
+    columns, notes = as_written(imputer_of(model).cells.columns, table)
     vectors, missing = encode(table, columns), _missing(table, columns)
     usable = np.array([column.kind != "text" for column in columns])
     wanted = missing & usable
@@ -229,7 +227,7 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     odd = _unknown(table, columns, vectors, missing)
     first = _told(table, columns, *odd[0]) if odd else ""
     left = int((missing & ~usable).sum())
-    return Filled(len(table.cells), new, left, len(odd), first)
+    return Filled(len(table.cells), new, left, len(odd), first, notes)
 
 
 def fill_table(
