@@ -18,7 +18,7 @@ from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.csv import parse, read_table
 from narrows.sklearn import Imputer
 from narrows.tasks.restore import restore
-from narrows.tasks.tables import fill_table, filled
+from narrows.tasks.tables import fill_table, filled, open_table
 
 STEPS = 150
 
@@ -165,6 +165,15 @@ def test_a_column_without_a_known_cell_is_left() -> None:
     columns, notes = columns_of(parse("a,b\n1,\n2,nan\n"))
     assert [column.kind for column in columns] == ["number", "text"]
     assert notes == ("column 'b' has no known cell: left as it is",)
+
+
+def test_a_table_that_tells_nothing_of_its_empty_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f",{n}\n" for n in range(20)))
+    with pytest.raises(DataError, match="only column 'b' can be used"):
+        open_table(tmp_path / "t.csv", "inpaint")
+    assert len(open_table(tmp_path / "t.csv", "reconstruct").samples) == 20
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(f",{n},{n}\n" for n in range(20)))
+    assert len(open_table(tmp_path / "t.csv", "inpaint").samples) == 20
 
 
 @pytest.mark.parametrize("cell", [str(2**60 + 1), "-12345678901234567890"])

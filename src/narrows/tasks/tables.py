@@ -54,13 +54,19 @@ class Rows:
 def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] = ()) -> Rows:
     """The rows of a table, to be learned from. With `marks`, these words stand for missing cells, and no usual ones.
 
-    Raises `SettingsError` for purposes that have no use for tables.
+    Raises `SettingsError` for purposes that have no use for tables, `DataError` where nothing could be filled in.
     """
     if purpose not in TABULAR:
         raise SettingsError(f"{path}: a table was given to {purpose}; tables go with {', '.join(TABULAR)}")
     table = read_table(path)
     columns, notes = columns_of(table, marks)
-    missing = sum(map(int, _missing(table, columns).ravel()))
+    holes, used = _missing(table, columns), [column.kind != "text" for column in columns]
+    if purpose == "inpaint" and sum(used) == 1 and holes[:, np.logical_not(used)].all(axis=0).any():
+        raise DataError(
+            f"{table.source}: only column {columns[used.index(True)].name!r} can be used, which tells nothing of "
+            "those without any known cell; give some of their cells, or leave them out"
+        )
+    missing = int(holes.sum())
     summary = f"a table of {len(table.cells)} rows, {len(columns)} columns, {missing} cells missing"
     return Rows(_samples(table, columns), columns, (summary, *table.notes, *notes))
 
