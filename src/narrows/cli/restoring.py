@@ -187,7 +187,7 @@ def _run(
     left_out: list[str] = []
     length = 0.0
     lost: dict[str, list[str]] = {}
-    hollow: list[str] = []
+    emptied: list[str] = []
     with terminal.bar() as draw:
         for done in restore_path(model, data, output, how, draw):
             if done.error is not None:
@@ -199,7 +199,7 @@ def _run(
             for words in done.lost:
                 lost.setdefault(words, []).append(done.source.name)
             if done.missing > MUCH:
-                hollow.append(f"{100 * done.missing:.0f} % of {done.source}")
+                emptied.append(f"{100 * done.missing:.0f} % of {done.source}")
             if done.level is not None:
                 terminal.say(f"{done.source}: the noise is estimated at {done.level:.3f}")
             count, pixels, length = count + done.samples, pixels + done.pixels, length + done.seconds
@@ -208,9 +208,9 @@ def _run(
         raise DataError(f"{data}: none of {len(left_out)} files could be restored")
     if lost:
         terminal.warn(terminal.not_kept(lost))
-    if hollow:
-        more = f", and more than half of {len(hollow) - 1} more" * (len(hollow) > 1)
-        terminal.note(f"filled in: {hollow[0]}{more}; what is not 0 in a mask is taken as missing")
+    if emptied:
+        more = f", and more than half of {len(emptied) - 1} more" * (len(emptied) > 1)
+        terminal.note(f"filled in: {emptied[0]}{more}; what is not 0 in a mask is taken as missing")
     seconds = time.perf_counter() - began
     if as_json:
         sound = {"sound_seconds": round(length, 3)} if model.description.axes == 1 else {}

@@ -10,6 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +109,11 @@ def steps_of(channels: int) -> list[tuple[int, int]]:
     return [(0, channels), *(HALVINGS * passes)]
 
 
+def places(inside: Mask) -> Any:
+    """An index of the places `inside` in all images; where these are all, without a mask, which takes time."""
+    return ... if inside.all() else (slice(None), inside)
+
+
 def walk(images: Array | None, shape: Shape, code: CodeStep, filled: bool = False) -> Integers:
     """Code images `(N, H, W, C)` (None unless encoding) step by step; returns the values as coded.
 
@@ -126,14 +132,11 @@ def walk(images: Array | None, shape: Shape, code: CodeStep, filled: bool = Fals
         wanted = None if images is None else quads(images[:, ::spacing, ::spacing])
         for p in grid_passes(shape[-1]):
             targets, inside = list(p.targets), within[..., p.targets]
-            if inside.all():  # as below, without the time that a mask takes
-                values = None if wanted is None else wanted[..., targets].reshape(len(known), -1)
-                found = code(number, known[..., p.known], values, inside)
-                known[..., targets] = found.reshape(len(known), *inside.shape)
-            elif inside.any():
-                values = None if wanted is None else wanted[..., targets][:, inside]
+            if inside.any():
+                at = places(inside)
+                values = None if wanted is None else wanted[..., targets][at].reshape(len(known), -1)
                 found = np.zeros((len(known), *inside.shape), np.int64)
-                found[:, inside] = code(number, known[..., p.known], values, inside)
+                found[at] = code(number, known[..., p.known], values, inside).reshape(found[at].shape)
                 known[..., targets] = found
             if filled and not inside.all():
                 first = known[..., [target // 4 * 4 for target in targets]]

@@ -142,8 +142,9 @@ class _Walker:
         far, scale, tail = np.split(told, 3, axis=3)
         straight = beyond_edges(colour.filter, planes).numpy().astype(np.int64)
         mean = np.clip(straight + far, 0, VALUES - 1 << MEAN_BITS)
-        at = ... if inside.all() else (slice(None), inside)  # a mask takes a time
-        rest = residual(mean[at].reshape(-1), scale[at].reshape(-1), tail[at].reshape(-1), self.step)
+        at = grid.places(inside)
+        expected = mean[at]
+        rest = residual(expected.reshape(-1), scale[at].reshape(-1), tail[at].reshape(-1), self.step)
         steps = None
         if values is not None:
             steps = (values.reshape(-1).astype(np.int64) - rest.centre + self.step // 2) // self.step
@@ -155,7 +156,7 @@ class _Walker:
         found = np.clip(found, 0, VALUES - 1) if self.step > 1 or self.coder.draws else _in_range(found)
         found = found.reshape(len(known), -1)
         surprise = np.zeros(mean.shape, np.int64)
-        surprise[at] = (found << MEAN_BITS).reshape(mean[at].shape) - mean[at]
+        surprise[at] = (found << MEAN_BITS).reshape(expected.shape) - expected
         self.surprises.append(_as_seen(surprise, colour.told.bits_in))
         return found
 

@@ -59,7 +59,7 @@ class Coder(ABC):
         starts = np.flatnonzero(np.diff(ordered, prepend=-1))
         named, ends = ordered[starts], [*starts[1:].tolist(), len(which)]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
-        symbols = grouped = None
+        grouped = None
         if values is not None:
             symbols = values - lowest
             np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))

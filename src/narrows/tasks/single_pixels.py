@@ -9,7 +9,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import minimum_filter
 
 from narrows.models import shipped
 from narrows.models.loading import load
@@ -17,7 +17,7 @@ from narrows.models.restorer import Restoring
 from narrows.tasks.missing import Mask
 
 TOGETHER = 0.25  # the correlation of neighbours from which missing pixels count as lines or patches
-SPARE = 1.5  # times the distance from known pixels that is to be expected of single ones
+SPARE = 1.5  # times the side of the largest square without a known pixel that chance makes
 
 
 def suited(model: Restoring, missing: Mask) -> Restoring:
@@ -29,7 +29,7 @@ def suited(model: Restoring, missing: Mask) -> Restoring:
 
 def scattered(missing: Mask) -> bool:
     """Whether pixels are missing one by one, as if each had been drawn by itself: neighbours do not go together, and
-    none is much further from a known one than chance puts it."""
+    no square without a known one is much larger than chance makes it."""
     share = float(missing.mean())
     if not 0 < share < 1:
         return False
@@ -37,9 +37,9 @@ def scattered(missing: Mask) -> bool:
     both = [float(np.mean(one & other)) for one, other in pairs if one.size]
     if any(each - share**2 > TOGETHER * share * (1 - share) for each in both):
         return False
-    # Of `missing.size` discs of radius r, one has nothing known in it where share ** (pi r r) is one in so many.
-    far = math.sqrt(math.log(missing.size) / (math.pi * -math.log(share)))
-    return bool(distance_transform_edt(missing).max() <= SPARE * far + 1)
+    # Of `missing.size` squares of a side, one has nothing known in it where share ** (side * side) is one in so many.
+    side = math.sqrt(math.log(missing.size) / -math.log(share))
+    return not minimum_filter(missing, int(SPARE * side) + 2, mode="constant").any()
 
 
 @lru_cache(maxsize=2)
