@@ -49,6 +49,8 @@ def samples_of(recipe: Recipe, data: Path) -> narrows.Samples:
         for number, path in enumerate(sorted((data / part.folder).iterdir())[:: part.every]):
             with Image.open(path) as file:
                 image = file.convert("RGB").reduce(part.smaller)
+            if part.halved is not None and number % part.halved == 0:
+                image = image.reduce(2)
             if part.grey is not None and number % part.grey == 0:
                 image = image.convert("L").convert("RGB")
             images.append(np.asarray(image))

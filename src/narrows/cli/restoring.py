@@ -157,7 +157,7 @@ def _run(
     """Restore `data` into `output`, say what was done, and print the counts."""
     from narrows.io.csv import is_table
     from narrows.models.loading import load
-    from narrows.models.shipped import for_single_pixels, restoring
+    from narrows.models.shipped import restoring, specialist
     from narrows.tasks.pictures import Wanted
     from narrows.tasks.restore import set_vividness
     from narrows.tasks.restore_files import restore_path, sounds_need_a_model
@@ -221,8 +221,8 @@ def _run(
         much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much
         terminal.say(f"{output}: {count} restored{much} in {seconds:.1f} seconds")
         if model_path is None:
-            single = for_single_pixels(str(named))
-            also = "" if single is None else f" ({single} where single pixels are missing)"
+            where = "it has not been a JPEG file" if task == "denoise" else "single pixels are missing"
+            also = f" ({better} where {where})" if (better := specialist(str(named))) else ""
             terminal.say(f"with the weights {named}{also}, which come with narrows")
 
 

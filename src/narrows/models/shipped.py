@@ -25,7 +25,10 @@ RESTORING = {  # likewise, by purpose and how many times larger the result is
     ("upscale", 3): "photo-upscale-3",
     ("upscale", 4): "photo-upscale-4",
 }
-SINGLE_PIXELS = {"photo-inpaint": "photo-inpaint-pixels"}  # which serve better where only such are missing
+SPECIALISTS = {  # which serve better where there is one kind of damage
+    "photo-denoise": "photo-denoise-noise",
+    "photo-inpaint": "photo-inpaint-pixels",
+}
 # The first 32 digits of the SHA-256 of each compact model that a release had: photo-compress and photo-exact in 0.1.
 KEPT = ("8d3e270b4a42d0cd336e9bcdda6ab6be", "8bd8c97b45ee3a164b739b8e0c6e09a0")
 
@@ -56,9 +59,10 @@ def restoring(purpose: str, scale: int | None = None) -> str:
     return there[wanted]
 
 
-def for_single_pixels(name: str) -> str | None:
-    """The weights that are there and serve better than those of this name where only single pixels are missing."""
-    better = SINGLE_PIXELS.get(name)
+def specialist(name: str) -> str | None:
+    """The weights that are there and serve better than those of this name where there is one kind of damage: noise,
+    or single pixels that are missing."""
+    better = SPECIALISTS.get(name)
     return better if better in names() else None
 
 

@@ -184,7 +184,7 @@ def folded(x: torch.Tensor, fold: int) -> torch.Tensor:
 
 
 def unfolded(x: torch.Tensor, fold: int) -> torch.Tensor:
-    """The inverse of `_folded`."""
+    """The inverse of `folded`."""
     count, channels, _, length = x.shape
     blocks = x.reshape(count, channels // fold, fold, length).transpose(2, 3)
     return blocks.reshape(count, channels // fold, 1, length * fold)

@@ -29,7 +29,7 @@ from narrows.surroundings import own
 from narrows.tasks.fitting import estimate, fitting, repeated
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.tasks.restore_signals import fill_signals, restore_signals
-from narrows.tasks.single_pixels import suited
+from narrows.tasks.specialists import suited
 from narrows.training import device as devices
 
 TILE = 768  # pixels a side of a piece of the result
@@ -57,9 +57,10 @@ def restore(
 
     `strength` is the noise level as a share of the value range; if the model needs one and none is given, it is
     estimated for each sample. `mask`, for models that inpaint, is true where a pixel is missing: one `(H, W)` for all
-    samples of one size, or one for each; "photo-inpaint" leaves samples of which single pixels are missing to
-    "photo-inpaint-pixels". With `effort` "best" the result is the mean over eight turned and mirrored views (Timofte
-    et al., CVPR 2016), in eight times the time.
+    samples of one size, or one for each. "photo-inpaint" leaves samples of which single pixels are missing to
+    "photo-inpaint-pixels", "photo-denoise" those that have not been JPEG files to "photo-denoise-noise". With
+    `effort` "best" the result is the mean over eight turned and mirrored views (Timofte et al., CVPR 2016), in eight
+    times the time.
 
     Raises `ModelError` for samples that do not fit the model, `DataError` for a mask of another size, or one that
     marks all or nothing, `SettingsError` for a strength or mask that is needed, or of no use.
@@ -157,13 +158,16 @@ def restored(
 ) -> Array:
     """Restore samples of one size, `(N, H, W, C)` or `(N, D)`; `missing` is `(N, H, W)` or `(N, D)`, and each sample
     goes through the model that is suited to it. Raises as `restore` does."""
-    if missing is None or batch.ndim == 2:
+    if batch.ndim == 2:
         return _restored(model, batch, strength, missing, effort)
-    models = [suited(model, each) for each in missing]
+    masks: list[Mask | None] = [None] * len(batch) if missing is None else list(missing)
+    models = [suited(model, *each) for each in zip(batch, masks, strict=True)]
     if all(each is models[0] for each in models):
         return _restored(models[0], batch, strength, missing, effort)
-    spans = zip(models, batch, missing, strict=True)
-    return np.concatenate([_restored(each, x[None], strength, gone[None], effort) for each, x, gone in spans])
+    spans = zip(models, batch, masks, strict=True)
+    return np.concatenate(
+        [_restored(each, x[None], strength, None if m is None else m[None], effort) for each, x, m in spans]
+    )
 
 
 def _restored(model: Restoring, batch: Array, strength: float | None, missing: Mask | None, effort: Effort) -> Array:

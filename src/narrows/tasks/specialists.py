@@ -1,6 +1,7 @@
-"""Which of two models fills pixels in: that for holes of every kind, or one for single pixels, where there is one.
+"""Which of two models that come with the package restores a picture: that for all kinds of damage, or one that has
+learned a single kind.
 
-Next door: `missing` finds out which pixels are missing; `restore` fills them in.
+Next door: `missing` finds out which pixels are missing; `restore` restores pictures.
 """
 
 from __future__ import annotations
@@ -11,20 +12,28 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import minimum_filter
 
+from narrows.data.batches import to_tensor
+from narrows.degradations.traces import been_jpeg
+from narrows.io.arrays import Array
 from narrows.models import shipped
 from narrows.models.loading import load
 from narrows.models.restorer import Restoring
+from narrows.tasks.fitting import fitting
 from narrows.tasks.missing import Mask
 
 TOGETHER = 0.25  # the correlation of neighbours from which missing pixels count as lines or patches
 SPARE = 1.5  # times the side of the largest square without a known pixel that chance makes
 
 
-def suited(model: Restoring, missing: Mask) -> Restoring:
-    """The model itself, or, where it is weights that come with the package and only single pixels are missing of an
-    image `(H, W)`, the weights that serve better there."""
-    name = shipped.for_single_pixels(model.shipped)
-    return _loaded(name, str(model.device)) if name is not None and scattered(missing) else model
+def suited(model: Restoring, image: Array, missing: Mask | None = None) -> Restoring:
+    """The model for an image `(H, W, C)`, of which pixels `(H, W)` may be missing: itself, or, where it is weights
+    that come with the package, those that serve better where only single pixels are missing, or where the image has
+    noise but has not been a JPEG file."""
+    name = shipped.specialist(model.shipped)
+    if name is None:
+        return model
+    alone = noisy_alone(model, image) if missing is None else scattered(missing)
+    return _loaded(name, str(model.device)) if alone else model
 
 
 def scattered(missing: Mask) -> bool:
@@ -40,6 +49,12 @@ def scattered(missing: Mask) -> bool:
     # Of `missing.size` squares of a side, one has nothing known in it where share ** (side * side) is one in so many.
     side = math.sqrt(math.log(missing.size) / -math.log(share))
     return not minimum_filter(missing, int(SPARE * side) + 2, mode="constant").any()
+
+
+def noisy_alone(model: Restoring, image: Array) -> bool:
+    """Whether an image that a model takes has not been a JPEG file, so that noise is all that there is to remove."""
+    x = to_tensor(image[None], fitting(model, image[None]))[0].double().numpy()
+    return not been_jpeg(x[:-1] if len(x) in (2, 4) else x)
 
 
 @lru_cache(maxsize=2)

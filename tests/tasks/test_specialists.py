@@ -1,4 +1,4 @@
-"""Masks of single pixels, and the weights that serve there."""
+"""Weights for a single kind of damage, and where they serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import narrows
 from narrows.models import shipped
-from narrows.tasks.single_pixels import scattered, suited
+from narrows.tasks.specialists import scattered, suited
 
 
 def pixels(share: float, size: tuple[int, int] = (60, 80)) -> np.ndarray:
@@ -34,13 +34,14 @@ def test_sizes_of_one_row_or_pixel_are_told_apart_too() -> None:
     assert scattered(pixels(0.5, (300, 1)))
 
 
-def test_the_weights_for_holes_give_way_where_single_pixels_are_missing() -> None:
+def test_the_weights_for_holes_give_way_where_single_pixels_are_missing(natural: np.ndarray) -> None:
     model = narrows.load("photo-inpaint")
     assert model.shipped == "photo-inpaint"
-    assert suited(model, pixels(0.5)).shipped == "photo-inpaint-pixels"
+    image = natural[:60, :80]
+    assert suited(model, image, pixels(0.5)).shipped == "photo-inpaint-pixels"
     hole = np.zeros((60, 80), bool)
     hole[20:40, 20:40] = True
-    assert suited(model, hole) is model
+    assert suited(model, image, hole) is model
     assert narrows.load(shipped.path_of("photo-inpaint")).shipped == ""  # a file is taken for what it is
 
 
