@@ -12,12 +12,14 @@ import argparse
 import io
 from pathlib import Path
 
+import torch
 from train import COOLED, PLACE, samples_of
 from weights import QUEUE, Recipe
 
 from narrows.codecs.make import make_compact
 from narrows.models import shipped
 from narrows.models.base import Model
+from narrows.models.eight_bits import LEAST
 from narrows.models.loading import load
 from narrows.models.lossy import Compressing
 
@@ -85,6 +87,18 @@ def rounded(model: Compressing) -> Compressing:
     return found
 
 
+@torch.no_grad()
+def coarser(model: Model, bits: int) -> Model:
+    """A model with its large matrices in so many bits."""
+    levels = 2 ** (bits - 1) - 1  # on each side of 0
+    for weight in model.parameters():
+        if weight.ndim > 1 and weight.numel() >= LEAST:
+            rows = weight.flatten(1)
+            steps = rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / levels
+            weight.copy_(((rows / steps).round() * steps).view_as(weight))
+    return model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
@@ -106,6 +120,8 @@ def main() -> None:
         # So that a training that begins there and changes nothing finds the same whole numbers.
         model = rounded(model)
         make_compact(model, samples_of(recipe, arguments.data), alone=True)
+    if recipe.bits < 8:
+        model = coarser(model, recipe.bits)
     model.save(path, eight_bits=True)
     (RESULTS / f"training-{recipe.name}.md").write_text(page)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")

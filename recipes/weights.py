@@ -30,7 +30,8 @@ class Part:
 @dataclass(frozen=True)
 class Recipe:
     """One of the weights: data, network and settings. `crop` is in pixels, `batch` counts crops; None leaves
-    them to the network's own recipe."""
+    them to the network's own recipe. Large matrices are stored in so many `bits`: with 7, networks against noise or
+    for single pixels stay within 0.02 dB of their PSNR with 8, where that for holes of any kind loses 0.1."""
 
     name: str
     data: tuple[Part, ...]
@@ -40,6 +41,7 @@ class Recipe:
     crop: int | None = None
     batch: int | None = None
     seed: int = 0
+    bits: int = 8
 
     def settings(self, device: str | None, threads: int) -> Settings:
         """The settings of its training."""
@@ -71,11 +73,11 @@ NOISY = combined([Noise((0, 55 / 255), clip="some"), Jpeg((10, 95))], together=0
 QUEUE = (
     Recipe("photo-compress", PHOTOS, "compress", "pyramid"),
     Recipe("photo-exact", PARTLY_GREY, "exact", "residuals"),
-    Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY),
-    Recipe("photo-denoise-noise", FINER, "denoise", degradation=Noise((0, 55 / 255), clip="some")),
+    Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY, bits=7),
+    Recipe("photo-denoise-noise", FINER, "denoise", degradation=Noise((0, 55 / 255), clip="some"), bits=7),
     Recipe("photo-upscale-2", PURE, "upscale", degradation=Smaller(2)),
     Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
-    Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels")),
+    Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels"), bits=7),
     Recipe("photo-upscale-3", PURE, "upscale", degradation=Smaller(3)),
     Recipe("photo-upscale-4", PURE, "upscale", degradation=Smaller(4)),
 )
