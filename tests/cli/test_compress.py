@@ -410,6 +410,20 @@ def test_pipes_and_devices_in_a_folder_are_left_out_and_named(call, tmp_path: Pa
     assert f"left out, since they are of another kind: 2 files, the first: {folder / 'null'}" in err
 
 
+def test_folders_come_back_under_their_own_name_and_where_links_lead_to_them(call, tmp_path: Path) -> None:
+    for name in ("2023/y.png", "best/x.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        Image.fromarray(waves(len(name))).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "2023" / "favourites").symlink_to("../best")
+    (tmp_path / "in" / "best" / "round").symlink_to("..")
+    code, out, err = call("compress", tmp_path / "in", "-o", tmp_path / "p.narrows", "--json")
+    assert code == 0, err
+    assert "since they are of another kind or links in circles: 2 files" in err
+    assert len(json.loads(out)["left_out"]) == 2
+    with open_archive(tmp_path / "p.narrows") as archive:
+        assert list(archive) == ["2023/favourites/x.png", "2023/y.png", "best/x.png"]
+
+
 def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) -> None:
     (tmp_path / "in" / "a").mkdir(parents=True)
     Image.fromarray(waves(0)).save(tmp_path / "in" / "a" / "x.png")

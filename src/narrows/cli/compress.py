@@ -179,8 +179,11 @@ def _from_stdin() -> Iterator[Path]:
 def _announce(result: Compressed, model: Path | None, asked: bool) -> None:
     """Say what is about to be done, and what is left out, if that was not `asked` for as a warning."""
     if result.left_out:
-        left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        (terminal.note if asked else terminal.warn)(f"left out, since they are of another kind: {left}")
+        from narrows.io.folders import why_left_out
+
+        why, count = why_left_out(result.left_out), files(len(result.left_out))
+        tell = terminal.note if asked else terminal.warn
+        tell(f"left out, since they are {why}: {count}, the first: {result.left_out[0]}")
     if result.tried:
         terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
