@@ -204,7 +204,9 @@ def _add(
             report(result, result.input_bytes + source.size * number / count, writer.data_bytes)
             yield sample
 
-    if not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
+    # In CIELab a and b are signed, as bytes: 255 is next to 0, which no lossy code knows.
+    wraps = result.promise.quality is not None and content.entry.extras.get("mode") == b"LAB"
+    if wraps or not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
         result.unknown += count
     samples: Iterable[Array] = content.samples
     if exact and content.entry.kind == "image":
@@ -217,7 +219,10 @@ def _add(
             return
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
-    writer.add(content.entry, counted(samples))
+    if wraps:
+        writer.add_encoded([content.entry], [BlockCodec(result.promise).encode([*counted(samples)], wanted.verify)])
+    else:
+        writer.add(content.entry, counted(samples))
     _added(source, writer, result, report)
 
 
