@@ -273,12 +273,17 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
 
 
 def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
-    """The file of a result, and what belongs to the picture and is not in it."""
+    """The file of a result, and what belongs to the picture and is not in it. Colour is written with 8 bits."""
+    lost = []
+    if out.dtype == np.uint16 and out.shape[2] > 1:
+        out = (out >> 8).astype(np.uint8)
+        lost = ["16 bits, of which colour keeps 8", *["the transparent grey"] * ("clear" in extras)]
     try:
-        return encode_photo(name, out, extras)
+        content, more = encode_photo(name, out, extras)
     except DataError:  # something of it is damaged
         sound = rehearsed(name, Picture(out, extras))
-        return encode_photo(name, out, sound.extras)[0], list(sound.lost)
+        content, more = encode_photo(name, out, sound.extras)[0], list(sound.lost)
+    return content, [*lost, *more]
 
 
 def _named(path: Path, kind: Kind) -> Path:
