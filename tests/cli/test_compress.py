@@ -127,7 +127,18 @@ def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_
     assert "would both be grey.bmp" in err
 
 
-@pytest.mark.parametrize(("kind", "name"), [("PNG", "stdin.png"), ("npy", "stdin.npy"), ("text", "stdin")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("PNG", "stdin.png"),
+        ("JPEG", "stdin.jpg"),
+        ("TIFF", "stdin.tif"),
+        ("WEBP", "stdin.webp"),
+        ("PPM", "stdin.pnm"),
+        ("npy", "stdin.npy"),
+        ("text", "stdin"),
+    ],
+)
 def test_one_sample_file_may_come_on_stdin(
     kind: str, name: str, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

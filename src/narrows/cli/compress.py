@@ -153,7 +153,8 @@ def _told(error: float, of: str) -> str:
 
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
-    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav, stdin.png or stdin."""
+    """A temporary file with what comes on stdin, named by what it holds, such as stdin.npy or stdin.jpg."""
+    from narrows.io.images import read_header
     from narrows.tasks.inputs import kind_of
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
@@ -168,8 +169,9 @@ def _from_stdin() -> Iterator[Path]:
             ) from None
         if not path.stat().st_size:
             raise DataError("standard input: the file is empty; whatever should have written it may have failed")
-        endings = {"arrays": ".npy", "sounds": ".wav", "images": ".png", "files": ""}
-        path = path.rename(path.with_suffix(endings[kind_of(path)]))
+        kind = kind_of(path)
+        endings = {"arrays": ".npy", "sounds": ".wav", "files": ""}
+        path = path.rename(path.with_suffix(read_header(path).ending if kind == "images" else endings[kind]))
         try:
             yield path
         except NarrowsError as error:
