@@ -121,11 +121,12 @@ class Wanted:
                 )
         return restorer
 
-    def missing(self, source: Path, pixels: Array, extras: Mapping[str, bytes], folder: Path | None) -> Mask | None:
+    def missing(self, source: Path, picture: Picture, folder: Path | None) -> Mask | None:
         """Which pixels of a picture in `folder` are missing, `(H, W)`; None where nothing tells. Raises `DataError`
         for masks that do not fit."""
+        pixels = picture.pixels
         if self.mask is not None:
-            found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], extras)
+            found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], picture.extras, picture.turned)
         elif self.missing_value is not None:
             found = marked(pixels, self.missing_value, True, str(source))
             if found.all():
@@ -252,9 +253,9 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     picture = read_photo(job.source)
     extras = {name: data for name, data in picture.extras.items() if name != "mode"}
     pixels, lost = picture.pixels, picture.lost
-    del picture  # large ones are held once
     fitting(model, pixels[None])
-    missing = wanted.missing(job.source, pixels, extras, folder)
+    missing = wanted.missing(job.source, picture, folder)
+    del picture  # large ones are held once
     level, strength = None, wanted.strength
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
