@@ -76,8 +76,8 @@ def read_mask(
     turn = _STORED.get(_orientation(extras)) if turned == 1 else _SHOWN.get(turned)
     if turn is None or mask.ndim != 2 or ((array or turned != 1) and mask.shape == shape):
         return mask
-    turned: npt.NDArray[Any] = turn(mask)
-    return turned if turned.shape == shape else mask
+    fitted: npt.NDArray[Any] = turn(mask)
+    return fitted if fitted.shape == shape else mask
 
 
 def _values(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
