@@ -127,7 +127,18 @@ def test_several_inputs_keep_the_names_of_their_folders(call, photos: Path, tmp_
     assert "would both be grey.bmp" in err
 
 
-@pytest.mark.parametrize(("kind", "name"), [("PNG", "stdin.png"), ("npy", "stdin.npy"), ("text", "stdin")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("PNG", "stdin.png"),
+        ("JPEG", "stdin.jpg"),
+        ("TIFF", "stdin.tif"),
+        ("WEBP", "stdin.webp"),
+        ("PPM", "stdin.pnm"),
+        ("npy", "stdin.npy"),
+        ("text", "stdin"),
+    ],
+)
 def test_one_sample_file_may_come_on_stdin(
     kind: str, name: str, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +288,23 @@ def test_inspect_tells_where_the_bytes_of_an_archive_go(call, photos: Path, tmp_
     assert set(call("inspect", path, "--names")[1].splitlines()) == tree(photos)
 
 
+def test_jpegs_come_back_to_the_byte_or_it_is_said_that_they_do_not(call, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (600, 400), (250, 250, 250)).save(tmp_path / "in" / "blank.jpg", quality=90)
+    Image.new("RGB", (1, 1)).save(tmp_path / "in" / "dot.jpg")
+    tile = np.random.default_rng(0).integers(0, 2, (50, 50), np.uint8) * 255
+    Image.fromarray(np.tile(tile, (2, 2))).save(
+        tmp_path / "in" / "drawing.jpg", quality=100
+    )  # needs few bytes as pixels
+    code, out, err = call("compress", tmp_path / "in", "-o", tmp_path / "a.narrows", "--json")
+    assert code == 0, err
+    assert json.loads(out)["not_kept"] == {"the bytes of a JPEG, whose pixels take far fewer": ["drawing.jpg"]}
+    call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")
+    for name in ("blank.jpg", "dot.jpg"):
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
+    assert same(tmp_path / "in" / "drawing.jpg", tmp_path / "back" / "drawing.jpg")
+
+
 def test_a_person_is_told_when_something_else_is_smaller(call, tmp_path: Path) -> None:
     noisy = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     Image.fromarray(noisy).resize((120, 120)).save(tmp_path / "a.jpg", quality=50)
@@ -408,6 +436,20 @@ def test_pipes_and_devices_in_a_folder_are_left_out_and_named(call, tmp_path: Pa
     code, _, err = call("compress", folder, "-o", tmp_path / "p.narrows")
     assert code == 0, err
     assert f"left out, since they are of another kind: 2 files, the first: {folder / 'null'}" in err
+
+
+def test_folders_come_back_under_their_own_name_and_where_links_lead_to_them(call, tmp_path: Path) -> None:
+    for name in ("2023/y.png", "best/x.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        Image.fromarray(waves(len(name))).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "2023" / "favourites").symlink_to("../best")
+    (tmp_path / "in" / "best" / "round").symlink_to("..")
+    code, out, err = call("compress", tmp_path / "in", "-o", tmp_path / "p.narrows", "--json")
+    assert code == 0, err
+    assert "since they are of another kind or links in circles: 2 files" in err
+    assert len(json.loads(out)["left_out"]) == 2
+    with open_archive(tmp_path / "p.narrows") as archive:
+        assert list(archive) == ["2023/favourites/x.png", "2023/y.png", "best/x.png"]
 
 
 def test_links_in_the_folder_are_not_followed_out_of_it(call, tmp_path: Path) -> None:

@@ -96,6 +96,27 @@ def test_a_folder_in_gives_the_same_folder_out(call, task: str, photos: Path, mo
     assert call(task, source, "-m", models[task], "-o", out, "--force", *needed)[0] == 0
 
 
+def test_greys_of_16_bits_are_coloured_with_8_and_that_is_said(call, models, tmp_path: Path, pictures) -> None:
+    deep = pictures.values[0][..., 0].astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "a.png", transparency=int(deep[0, 0]))
+    Image.fromarray(deep).save(tmp_path / "a.tif")
+    Image.fromarray((deep >> 8).astype(np.uint8)).save(tmp_path / "usual.png")
+    call("colourise", tmp_path / "usual.png", "-m", models["colourise"], "-o", tmp_path / "cusual.png")
+    usual = np.asarray(Image.open(tmp_path / "cusual.png")).astype(int)
+    for name, lost in (("a.png", {"16 bits, of which colour keeps 8", "the transparent grey"}), ("a.tif", None)):
+        out = tmp_path / f"c{name}"
+        code, stdout, err = call("colourise", tmp_path / name, "-m", models["colourise"], "-o", out, "--json")
+        assert code == 0, err
+        assert json.loads(stdout)["not_kept"].keys() == (lost or {"16 bits, of which colour keeps 8"})
+        with Image.open(out) as back:
+            assert back.mode == "RGB"
+            assert np.abs(np.asarray(back) - usual).max() <= 1
+        code, _, err = call("denoise", tmp_path / name, "-m", models["denoise"], "-o", tmp_path / f"d{name}")
+        assert (code, "not kept" in err) == (0, False), err
+        with Image.open(tmp_path / f"d{name}") as back:
+            assert back.mode.startswith("I;16")
+
+
 def test_profile_and_exif_are_kept_also_in_jpegs(call, models, tmp_path: Path, pictures) -> None:
     image = Image.fromarray(pictures.values[0])
     exif = Image.Exif()

@@ -22,6 +22,21 @@ def test_a_folder_of_photographs_takes_them_without_being_told(call, natural: np
     assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "a.png")), natural)
 
 
+def test_at_a_quality_pictures_in_cielab_are_stored_exactly_and_counted(call, natural, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    lab = Image.fromarray(natural).convert("LAB")
+    lab.save(tmp_path / "in" / "lab.tif")
+    Image.fromarray(natural).save(tmp_path / "in" / "rgb.png")
+    code, _, err = call("compress", tmp_path / "in", "-o", tmp_path / "a.narrows", "--quality", 60)
+    assert not code
+    assert "1 of the samples are not of a kind that photo-compress knows, and are stored exactly" in err
+    assert not call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0]
+    with Image.open(tmp_path / "back" / "lab.tif") as back:
+        assert (back.mode, back.tobytes()) == ("LAB", lab.tobytes())
+    found = np.asarray(Image.open(tmp_path / "back" / "rgb.png")).astype(float)
+    assert 0 < np.square(found - natural).mean() < 100
+
+
 def test_noise_and_what_jpeg_has_done_are_removed_by_those_for_it(call, natural: np.ndarray, tmp_path: Path) -> None:
     def error(path: Path) -> float:
         return float(np.square(np.asarray(Image.open(path).convert("RGB")).astype(float) - natural).mean())

@@ -408,6 +408,16 @@ def test_sub_folders_that_do_not_divide_a_folder_are_no_labels(at, names):
     assert open_samples("folder").labels is None
 
 
+def test_files_that_links_to_folders_lead_to_again_are_samples_once(at):
+    picture("set/b/x.png", 1)
+    picture("elsewhere/y.png", 2)
+    (at / "set" / "a").symlink_to("b")
+    (at / "set" / "c").symlink_to("../elsewhere")
+    samples = open_samples("set")
+    assert samples.names == ("b/x.png", "c/y.png")
+    assert "read once: 1 file that links to folders lead to again" in samples.notes
+
+
 def test_with_skip_bad_names_and_labels_are_those_of_the_images_that_are_left(at):
     for index, name in enumerate(("a/0.png", "a/1.png", "a/2.png", "b/3.png", "b/4.png")):
         picture(at / "set" / name, index)

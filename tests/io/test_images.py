@@ -412,21 +412,39 @@ def test_a_folder_named_like_an_image_is_a_folder(folder):
     assert list_images(folder).found == [folder / "set.png" / "a.png"]
 
 
-def test_linked_folders_are_searched_each_once_and_loops_end(folder, tmp_path):
-    save(folder / "real" / "a.png", noise(2, 2, 1))
-    save(tmp_path / "elsewhere" / "b.png", noise(2, 2, 1))
-    for name in "pqstuvwx":  # enough that the order on the disk is not that of the names by chance
-        (folder / f"{name}-link").symlink_to(f"{name}")
-        save(folder / name / "c.png", noise(2, 2, 1))
-        (folder / f"a-{name}-link").symlink_to(f"{name}")
+def test_folders_are_listed_under_their_own_name_and_those_of_links_and_loops_end(folder, tmp_path):
+    save(folder / "2023" / "a.png", noise(2, 2, 1))
+    save(folder / "best" / "b.png", noise(2, 2, 1))
+    (folder / "2023" / "favourites").symlink_to("../best")
+    (folder / "linked").symlink_to("best")
+    save(tmp_path / "elsewhere" / "c.png", noise(2, 2, 1))
     (folder / "away").symlink_to(tmp_path / "elsewhere")
-    (folder / "real" / "up").symlink_to("..")
+    (folder / "best" / "up").symlink_to("..")
     (tmp_path / "elsewhere" / "round").symlink_to(folder)
     (folder / "self").symlink_to("self")
-    found = [str(path.relative_to(folder)) for path in list_images(folder).found]
-    assert found == sorted(["away/b.png", "real/a.png", *(f"{name}/c.png" for name in "pqstuvwx")])
-    (tmp_path / "linked").symlink_to(folder)
-    assert len(list_images(tmp_path / "linked").found) == 10
+    listing = list_images(folder)
+    found = [str(path.relative_to(folder)) for path in listing.found]
+    assert found == ["2023/a.png", "2023/favourites/b.png", "away/c.png", "best/b.png", "linked/b.png"]
+    left = [str(path.relative_to(folder)) for path in listing.left_out]
+    assert left == ["2023/favourites/up", "away/round", "best/up", "linked/up", "self"]
+    assert "left out, since of another kind or links in circles: 5 files" in listing.notes[-1]
+    once = listing.once(folder)
+    assert [str(path.relative_to(folder)) for path in once.found] == ["2023/a.png", "away/c.png", "best/b.png"]
+    assert "read once: 2 files that links to folders lead to again" in once.notes
+    (tmp_path / "link").symlink_to(folder)
+    assert len(list_images(tmp_path / "link").found) == 5
+
+
+def test_folders_that_all_link_to_each_other_are_listed_in_little_time(folder):
+    names = [f"{number:02d}" for number in range(9)]
+    for name in names:
+        save(folder / name / "a.png", noise(2, 2, 1))
+        for other in names:
+            (folder / name / f"to {other}").symlink_to(f"../{other}")
+    listing = list_images(folder)
+    assert {folder / name / "a.png" for name in names} <= set(listing.found)
+    assert len(listing.found) < 1000
+    assert listing.once(folder).found == [folder / name / "a.png" for name in names]
 
 
 def test_linked_files_are_read_and_links_to_nothing_are_named(folder, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from narrows.errors import DataError
 from narrows.io.masks import mask_file, read_mask
-from narrows.io.pictures import read_picture
+from narrows.io.pictures import read_photo, read_picture
 
 
 def exif(orientation: int) -> bytes:
@@ -49,6 +49,21 @@ def test_a_mask_with_the_orientation_of_its_photo_and_one_of_stored_pixels_fit_t
     np.save(tmp_path / "array.npy", stored)
     for name in ("same.png", "bare.png", "array.npy"):
         assert np.array_equal(read_mask(tmp_path / name, (8, 12), extras) > 0, stored > 0)
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_masks_of_a_tiff_fit_as_it_is_shown_and_as_it_is_stored(orientation: int, tmp_path: Path) -> None:
+    stored = np.zeros((8, 12), np.uint8)
+    stored[1, 2] = 255
+    Image.fromarray(stored).save(tmp_path / "photo.tif", tiffinfo={0x112: orientation})
+    picture = read_photo(tmp_path / "photo.tif")
+    assert picture.pixels.shape == (12, 8, 1)
+    Image.fromarray(stored).save(tmp_path / "stored.png")
+    Image.fromarray(picture.pixels[..., 0]).save(tmp_path / "shown.png")
+    np.save(tmp_path / "stored.npy", stored)
+    for name in ("stored.png", "shown.png", "stored.npy", "photo.tif"):
+        mask = read_mask(tmp_path / name, (12, 8), picture.extras, picture.turned)
+        assert np.array_equal(mask > 0, picture.pixels[..., 0] > 0), name
 
 
 def test_traces_around_strokes_in_a_jpeg_are_not_marked_and_labels_are(tmp_path: Path) -> None:

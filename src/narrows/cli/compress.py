@@ -153,7 +153,8 @@ def _told(error: float, of: str) -> str:
 
 @contextmanager
 def _from_stdin() -> Iterator[Path]:
-    """A temporary file with what comes on stdin, named by what it holds: stdin.npy, stdin.wav, stdin.png or stdin."""
+    """A temporary file with what comes on stdin, named by what it holds, such as stdin.npy or stdin.jpg."""
+    from narrows.io.images import read_header
     from narrows.tasks.inputs import kind_of
 
     with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
@@ -168,8 +169,9 @@ def _from_stdin() -> Iterator[Path]:
             ) from None
         if not path.stat().st_size:
             raise DataError("standard input: the file is empty; whatever should have written it may have failed")
-        endings = {"arrays": ".npy", "sounds": ".wav", "images": ".png", "files": ""}
-        path = path.rename(path.with_suffix(endings[kind_of(path)]))
+        kind = kind_of(path)
+        endings = {"arrays": ".npy", "sounds": ".wav", "files": ""}
+        path = path.rename(path.with_suffix(read_header(path).ending if kind == "images" else endings[kind]))
         try:
             yield path
         except NarrowsError as error:
@@ -179,8 +181,11 @@ def _from_stdin() -> Iterator[Path]:
 def _announce(result: Compressed, model: Path | None, asked: bool) -> None:
     """Say what is about to be done, and what is left out, if that was not `asked` for as a warning."""
     if result.left_out:
-        left = f"{files(len(result.left_out))}, the first: {result.left_out[0]}"
-        (terminal.note if asked else terminal.warn)(f"left out, since they are of another kind: {left}")
+        from narrows.io.folders import why_left_out
+
+        why, count = why_left_out(result.left_out), files(len(result.left_out))
+        tell = terminal.note if asked else terminal.warn
+        tell(f"left out, since they are {why}: {count}, the first: {result.left_out[0]}")
     if result.tried:
         terminal.say(f"quality {result.promise.quality} meets the target on {result.tried} samples that were tried")
     terminal.say(f"{files(result.total_files)}, {size(result.total_bytes)}; {result.promise}")
@@ -220,7 +225,7 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.same:
         terminal.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
-        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples")
+        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples, or hardly more")
     if result.short:
         terminal.note(f"shorter than they claim, and kept as they are: {files(len(result.short))}: {result.short[0]}")
     if result.others:

@@ -131,6 +131,7 @@ def _file(path: Path, report: Report | None, kind: Kind | None, rate: float) -> 
 
 def _folder(path: Path, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     listing, sound = listed_as_one(path)
+    listing = listing.once(path)  # a sample that counts twice may be trained on and held out
     files = listing.found
     if sound:
         samples = _sounds(files, str(path), skip_bad, report, rate)

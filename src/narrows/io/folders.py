@@ -9,7 +9,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,33 +25,57 @@ SUFFIXES = frozenset(
 )
 
 HIDDEN = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))  # that Windows makes and hides in folders of pictures
+# Links to folders on the way to a file, and how often a folder is read at most where links lead to it: folders that
+# link to each other have more ways than can be walked.
+NESTED, OFTEN = 8, 100
 
 
 @dataclass(frozen=True)
 class Listing:
     """The files in a folder that are to be read, and those that are left out since their ending is none of these, or
-    since they are no files, but pipes, sockets or devices."""
+    since they are no files, but pipes, sockets, devices, or links to folders that are not followed. `again` says how
+    many were found under other names and are not among them."""
 
     found: list[Path]
     left_out: list[Path]
+    again: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth showing to the user."""
         kinds = Counter(path.suffix.lower() for path in self.found)
         said = (f"read: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}",) * (len(kinds) > 1)
+        if self.again:
+            said += (f"read once: {self.again} file{'s' * (self.again > 1)} that links to folders lead to again",)
         if not self.left_out:
             return said
         count = len(self.left_out)
         return (
             *said,
-            f"left out, since of another kind: {count} file{'s' * (count > 1)}, the first: {self.left_out[0]}",
+            f"left out, since {why_left_out(self.left_out)}: {count} file{'s' * (count > 1)}, the first: "
+            f"{self.left_out[0]}",
         )
+
+    def once(self, folder: Path) -> Listing:
+        """Each file below the folder under one name: its own rather than one through a link to a folder."""
+        root = Path(os.path.realpath(folder))
+        parents = {path.parent for path in self.found}
+        real = {parent: os.path.realpath(parent) for parent in parents}
+        own = {p for p in parents if str(root / p.relative_to(folder)) == real[p]}
+        first: dict[tuple[str, str], Path] = {}
+        for path in sorted(self.found, key=lambda path: path.parent not in own):
+            first.setdefault((real[path.parent], path.name), path)
+        return replace(self, found=sorted(first.values()), again=len(self.found) - len(first))
+
+
+def why_left_out(paths: Sequence[Path]) -> str:
+    """What is said of files that are left out."""
+    return f"of another kind{' or links in circles' * any(path.is_dir() for path in paths)}"
 
 
 def list_images(folder: Path) -> Listing:
-    """Every image file below a folder, sorted by path; links are followed, hidden files and folders skipped. Raises
-    `DataError` if there is none, or if a folder cannot be read."""
+    """Every image file below a folder, sorted by path; hidden files and folders are skipped. Links are followed, but
+    not to a folder on the way to them. Raises `DataError` if there is none, or if a folder cannot be read."""
     listing = listed(folder, SUFFIXES)
     if not listing.found:
         raise DataError(
@@ -64,31 +88,36 @@ def listed(folder: Path, suffixes: frozenset[str], closed: list[str] | None = No
     """Every file below a folder, by whether it ends so; otherwise as `list_images`. What is wrong with folders that
     cannot be read is told to `closed`, if that is given."""
     listing = Listing([], [])
-    for path in sorted(_walk(folder, {os.path.realpath(folder)}, closed)):
+    for path in sorted(_walk(folder, (os.path.realpath(folder),), 0, Counter(), closed)):
         read = path.suffix.lower() in suffixes and not is_special(path)
         (listing.found if read else listing.left_out).append(path)
     return listing
 
 
 def is_special(path: Path) -> bool:
-    """Whether there is a pipe, a socket or a device. A broken link counts as a file, so that it is reported."""
+    """Whether there is a pipe, a socket, a device or a folder. A broken link counts as a file, so that it is
+    reported."""
     return path.exists() and not path.is_file()
 
 
-def _walk(folder: Path, seen: set[str], closed: list[str] | None) -> Iterator[Path]:
-    """`seen` are the folders read so far, so that circular links do no harm."""
+def _walk(
+    folder: Path, above: tuple[str, ...], links: int, reads: Counter[str], closed: list[str] | None
+) -> Iterator[Path]:
+    """Files, and links to folders that are not followed. `above` are the real paths of the folders that lead here,
+    `links` of them through a link; `reads` counts how often each folder was read."""
     try:
-        # Folders before links to them, so that a folder is listed under its own name.
-        for path in sorted(folder.iterdir(), key=lambda path: (path.is_symlink(), path.name)):
+        for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or path.name.lower() in HIDDEN:
                 continue
-            if path.is_dir():
-                real = os.path.realpath(path)
-                if real not in seen:
-                    seen.add(real)
-                    yield from _walk(path, seen, closed)
-            else:
+            if not path.is_dir():
                 yield path
+                continue
+            real, link = os.path.realpath(path), path.is_symlink()
+            if real in above or (link and (links >= NESTED or reads[real] >= OFTEN)):
+                yield path
+            else:
+                reads[real] += 1
+                yield from _walk(path, (*above, real), links + link, reads, closed)
     except OSError as error:
         wrong = f"{folder}: the folder cannot be read ({error.strerror}); change its permissions"
         if closed is None:

@@ -24,11 +24,13 @@ MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
 Report = Callable[[str, int, int | None], None]
 # Bytes of inflated profile or text, and of all text, in a PNG: good files have more than Pillow allows, 1 and 64 MB.
 TEXT_CHUNK, TEXT_MEMORY = 1 << 26, 1 << 28
+_ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".pnm"}  # not the format's name
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of an image file. `height` and `width` are as stored, before any rotation."""
+    """The header of an image file. `height` and `width` are as stored, before any rotation; `ending` is one that its
+    format has."""
 
     height: int
     width: int
@@ -36,6 +38,7 @@ class Header:
     wide: bool  # 16 bits a channel, kept
     lost: str  # what is not read, in words
     pages: int
+    ending: str
 
 
 def read_header(path: Path) -> Header:
@@ -57,7 +60,11 @@ def _header(image: Image.Image, facts: Facts) -> Header:
     wide = image.mode.startswith("I")
     grey = wide or image.mode in ("1", "L", "LA", "La")
     content = (GREY if grey else COLOUR) | (ALPHA if image.has_transparency_data else 0)
-    return Header(image.height, image.width, content, wide, facts.lost, pages(image, facts))
+    return Header(image.height, image.width, content, wide, facts.lost, pages(image, facts), _ending(image.format))
+
+
+def _ending(format_: str | None) -> str:
+    return _ENDINGS.get(format_ or "", f".{format_}".lower())
 
 
 def pages(image: Image.Image, facts: Facts) -> int:

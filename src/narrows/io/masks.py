@@ -18,12 +18,12 @@ from PIL import Image
 from narrows.errors import DataError
 from narrows.io.folders import SUFFIXES
 from narrows.io.images import opened, pages, read_image
+from narrows.io.metadata import ORIENTATION
 from narrows.io.npy import open_npy
 from narrows.io.sound import SOUNDS
 
 LABELS = 32  # different values in a mask that are taken for labels, at most; more are shades
 SHADE = 0.25  # of the brightest value: darker ones are the traces that lossy formats leave around strokes
-_ORIENTATION = 0x112
 # From how a picture is shown to how it is stored (EXIF 2.3, 4.6.4).
 _STORED: dict[int, Any] = {
     2: lambda shown: shown[:, ::-1],
@@ -34,6 +34,7 @@ _STORED: dict[int, Any] = {
     7: lambda shown: shown[::-1, ::-1].T,
     8: lambda shown: np.rot90(shown, -1),
 }
+_SHOWN = {**_STORED, 6: _STORED[8], 8: _STORED[6]}  # and back
 
 
 def mask_file(given: Path, source: Path, folder: Path | None) -> Path:
@@ -57,9 +58,13 @@ def mask_file(given: Path, source: Path, folder: Path | None) -> Path:
 
 
 def read_mask(
-    path: str | os.PathLike[str], shape: tuple[int, ...] = (), extras: Mapping[str, bytes] = MappingProxyType({})
+    path: str | os.PathLike[str],
+    shape: tuple[int, ...] = (),
+    extras: Mapping[str, bytes] = MappingProxyType({}),
+    turned: int = 1,
 ) -> npt.NDArray[Any]:
-    """A mask, not 0 where something is missing, for a picture that is stored as `shape` `(H, W)` with its extras.
+    """A mask, not 0 where something is missing, for a picture with pixels of `shape` `(H, W)` and these extras; those
+    of a TIFF may have been `turned` upright from an orientation.
 
     Masks in pictures lie on the picture as it is shown; one that only fits it as it is stored, and an `.npy` that
     does, is taken so. Of many shades, as around strokes in a JPEG, those darker than a quarter of the brightest are
@@ -68,11 +73,11 @@ def read_mask(
     path = Path(path)
     array = path.suffix.lower() == ".npy"
     mask = _values(open_npy(path)) if array else _marks(path)
-    turn = _STORED.get(_orientation(extras))
-    if turn is None or mask.ndim != 2 or (array and mask.shape == shape):
+    turn = _STORED.get(_orientation(extras)) if turned == 1 else _SHOWN.get(turned)
+    if turn is None or mask.ndim != 2 or ((array or turned != 1) and mask.shape == shape):
         return mask
-    turned: npt.NDArray[Any] = turn(mask)
-    return turned if turned.shape == shape else mask
+    fitted: npt.NDArray[Any] = turn(mask)
+    return fitted if fitted.shape == shape else mask
 
 
 def _values(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -106,6 +111,6 @@ def _orientation(extras: Mapping[str, bytes]) -> int:
     exif = Image.Exif()
     try:
         exif.load(b"Exif\0\0" + extras.get("exif", b""))
-        return int(exif.get(_ORIENTATION, 1))
+        return int(exif.get(ORIENTATION, 1))
     except Exception:  # damaged EXIF rotates nothing
         return 1

@@ -56,8 +56,8 @@ _TGA_FOOT, _PNM_COMMENT = 26, re.compile(rb"P(?:[14]\s*(?:\d+\s+)?|[2356]\s*(?:\
 # A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
-_ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
-_ALSO_GIVEN = (_ORIENTATION, _ACROSS, _DOWN, _UNIT)
+ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
+_ALSO_GIVEN = (ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
 _SIZES, _SHORT, _LONG = (0x100, 0x101, 0xA002, 0xA003), 3, 4  # width and height, twice; types of numbers
 # Names of document and page, position; white point and primary colours; IPTC; GeoTIFF and GDAL.

@@ -1,6 +1,7 @@
 """One image file with everything that an archive keeps: its pixels as they are stored, and what belongs to them.
 
-Unlike in `images`, pictures are not rotated, since EXIF, and with it the orientation, is kept with the pixels.
+Unlike in `images`, pictures are not rotated, since EXIF, and with it the orientation, is kept with the pixels; but
+Pillow turns those of TIFFs upright.
 Next door: `metadata` is what belongs to them; `npy` does the same for arrays in files.
 """
 
@@ -23,7 +24,7 @@ from narrows.io.arrays import Array
 from narrows.io.files import open_file
 from narrows.io.headers import Facts
 from narrows.io.images import opened, pages, wide_greys
-from narrows.io.metadata import HOLDS, NAMES, metadata, options, tagged
+from narrows.io.metadata import HOLDS, NAMES, ORIENTATION, metadata, options, tagged
 
 # The modes that each format holds without loss; JPEG and GIF hold none.
 _HOLDS = {
@@ -54,12 +55,14 @@ class Picture:
 
     `extras` may have what belongs to the picture (see `metadata`), `mode` (Pillow's, if it does not follow from the
     number of channels), `clear` (the 16-bit grey that is transparent, little endian) and `format` (Pillow's, if it
-    does not follow from the name of the file). What of the file is not kept is in `lost`, in words.
+    does not follow from the name of the file). What of the file is not kept is in `lost`, in words. The pixels were
+    `turned` upright from this orientation (EXIF's number), 1 where they are as they are stored.
     """
 
     pixels: Array
     extras: Mapping[str, bytes] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+    turned: int = 1
 
 
 def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
@@ -91,6 +94,7 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
         if frames > 1 and exact:
             raise DataError(f"{path}: {frames} pictures in one file; one can be kept; save each in a file of its own")
         clear = image.info.get("transparency")
+        turned = getattr(image, "tag_v2", {}).get(ORIENTATION, 1)
         image.load()
         extras: dict[str, bytes] = {}
         lost: list[str] = []
@@ -110,7 +114,7 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
             extras["clear"] = clear.to_bytes(2, "little")
         if path.suffix.lower() not in _BY_SUFFIX and image.format in _HOLDS:
             extras["format"] = image.format.encode()
-    return Picture(pixels, {name: data for name, data in extras.items() if data}, tuple(lost))
+    return Picture(pixels, {name: data for name, data in extras.items() if data}, tuple(lost), turned)
 
 
 def rehearsed(name: str, picture: Picture) -> Picture:
@@ -139,7 +143,7 @@ def rehearsed(name: str, picture: Picture) -> Picture:
                 kept[key] = picture.extras[key]
             except DataError:
                 broken.append(f"{NAMES[key]}, which is damaged")
-    return Picture(picture.pixels, kept, (*picture.lost, *broken, *tried(kept)))
+    return replace(picture, extras=kept, lost=(*picture.lost, *broken, *tried(kept)))
 
 
 def _pixels(image: Image.Image, facts: Facts, path: Path) -> tuple[Array, str]:

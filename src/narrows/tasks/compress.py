@@ -21,7 +21,7 @@ from narrows.archive.writer import Writer
 from narrows.codecs.block import SURE, BlockCodec
 from narrows.codecs.bounds import error_in
 from narrows.codecs.fallback import quick_size
-from narrows.codecs.files import is_jpeg, kept
+from narrows.codecs.files import START_OF_JPEG, is_jpeg, kept
 from narrows.codecs.opening import Model, open_archive, shipped_name, usual_models
 from narrows.data.samples import NUMBERS
 from narrows.errors import DataError, OutputError, SettingsError
@@ -37,6 +37,7 @@ from narrows.tasks.promised import promised
 from narrows.tasks.sounds import keeps_file, kept_entry
 
 MOST_LOOKED_AT = 50  # images that are shown to whoever looks
+JPEG_ROOM = 5000  # bytes that a JPEG may take beyond its pixels and still be kept to the byte
 
 
 def compress(
@@ -204,7 +205,9 @@ def _add(
             report(result, result.input_bytes + source.size * number / count, writer.data_bytes)
             yield sample
 
-    if not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
+    # In CIELab a and b are signed, as bytes: 255 is next to 0, which no lossy code knows.
+    wraps = result.promise.quality is not None and content.entry.extras.get("mode") == b"LAB"
+    if wraps or not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
         result.unknown += count
     samples: Iterable[Array] = content.samples
     if exact and content.entry.kind == "image":
@@ -215,9 +218,14 @@ def _add(
             _keep(writer, source, replace(content.entry, extras={}), whole, result)
             report(result, result.input_bytes, writer.data_bytes)
             return
+        if _begins_as_jpeg(source):
+            content = replace(content, lost=(*content.lost, "the bytes of a JPEG, whose pixels take far fewer"))
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
-    writer.add(content.entry, counted(samples))
+    if wraps:
+        writer.add_encoded([content.entry], [BlockCodec(result.promise).encode([*counted(samples)], wanted.verify)])
+    else:
+        writer.add(content.entry, counted(samples))
     _added(source, writer, result, report)
 
 
@@ -272,15 +280,21 @@ def _as_known(codec: BlockCodec, source: Source, wanted: Wanted, content: Conten
 
 
 def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
-    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels."""
-    quick = quick_size([pixels])
-    if source.size >= quick:
+    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels; of a JPEG also
+    where it takes a few more."""
+    quick, room = quick_size([pixels]), JPEG_ROOM * _begins_as_jpeg(source)
+    if source.size >= quick and not room:
         return None  # a general format at its fastest takes fewer, and the codec has better ones
     block = kept(source.path.read_bytes(), pixels)
-    if len(block.payload) <= SURE * quick:
+    if len(block.payload) <= max(SURE * quick, room):
         return block
-    apart = sum(len(data) for data in entry.extras.values())
+    apart = room + sum(len(data) for data in entry.extras.values())
     return block if len(block.payload) <= len(codec.encode([pixels], verify=False).payload) + apart else None
+
+
+def _begins_as_jpeg(source: Source) -> bool:
+    with open_file(source.path) as file:
+        return is_jpeg(file.read(len(START_OF_JPEG)))
 
 
 def _keep(writer: Writer, source: Source, entry: Entry, block: Block, result: Compressed) -> None:

@@ -60,8 +60,8 @@ class Content:
 @dataclass(frozen=True)
 class Found:
     """The files to compress; those that are `left_out`, as another kind was asked for, or as they are no files, but
-    pipes, sockets or devices; and what is wrong with each of those that are `bad`: a name that no archive can have, a
-    link that leads nowhere, a folder that cannot be read."""
+    pipes, sockets, devices, or links to folders that are not followed; and what is wrong with each of those that are
+    `bad`: a name that no archive can have, a link that leads nowhere, a folder that cannot be read."""
 
     sources: list[Source]
     left_out: list[Path]

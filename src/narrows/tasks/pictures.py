@@ -121,11 +121,12 @@ class Wanted:
                 )
         return restorer
 
-    def missing(self, source: Path, pixels: Array, extras: Mapping[str, bytes], folder: Path | None) -> Mask | None:
+    def missing(self, source: Path, picture: Picture, folder: Path | None) -> Mask | None:
         """Which pixels of a picture in `folder` are missing, `(H, W)`; None where nothing tells. Raises `DataError`
         for masks that do not fit."""
+        pixels = picture.pixels
         if self.mask is not None:
-            found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], extras)
+            found = read_mask(mask_file(self.mask, source, folder), pixels.shape[:2], picture.extras, picture.turned)
         elif self.missing_value is not None:
             found = marked(pixels, self.missing_value, True, str(source))
             if found.all():
@@ -252,9 +253,9 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     picture = read_photo(job.source)
     extras = {name: data for name, data in picture.extras.items() if name != "mode"}
     pixels, lost = picture.pixels, picture.lost
-    del picture  # large ones are held once
     fitting(model, pixels[None])
-    missing = wanted.missing(job.source, pixels, extras, folder)
+    missing = wanted.missing(job.source, picture, folder)
+    del picture  # large ones are held once
     level, strength = None, wanted.strength
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
@@ -273,12 +274,17 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
 
 
 def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
-    """The file of a result, and what belongs to the picture and is not in it."""
+    """The file of a result, and what belongs to the picture and is not in it. Colour is written with 8 bits."""
+    lost = []
+    if out.dtype == np.uint16 and out.shape[2] > 1:
+        out = (out >> 8).astype(np.uint8)
+        lost = ["16 bits, of which colour keeps 8", *["the transparent grey"] * ("clear" in extras)]
     try:
-        return encode_photo(name, out, extras)
+        content, more = encode_photo(name, out, extras)
     except DataError:  # something of it is damaged
         sound = rehearsed(name, Picture(out, extras))
-        return encode_photo(name, out, sound.extras)[0], list(sound.lost)
+        content, more = encode_photo(name, out, sound.extras)[0], list(sound.lost)
+    return content, [*lost, *more]
 
 
 def _named(path: Path, kind: Kind) -> Path:
