@@ -290,19 +290,15 @@ def test_inspect_tells_where_the_bytes_of_an_archive_go(call, photos: Path, tmp_
 
 def test_jpegs_come_back_to_the_byte_or_it_is_said_that_they_do_not(call, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    Image.fromarray(noise).resize((120, 120)).save(tmp_path / "in" / "photo.jpg", quality=50)
     Image.new("RGB", (600, 400), (250, 250, 250)).save(tmp_path / "in" / "blank.jpg", quality=90)
-    Image.new("RGB", (1, 1)).save(tmp_path / "in" / "dot.jpg")
-    tile = np.random.default_rng(0).integers(0, 2, (50, 50), np.uint8) * 255
-    Image.fromarray(np.tile(tile, (2, 2))).save(
-        tmp_path / "in" / "drawing.jpg", quality=100
-    )  # needs few bytes as pixels
     code, out, err = call("compress", tmp_path / "in", "-o", tmp_path / "a.narrows", "--json")
     assert code == 0, err
-    assert json.loads(out)["not_kept"] == {"the bytes of a JPEG, whose pixels take far fewer": ["drawing.jpg"]}
+    assert json.loads(out)["not_kept"] == {"the bytes of a JPEG, whose pixels take fewer": ["blank.jpg"]}
     call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")
-    for name in ("blank.jpg", "dot.jpg"):
-        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
-    assert same(tmp_path / "in" / "drawing.jpg", tmp_path / "back" / "drawing.jpg")
+    assert (tmp_path / "back" / "photo.jpg").read_bytes() == (tmp_path / "in" / "photo.jpg").read_bytes()
+    assert same(tmp_path / "in" / "blank.jpg", tmp_path / "back" / "blank.jpg")
 
 
 def test_a_person_is_told_when_something_else_is_smaller(call, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def _tell(result: Compressed, rivals: Rivals, output: Path, seconds: float) -> N
     if result.same:
         terminal.say(f"{files(result.same)} the same as others, and stored once")
     if result.kept:
-        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples, or hardly more")
+        terminal.say(f"{files(result.kept)} kept to the byte, since that takes less than the samples")
     if result.short:
         terminal.note(f"shorter than they claim, and kept as they are: {files(len(result.short))}: {result.short[0]}")
     if result.others:

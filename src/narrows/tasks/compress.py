@@ -37,7 +37,6 @@ from narrows.tasks.promised import promised
 from narrows.tasks.sounds import keeps_file, kept_entry
 
 MOST_LOOKED_AT = 50  # images that are shown to whoever looks
-JPEG_ROOM = 5000  # bytes that a JPEG may take beyond its pixels and still be kept to the byte
 
 
 def compress(
@@ -219,7 +218,7 @@ def _add(
             report(result, result.input_bytes, writer.data_bytes)
             return
         if _begins_as_jpeg(source):
-            content = replace(content, lost=(*content.lost, "the bytes of a JPEG, whose pixels take far fewer"))
+            content = replace(content, lost=(*content.lost, "the bytes of a JPEG, whose pixels take fewer"))
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
     if wraps:
@@ -280,15 +279,14 @@ def _as_known(codec: BlockCodec, source: Source, wanted: Wanted, content: Conten
 
 
 def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
-    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels; of a JPEG also
-    where it takes a few more."""
-    quick, room = quick_size([pixels]), JPEG_ROOM * _begins_as_jpeg(source)
-    if source.size >= quick and not room:
+    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels."""
+    quick = quick_size([pixels])
+    if source.size >= quick:
         return None  # a general format at its fastest takes fewer, and the codec has better ones
     block = kept(source.path.read_bytes(), pixels)
-    if len(block.payload) <= max(SURE * quick, room):
+    if len(block.payload) <= SURE * quick:
         return block
-    apart = room + sum(len(data) for data in entry.extras.values())
+    apart = sum(len(data) for data in entry.extras.values())
     return block if len(block.payload) <= len(codec.encode([pixels], verify=False).payload) + apart else None
 
 
