@@ -243,6 +243,23 @@ def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path
     assert all(same(photos / "deep" / name, back / name) for name in tree(back))
 
 
+def test_too_little_memory_is_not_called_damage(
+    call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    path = tmp_path / "p.narrows"
+    call("compress", photos / "deep", "-o", path)
+    monkeypatch.setattr("narrows.codecs.block.BlockCodec.decode", decode)
+    for command in (("verify", path), ("decompress", path, "-o", tmp_path / "back", "--keep-going")):
+        code, out, err = call(*command)
+        assert (code, out) == (2, "")
+        assert "does not fit into memory; use a machine with more" in err
+        assert "damaged" not in err
+        assert "lost" not in err
+
+
 def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.narrows"
     call("compress", photos / "grey.bmp", "-o", path)

@@ -18,7 +18,7 @@ from narrows.archive.entries import RECORDING, SAME, Entry, Kind, check_recordin
 from narrows.archive.layout import Run
 from narrows.archive.parallel import in_order
 from narrows.archive.reader import Given, Reader
-from narrows.errors import ArchiveError
+from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 
 
@@ -34,7 +34,7 @@ class Archive(Mapping[str, Array]):
     on `threads` threads, by default one per core.
 
     Raises `ArchiveError` for a file that is not an archive, damaged, or newer; a damaged block is noticed when it is
-    read, and leaves the others readable.
+    read, and leaves the others readable. A block that does not fit into memory is an `OutOfMemoryError`.
     """
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class Archive(Mapping[str, Array]):
         try:
             whole: Array = np.empty((entry.count, *entry.shape), entry.dtype)
         except MemoryError:
-            raise ArchiveError(
+            raise OutOfMemoryError(
                 f"{self._reader.name}: {name}: {entry.count} samples of {form} do not fit into memory; use parts()"
             ) from None
         for start, stop, part in self.parts(name):
