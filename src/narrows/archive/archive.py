@@ -194,35 +194,37 @@ class Archive(Mapping[str, Array]):
         """All samples by number, in the order of entries, as coded."""
         return ArchiveSamples(self)
 
-    def verify(self, decode: bool = True) -> Iterator[str]:
-        """Read everything, and return the names that have lost something, in order.
+    def verify(self, decode: bool = True) -> dict[str, str]:
+        """Read everything, and return the names that cannot be read whole, in order, each with the reason.
 
         Without `decode`, only check the checksums, which takes no model and little time.
         """
         layout, names = self._reader.layout, self._reader.names
-        lost = np.zeros(len(self), bool)
+        whys: dict[str, int] = {"": 0}
+        why = np.zeros(len(self), np.int32)  # numbers of `whys`, since one reason may hold for a million names
+        read = self._reader.block if decode else self._reader.payload
+
+        def reason(block: int) -> str:
+            try:
+                read(block, "a block")
+            except ArchiveError as error:
+                return str(error)
+            return ""
+
         for span in layout.entry_runs(with_extras=True):
             try:
                 self.entry(names[span.start])
-            except ArchiveError:
-                lost[span.start : span.stop] = True
-        read = self._reader.block if decode else self._reader.payload
-
-        def damaged(block: int) -> bool:
-            try:
-                read(block, "a block")
-            except ArchiveError:
-                return True
-            return False
-
-        calls = (partial(damaged, block) for block in range(len(layout.blocks)))
-        for block, bad in enumerate(in_order(calls, self._threads)):
-            for span in layout.entries_of(block) if bad else ():
-                lost[span.start : span.stop] = True
+            except ArchiveError as error:
+                why[span.start : span.stop] = whys.setdefault(str(error), len(whys))
+        calls = (partial(reason, block) for block in range(len(layout.blocks)))
+        for block, said in enumerate(in_order(calls, self._threads)):
+            for span in layout.entries_of(block) if said else ():
+                why[span.start : span.stop] = whys.setdefault(said, len(whys))
         for number, name in enumerate(names):
-            with suppress(ArchiveError):  # those are lost already
-                lost[number] |= lost[self._reader.numbers[self._source(name)]]
-        return (names[number] for number in np.flatnonzero(lost))
+            with suppress(ArchiveError):  # those have a reason already
+                why[number] = why[number] or why[self._reader.numbers[self._source(name)]]
+        said_of = list(whys)
+        return {names[number]: said_of[why[number]] for number in np.flatnonzero(why)}
 
     def compact_model(self) -> bytes:
         """The compact model, empty without one; raises `ArchiveError` if it is missing or damaged."""

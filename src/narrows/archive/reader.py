@@ -92,10 +92,10 @@ class Reader:
         kept, samples = self._kept.get(which, (-1, []))
         if kept == block:
             return samples
-        codec = self.codec()
         dtype, shapes = self.layout.shapes(block)
+        payload, codec = self.payload(block, name), self.codec()
         with self._naming(name):
-            samples = codec.decode(self._payload(block), shapes, dtype, self._digest(block))
+            samples = codec.decode(payload, shapes, dtype, self._digest(block))
         if len(samples) > 1:
             if len(self._kept) >= KEPT_BLOCKS:
                 self._kept = {}
@@ -104,9 +104,9 @@ class Reader:
 
     def file(self, block: int, name: str) -> bytes | None:
         """The file that a block keeps to the byte, None for any other block."""
-        codec = self.codec()
+        payload, codec = self.payload(block, name), self.codec()
         with self._naming(name):
-            return codec.file(self._payload(block), self._digest(block))
+            return codec.file(payload, self._digest(block))
 
     def codec(self) -> CodesBlocks:
         """The codec, opened when it is first needed."""
@@ -119,11 +119,12 @@ class Reader:
 
     @contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        """Errors of a block name the archive and what is lost."""
+        """Errors of a block name the archive and what is lost, or cannot be read here; those say what to do."""
         try:
             yield
         except ArchiveError as error:
-            raise ArchiveError(f"{self.name}: {name} is lost: {error}; get the archive again") from None
+            said = f"cannot be read: {error}" if ";" in str(error) else f"is lost: {error}; get the archive again"
+            raise ArchiveError(f"{self.name}: {name} {said}") from None
         except MemoryError:
             why = "does not fit into memory; use a machine with more"
             raise OutOfMemoryError(f"{self.name}: {name} {why}") from None
@@ -131,7 +132,7 @@ class Reader:
     def payload(self, block: int, name: str) -> bytes:
         """The encoded bytes of a block; raises `ArchiveError` if they do not match their checksum."""
         with self._naming(name):
-            return self._payload(block)
+            return self._piece(int(self.layout.blocks[block]))
 
     def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
         """The form and extras of a run of entries."""
@@ -169,9 +170,6 @@ class Reader:
         """Close the file, if it was opened here."""
         if self._own:
             self._file.close()
-
-    def _payload(self, block: int) -> bytes:
-        return self._piece(int(self.layout.blocks[block]))
 
     def _piece(self, piece: int) -> bytes:
         content = self._read(int(self.layout.offsets[piece]), int(self.layout.lengths[piece]))

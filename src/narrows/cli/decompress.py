@@ -55,7 +55,7 @@ def decompress(
 
         def report(done: int, total: int, lost: str | None) -> None:
             if lost is not None:
-                terminal.warn(f"lost: {lost}")
+                terminal.warn(lost)
             draw("decompressing", done, total)
 
         result = decompress(path, output, model_path, only=(*only, *more), report=report, **options)

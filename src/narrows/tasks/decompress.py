@@ -193,10 +193,10 @@ def decompress(
 ) -> Decompressed:
     """Write the files of an archive, or those named in `only`, into a folder.
 
-    `report` is called with how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for
-    damage (unless `keep_going`), `OutputError` where something is there already (unless `force`). With a `format`,
-    "jpeg", "webp" or "png", pictures that are not kept to the byte are written so, and named so; JPEG and WebP lose a
-    little. Raises `SettingsError` for another.
+    `report` is called with how many of how many are done, and why one is lost. Raises `ArchiveError` for damage
+    (unless `keep_going`), `OutputError` where something is there already (unless `force`). With a `format`, "jpeg",
+    "webp" or "png", pictures that are not kept to the byte are written so, and named so; JPEG and WebP lose a little.
+    Raises `SettingsError` for another.
     """
     one_of("format", format, (None, *FORMATS))
     with opened(path, model, keep_going) as archive:
@@ -229,6 +229,6 @@ def decompress(
                 if not keep_going:
                     raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
                 result.lost.append(name)
-                lost = name
+                lost = str(error) if name in str(error) else f"{name} is lost: {error}"
             report(number, len(names), lost)
     return result
