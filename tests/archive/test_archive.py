@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pickle
@@ -194,6 +195,26 @@ def test_samples_are_a_data_set_for_torch_also_in_other_processes(make: Make, tm
         assert np.array_equal(archive.samples[18:], rows[18:])
         with pytest.raises(IndexError):
             archive.samples[20]
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="the system reads at a position only")
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_files_are_read_without_the_position_that_forked_processes_share(
+    make: Make, tmp_path: Path, mode: str, buffering: int
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(90, 40)).astype(np.float32)
+    content = make([(Entry("rows", "array", (40,), "float32", 90), list(rows))], block_samples=30)
+    (tmp_path / "a").write_bytes(content)
+    with (tmp_path / "a").open(mode, buffering) as file:
+        archive = open_archive(file)
+        before = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        assert np.array_equal(archive["rows"], rows)
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == before
+    with gzip.open(tmp_path / "b", "wb") as packed:
+        packed.write(content)
+    with gzip.open(tmp_path / "b") as packed:  # has a descriptor, which leads to other bytes
+        assert np.array_equal(open_archive(packed)["rows"], rows)
 
 
 def test_parts_of_a_large_array_come_one_after_another(make: Make) -> None:

@@ -5,6 +5,7 @@ Next door: `archive` finds them by name.
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -29,8 +30,8 @@ Given = str | os.PathLike[str] | IO[bytes]
 class Reader:
     """An archive's file; `open_codec` and `models` are those of `Archive`.
 
-    `index`, `layout`, `names` and `sizes` are checked. May be used by several threads. Raises `ArchiveError` in one
-    line that names the file.
+    `index`, `layout`, `names` and `sizes` are checked. May be used by several threads, and a file on a disk by
+    processes that are forked. Raises `ArchiveError` in one line that names the file.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class Reader:
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
             self._file = open_file(file) if isinstance(file, (str, os.PathLike)) else file
+            # Not whatever has a descriptor: that of a file of gzip leads to other bytes.
+            self._on_disk = isinstance(getattr(self._file, "raw", self._file), io.FileIO)
             try:
                 self._open()
             except BaseException:
@@ -178,7 +181,7 @@ class Reader:
         return content
 
     def _read(self, at: int, length: int) -> bytes:
-        if self._own and hasattr(os, "pread"):  # has no position that threads and forks share
+        if self._on_disk and hasattr(os, "pread"):  # has no position that threads and forks share
             content = os.pread(self._file.fileno(), length, at)
         else:
             with self._lock:
