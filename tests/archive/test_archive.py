@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+import narrows
 from narrows.archive.archive import Archive
 from narrows.archive.entries import DTYPES, Entry
 from narrows.archive.promise import Promise
@@ -151,6 +152,20 @@ def test_one_name_is_read_without_touching_other_blocks(make: Make) -> None:
     assert opened < archive.sizes.index + 20
     assert np.array_equal(archive["31"], images[31])
     assert file.total - opened < 1700
+
+
+def test_an_archive_equals_only_itself(small: bytes) -> None:
+    one, other = open_archive(small), open_archive(small)
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
+@pytest.mark.parametrize("given", [None, 5, [], {}, io.StringIO("text")])
+def test_what_no_archive_can_be_is_refused_in_one_line(given: Any) -> None:
+    for read in (open_archive, narrows.Codec().decompress):
+        with pytest.raises(ArchiveError, match="was given as an archive; give a path, a binary file or its bytes"):
+            read(given)
 
 
 def test_an_archive_says_of_what_it_consists(make: Make, small: bytes) -> None:

@@ -27,7 +27,7 @@ class Archive(Mapping[str, Array]):
 
     An image is `(H, W, C)`, a signal `(frames, C)`, an array `(count, *form)`. Reading a name reads only the blocks
     that hold it. `promise` holds for every sample; `sizes` are bytes by part, `raw_bytes` those of all samples. May
-    be used by several threads and, opened by its path, pickled.
+    be used by several threads and, opened by its path, pickled. An archive equals only itself, whatever is in it.
 
     `open_codec` is called with the promise and the compact model when the first block is decoded. The model comes
     from `models` if they have it, else from the file, else from those that are `known` everywhere. Blocks are decoded
@@ -68,6 +68,12 @@ class Archive(Mapping[str, Array]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._reader.names)
+
+    def __eq__(self, other: object) -> bool:  # not that of `Mapping`, which would decode both and compare arrays
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __contains__(self, name: object) -> bool:
         return name in self._reader.numbers

@@ -19,6 +19,7 @@ from narrows.archive.entries import Shape, extras_from_bytes
 from narrows.archive.index import CRC_BYTES, DAMAGED, HEAD, TAIL_BYTES, Sizes
 from narrows.archive.layout import Layout, Run
 from narrows.archive.names import check_tree, checked_names
+from narrows.checks import brief
 from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 from narrows.io.files import open_file
@@ -40,6 +41,8 @@ class Reader:
         self._lock = threading.Lock()
         self._open_codec, self._models, self._known = open_codec, models, known
         self._own = isinstance(file, (str, os.PathLike))
+        if isinstance(file, io.TextIOBase) or not (self._own or hasattr(file, "seek")):
+            raise ArchiveError(f"{brief(file)} was given as an archive; give a path, a binary file or its bytes")
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
             self._file = open_file(file) if isinstance(file, (str, os.PathLike)) else file
