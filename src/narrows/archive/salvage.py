@@ -1,5 +1,4 @@
-"""What is left of an archive that other bytes follow, which is all of it, or that is cut short: everything up to the
-last index that was kept on the way.
+"""What is left of an archive: all, where other bytes follow it; else what is before the last index kept on the way.
 
 Next door: `writer` keeps one from time to time; `reader` takes what is found here for an archive.
 """
@@ -14,7 +13,7 @@ from narrows.archive.index import CRC_BYTES, HEAD, MARK, TAIL_BYTES, crc, stored
 from narrows.errors import ArchiveError
 from narrows.io.files import open_file
 
-BEHIND = 256  # bytes of any kind behind an archive, at most
+BEHIND = 64  # bytes of any kind behind an archive, at most; each place may take a checksum of much of the file
 PADDING = b"\0\xff\t\n\r "  # any number of these may follow
 STEP = 1 << 20  # bytes that are looked through at a time
 
