@@ -7,6 +7,7 @@
     ├── SettingsError (ValueError)   an option out of its range, or two that exclude each other
     ├── TrainingError                training went wrong and cannot continue
     ├── OutputError (OSError)        a result that could not be written
+    ├── OutOfMemoryError (MemoryError)  something that is sound does not fit into memory
     └── MissingExtraError (ImportError)  an optional package is needed; names the install command
 
 A message says what was given, what is allowed and what to do. The command line prints it after ``narrows:`` and
@@ -40,6 +41,10 @@ class TrainingError(NarrowsError):
 
 class OutputError(NarrowsError, OSError):
     """A result that could not be written; nothing is left half-written."""
+
+
+class OutOfMemoryError(NarrowsError, MemoryError):
+    """Something that does not fit into memory; nothing is said to be wrong with it."""
 
 
 class MissingExtraError(NarrowsError, ImportError):

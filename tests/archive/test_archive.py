@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pickle
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+import narrows
 from narrows.archive.archive import Archive
 from narrows.archive.entries import DTYPES, Entry
 from narrows.archive.promise import Promise
@@ -152,6 +154,20 @@ def test_one_name_is_read_without_touching_other_blocks(make: Make) -> None:
     assert file.total - opened < 1700
 
 
+def test_an_archive_equals_only_itself(small: bytes) -> None:
+    one, other = open_archive(small), open_archive(small)
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
+@pytest.mark.parametrize("given", [None, 5, [], {}, io.StringIO("text")])
+def test_what_no_archive_can_be_is_refused_in_one_line(given: Any) -> None:
+    for read in (open_archive, narrows.Codec().decompress):
+        with pytest.raises(ArchiveError, match="was given as an archive; give a path, a binary file or its bytes"):
+            read(given)
+
+
 def test_an_archive_says_of_what_it_consists(make: Make, small: bytes) -> None:
     archive = open_archive(io.BytesIO(small))
     assert archive.sizes.total == len(small)
@@ -194,6 +210,26 @@ def test_samples_are_a_data_set_for_torch_also_in_other_processes(make: Make, tm
         assert np.array_equal(archive.samples[18:], rows[18:])
         with pytest.raises(IndexError):
             archive.samples[20]
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="the system reads at a position only")
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_files_are_read_without_the_position_that_forked_processes_share(
+    make: Make, tmp_path: Path, mode: str, buffering: int
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(90, 40)).astype(np.float32)
+    content = make([(Entry("rows", "array", (40,), "float32", 90), list(rows))], block_samples=30)
+    (tmp_path / "a").write_bytes(content)
+    with (tmp_path / "a").open(mode, buffering) as file:
+        archive = open_archive(file)
+        before = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        assert np.array_equal(archive["rows"], rows)
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == before
+    with gzip.open(tmp_path / "b", "wb") as packed:
+        packed.write(content)
+    with gzip.open(tmp_path / "b") as packed:  # has a descriptor, which leads to other bytes
+        assert np.array_equal(open_archive(packed)["rows"], rows)
 
 
 def test_parts_of_a_large_array_come_one_after_another(make: Make) -> None:

@@ -14,7 +14,7 @@ from narrows.archive.entries import Entry
 from narrows.archive.index import HEAD, Index
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.opening import open_archive
-from narrows.errors import ArchiveError
+from narrows.errors import ArchiveError, OutOfMemoryError
 
 Make = Callable[..., bytes]
 Contents = Callable[[bytes], dict[str, Any]]
@@ -76,6 +76,21 @@ def test_a_damaged_block_loses_its_samples_and_no_others(make: Make, index_of: C
         (4, 8, True),
         (8, 12, False),
     ]
+
+
+def test_a_block_that_does_not_fit_into_memory_is_not_called_damaged(
+    small: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(BlockCodec, "decode", decode)
+    archive = Archive(io.BytesIO(small), BlockCodec, lambda _: b"a model")
+    with pytest.raises(OutOfMemoryError, match="does not fit into memory; use a machine with more"):
+        archive.verify()
+    for name in ("three.png", "rows.npy"):
+        with pytest.raises(OutOfMemoryError, match=f"{name} does not fit into memory"):
+            archive[name]
 
 
 def test_a_damaged_model_is_said_to_be_damaged_and_can_be_given(make: Make) -> None:

@@ -324,5 +324,20 @@ def test_payloads_that_lie_lose_only_their_blocks(small: bytes, forge: Forge, in
     assert seen == {True, False}
 
 
+def test_a_way_of_a_later_version_is_told_from_damage(small: bytes, forge: Forge, index_of: IndexOf) -> None:
+    index = index_of(small)
+    length = stored_length(small[-9:], len(small))
+    last = len(small) - length - len(HEAD) - (index.model_length or 0) - int(index.lengths.sum())
+    payload = b"\7" + small[-length - last + 1 : -length]
+    archive = small[: -length - last] + payload + small[-length:]
+    with open_archive(io.BytesIO(forge(archive, crcs=index.crcs[:-CRC_BYTES] + crc(payload)))) as opened:
+        (why,) = opened.verify().values()
+        assert why.endswith("it is stored in way 7, which this narrows does not know; update narrows")
+        with pytest.raises(ArchiveError, match="npy cannot be read: it is stored in way 7") as caught:
+            opened["rows.npy"]
+        assert "lost" not in str(caught.value)
+        assert "again" not in str(caught.value)
+
+
 def test_sealing_is_what_the_writer_does(small: bytes, index_of: IndexOf) -> None:
     assert small.endswith(seal(index_of(small).to_bytes()))

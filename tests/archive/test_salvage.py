@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import narrows
 from narrows.archive import writer as writing
 from narrows.archive.archive import Archive
 from narrows.archive.entries import SAME, Entry
+from narrows.archive.index import CRC_BYTES, HEAD, MARK, crc, stored_length
 from narrows.archive.promise import Promise
 from narrows.archive.salvage import beginning
 from narrows.archive.writer import Writer
@@ -54,7 +56,9 @@ def test_small_archives_have_none() -> None:
 
 def test_whatever_is_whole_before_the_cut_comes_back(often: None, tmp_path: Path) -> None:
     content, found = archive(), []
-    for cut in np.linspace(8, len(content) - 1, 40).astype(int):
+    marks = [place.start() for place in re.finditer(MARK, content)]
+    beside = [mark + more for mark in marks for more in (0, 1, len(MARK) - 1, len(MARK))]
+    for cut in sorted([*np.linspace(8, len(content) - 1, 40).astype(int), *beside]):
         (tmp_path / "cut").write_bytes(content[:cut])
         with pytest.raises(ArchiveError):
             narrows.open_archive(tmp_path / "cut")
@@ -69,6 +73,44 @@ def test_whatever_is_whole_before_the_cut_comes_back(often: None, tmp_path: Path
             assert np.array_equal(opened[last], IMAGES[len(opened) - 1])
     assert found == sorted(found)
     assert set(found) == {0, 10, 20, 30}
+
+
+def test_what_0_1_0_kept_on_the_way_comes_back_too(often: None, tmp_path: Path) -> None:
+    content = bytearray(archive())
+    for place in re.finditer(MARK, bytes(content)):
+        end = place.start()
+        length = stored_length(bytes(content[end - 9 : end]), end)
+        content[end - CRC_BYTES : end] = crc(HEAD + content[end - length : end - CRC_BYTES])
+    (tmp_path / "cut").write_bytes(content[: len(content) * 3 // 4])
+    left = beginning(tmp_path / "cut")
+    assert left is not None
+    with closing(left), Archive(left, BlockCodec) as opened:  # type: ignore[arg-type]
+        assert len(opened) in (20, 30)
+        assert not opened.verify()
+    (tmp_path / "cut").write_bytes(content[: content.rindex(MARK) + 5])
+    left = beginning(tmp_path / "cut")
+    assert left is not None
+    left.close()
+    assert left.size < content.rindex(MARK)
+
+
+@pytest.mark.parametrize("more", [b"x", b"\n", b"\r\n", bytes(5000), b"another line\n" + bytes(3 << 20), b"\x89NWS"])
+def test_an_archive_that_other_bytes_follow_comes_back_whole(tmp_path: Path, more: bytes, capsys) -> None:
+    from narrows.cli.main import run
+
+    np.save(tmp_path / "a.npy", IMAGES)
+    path, back = tmp_path / "a.narrows", tmp_path / "back"
+    narrows.compress(tmp_path / "a.npy", path)
+    path.write_bytes(path.read_bytes() + more)
+    with pytest.raises(ArchiveError, match=f"{len(more)} other bytes follow the archive; decompress it with"):
+        narrows.decompress(path, back)
+    with pytest.raises(SystemExit) as ended:
+        run(["decompress", str(path), "-o", str(back), "--keep-going"])
+    assert ended.value.code == 0
+    err = capsys.readouterr().err
+    assert f"{len(more)} other bytes follow the archive; nothing is lost" in err
+    assert "cut short" not in err
+    assert (back / "a.npy").read_bytes() == (tmp_path / "a.npy").read_bytes()
 
 
 def test_decompress_gives_what_is_left_and_says_that_the_rest_is_lost(often: None, tmp_path: Path, capsys) -> None:

@@ -90,7 +90,8 @@ def test_a_tree_goes_into_an_archive_and_comes_back(call, photos: Path, tmp_path
     assert values["raw_bytes"] == 5 * 6000 + 600 + 1200 + 300 * 64 + 32
     assert "exact, bit for bit" in err
     assert "no model was given" in err
-    assert json.loads(call("verify", path, "--json")[1]) == {"ok": True, "samples": 309, "damaged": []}
+    found = json.loads(call("verify", path, "--json")[1])
+    assert found == {"ok": True, "samples": 309, "damaged": [], "reasons": {}}
     code, out, err = call("decompress", path, "-o", back, "--json")
     assert code == 0, err
     assert json.loads(out)["samples"] == 309
@@ -239,19 +240,39 @@ def test_damage_is_named_and_the_rest_is_kept(call, photos: Path, tmp_path: Path
     path.write_bytes(content)
     code, out, err = call("verify", path)
     assert (code, out) == (1, "0.png\n")
-    assert "damaged: 1 file" in err
-    assert json.loads(call("verify", path, "--json")[1])["damaged"] == ["0.png"]
+    assert "cannot be read: 1 file" in err
+    assert "do not match their checksum; get the archive again (1 file)" in err
+    found = json.loads(call("verify", path, "--json")[1])
+    assert (found["damaged"], list(found["reasons"])) == (["0.png"], ["0.png"])
     code, _, err = call("decompress", path, "-o", back)
     assert code == 2
     assert "--keep-going" in err
     code, out, err = call("decompress", path, "-o", back, "--keep-going", "--json", "--force")
     assert code == 1
-    assert "lost: 0.png" in err
+    assert "0.png is lost: its bytes do not match their checksum" in err
     assert json.loads(out)["lost"] == ["0.png"]
     code, _, err = call("decompress", path, "-o", back, "--keep-going", "--force", "-q")
-    assert (code, err) == (1, "warning: lost: 0.png\n")
+    why = "0.png is lost: its bytes do not match their checksum; get the archive again"
+    assert (code, err) == (1, f"warning: {path}: {why}\n")
     assert tree(back) == tree(photos / "deep") - {"0.png"}
     assert all(same(photos / "deep" / name, back / name) for name in tree(back))
+
+
+def test_too_little_memory_is_not_called_damage(
+    call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    path = tmp_path / "p.narrows"
+    call("compress", photos / "deep", "-o", path)
+    monkeypatch.setattr("narrows.codecs.block.BlockCodec.decode", decode)
+    for command in (("verify", path), ("decompress", path, "-o", tmp_path / "back", "--keep-going")):
+        code, out, err = call(*command)
+        assert (code, out) == (2, "")
+        assert "does not fit into memory; use a machine with more" in err
+        assert "damaged" not in err
+        assert "lost" not in err
 
 
 def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -> None:
@@ -262,7 +283,7 @@ def test_verify_fails_on_what_is_cut_short(call, photos: Path, tmp_path: Path) -
         path.write_bytes(content[:length])
         code, out, err = call("verify", path, "--json", "-q")
         assert code == 1
-        assert json.loads(out) == {"ok": False, "samples": 0, "damaged": []}
+        assert json.loads(out) == {"ok": False, "samples": 0, "damaged": [], "reasons": {}}
         assert len(err.splitlines()) == 1
 
 

@@ -65,6 +65,13 @@ def test_big_endian_arrays_and_tensors_and_samples_are_taken(digits: narrows.Sam
     assert np.array_equal(codec.decompress(codec.compress(digits)), np.asarray(digits.values))
 
 
+def test_an_archive_in_a_file_is_decompressed_too(tmp_path: Path) -> None:
+    values = np.arange(6).reshape(2, 3)
+    (tmp_path / "a").write_bytes(Codec().compress(values))
+    for given in (tmp_path / "a", str(tmp_path / "a")):
+        assert np.array_equal(Codec().decompress(given), values)
+
+
 def test_every_value_is_within_the_error_that_was_promised() -> None:
     samples = RNG.integers(0, 256, (50, 16, 16, 3), np.uint8)
     codec = Codec(max_error=3)

@@ -18,7 +18,7 @@ from narrows.archive.entries import RECORDING, SAME, Entry, Kind, check_recordin
 from narrows.archive.layout import Run
 from narrows.archive.parallel import in_order
 from narrows.archive.reader import Given, Reader
-from narrows.errors import ArchiveError
+from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 
 
@@ -27,14 +27,14 @@ class Archive(Mapping[str, Array]):
 
     An image is `(H, W, C)`, a signal `(frames, C)`, an array `(count, *form)`. Reading a name reads only the blocks
     that hold it. `promise` holds for every sample; `sizes` are bytes by part, `raw_bytes` those of all samples. May
-    be used by several threads and, opened by its path, pickled.
+    be used by several threads and, opened by its path, pickled. An archive equals only itself, whatever is in it.
 
     `open_codec` is called with the promise and the compact model when the first block is decoded. The model comes
     from `models` if they have it, else from the file, else from those that are `known` everywhere. Blocks are decoded
     on `threads` threads, by default one per core.
 
     Raises `ArchiveError` for a file that is not an archive, damaged, or newer; a damaged block is noticed when it is
-    read, and leaves the others readable.
+    read, and leaves the others readable. A block that does not fit into memory is an `OutOfMemoryError`.
     """
 
     def __repr__(self) -> str:
@@ -69,6 +69,12 @@ class Archive(Mapping[str, Array]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._reader.names)
 
+    def __eq__(self, other: object) -> bool:  # not that of `Mapping`, which would decode both and compare arrays
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def __contains__(self, name: object) -> bool:
         return name in self._reader.numbers
 
@@ -82,7 +88,7 @@ class Archive(Mapping[str, Array]):
         try:
             whole: Array = np.empty((entry.count, *entry.shape), entry.dtype)
         except MemoryError:
-            raise ArchiveError(
+            raise OutOfMemoryError(
                 f"{self._reader.name}: {name}: {entry.count} samples of {form} do not fit into memory; use parts()"
             ) from None
         for start, stop, part in self.parts(name):
@@ -194,35 +200,37 @@ class Archive(Mapping[str, Array]):
         """All samples by number, in the order of entries, as coded."""
         return ArchiveSamples(self)
 
-    def verify(self, decode: bool = True) -> Iterator[str]:
-        """Read everything, and return the names that have lost something, in order.
+    def verify(self, decode: bool = True) -> dict[str, str]:
+        """Read everything, and return the names that cannot be read whole, in order, each with the reason.
 
         Without `decode`, only check the checksums, which takes no model and little time.
         """
         layout, names = self._reader.layout, self._reader.names
-        lost = np.zeros(len(self), bool)
+        whys: dict[str, int] = {"": 0}
+        why = np.zeros(len(self), np.int32)  # numbers of `whys`, since one reason may hold for a million names
+        read = self._reader.block if decode else self._reader.payload
+
+        def reason(block: int) -> str:
+            try:
+                read(block, "a block")
+            except ArchiveError as error:
+                return str(error)
+            return ""
+
         for span in layout.entry_runs(with_extras=True):
             try:
                 self.entry(names[span.start])
-            except ArchiveError:
-                lost[span.start : span.stop] = True
-        read = self._reader.block if decode else self._reader.payload
-
-        def damaged(block: int) -> bool:
-            try:
-                read(block, "a block")
-            except ArchiveError:
-                return True
-            return False
-
-        calls = (partial(damaged, block) for block in range(len(layout.blocks)))
-        for block, bad in enumerate(in_order(calls, self._threads)):
-            for span in layout.entries_of(block) if bad else ():
-                lost[span.start : span.stop] = True
+            except ArchiveError as error:
+                why[span.start : span.stop] = whys.setdefault(str(error), len(whys))
+        calls = (partial(reason, block) for block in range(len(layout.blocks)))
+        for block, said in enumerate(in_order(calls, self._threads)):
+            for span in layout.entries_of(block) if said else ():
+                why[span.start : span.stop] = whys.setdefault(said, len(whys))
         for number, name in enumerate(names):
-            with suppress(ArchiveError):  # those are lost already
-                lost[number] |= lost[self._reader.numbers[self._source(name)]]
-        return (names[number] for number in np.flatnonzero(lost))
+            with suppress(ArchiveError):  # those have a reason already
+                why[number] = why[number] or why[self._reader.numbers[self._source(name)]]
+        said_of = list(whys)
+        return {names[number]: said_of[why[number]] for number in np.flatnonzero(why)}
 
     def compact_model(self) -> bytes:
         """The compact model, empty without one; raises `ArchiveError` if it is missing or damaged."""

@@ -23,7 +23,7 @@ HASH_BYTES = 16  # of the model's SHA-256, its first half
 TAIL_BYTES = 5 + CRC_BYTES  # at most
 MODEL_BYTES, INDEX_BYTES = 1 << 28, 1 << 27  # at most; what a reader may be made to hold
 ENTRIES, PIECES = 1 << 21, 1 << 22  # at most, for the same reason
-MARK = b"\xa7NWS-so-far\n"  # ends a record that no entry uses: the index of all that is before it
+MARK = b"\xa7NWS-so-far\n"  # ends a record that no entry uses: the index of all that is before it, sealed with it
 DAMAGED = "damaged, truncated, or followed by other bytes; copy or download it again"
 
 
@@ -106,12 +106,12 @@ def crc(content: bytes) -> bytes:
     return int(google_crc32c.value(content)).to_bytes(CRC_BYTES, "little")
 
 
-def seal(body: bytes) -> bytes:
-    """Index and tail, the end of a file."""
+def seal(body: bytes, mark: bytes = b"") -> bytes:
+    """Index and tail, the end of a file; or with the mark that follows, so that a file cut before it is none."""
     short = deflated(body)
     stored, form = (body, 0) if short is None else (short, 1)
     end = stored + to_varints([2 * len(stored) + form])[::-1]
-    return end + crc(HEAD + end)
+    return end + crc(HEAD + end + mark) + mark
 
 
 def check_head(head: bytes) -> None:
@@ -131,9 +131,9 @@ def stored_length(tail: bytes, size: int) -> int:
     return length
 
 
-def unseal(end: bytes) -> Index:
-    """The inverse of `seal`; raises `ArchiveError`."""
-    if crc(HEAD + end[:-CRC_BYTES]) != end[-CRC_BYTES:]:
+def unseal(end: bytes, mark: bytes = b"") -> Index:
+    """The inverse of `seal`, of what is before the mark; raises `ArchiveError`."""
+    if crc(HEAD + end[:-CRC_BYTES] + mark) != end[-CRC_BYTES:]:
         raise ArchiveError(DAMAGED)
     number, used = _from_tail(end[-TAIL_BYTES:])
     stored = end[: -CRC_BYTES - used]

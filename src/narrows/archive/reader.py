@@ -5,6 +5,7 @@ Next door: `archive` finds them by name.
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from narrows.archive.entries import Shape, extras_from_bytes
 from narrows.archive.index import CRC_BYTES, DAMAGED, HEAD, TAIL_BYTES, Sizes
 from narrows.archive.layout import Layout, Run
 from narrows.archive.names import check_tree, checked_names
-from narrows.errors import ArchiveError
+from narrows.checks import brief
+from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 from narrows.io.files import open_file
 
@@ -29,8 +31,8 @@ Given = str | os.PathLike[str] | IO[bytes]
 class Reader:
     """An archive's file; `open_codec` and `models` are those of `Archive`.
 
-    `index`, `layout`, `names` and `sizes` are checked. May be used by several threads. Raises `ArchiveError` in one
-    line that names the file.
+    `index`, `layout`, `names` and `sizes` are checked. May be used by several threads, and a file on a disk by
+    processes that are forked. Raises `ArchiveError` in one line that names the file.
     """
 
     def __init__(
@@ -39,9 +41,13 @@ class Reader:
         self._lock = threading.Lock()
         self._open_codec, self._models, self._known = open_codec, models, known
         self._own = isinstance(file, (str, os.PathLike))
+        if isinstance(file, io.TextIOBase) or not (self._own or hasattr(file, "seek")):
+            raise ArchiveError(f"{brief(file)} was given as an archive; give a path, a binary file or its bytes")
         self.name = str(file) if self._own else str(getattr(file, "name", "archive"))
         try:
             self._file = open_file(file) if isinstance(file, (str, os.PathLike)) else file
+            # Not whatever has a descriptor: that of a file of gzip leads to other bytes.
+            self._on_disk = isinstance(getattr(self._file, "raw", self._file), io.FileIO)
             try:
                 self._open()
             except BaseException:
@@ -93,9 +99,9 @@ class Reader:
         if kept == block:
             return samples
         dtype, shapes = self.layout.shapes(block)
-        payload = self.payload(block, name)
+        payload, codec = self.payload(block, name), self.codec()
         with self._naming(name):
-            samples = self.codec().decode(payload, shapes, dtype, self._digest(block))
+            samples = codec.decode(payload, shapes, dtype, self._digest(block))
         if len(samples) > 1:
             if len(self._kept) >= KEPT_BLOCKS:
                 self._kept = {}
@@ -104,9 +110,9 @@ class Reader:
 
     def file(self, block: int, name: str) -> bytes | None:
         """The file that a block keeps to the byte, None for any other block."""
-        payload = self.payload(block, name)
+        payload, codec = self.payload(block, name), self.codec()
         with self._naming(name):
-            return self.codec().file(payload, self._digest(block))
+            return codec.file(payload, self._digest(block))
 
     def codec(self) -> CodesBlocks:
         """The codec, opened when it is first needed."""
@@ -119,30 +125,31 @@ class Reader:
 
     @contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        """Errors of a block name the archive and what is lost."""
+        """Errors of a block name the archive and what is lost, or cannot be read here; those say what to do."""
         try:
             yield
         except ArchiveError as error:
-            raise ArchiveError(f"{self.name}: {name} is lost: {error}; get the archive again") from None
+            said = f"cannot be read: {error}" if ";" in str(error) else f"is lost: {error}; get the archive again"
+            raise ArchiveError(f"{self.name}: {name} {said}") from None
         except MemoryError:
-            raise ArchiveError(f"{self.name}: {name} does not fit into memory; use a machine with more") from None
+            why = "does not fit into memory; use a machine with more"
+            raise OutOfMemoryError(f"{self.name}: {name} {why}") from None
 
     def payload(self, block: int, name: str) -> bytes:
         """The encoded bytes of a block; raises `ArchiveError` if they do not match their checksum."""
-        return self._piece(int(self.layout.blocks[block]), name)
+        with self._naming(name):
+            return self._piece(int(self.layout.blocks[block]))
 
     def record(self, run: Run, name: str) -> tuple[Shape | None, dict[str, bytes]]:
         """The form and extras of a run of entries."""
         if not run.extras:
             return None, {}
         last, content = self._last_record
-        if last != run.extras:
-            content = self._piece(int(self.layout.records[run.extras - 1]), name)
-            self._last_record = run.extras, content
-        try:
+        with self._naming(name):
+            if last != run.extras:
+                content = self._piece(int(self.layout.records[run.extras - 1]))
+                self._last_record = run.extras, content
             return extras_from_bytes(content, run.shape)
-        except ArchiveError as error:
-            raise ArchiveError(f"{self.name}: {name}: {error}; get the archive again") from None
 
     def compact_model(self) -> bytes:
         """The compact model that was found, else the one that the archive carries, else one that is known; empty
@@ -155,7 +162,8 @@ class Reader:
             return b""
         found, why = None if self._models is None else self._models(wanted), "it was made with another model"
         if found is None and self.index.model_length:
-            found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
+            with self._naming("its model"):
+                found, why = self._read(len(HEAD), self.index.model_length), "the model that it carries is damaged"
         if found is None and self._known is not None:
             found = self._known(wanted)
         if found is None and self._models is None:
@@ -169,20 +177,19 @@ class Reader:
         if self._own:
             self._file.close()
 
-    def _piece(self, piece: int, name: str) -> bytes:
+    def _piece(self, piece: int) -> bytes:
         content = self._read(int(self.layout.offsets[piece]), int(self.layout.lengths[piece]))
         if index.crc(content) != self.index.crcs[piece * CRC_BYTES : (piece + 1) * CRC_BYTES]:
-            why = "its bytes do not match their checksum; get the archive again"
-            raise ArchiveError(f"{self.name}: {name} is lost: {why}")
+            raise ArchiveError("its bytes do not match their checksum")
         return content
 
     def _read(self, at: int, length: int) -> bytes:
-        if self._own and hasattr(os, "pread"):  # has no position that threads and forks share
+        if self._on_disk and hasattr(os, "pread"):  # has no position that threads and forks share
             content = os.pread(self._file.fileno(), length, at)
         else:
             with self._lock:
                 self._file.seek(at)
                 content = self._file.read(length)
         if len(content) != length:
-            raise ArchiveError(f"{self.name}: {len(content)} of {length} bytes could be read; {DAMAGED}")
+            raise ArchiveError(f"{len(content)} of {length} bytes could be read; {DAMAGED}")
         return content

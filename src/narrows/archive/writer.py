@@ -161,12 +161,12 @@ class Writer:
 
     def close(self) -> Sizes:
         """Write waiting samples, the index and the tail; the file stays open."""
-        end, _ = self._index()
+        end = seal(self._index())
         self._file.write(end)
         return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
 
-    def _index(self) -> tuple[bytes, int]:
-        """The index of all that was added, and its bytes before they were deflated; nothing waits any more."""
+    def _index(self) -> bytes:
+        """The index of all that was added, not deflated; nothing waits any more."""
         for which in list(self._open):
             self._flush(which)
         for piece in self._ahead.finish():
@@ -185,17 +185,17 @@ class Writer:
                 f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
                 "write several archives"
             )
-        return seal(body), len(body)
+        return body
 
     def _keep_so_far(self) -> None:
         """From time to time the index of all that is there, so that something is left of an archive that is cut
         short."""
         if self._raw_since < self._raw_next:
             return
-        end, length = self._index()
-        self._raw_since, self._raw_next = 0, max(SO_FAR_BYTES, SO_FAR_TIMES * length)
+        body = self._index()
+        self._raw_since, self._raw_next = 0, max(SO_FAR_BYTES, SO_FAR_TIMES * len(body))
         self._record_count += 1
-        self._queue(lambda: _Piece(end + MARK, 0, 1))
+        self._queue(lambda: _Piece(seal(body, MARK), 0, 1))
 
     def _enter(self, entry: Entry) -> int:
         """Add one name, and write its extras; returns the class of its samples."""

@@ -55,7 +55,7 @@ def decompress(
 
         def report(done: int, total: int, lost: str | None) -> None:
             if lost is not None:
-                terminal.warn(f"lost: {lost}")
+                terminal.warn(lost)
             draw("decompressing", done, total)
 
         result = decompress(path, output, model_path, only=(*only, *more), report=report, **options)
@@ -70,6 +70,8 @@ def decompress(
         terminal.warn(terminal.not_kept(result.not_kept))
     if result.cut:
         terminal.warn(f"{path} is cut short; what came after the files that are written is lost")
+    if result.behind:
+        terminal.warn(f"{path}: {result.behind} other bytes follow the archive; nothing is lost by them")
     if result.lost:
         terminal.say(f"lost: {len(result.lost)} of {terminal.files(result.names)}")
     written = terminal.files(result.names - len(result.lost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -22,15 +23,16 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
     \b
     narrows verify photos.narrows
 
-    Exits with 0 if all is well, and with 1 if something is damaged, printing the names of what is lost, one per line.
+    Exits with 0 if all is well, and with 1 if something cannot be read, printing the names of what is lost, one per
+    line, and saying why.
     """
     from narrows.tasks.decompress import opened
 
-    samples, names, damaged, ok = 0, 0, [], False
+    samples, names, damaged, ok = 0, 0, dict[str, str](), False
     try:
         with opened(path, model_path) as archive:
             samples, names = len(archive.samples), len(archive)
-            damaged = list(archive.verify())
+            damaged = archive.verify()
             ok = not damaged
     except ArchiveError as error:
         if not is_archive(path):
@@ -38,9 +40,12 @@ def verify(path: Path, model_path: Path | None, as_json: bool) -> None:
         click.echo(f"narrows: {error}", err=True)
     else:
         whole = f"all is intact: {terminal.files(names)}, {samples} samples"
-        terminal.say(f"{path}: {whole if ok else f'damaged: {terminal.files(len(damaged))}'}")
+        terminal.say(f"{path}: {whole if ok else f'cannot be read: {terminal.files(len(damaged))}'}")
+        for why, count in Counter(damaged.values()).items():
+            terminal.warn(f"{why} ({terminal.files(count)})")
     if as_json:
-        terminal.result_json({"ok": ok, "samples": samples, "damaged": damaged})
+        values = {"ok": ok, "samples": samples, "damaged": list(damaged), "reasons": damaged}
+        terminal.result_json(values)
     elif damaged:
         terminal.result("\n".join(damaged))
     if not ok:

@@ -183,7 +183,9 @@ class BlockCodec:
             if number not in self._ways:
                 row = row_of(number)
                 if row is None:
-                    raise ArchiveError(f"a block stored in way {number}, which this narrows does not know; update it")
+                    raise ArchiveError(
+                        f"it is stored in way {number}, which this narrows does not know; update narrows"
+                    )
                 if row.learned and (self._model is None or self._model.way != number):
                     raise ArchiveError("a damaged block: it needs a model of other samples")
                 if row.learned and row.lossy != (self.promise.quality is not None):

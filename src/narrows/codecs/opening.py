@@ -92,8 +92,9 @@ def open_archive(file: Given | bytes, model: Model | None = None, threads: int |
     """Open an archive, a path, a binary file or its bytes, for reading.
 
     `model` is for archives that do not carry theirs: a model, its path or its compact bytes; those that were made
-    with weights that come with the package need none. Blocks are decoded on
-    `threads` threads, by default one per core. PyTorch is loaded for the first block that needs a model. Raises
+    with weights that come with the package need none. Blocks are decoded on `threads` threads, by default one per
+    core. PyTorch is loaded for the first block that needs a model. Forked processes may all read an archive that was
+    opened by its path, its bytes or a file on a disk; other file objects have one position for all of them. Raises
     `ArchiveError` for files that are not archives, damaged or newer, and at the first block if its model is missing.
     """
     file = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file

@@ -45,7 +45,7 @@ def decode(data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic]) ->
             if image.size != (width, height) or image.mode != mode:
                 raise ArchiveError("a damaged block: its PNG has another size or mode")
             sheet: Array = np.asarray(image).reshape(height, width, channels).astype(dtype)
-    except ArchiveError:
+    except (ArchiveError, MemoryError):
         raise
     except Exception:  # Pillow raises every kind on damaged files
         raise ArchiveError("a damaged block: its PNG cannot be read") from None

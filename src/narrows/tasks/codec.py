@@ -15,6 +15,7 @@ import numpy as np
 from narrows.archive.codec import Block
 from narrows.archive.entries import Entry, Kind, Shape
 from narrows.archive.promise import Promise, bounded
+from narrows.archive.reader import Given
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec, Effort
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
@@ -146,12 +147,13 @@ class Codec:
         known = signal.ndim == 2 and bool(self._blocks.compact_model)
         return known and self._blocks.takes(signal.shape, signal.dtype)
 
-    def decompress(self, data: bytes) -> Array | list[Array]:
-        """The samples of an archive in memory: the array it was made of, else a list of all its samples.
+    def decompress(self, data: Given | bytes) -> Array | list[Array]:
+        """The samples of an archive, its bytes, path or binary file: the array it was made of, else a list of all its
+        samples.
 
         Raises `ArchiveError` if anything in it is damaged.
         """
-        with open_archive(io.BytesIO(data), None if self._shipped else self._blocks.compact_model or None) as archive:
+        with open_archive(data, None if self._shipped else self._blocks.compact_model or None) as archive:
             if list(archive) == [NAME]:
                 return archive[NAME]
             values = ((entry, archive[entry.name]) for entry in archive.entries())

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from narrows.archive.archive import Archive
-from narrows.archive.salvage import beginning
+from narrows.archive.salvage import beginning, is_cut
 from narrows.checks import one_of
 from narrows.codecs.opening import Model, open_archive
 from narrows.errors import ArchiveError, DataError, ModelError, OutputError, SettingsError
@@ -116,7 +116,7 @@ def _parts(archive: Archive, name: str) -> Iterator[Array]:
 @contextmanager
 def opened(path: Path, model: Model | None = None, keep_going: bool = False) -> Iterator[Archive]:
     """An archive with the model that it needs; `model` is for archives that do not carry theirs. With `keep_going`,
-    what is left of one that is cut short is opened like a whole one.
+    what is left of one that is cut short is opened like a whole one, and one that other bytes follow.
 
     Raises `ArchiveError` for a damaged archive, `ModelError` where the model is missing or another one.
     """
@@ -141,7 +141,12 @@ def _whole_or_left(path: Path, model: Model | None, keep_going: bool) -> Iterato
                 raise
             stack.callback(left.close)
             if not keep_going:
-                raise ArchiveError(f"{error}; what is whole of it comes back with --keep-going") from None
+                if is_cut(path, left.size):
+                    raise ArchiveError(f"{error}; what is whole of it comes back with --keep-going") from None
+                behind = path.stat().st_size - left.size
+                raise ArchiveError(
+                    f"{path}: {behind} other bytes follow the archive; decompress it with --keep-going"
+                ) from None
             archive = stack.enter_context(open_archive(cast(IO[bytes], left), model))
         yield archive
 
@@ -169,14 +174,16 @@ def chosen(archive: Archive, only: Sequence[str], path: Path, cut: bool = False)
 @dataclass
 class Decompressed:
     """What was written: `samples`, how many files hold other data than their ending says, and what was `lost`. The
-    end of an archive that is `cut` is lost too, with names that nobody knows. What belongs to pictures and is
-    `not_kept` in the format asked for is told in words, with the names of the files."""
+    end of an archive that is `cut` is lost too, with names that nobody knows; of a whole one nothing is lost by bytes
+    that follow it, of which there are so many `behind`. What belongs to pictures and is `not_kept` in the format
+    asked for is told in words, with the names of the files."""
 
     names: int
     samples: int = 0
     other_endings: int = 0
     lost: list[str] = field(default_factory=list)
     cut: bool = False
+    behind: int = 0
     not_kept: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -193,14 +200,14 @@ def decompress(
 ) -> Decompressed:
     """Write the files of an archive, or those named in `only`, into a folder.
 
-    `report` is called with how many of how many are done, and the name of one that is lost. Raises `ArchiveError` for
-    damage (unless `keep_going`), `OutputError` where something is there already (unless `force`). With a `format`,
-    "jpeg", "webp" or "png", pictures that are not kept to the byte are written so, and named so; JPEG and WebP lose a
-    little. Raises `SettingsError` for another.
+    `report` is called with how many of how many are done, and why one is lost. Raises `ArchiveError` for damage
+    (unless `keep_going`), `OutputError` where something is there already (unless `force`). With a `format`, "jpeg",
+    "webp" or "png", pictures that are not kept to the byte are written so, and named so; JPEG and WebP lose a little.
+    Raises `SettingsError` for another.
     """
     one_of("format", format, (None, *FORMATS))
     with opened(path, model, keep_going) as archive:
-        cut = archive.sizes.total < path.stat().st_size
+        behind, cut = path.stat().st_size - archive.sizes.total, is_cut(path, archive.sizes.total)
         names, missing = chosen(archive, only, path, cut)
         places = {name: place(output, name) for name in names}
         targets = list(places.values())
@@ -214,7 +221,7 @@ def decompress(
                 "choose another place, or --force to replace it"
             )
         taken = set(places.values())
-        result = Decompressed(len(names) + len(missing), lost=missing, cut=cut)
+        result = Decompressed(len(names) + len(missing), lost=missing, cut=cut, behind=0 if cut else behind)
         for number, (name, target) in enumerate(places.items(), 1):
             lost = None
             try:
@@ -229,6 +236,6 @@ def decompress(
                 if not keep_going:
                     raise ArchiveError(f"{error} (or write what can be read with --keep-going)") from None
                 result.lost.append(name)
-                lost = name
+                lost = str(error) if name in str(error) else f"{name} is lost: {error}"
             report(number, len(names), lost)
     return result
