@@ -197,7 +197,7 @@ def test_lists_and_words_in_place_of_objects_are_refused_in_one_line(
 
 
 def resealed(content: bytes, text: str | None = None, **entry: object) -> bytes:
-    """A model file with another metadata text, or with such an entry for its first tensor, and the digest that fits."""
+    """A model file with another metadata text, or other fields of its first tensor, and a digest that fits."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     given = header["__metadata__"]["narrows"] if text is None else text
