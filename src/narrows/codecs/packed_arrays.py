@@ -21,8 +21,8 @@ from narrows.errors import ArchiveError, ModelError
 # Part of the format.
 MOST_BITS = 48  # of a number, its sign aside
 MOST_SIDES = 8
-# Numbers in all arrays: any few, more only where there are the bytes for them, since a code of nothing but zeros takes
-# none. A trained network takes about a byte a number; decoding takes some 60 bytes of memory for each.
+# Numbers in all arrays: any few, more only where there are the bytes for them, since a code of nothing but zeros
+# takes none. A trained network takes about a byte a number; decoding takes some 60 bytes of memory for each.
 FEW, EACH_BYTE, LIMIT = 1 << 23, 16, 1 << 28
 
 
