@@ -143,6 +143,35 @@ def test_arrays_in_any_order_are_the_same_files_again(call, tmp_path: Path) -> N
             assert (out / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_arrays_of_what_no_samples_hold_are_kept_to_the_byte(call, tmp_path: Path) -> None:
+    folder, archive = tmp_path / "in", tmp_path / "a.narrows"
+    folder.mkdir()
+    odd = {
+        "complex": np.arange(3) * 1j,
+        "dates": np.arange(3).astype("M8[D]"),
+        "fields": np.zeros(3, [("a", "i4"), ("b", "f8")]),
+        "long": np.arange(3, dtype=np.longdouble),
+        "none": np.zeros(0),
+        "words": np.array(["a", "bc"]),
+        "no-rows": np.zeros((3, 0)),
+    }
+    for name, array in odd.items():
+        np.save(folder / f"{name}.npy", array)
+    np.save(folder / "numbers.npy", np.arange(9.0))
+    code, _, err = call("compress", folder, "-o", archive, "--max-error", 0)
+    assert code == 0
+    assert f"{len(odd)} files of no kind that is read, kept to the byte" in err
+    assert call("decompress", archive, "-o", tmp_path / "out")[0] == 0
+    for path in folder.iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+    code, _, err = call("compress", folder, "-o", tmp_path / "b.narrows", "--max-error", 1)
+    assert code == 2
+    assert "complex.npy" in err
+    assert not (tmp_path / "b.narrows").exists()
+    (folder / "complex.npy").write_bytes((folder / "complex.npy").read_bytes()[:-1])
+    assert call("compress", folder, "-o", tmp_path / "b.narrows", "--max-error", 0)[0] == 2
+
+
 def test_an_unusual_header_of_an_array_is_told_not_to_be_kept(call, tmp_path: Path) -> None:
     with (tmp_path / "a.npy").open("wb") as file:
         np.lib.format.write_array(file, np.arange(6.0), version=(2, 0))

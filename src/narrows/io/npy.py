@@ -52,6 +52,14 @@ def layout(array: Array) -> Layout:
     return Layout(count, (int(np.prod(form)),), form if len(form) > 1 else None)
 
 
+def is_array(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a whole `.npy` of anything but pickles, such as of dates, which `open_npy` refuses."""
+    try:
+        return isinstance(np.load(path, mmap_mode="r", allow_pickle=False), np.ndarray)
+    except Exception:  # NumPy raises every kind on damaged files
+        return False
+
+
 def open_npy(path: str | os.PathLike[str]) -> Array:
     """The array of an `.npy` file as a memory map; raises `DataError` naming the file. No pickle is opened."""
     path = Path(path)

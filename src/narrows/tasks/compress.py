@@ -28,6 +28,7 @@ from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
 from narrows.io.files import open_file, reading
+from narrows.io.npy import is_array
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -162,15 +163,20 @@ def _add(
 ) -> None:
     """Put one file into the archive, sample by sample, or whole where that takes less."""
     if source.kind == "files":
-        writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
-        result.others += 1
-        result.raw_bytes += source.size
-        _added(source, writer, result, report)
+        _add_as_it_is(writer, source, result, report)
         return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
         content = _as_known(codec, source, wanted, read(source, wanted.strip, wanted.read_as == "signals"))
     except DataError:
+        if (
+            result.promise.max_error == 0
+            and wanted.read_as is None
+            and source.kind == "arrays"
+            and is_array(source.path)
+        ):
+            _add_as_it_is(writer, source, result, report)
+            return
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
         # A damaged JPEG, or one of a rare kind: its bytes are worth keeping.
@@ -218,6 +224,14 @@ def _add(
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
     writer.add(content.entry, counted(samples))
+    _added(source, writer, result, report)
+
+
+def _add_as_it_is(writer: Writer, source: Source, result: Compressed, report: Report) -> None:
+    """Add a file of no kind that is read, or an array of what no samples hold, such as dates, to the byte."""
+    writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
+    result.others += 1
+    result.raw_bytes += source.size
     _added(source, writer, result, report)
 
 
