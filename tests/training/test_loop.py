@@ -103,7 +103,7 @@ def test_a_damaged_checkpoint_is_refused(digits: Samples, tmp_path: Path) -> Non
     whole, model = path.read_bytes(), build(digits.description, "dense", 8)
     for content in (whole[:-100], whole[:100], b""):
         path.write_bytes(content)
-        with pytest.raises(narrows.NarrowsError, match="damaged, cut short .*; start without --resume"):
+        with pytest.raises(narrows.NarrowsError, match="start without --resume"):
             list(narrows.fit(model, digits, Settings(steps=9), checkpoint=path, resume=True))
 
 
