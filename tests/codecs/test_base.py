@@ -7,7 +7,9 @@ import pytest
 
 from narrows.archive.digest import digest_of
 from narrows.archive.promise import Promise
-from narrows.codecs.base import WAYS, Way, row_of
+from narrows.archive.varints import to_varints
+from narrows.codecs import planes
+from narrows.codecs.base import DIFFERENCES, PACKED, PLANES, WAYS, Way, row_of
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.compact_model import CompactModel
 from narrows.errors import ArchiveError, ModelError
@@ -58,6 +60,18 @@ def test_a_learned_way_refuses_damaged_models_and_other_promises(row) -> None:
     for codec in (BlockCodec(other, model.to_bytes()), BlockCodec(right, CompactModel(99, b"").to_bytes())):
         with pytest.raises(ModelError):
             codec.encode([IMAGE])
+
+
+@pytest.mark.parametrize("number", [PLANES, DIFFERENCES, PACKED])
+def test_lzma_that_goes_on_or_has_no_end_is_refused(number: int) -> None:
+    data = planes.encode([IMAGE], False)
+    head = to_varints([IMAGE.nbytes]) if number == PACKED else b""
+    way = row_of(number).open(Promise(0), None)
+    shape = (IMAGE.nbytes,) if number == PACKED else IMAGE.shape
+    way.decode(head + data, [shape], IMAGE.dtype)
+    for wrong in (data + b"junk", data[:-1]):
+        with pytest.raises(ArchiveError, match="does not end where it should"):
+            way.decode(head + wrong, [shape], IMAGE.dtype)
 
 
 def test_a_way_that_is_not_known_is_refused() -> None:

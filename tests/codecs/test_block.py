@@ -100,6 +100,8 @@ def test_promises_come_back_from_their_bytes() -> None:
         b"\0aaa",
         b"\2\3" + bytes(8),
         b"\2\1" + struct.pack("<d", 1.5),
+        b"\2\0" + struct.pack("<d", 3.0),  # these are written in two bytes
+        b"\2\0" + struct.pack("<d", -0.0),
     ):
         with pytest.raises(ArchiveError, match="promises"):
             Promise.from_bytes(wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import pickle
@@ -17,6 +18,7 @@ from narrows.data.samples import Samples
 from narrows.errors import ModelError, OutputError, SettingsError
 from narrows.models import container as store
 from narrows.models.catalogue import CATALOGUE, build
+from narrows.models.loading import seconds_of
 from narrows.training.settings import Settings
 
 AUTOENCODERS = [name for name, row in CATALOGUE.items() if "reconstruct" in row.purposes]
@@ -176,3 +178,72 @@ def test_a_description_that_makes_no_sense_is_refused_in_one_line(content: bytes
     with pytest.raises(ModelError, match="does not fit together") as caught:
         narrows.load(io.BytesIO(store.seal(tensors, metadata)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"provenance": [1]}, {"specification": {"columns": "x"}}, {"specification": {"degradation": "x"}}]
+)
+def test_lists_and_words_in_place_of_objects_are_refused_in_one_line(
+    content: bytes, wrong: dict[str, object], tmp_path: Path
+) -> None:
+    tensors, metadata = store.unseal(content, "model")
+    ((key, value),) = wrong.items()
+    metadata[key] = metadata[key] | value if isinstance(value, dict) else value
+    (tmp_path / "m").write_bytes(store.seal(tensors, metadata | {"sha256": "0" * 64}))
+    with pytest.raises(ModelError, match="does not fit together") as caught:
+        narrows.load(tmp_path / "m")
+    assert "\n" not in str(caught.value)
+    seconds_of(tmp_path / "m")  # raises nothing
+
+
+def resealed(content: bytes, text: str | None = None, **entry: object) -> bytes:
+    """A model file with another metadata text, or other fields of its first tensor, and a digest that fits."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    given = header["__metadata__"]["narrows"] if text is None else text
+    header["__metadata__"]["narrows"] = '{"sha256":"' + "0" * 64 + '"' + given[given.index(",") :]
+    next(value for key, value in header.items() if key != "__metadata__").update(entry)
+    written = json.dumps(header, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % 8)
+    file = len(written).to_bytes(8, "little") + written + content[8 + length :]
+    at = file.index(b'{\\"sha256\\":\\"') + 14
+    return file[:at] + hashlib.sha256(file).hexdigest().encode() + file[at + 64 :]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": ',"a":' + "[" * 100_000 + "]" * 100_000 + "}"},
+        {"text": ',"format_version":1'},
+        {"data_offsets": [5, 1]},
+        {"data_offsets": [-1, 3]},
+        {"data_offsets": ["a", 1]},
+        {"data_offsets": [0, float("inf")]},
+        {"shape": [1 << 40]},
+        {"dtype": "F8_E4M3"},
+    ],
+)
+def test_a_file_whose_digest_fits_and_nothing_else_is_refused_in_one_line(content: bytes, wrong: dict) -> None:
+    narrows.load(io.BytesIO(resealed(content)))
+    with pytest.raises(ModelError) as caught:
+        narrows.load(io.BytesIO(resealed(content, **wrong)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(content: bytes, number: float) -> None:
+    tensors, metadata = store.unseal(content, "model")
+    name = next(name for name in tensors if name.startswith("decoder."))
+    tensors[name].view(-1)[0] = number
+    with pytest.raises(ModelError, match=f"{name} holds NaN or an infinity"):
+        narrows.load(io.BytesIO(store.seal(tensors, metadata | {"sha256": "0" * 64})))
+
+
+def test_numbers_that_overflow_in_a_model_are_not_taken_for_values(content: bytes, digits: Samples) -> None:
+    tensors, metadata = store.unseal(content, "model")
+    for tensor in tensors.values():
+        if tensor.dtype == torch.float32:
+            tensor.copy_(torch.randn(tensor.shape).sign() * 3e38)
+    model = narrows.load(io.BytesIO(store.seal(tensors, metadata | {"sha256": "0" * 64})))
+    with pytest.raises(ModelError, match="overflow"):
+        model.reconstruct(digits.values[:4])

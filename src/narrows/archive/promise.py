@@ -79,15 +79,18 @@ class Promise:
     @classmethod
     def from_bytes(cls, data: bytes) -> Promise:
         """The inverse; raises `ArchiveError`."""
+        made = None
         try:
             if data[0] == 1 and len(data) == 2:
-                return cls(None, data[1])
+                made = cls(None, data[1])
             if data[0] == 0 and len(data) == 3:
-                return cls(int.from_bytes(data[1:], "little"))
+                made = cls(int.from_bytes(data[1:], "little"))
             if data[0] == 2 and len(data) == 10:
-                return cls(struct.unpack("<d", data[2:])[0], None, OFS[data[1]])
+                made = cls(struct.unpack("<d", data[2:])[0], None, OFS[data[1]])
         except (IndexError, SettingsError):
             pass
+        if made is not None and made.to_bytes() == data:
+            return made
         raise ArchiveError("the archive promises something that this narrows does not know; update narrows")
 
 

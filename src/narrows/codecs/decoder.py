@@ -24,7 +24,7 @@ from narrows.data.samples import Description
 from narrows.entropy.cumulative import Integers
 from narrows.entropy.integer_networks import plain_products
 from narrows.entropy.passes import QUALITIES
-from narrows.errors import ModelError, SettingsError
+from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.base import Grid, Specification
 from narrows.models.catalogue import rebuild
@@ -58,11 +58,14 @@ class SampleDecoder:
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor, size: Shape, quality: int) -> Array:
-        """Samples `(N, *size)` from the network's inputs."""
+        """Samples `(N, *size)` from the network's inputs. Raises `ArchiveError` where its numbers overflow."""
         with plain_products(torch.device("cpu")):
             y = self.network(x, dial(quality, len(x)))
         y = y[..., : size[0], : size[1]] if y.ndim == 4 else y
-        return from_tensor(y, replace(self.description, shape=size))
+        try:
+            return from_tensor(y, replace(self.description, shape=size))
+        except ModelError as error:
+            raise ArchiveError(str(error)) from None
 
 
 def way_of(model: Lossy) -> int:

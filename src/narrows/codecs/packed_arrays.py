@@ -21,7 +21,9 @@ from narrows.errors import ArchiveError, ModelError
 # Part of the format.
 MOST_BITS = 48  # of a number, its sign aside
 MOST_SIDES = 8
-LIMIT = 1 << 28  # numbers in all arrays: a gibibyte of float32
+# Numbers in all arrays: any few, more only where there are the bytes for them, since a code of nothing but zeros
+# takes none. A trained network takes about a byte a number; decoding takes some 60 bytes of memory for each.
+FEW, EACH_BYTE, LIMIT = 1 << 23, 16, 1 << 28
 
 
 def take(arrays: Iterator[Integers], count: int) -> list[Integers]:
@@ -52,8 +54,9 @@ def pack_arrays(arrays: Sequence[Integers]) -> bytes:
     return to_varints([*map(int, head), len(coded)]) + coded + _mantissas(flat, lengths)
 
 
-def unpack_arrays(data: bytes, limit: int = LIMIT) -> list[Integers]:
-    """The inverse; raises `ArchiveError` for other bytes, or more than `limit` numbers in all."""
+def unpack_arrays(data: bytes) -> list[Integers]:
+    """The inverse; raises `ArchiveError` for other bytes, or more numbers than so many bytes may hold."""
+    limit = min(LIMIT, max(FEW, EACH_BYTE * len(data)))
     (count,), at = from_varints(data, 0, 1)
     ranks, at = from_varints(data, at, int(count))
     if (ranks > MOST_SIDES).any():

@@ -57,10 +57,13 @@ def decode(data: bytes, shapes: Sequence[Shape], dtype: np.dtype[np.generic], di
     wanted = sum(math.prod(shape) for shape in shapes) * dtype.itemsize
     try:
         filters = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY}]
-        data = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters).decompress(data, wanted + 1) if data else b""
+        stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+        data = stream.decompress(data, wanted + 1) if data else b""
     except lzma.LZMAError:
         raise ArchiveError("a damaged block: its bytes are not valid LZMA2") from None
     _check(len(data), shapes, dtype)
+    if not stream.eof or stream.unused_data:
+        raise ArchiveError("a damaged block: its LZMA2 does not end where it should")
     bits = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1).T.copy().view(f"<u{dtype.itemsize}")[:, 0]
     if differences:
         bits = np.cumsum(bits, dtype=bits.dtype)

@@ -16,6 +16,7 @@ import torch
 
 from narrows.data.ranges import CHUNK_BYTES
 from narrows.data.samples import Description, Samples
+from narrows.errors import ModelError
 from narrows.io.arrays import Array, Ragged
 from narrows.io.cache import HELD, copied, release
 
@@ -52,7 +53,8 @@ _DIRECT = tuple(np.dtype(name) for name in ("uint8", "float16", "float32"))
 
 
 def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
-    """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description."""
+    """The inverse of `to_tensor`, rounded and clipped to the dtype and range of the description. Raises `ModelError`
+    for NaN, which a network makes of numbers that overflow."""
     tensor = tensor[:, :, 0].transpose(1, 2) if description.axes == 1 else tensor
     array = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).detach().cpu().to(torch.float64, copy=True)
     dtype = np.dtype(description.dtype)
@@ -63,6 +65,11 @@ def from_tensor(tensor: torch.Tensor, description: Description) -> Array:
     else:  # with plain numbers it is faster
         low, high = description.low, description.high
         array.mul_(high - low).add_(low).clamp_(low, min(high, most))
+    if array.isnan().any():
+        raise ModelError(
+            f"the model's numbers overflow: {int(array.isnan().sum())} of {array.numel()} values are NaN; "
+            "use another model, or samples in its range"
+        )
     return (array.round_() if dtype.kind in "ui" else array).numpy().astype(dtype, order="C")
 
 

@@ -79,13 +79,22 @@ def unseal(content: bytes, name: str) -> tuple[Tensors, dict[str, Any]]:
     blank = content[:at] + _ZEROS.encode() + content[at + 64 :]
     if at < len(_MARK) or hashlib.sha256(blank).hexdigest().encode() != content[at : at + 64]:
         raise ModelError(f"{name}: damaged, its content does not match its digest; copy or download it again")
-    metadata = json.loads(text)
+    damaged = ModelError(f"{name}: damaged, though its digest fits; make the model again")
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError):
+        raise damaged from None
+    if not isinstance(metadata, dict):
+        raise damaged
     version = metadata.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{name}: format version {version}, this narrows reads version {FORMAT_VERSION}; update narrows"
         )
-    return safetensors.torch.load(content), metadata
+    try:
+        return safetensors.torch.load(content), metadata
+    except safetensors.SafetensorError:  # tensors of which places, shapes and dtypes do not agree
+        raise damaged from None
 
 
 def _header(content: bytes, name: str) -> tuple[dict[str, Any], int]:
@@ -101,7 +110,7 @@ def _header(content: bytes, name: str) -> tuple[dict[str, Any], int]:
     try:
         header = json.loads(content[8 : 8 + length])
         ends = [int(entry["data_offsets"][1]) for key, entry in header.items() if key != "__metadata__"]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
         raise foreign from None
     return header, 8 + length + max(ends, default=0)
 

@@ -47,9 +47,11 @@ def load(path: str | os.PathLike[str] | IO[bytes], device: str = "cpu") -> Model
         attached = [key for key in tensors if key.startswith(ATTACHED)]
         model.attachments = {key: tensors.pop(key).numpy() for key in attached}
         _leave_out(model, tensors)
-        model.load_state_dict(from_eight_bits(tensors), strict=True, assign=True)
+        weights = from_eight_bits(tensors)
+        _check_finite(weights)
+        model.load_state_dict(weights, strict=True, assign=True)
         model.arrange()
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{name}: the model does not fit together ({str(error).splitlines()[0]})") from None
     if model.specification != specification:
         raise ModelError(f"{name}: written for another build of network {specification.network}; update narrows")
@@ -69,7 +71,10 @@ def _unsealed(path: str | os.PathLike[str] | IO[bytes]) -> tuple[str, dict[str, 
     check_name(own)
     name, content = read_limited(own)
     try:
-        return name, *unseal(content, name)
+        tensors, metadata = unseal(content, name)
+        if not isinstance(metadata.get("provenance", {}), dict):
+            raise ModelError(f"{name}: the model does not fit together (what is known of its training is no object)")
+        return name, tensors, metadata
     except ModelError as error:
         if own is path:
             raise
@@ -119,6 +124,13 @@ def _lineage(model: Model) -> dict[str, Any]:
     """What is known of the training of a model that another one begins from."""
     known = ("recipe", "source", "samples", "steps_done", "seconds", "hours", "note")
     return {key: value for key, value in model.provenance.items() if key in known}
+
+
+def _check_finite(weights: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError naming a weight that holds NaN or an infinity, with which a model gives no numbers."""
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"{name} holds NaN or an infinity")
 
 
 def _leave_out(model: Model, tensors: dict[str, torch.Tensor]) -> None:

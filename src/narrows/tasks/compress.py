@@ -18,16 +18,16 @@ import numpy as np
 from narrows.archive.codec import Block
 from narrows.archive.entries import SAME, Entry
 from narrows.archive.writer import Writer
-from narrows.codecs.block import SURE, BlockCodec
+from narrows.codecs.block import BlockCodec
 from narrows.codecs.bounds import error_in
-from narrows.codecs.fallback import quick_size
-from narrows.codecs.files import START_OF_JPEG, is_jpeg, kept
+from narrows.codecs.files import is_jpeg, kept
 from narrows.codecs.opening import Model, open_archive, shipped_name, usual_models
 from narrows.data.samples import NUMBERS
 from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
 from narrows.io.files import open_file, reading
+from narrows.io.npy import is_array
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -162,15 +162,16 @@ def _add(
 ) -> None:
     """Put one file into the archive, sample by sample, or whole where that takes less."""
     if source.kind == "files":
-        writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
-        result.others += 1
-        result.raw_bytes += source.size
-        _added(source, writer, result, report)
+        _add_as_it_is(writer, source, result, report)
         return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
         content = _as_known(codec, source, wanted, read(source, wanted.strip, wanted.read_as == "signals"))
     except DataError:
+        lossless = result.promise.max_error == 0 and wanted.read_as is None
+        if lossless and source.kind == "arrays" and is_array(source.path):
+            _add_as_it_is(writer, source, result, report)
+            return
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
         # A damaged JPEG, or one of a rare kind: its bytes are worth keeping.
@@ -212,12 +213,12 @@ def _add(
     if exact and content.entry.kind == "image":
         (pixels,) = content.samples
         samples = [pixels]
-        whole = _smaller_whole(codec, source, content.entry, pixels)
+        whole = as_it_is.smaller_whole(codec, source, content.entry, pixels)
         if whole is not None:
             _keep(writer, source, replace(content.entry, extras={}), whole, result)
             report(result, result.input_bytes, writer.data_bytes)
             return
-        if _begins_as_jpeg(source):
+        if as_it_is.is_jpeg_file(source):
             content = replace(content, lost=(*content.lost, "the bytes of a JPEG, whose pixels take fewer"))
     for words in content.lost:
         result.not_kept.setdefault(words, []).append(source.name)
@@ -225,6 +226,14 @@ def _add(
         writer.add_encoded([content.entry], [BlockCodec(result.promise).encode([*counted(samples)], wanted.verify)])
     else:
         writer.add(content.entry, counted(samples))
+    _added(source, writer, result, report)
+
+
+def _add_as_it_is(writer: Writer, source: Source, result: Compressed, report: Report) -> None:
+    """Add a file of no kind that is read, or an array of what no samples hold, such as dates, to the byte."""
+    writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
+    result.others += 1
+    result.raw_bytes += source.size
     _added(source, writer, result, report)
 
 
@@ -276,23 +285,6 @@ def _as_known(codec: BlockCodec, source: Source, wanted: Wanted, content: Conten
     except DataError:
         return content
     return signals if known(signals.entry) else content
-
-
-def _smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
-    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels."""
-    quick = quick_size([pixels])
-    if source.size >= quick:
-        return None  # a general format at its fastest takes fewer, and the codec has better ones
-    block = kept(source.path.read_bytes(), pixels)
-    if len(block.payload) <= SURE * quick:
-        return block
-    apart = sum(len(data) for data in entry.extras.values())
-    return block if len(block.payload) <= len(codec.encode([pixels], verify=False).payload) + apart else None
-
-
-def _begins_as_jpeg(source: Source) -> bool:
-    with open_file(source.path) as file:
-        return is_jpeg(file.read(len(START_OF_JPEG)))
 
 
 def _keep(writer: Writer, source: Source, entry: Entry, block: Block, result: Compressed) -> None:

@@ -1,5 +1,5 @@
-"""Files of no kind that narrows reads, to the byte: into an archive in parts, so that they need not fit into memory,
-and back.
+"""Files to the byte: those of no kind that narrows reads, into an archive in parts, so that they need not fit into
+memory, and back; and those of pictures where that takes less than their pixels.
 
 Next door: `compress` and `decompress` call it; `codecs.files` makes the blocks.
 """
@@ -12,9 +12,12 @@ from typing import IO
 from narrows.archive.codec import Block
 from narrows.archive.entries import Entry
 from narrows.archive.varints import from_varints, to_varints
-from narrows.codecs.files import kept
+from narrows.codecs.block import SURE, BlockCodec
+from narrows.codecs.fallback import quick_size
+from narrows.codecs.files import START_OF_JPEG, is_jpeg, kept
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
+from narrows.io.files import open_file
 from narrows.tasks.inputs import Source
 
 SIZE = "file"  # key of the extras of a file in parts: its bytes; what the last part has beyond them are zeros
@@ -61,3 +64,21 @@ def write_parts(file: IO[bytes], size: int, parts: Iterator[Array]) -> None:
         content = part.tobytes()[:size]
         file.write(content)
         size -= len(content)
+
+
+def smaller_whole(codec: BlockCodec, source: Source, entry: Entry, pixels: Array) -> Block | None:
+    """The block of an image's file, kept to the byte, where that takes fewer bytes than its pixels."""
+    quick = quick_size([pixels])
+    if source.size >= quick:
+        return None  # a general format at its fastest takes fewer, and the codec has better ones
+    block = kept(source.path.read_bytes(), pixels)
+    if len(block.payload) <= SURE * quick:
+        return block
+    apart = sum(len(data) for data in entry.extras.values())
+    return block if len(block.payload) <= len(codec.encode([pixels], verify=False).payload) + apart else None
+
+
+def is_jpeg_file(source: Source) -> bool:
+    """Whether a file begins as JPEG does."""
+    with open_file(source.path) as file:
+        return is_jpeg(file.read(len(START_OF_JPEG)))

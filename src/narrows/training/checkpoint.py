@@ -54,9 +54,15 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
     """The state, the tensors and the stored plan. Raises `ModelError` if the file is damaged or not a checkpoint,
     `SettingsError` if there is none or it is of another run."""
     check(path)
-    every, metadata = unseal(*read_limited(path)[::-1])
+    name, content = read_limited(path)
+    try:
+        every, metadata = unseal(content, name)
+    except ModelError:  # its words are those of a model, which can be copied again
+        raise ModelError(
+            f"{path}: the checkpoint is damaged, cut short or of another version; start without --resume"
+        ) from None
     if "run" not in metadata:
-        raise ModelError(f"{path}: a model, not a checkpoint")
+        raise ModelError(f"{path}: a model, not a checkpoint; start without --resume")
     stored = metadata["run"]
     for key, value in run.items():
         if stored.get(key) != value:
