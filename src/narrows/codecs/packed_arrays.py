@@ -35,7 +35,8 @@ def take(arrays: Iterator[Integers], count: int) -> list[Integers]:
 
 
 def pack_arrays(arrays: Sequence[Integers]) -> bytes:
-    """Arrays of integers below 2**48 in size, of any shapes, as bytes. Raises ValueError for larger ones."""
+    """Arrays of integers below 2**48 in size, of any shapes, as bytes. Raises ValueError for larger ones, and
+    `ModelError` for many numbers of which hardly any is not 0."""
     sizes = [a.size for a in arrays]
     flat = np.concatenate([np.empty(0, np.int64), *(np.asarray(a, np.int64).reshape(-1) for a in arrays)])
     lengths = _bit_lengths(flat)
@@ -51,12 +52,15 @@ def pack_arrays(arrays: Sequence[Integers]) -> bytes:
     coded = encoder.finish()
     sides = [side for a in arrays for side in a.shape]
     head = [len(arrays), *(a.ndim for a in arrays), *sides, *map(len, weights), *(w for row in weights for w in row)]
-    return to_varints([*map(int, head), len(coded)]) + coded + _mantissas(flat, lengths)
+    packed = to_varints([*map(int, head), len(coded)]) + coded + _mantissas(flat, lengths)
+    if len(flat) > _most(len(packed)):
+        raise ModelError(f"{len(flat)} numbers in {len(packed)} bytes: hardly any is not 0; make the model smaller")
+    return packed
 
 
 def unpack_arrays(data: bytes) -> list[Integers]:
     """The inverse; raises `ArchiveError` for other bytes, or more numbers than so many bytes may hold."""
-    limit = min(LIMIT, max(FEW, EACH_BYTE * len(data)))
+    limit = _most(len(data))
     (count,), at = from_varints(data, 0, 1)
     ranks, at = from_varints(data, at, int(count))
     if (ranks > MOST_SIDES).any():
@@ -84,6 +88,11 @@ def unpack_arrays(data: bytes) -> list[Integers]:
     flat = _from_mantissas(data[at + int(length) :], lengths)
     parts = _cut(flat, np.array(sizes, np.int64))
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _most(length: int) -> int:
+    """How many numbers so many bytes may hold."""
+    return min(LIMIT, max(FEW, EACH_BYTE * length))
 
 
 def _cut(flat: Integers, sizes: Integers) -> list[Integers]:
