@@ -152,6 +152,22 @@ def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
     assert np.isfinite(soundfile.read(out)[0]).all()
 
 
+@pytest.mark.parametrize("ending", ["wav", "npy"])
+def test_where_one_channel_is_missing_the_others_stay_to_the_bit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    x = np.random.default_rng(0).normal(0, 0.1, (2000, 2)).cumsum(axis=0).astype(np.float32)
+    x[500:600, 0] = x[1500:1510, 1] = np.nan
+    source, out = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    np.save(source, x) if ending == "npy" else soundfile.write(source, x, RATE, "FLOAT")
+    words = ["inpaint", source, "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o", out]
+    code, _, err = call(capsys, *words)
+    assert code == 0, err
+    y = np.load(out) if ending == "npy" else soundfile.read(out, dtype="float32")[0]
+    assert np.array_equal(y[~np.isnan(x)], x[~np.isnan(x)])
+    assert np.isfinite(y).all()
+
+
 def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

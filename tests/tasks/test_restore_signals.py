@@ -120,6 +120,17 @@ def test_nan_may_stand_for_what_is_missing() -> None:
         fill(made(Gaps()), x * np.nan, (float("nan"),))
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_channels_with_gaps_of_their_own_keep_what_is_known_of_each(channels: int) -> None:
+    x = voices(1, 3000, 2)[0].astype(np.float32) * np.float32(np.pi)
+    holed = x.copy()
+    holed[1000:1100, 0] = holed[1050:1200, 1] = np.nan
+    y = fill(made(Gaps(), channels), holed, (float("nan"),))
+    missing = np.isnan(holed)
+    assert np.array_equal(y[~missing], x[~missing])
+    assert snr(y[missing], x[missing]) > 3
+
+
 def test_what_does_not_fit_is_refused_in_a_line() -> None:
     model, stereo = made(SignalNoise()), made(SignalNoise(), 2)
     x = narrows.from_arrays(voices(1), kind="signals", rate=44100)

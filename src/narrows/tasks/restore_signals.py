@@ -27,7 +27,8 @@ PIECE, OVERLAP = 192, 32  # windows of spectra that go through together, and tha
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some steps of a signal, `(n, C)`, and which of them are missing, `(n,)`, where a model has to know it."""
+    """Some steps of a signal, `(n, C)`, and which values are missing, `(n, C)`, or `(n, 1)` where channels do not
+    differ in it, if a model has to know it."""
 
     values: Array
     missing: Mask | None = None
@@ -89,7 +90,8 @@ def _each(
     check_signals(model, samples.description, samples.source)
     description = as_given(samples.description)
     for number in range(len(samples)):
-        chunk = Chunk(np.asarray(samples.values[number]), None if masks is None else masks[number])
+        missing = None if masks is None else masks[number].reshape(len(masks[number]), -1)
+        chunk = Chunk(np.asarray(samples.values[number]), missing)
         yield np.concatenate(list(stream(model, [chunk], description)))
         if report is not None:
             report("restoring", number + 1, len(samples))
@@ -117,7 +119,7 @@ def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) 
         tail = y[done:]
         out = from_tensor(torch.from_numpy(y[:done].T[None, :, None]), description)[0]
         if keep and piece.missing is not None:
-            np.copyto(out, piece.values[:done], where=~piece.missing[:done, None])
+            np.copyto(out, piece.values[:done], where=~piece.missing[:done])
         yield out
 
 
@@ -158,9 +160,10 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
         x = x.transpose(0, 1)  # each channel by itself
     known = None
     if piece.missing is not None:
-        if not piece.missing.any():
+        missing = piece.missing if model.description.channels == 1 else piece.missing.any(axis=1, keepdims=True)
+        if not missing.any():
             return np.array(x[:, 0, 0].T.cpu() if model.description.channels == 1 else x[0, :, 0].T.cpu())
-        known = torch.from_numpy(~piece.missing).to(x)[None, None, None]
+        known = torch.from_numpy(~missing.T).to(x)[:, None, None]  # (C or 1, 1, 1, T)
     y = model.restored(model.degradation.given(x, Hints(known=known)))
     out: Array = (y[:, 0, 0] if model.description.channels == 1 else y[0, :, 0]).T.cpu().numpy()
     return out
@@ -168,12 +171,12 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
 
 def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, list[Mask]]:
     """Signals in an array `(T,)`, `(T, C)` or `(N, T, C)` in which a value, such as NaN, stands for what is missing,
-    and where that is, `(T,)` each: where any channel has it. Raises `DataError` where it is nowhere or everywhere."""
+    and where that is, `(T, C)` each. Raises `DataError` where it is nowhere, or at every step of one signal."""
     here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
     samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
-    missing: list[Mask] = list(np.asarray(here.reshape(np.shape(samples.values)).any(axis=2)))
+    missing: list[Mask] = list(here.reshape(np.shape(samples.values)))
     if not here.any():
         raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
-    if (lost := next((number for number, one in enumerate(missing) if one.all()), None)) is not None:
+    if (lost := next((number for number, one in enumerate(missing) if one.any(axis=1).all()), None)) is not None:
         raise DataError(f"{source}: all of sample {lost} is missing; something has to be known")
     return samples, missing

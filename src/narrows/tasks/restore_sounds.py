@@ -73,7 +73,7 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if "known" in model.degradation.needs and not spans and mask is None:
         _refuse_none(job.source)
     low, high = _range(header, peak)
-    made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
+    made = stream(model, _chunks(read_chunks(job.source), spans, model, wanted), replace(form, low=low, high=high))
     make_folder(job.target.parent)
     with replacing(job.target, wanted.force) as file:
         faster = replace(header, rate=header.rate * scale)
@@ -112,7 +112,7 @@ def _looked_through(
                     )
                 peak = max(peak, float(np.abs(values).max(initial=0.0)))
             frames += len(chunk)
-            yield gone
+            yield gone.any(axis=1)
 
     least = 1 if wanted.lost is None else max(1, math.ceil(wanted.lost / 1000 * header.rate))
     spans = spans_of(marks(), least)
@@ -124,24 +124,29 @@ def _looked_through(
 
 
 def _marked(chunk: Array, wanted: Wanted) -> Mask:
-    """Which frames `(n, C)` are missing, by their value in any channel, or by zeros in all."""
+    """Which values `(n, C)` are missing, by their own value, or by zeros in all channels."""
     if wanted.lost is not None:
-        silent: Mask = (chunk == (128 if chunk.dtype == np.uint8 else 0)).all(axis=1)
-        return silent
+        silent = (chunk == (128 if chunk.dtype == np.uint8 else 0)).all(axis=1, keepdims=True)
+        return np.broadcast_to(silent, chunk.shape)
     if wanted.missing_value is None:
-        return np.zeros(len(chunk), bool)
+        return np.zeros(chunk.shape, bool)
     value = wanted.missing_value[0]
-    return np.asarray((np.isnan(chunk) if math.isnan(value) else chunk == value).any(axis=1))
+    return np.asarray(np.isnan(chunk) if math.isnan(value) else chunk == value)
 
 
-def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring) -> Iterator[Chunk]:
-    """The frames with what is missing of them, which is silence."""
+def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring, wanted: Wanted) -> Iterator[Chunk]:
+    """The frames with what is missing of them, which is silence: in the spans, all channels, or those values of them
+    that are the missing value."""
     at, marks = 0, "known" in model.degradation.needs
     for values in chunks:
-        missing = marked_between(spans, at, at + len(values)) if marks else None
+        missing = None
+        if marks and wanted.missing_value is not None:
+            missing = _marked(values, wanted)
+        elif marks:
+            missing = marked_between(spans, at, at + len(values))[:, None]
         at += len(values)
         if missing is not None and values.dtype.kind == "f" and missing.any():
-            values = np.where(missing[:, None], values.dtype.type(0), values)
+            values = np.where(missing, values.dtype.type(0), values)
         yield Chunk(values, missing)
 
 
@@ -202,7 +207,7 @@ def restored_array(model: Restoring, array: Array, path: Path, wanted: Wanted) -
 
     def made() -> Iterator[Array]:
         for sample, (spans, _) in zip(signals, each, strict=True):
-            yield from stream(model, _chunks(_parts(sample), spans, model), form)
+            yield from stream(model, _chunks(_parts(sample), spans, model, wanted), form)
 
     return made(), count * length / rate if rate else 0.0
 
