@@ -83,6 +83,21 @@ def waves(path: Path, hidden: slice = slice(0), noise: float = 0.0) -> Path:
     return path
 
 
+def test_a_time_in_numbers_does_not_spoil_the_columns_beside_it(call, tmp_path: Path) -> None:
+    full, broken, model = tmp_path / "full.csv", tmp_path / "broken.csv", tmp_path / "m.safetensors"
+    rows = [f"{1711800000 + 60 * n},{20 + 5 * np.sin(n / 20):.2f}" for n in range(400)]
+    full.write_text("\n".join(["unix,temperature", *rows, ""]))
+    holed = [row.split(",")[0] + "," if n % 100 // 8 == 6 else row for n, row in enumerate(rows)]
+    broken.write_text("\n".join(["unix,temperature", *holed, ""]))
+    words = ("--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 1, "--gaps", "5000..10000")
+    assert call("train", full, "-o", model, *words)[0] == 0
+    code, _, err = call("inpaint", broken, "-m", model, "-o", tmp_path / "out.csv")
+    assert code == 0, err
+    found = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    values = [[list(map(float, row.split(","))) for row in each] for each in (rows, found)]
+    assert np.abs(np.subtract(*values)).max() < 0.5
+
+
 def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:
     full, model = waves(tmp_path / "full.csv"), tmp_path / "m.safetensors"
     words = (
