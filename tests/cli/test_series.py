@@ -96,6 +96,9 @@ def test_a_time_in_numbers_does_not_spoil_the_columns_beside_it(call, tmp_path: 
     found = (tmp_path / "out.csv").read_text().splitlines()[1:]
     values = [[list(map(float, row.split(","))) for row in each] for each in (rows, found)]
     assert np.abs(np.subtract(*values)).max() < 0.5
+    code, out, err = call("evaluate", model, full, "-o", tmp_path / "measured", "--json")
+    assert code == 0, err
+    assert json.loads(out)["psnr_db"] > 30
 
 
 def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:

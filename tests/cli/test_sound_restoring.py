@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,29 @@ def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
         code, _, err = call(capsys, *words)
         assert (code, len(err.splitlines())) == (2, 1), text
         assert "is no start and end in seconds" in err
+
+
+def test_a_sound_of_a_folder_without_gaps_is_copied(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls, out = tmp_path / "calls", tmp_path / "out"
+    (calls / "deep").mkdir(parents=True)
+    shutil.copy(folder / "lost.wav", calls / "deep")
+    words = ["inpaint", calls, "--lost", "10", "-m", folder / "gaps.safetensors", "-o", out]
+    for name in ("b.flac", "f.ogg"):
+        shutil.copy(folder / "in" / name, calls)
+    code, _, err = call(capsys, *words)
+    assert code == 0, err
+    assert "copied as they are, since nothing in them is marked as missing: 2 of 3 sounds" in err
+    assert "1 restored" in err
+    for name in ("b.flac", "f.ogg"):
+        assert (out / name).read_bytes() == (calls / name).read_bytes()
+    assert (out / "deep" / "lost.wav").read_bytes() != (calls / "deep" / "lost.wav").read_bytes()
+    shutil.rmtree(calls / "deep")
+    code, _, err = call(capsys, *words[:-1], tmp_path / "none")
+    assert (code, len(err.splitlines())) == (2, 2), err  # a note says that there are two kinds
+    assert "nothing is marked as missing in any of its sounds" in err
+    assert not (tmp_path / "none").exists()
 
 
 def test_it_is_said_where_a_file_cannot_hold_what_is_known(

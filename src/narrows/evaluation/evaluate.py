@@ -175,7 +175,7 @@ def _(model: Coded, how: Measuring) -> Evaluation:
 @_evaluate.register
 def _(model: Restoring, how: Measuring) -> Evaluation:
     how.refuse_against()
-    if is_table(how.data):
+    if is_table(how.data) and model.description.axes != 1:
         raise ModelError(
             f"{os.fspath(how.data)}: a table was given to a model to {model.specification.purpose} "
             f"{model.description.form}; train one on a table"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,19 +51,35 @@ def restore_sounds(
     for note in notes:
         yield Done(path, samples=0, of=len(found), note=note)
     hint = " (or leave out such sounds with --skip-bad)" * (len(found) > 1)
+    whole: list[Job] = []  # those of a folder that have no gap
+    bad = 0
     for job in found:
         try:
             done = _restore(model, job, wanted, path if path.is_dir() else None)
-            yield replace(done, of=len(found))
+            if done is None:
+                whole.append(job)
+            else:
+                yield replace(done, of=len(found))
         except OutputError:
             raise
         except NarrowsError as error:
             if not wanted.skip_bad:
                 raise type(error)(f"{error}{hint}") from None
+            bad += 1
             yield Done(job.source, error=str(error), of=len(found))
+    if whole:
+        if len(whole) + bad == len(found) and not wanted.resume:
+            raise DataError(f"{path}: nothing is marked as missing in any of its sounds; nothing is to be filled in")
+        for job in whole:
+            make_folder(job.target.parent)
+            with replacing(job.target, wanted.force) as file, job.source.open("rb") as source:
+                shutil.copyfileobj(source, file)
+        note = f"copied as they are, since nothing in them is marked as missing: {len(whole)} of {len(found)} sounds"
+        yield Done(path, samples=0, of=len(found), note=note)
 
 
-def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
+def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done | None:
+    """What became of a sound; None, and nothing is written, for one of a folder that has no gap and can be copied."""
     header, scale = sound_header(job.source), model.degradation.scale
     form = Description((header.frames, header.channels), header.dtype, -1.0, 1.0, 1, rate=float(header.rate))
     check_signals(model, form, str(job.source))
@@ -71,7 +88,10 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     if mask is not None:
         spans = read_spans(mask, frames, header.rate)
     if "known" in model.degradation.needs and not spans and mask is None:
-        _refuse_none(job.source)
+        if folder is None:
+            _refuse_none(job.source)
+        if job.target.suffix.lower() == job.source.suffix.lower():
+            return None
     low, high = _range(header, _peak(ends))
     form = replace(form, low=low, high=high)
     if model.description.columns:

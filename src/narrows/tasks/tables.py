@@ -37,7 +37,8 @@ def imputer_of(model: Model) -> Imputer:
     """The model, if it fills in tables; raises `ModelError` for one that does not."""
     if not isinstance(model, Imputer):
         raise ModelError(
-            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table"
+            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table, "
+            "without --as"
         )
     return model
 
