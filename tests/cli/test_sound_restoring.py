@@ -273,7 +273,10 @@ def test_silence_and_one_step_are_sounds(folder: Path, tmp_path: Path, capsys: p
         (["upscale", "in/a.wav", "-m", "rate.safetensors", "-o", "x.wav"], "4000 Hz, which it raises to 8000 Hz"),
         (["denoise", "text.wav", "-m", "noise.safetensors", "-o", "x.wav"], "not a sound"),
         (["denoise", "none.wav", "-m", "noise.safetensors", "-o", "x.wav"], "no length"),
-        (["denoise", "nan.wav", "-m", "noise.safetensors", "-o", "x.wav"], "NaN or infinity after 0"),
+        (
+            ["denoise", "nan.wav", "-m", "noise.safetensors", "-o", "x.wav"],
+            "NaN in step 1200, after 0.15 seconds; to fill",
+        ),
         (["denoise", "in/a.wav", "-m", "noise.safetensors", "-o", "in/a.wav"], "output is also the input"),
         (["denoise", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "not to denoise"),
         (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "no mask"),
@@ -295,6 +298,21 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
     assert (code, out, len(err.splitlines())) == (2, "", 1), err
     assert said in err
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("ending", ["wav", "npy"])
+def test_where_infinity_is_in_a_sound_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    x = np.zeros((70000, 2), np.float32)
+    x[10:20], x[69000, 1] = np.nan, np.inf
+    path = tmp_path / f"x.{ending}"
+    np.save(path, x) if ending == "npy" else soundfile.write(path, x, RATE, "FLOAT")
+    words = ["inpaint", path, "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o"]
+    code, _, err = call(capsys, *words, tmp_path / f"out.{ending}")
+    assert (code, len(err.splitlines())) == (2, 1)
+    after = ", after 8.625 seconds" * (ending == "wav")
+    assert f"infinity in step 69000{after}, which does not count as missing; put a number there" in err
 
 
 def test_bad_sounds_in_a_folder_are_told_and_may_be_left_out(

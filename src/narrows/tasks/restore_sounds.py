@@ -128,13 +128,9 @@ def _looked_through(
         nonlocal frames, least, most
         for chunk in chunks:
             gone = _marked(chunk, wanted)
-            if chunk.dtype.kind == "f":
-                values = chunk[~gone] if gone.any() else chunk
-                if not np.isfinite(values).all():
-                    raise DataError(
-                        f"{source}: NaN or infinity after {(frames) / header.rate:.3g} seconds; to fill in what is "
-                        "NaN, use a model that fills gaps with --missing-value nan"
-                    )
+            if chunk.dtype.kind == "f" and (wrong := ~(np.isfinite(chunk) | gone)).any():
+                step, channel = np.argwhere(wrong)[0].tolist()
+                raise DataError(f"{source}: {_no_number(chunk[step, channel], frames + step, header)}")
             low, high = ends_of_known(chunk, gone)
             least, most = np.minimum(least, low), np.maximum(most, high)
             frames += len(chunk)
@@ -147,6 +143,14 @@ def _looked_through(
     if spans == [(0, frames)]:
         raise DataError(f"{source}: all of it is missing; something has to be known")
     return frames, (least, most), spans
+
+
+def _no_number(value: float, step: int, header: SoundHeader) -> str:
+    """What is wrong with a value that is no finite number, at a step of a file, and what to do."""
+    after = f", after {step / header.rate:.7g} seconds" if header.container else ""
+    if math.isnan(value):
+        return f"NaN in step {step}{after}; to fill in what is NaN, use 'narrows inpaint' with --missing-value nan"
+    return f"infinity in step {step}{after}, which does not count as missing; put a number there, or NaN for a gap"
 
 
 def _marked(chunk: Array, wanted: Wanted) -> Mask:
