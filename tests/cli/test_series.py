@@ -103,6 +103,7 @@ def test_a_time_in_numbers_does_not_spoil_the_columns_beside_it(call, tmp_path: 
     assert call("train", full, "-o", model, *words)[0] == 0
     code, _, err = call("inpaint", broken, "-m", model, "-o", tmp_path / "out.csv")
     assert code == 0, err
+    assert "1 restored, 400.0 seconds of series in" in err
     found = (tmp_path / "out.csv").read_text().splitlines()[1:]
     values = [[list(map(float, row.split(","))) for row in each] for each in (rows, found)]
     assert np.abs(np.subtract(*values)).max() < 0.5

@@ -193,11 +193,8 @@ def _(model: Restoring, how: Measuring) -> Evaluation:
     ours = values_of(found.restored)
     values = {
         "samples": found.restored.samples,
-        "mse": ours["mse"],
+        **ours,
         "squared_error": ours["mse"] * model.description.values if model.description.values else None,
-        "psnr_db": ours["psnr_db"],
-        "ssim": ours["ssim"],
-        **(_values(found.restored, "snr_db", "si_sdr_db") if signals else {}),
         "pca_mse": None,
         "damage": str(model.degradation),
         "damaged": values_of(found.damaged),

@@ -90,7 +90,7 @@ def open_series(data: str | os.PathLike[str], rate: float = 0.0) -> Samples:
     `as_series` does, and where there are no two rows in a row that lack none."""
     table = read_table(data)
     series = as_series(table, holes=True)
-    known = ~np.isnan(series.values).any(axis=1)
+    known = np.asarray(~np.isnan(series.values).any(axis=1))
     stretches = [series.values[start:stop] for start, stop in runs_of(known) if known.all() or stop - start > 1]
     if not stretches:
         raise DataError(f"{table.source}: there are no two rows in a row with a number in every column")
@@ -116,8 +116,7 @@ def as_series(table: Table, holes: bool = False) -> Series:
             if value is None:
                 raise DataError(
                     f"{table.row(row)}, column {column.name!r}: {brief(cells[number].strip())} is no number; a "
-                    "series has one in every row here: fill the gaps first, by 'narrows inpaint' with a model that was "
-                    "trained to do so"
+                    "series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
                 )
             values[row, at] = value
     left = tuple(column.name for column in columns if column.kind != "number")
