@@ -45,7 +45,7 @@ def test_a_series_and_an_array_of_signals_are_shown_as_such(call, table: Path, t
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n1,2\n,3\n", "row 2, column 'a': '' is no number"),
+        ("a,b\n1,2\n,3\n4,5\n", "no two rows in a row with a number in every column"),
         ("a\nx\ny\n", "no column of numbers"),
     ],
 )
@@ -55,6 +55,16 @@ def test_a_series_with_gaps_or_without_numbers_is_refused(call, tmp_path: Path, 
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_stretches_between_gaps_of_a_series_are_learned_from(call, tmp_path: Path) -> None:
+    table, model = waves(tmp_path / "broken.csv", slice(200, 220)), tmp_path / "m.safetensors"
+    words = ("--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 1, "--gaps", "5000..10000")
+    code, _, err = call("train", table, "-o", model, *words)
+    assert code == 0, err
+    assert "20 of 600 rows lack a number; 2 stretches between are signals" in err
+    assert call("inpaint", table, "-m", model, "-o", tmp_path / "full.csv")[0] == 0
+    assert ";;" not in (tmp_path / "full.csv").read_text()
 
 
 def test_pictures_are_not_read_as_signals(call, tmp_path: Path) -> None:
@@ -81,6 +91,27 @@ def waves(path: Path, hidden: slice = slice(0), noise: float = 0.0) -> Path:
     rows = [f"day {n};{cell};{v:.0f}\n" for n, cell, v in zip(t, cells, y, strict=True)]
     path.write_text("date;temperature;count\n" + "".join(rows))
     return path
+
+
+def test_a_time_in_numbers_does_not_spoil_the_columns_beside_it(call, tmp_path: Path) -> None:
+    full, broken, model = tmp_path / "full.csv", tmp_path / "broken.csv", tmp_path / "m.safetensors"
+    rows = [f"{1711800000 + 60 * n},{20 + 5 * np.sin(n / 20):.2f}" for n in range(400)]
+    full.write_text("\n".join(["unix,temperature", *rows, ""]))
+    holed = [row.split(",")[0] + "," if n % 100 // 8 == 6 else row for n, row in enumerate(rows)]
+    broken.write_text("\n".join(["unix,temperature", *holed, ""]))
+    words = ("--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 1, "--gaps", "5000..10000")
+    assert call("train", full, "-o", model, *words)[0] == 0
+    code, _, err = call("inpaint", broken, "-m", model, "-o", tmp_path / "out.csv")
+    assert code == 0, err
+    assert "1 restored, 400.0 seconds of series in" in err
+    found = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    values = [[list(map(float, row.split(","))) for row in each] for each in (rows, found)]
+    assert np.abs(np.subtract(*values)).max() < 0.5
+    code, out, err = call("evaluate", model, full, "-o", tmp_path / "measured", "--json")
+    assert code == 0, err
+    assert json.loads(out)["psnr_db"] > 30
+    assert {"snr_db", "si_sdr_db"} < json.loads(out)["damaged"].keys()
+    assert "Telea" not in err
 
 
 def test_gaps_of_a_series_are_filled_in_its_table(call, tmp_path: Path) -> None:

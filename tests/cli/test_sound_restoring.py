@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,22 @@ def test_gaps_may_be_zeros_text_a_sound_an_array_or_nan(
     assert np.isfinite(soundfile.read(out)[0]).all()
 
 
+@pytest.mark.parametrize("ending", ["wav", "npy"])
+def test_where_one_channel_is_missing_the_others_stay_to_the_bit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    x = np.random.default_rng(0).normal(0, 0.1, (2000, 2)).cumsum(axis=0).astype(np.float32)
+    x[500:600, 0] = x[1500:1510, 1] = np.nan
+    source, out = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    np.save(source, x) if ending == "npy" else soundfile.write(source, x, RATE, "FLOAT")
+    words = ["inpaint", source, "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o", out]
+    code, _, err = call(capsys, *words)
+    assert code == 0, err
+    y = np.load(out) if ending == "npy" else soundfile.read(out, dtype="float32")[0]
+    assert np.array_equal(y[~np.isnan(x)], x[~np.isnan(x)])
+    assert np.isfinite(y).all()
+
+
 def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +199,29 @@ def test_decimal_commas_in_a_file_of_gaps_are_read_or_refused(
         code, _, err = call(capsys, *words)
         assert (code, len(err.splitlines())) == (2, 1), text
         assert "is no start and end in seconds" in err
+
+
+def test_a_sound_of_a_folder_without_gaps_is_copied(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls, out = tmp_path / "calls", tmp_path / "out"
+    (calls / "deep").mkdir(parents=True)
+    shutil.copy(folder / "lost.wav", calls / "deep")
+    words = ["inpaint", calls, "--lost", "10", "-m", folder / "gaps.safetensors", "-o", out]
+    for name in ("b.flac", "f.ogg"):
+        shutil.copy(folder / "in" / name, calls)
+    code, _, err = call(capsys, *words)
+    assert code == 0, err
+    assert "copied as they are, since nothing in them is marked as missing: 2 of 3 sounds" in err
+    assert "1 restored" in err
+    for name in ("b.flac", "f.ogg"):
+        assert (out / name).read_bytes() == (calls / name).read_bytes()
+    assert (out / "deep" / "lost.wav").read_bytes() != (calls / "deep" / "lost.wav").read_bytes()
+    shutil.rmtree(calls / "deep")
+    code, _, err = call(capsys, *words[:-1], tmp_path / "none")
+    assert (code, len(err.splitlines())) == (2, 2), err  # a note says that there are two kinds
+    assert "nothing is marked as missing in any of its sounds" in err
+    assert not (tmp_path / "none").exists()
 
 
 def test_it_is_said_where_a_file_cannot_hold_what_is_known(
@@ -233,7 +273,10 @@ def test_silence_and_one_step_are_sounds(folder: Path, tmp_path: Path, capsys: p
         (["upscale", "in/a.wav", "-m", "rate.safetensors", "-o", "x.wav"], "4000 Hz, which it raises to 8000 Hz"),
         (["denoise", "text.wav", "-m", "noise.safetensors", "-o", "x.wav"], "not a sound"),
         (["denoise", "none.wav", "-m", "noise.safetensors", "-o", "x.wav"], "no length"),
-        (["denoise", "nan.wav", "-m", "noise.safetensors", "-o", "x.wav"], "NaN or infinity after 0"),
+        (
+            ["denoise", "nan.wav", "-m", "noise.safetensors", "-o", "x.wav"],
+            "NaN in step 1200, after 0.15 seconds; to fill",
+        ),
         (["denoise", "in/a.wav", "-m", "noise.safetensors", "-o", "in/a.wav"], "output is also the input"),
         (["denoise", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "not to denoise"),
         (["inpaint", "in/a.wav", "-m", "gaps.safetensors", "-o", "x.wav"], "no mask"),
@@ -255,6 +298,21 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
     assert (code, out, len(err.splitlines())) == (2, "", 1), err
     assert said in err
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("ending", ["wav", "npy"])
+def test_where_infinity_is_in_a_sound_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    x = np.zeros((70000, 2), np.float32)
+    x[10:20], x[69000, 1] = np.nan, np.inf
+    path = tmp_path / f"x.{ending}"
+    np.save(path, x) if ending == "npy" else soundfile.write(path, x, RATE, "FLOAT")
+    words = ["inpaint", path, "--missing-value", "nan", "-m", folder / "gaps.safetensors", "-o"]
+    code, _, err = call(capsys, *words, tmp_path / f"out.{ending}")
+    assert (code, len(err.splitlines())) == (2, 1)
+    after = ", after 8.625 seconds" * (ending == "wav")
+    assert f"infinity in step 69000{after}, which does not count as missing; put a number there" in err
 
 
 def test_bad_sounds_in_a_folder_are_told_and_may_be_left_out(

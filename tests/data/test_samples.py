@@ -442,6 +442,26 @@ def test_silence_is_the_middle_of_the_range_of_signals() -> None:
     assert [(d.low, d.high) for d in (floats, loud, unsigned)] == [(-1, 1), (-4, 4), (0, 256)]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint32"])
+def test_channels_of_very_different_scales_are_scaled_each_by_its_own_range(dtype: str) -> None:
+    t = np.arange(300)
+    x = np.stack([1_711_800_000 + 60 * t, 25 + 5 * np.sin(t / 9), np.full(300, 7)], axis=1).astype(dtype)
+    for data in (x, [x[:100], x[100:]]):
+        samples = from_arrays(data, kind="series")
+        description = Description.from_json(json.loads(json.dumps(samples.description.to_json())))
+        assert description == samples.description
+        assert "each channel by its own range" in str(description)
+        scaled = to_tensor(x[None], description)
+        assert 0 <= scaled.min() <= scaled.max() <= 1
+        assert scaled[0, 1].max() - scaled[0, 1].min() > 0.25
+        assert np.abs(from_tensor(scaled, description)[0].astype(float) - x).max() <= 0.01 * (dtype == "float64")
+
+
+def test_channels_that_are_alike_share_one_range() -> None:
+    for x in (np.array([[3, -40], [-5, 7]]), np.array([[0, 3], [0, 4]]), np.array([[1e9], [1e9 + 1]])):
+        assert from_arrays(x, kind="series").description.columns == ()
+
+
 def test_a_rate_that_cannot_be_is_refused() -> None:
     with pytest.raises(SettingsError, match="rate -1"):
         from_arrays(SOUND, kind="signals", rate=-1)

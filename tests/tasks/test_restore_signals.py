@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,44 @@ def test_nan_may_stand_for_what_is_missing() -> None:
         fill(made(Gaps()), x, (float("nan"),))
     with pytest.raises(DataError, match="all of sample 0"):
         fill(made(Gaps()), x * np.nan, (float("nan"),))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_channels_with_gaps_of_their_own_keep_what_is_known_of_each(channels: int) -> None:
+    x = voices(1, 3000, 2)[0].astype(np.float32) * np.float32(np.pi)
+    holed = x.copy()
+    holed[1000:1100, 0] = holed[1050:1200, 1] = np.nan
+    y = fill(made(Gaps(), channels), holed, (float("nan"),))
+    missing = np.isnan(holed)
+    assert np.array_equal(y[~missing], x[~missing])
+    assert snr(y[missing], x[missing]) > 3
+
+
+def times(scale: float = 1.0, length: int = 2000) -> np.ndarray:
+    """Seconds since 1970, an air pressure and a temperature, float64 `(T, 3)`."""
+    t = np.arange(length)
+    return np.stack([1.7118e9 + 60 * t, 101325 + 30 * np.cos(t / 50), scale * (20 + 5 * np.sin(t / 40))], axis=1)
+
+
+def test_a_narrow_channel_beside_large_ones_is_filled_in_its_own_range() -> None:
+    x, missing = times(), np.arange(2000) % 400 // 10 == 7
+    samples = narrows.from_arrays(x, kind="series", rate=1)
+    model = narrows.build(samples.description, degradation=Gaps((5, 10), rate=1), width=16)
+    y = narrows.restore(model, x, mask=missing)[0]
+    assert np.array_equal(y[~missing], x[~missing])
+    assert (np.sqrt(np.square(y - x)[missing].mean(axis=0)) < (600, 1, 0.1)).all()
+    holed = np.where(missing[:, None], np.nan, x)
+    assert np.allclose(fill(model, holed, (float("nan"),)), y)
+
+
+def test_a_model_of_one_range_refuses_a_channel_that_is_lost_in_it() -> None:
+    one = replace(narrows.from_arrays(times(), kind="series", rate=1).description, columns=())
+    model = narrows.build(one, degradation=Gaps((5, 10), rate=1), width=16)
+    missing = np.arange(2000) // 10 == 7
+    with pytest.raises(DataError, match=r"channel 2, from 101295 to 101355, is lost .* leave out the channel"):
+        narrows.restore(model, times(), mask=missing)
+    y = narrows.restore(model, times()[:, [1, 1, 2]], mask=missing)
+    assert np.isfinite(y).all()
 
 
 def test_what_does_not_fit_is_refused_in_a_line() -> None:

@@ -171,12 +171,15 @@ def test_stripped_sounds_have_numbers_and_rate_alone(tmp_path: Path, odd_sounds:
     assert (read_sound(path)[0] == tone).all()
 
 
-def test_an_mp3_without_its_tags_comes_back_as_wav_and_that_is_said(tmp_path: Path, tone: np.ndarray) -> None:
-    soundfile.write(tmp_path / "a.mp3", tone, 44100)
-    narrows.compress(tmp_path / "a.mp3", tmp_path / "a.narrows", strip=True)
+@pytest.mark.parametrize("name", ["a.mp3", "a.caf", "a.w64"])
+def test_sounds_without_their_tags_come_back_as_wav_and_that_is_said(
+    tmp_path: Path, tone: np.ndarray, name: str
+) -> None:
+    soundfile.write(tmp_path / name, tone, 44100)
+    narrows.compress(tmp_path / name, tmp_path / "a.narrows", strip=True)
     done = narrows.decompress(tmp_path / "a.narrows", tmp_path / "back")
     assert done.other_endings == 1
-    assert (read_sound(tmp_path / "back" / "a.mp3")[0] == read_sound(tmp_path / "a.mp3")[0]).all()
+    assert (read_sound(tmp_path / "back" / name)[0] == read_sound(tmp_path / name)[0]).all()
 
 
 @pytest.mark.usefixtures("quick")

@@ -166,6 +166,7 @@ def _run(
 
     if model_path is None:
         sounds_need_a_model(data, task)
+    sounds = not is_table(data) and Path(data).suffix.lower() != ".npy"
     how = Wanted(**wanted, missing_value=None if missing_value is None else _numbers(missing_value))
     if model_path is None and task == "inpaint" and is_table(data):
         raise ModelError(f"{data}: no weights for tables come with narrows; give a model, trained on this table")
@@ -217,7 +218,7 @@ def _run(
         counts = {"samples": count, "seconds": round(seconds, 3), "megapixels": round(pixels / 1e6, 3)}
         terminal.result_json({**counts, **sound, "left_out": left_out, "not_kept": lost})
     else:
-        much = f", {length:.1f} seconds of sound" if length else ""
+        much = f", {length:.1f} seconds of {'sound' if sounds else 'series'}" if length else ""
         much = f", {pixels / 1e6:.1f} megapixels" if model.description.axes != 1 else much
         terminal.say(f"{output}: {count} restored{much} in {seconds:.1f} seconds")
         if model_path is None:

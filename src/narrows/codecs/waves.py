@@ -107,7 +107,7 @@ class WavesWay(LearnedWay):
     def _values(self, x: Doubles) -> Array:
         """Signals in 0..1 in their own dtype; those louder than any in training are not cut."""
         own = self.make.description
-        dtype, x = np.dtype(own.dtype), x * (own.high - own.low) + own.low
+        dtype, x = np.dtype(own.dtype), x * own.spans + own.lows
         limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
         x = np.clip(x if dtype.kind == "f" else np.rint(x), float(limits.min), float(limits.max))
         return x.astype(dtype)
@@ -135,7 +135,7 @@ class WavesWay(LearnedWay):
             raise ModelError("this model came with an archive and only decodes; give the model file with -m")
         own, louds, codes = self.make.description, [], []
         for signal in signals:
-            x = torch.from_numpy((signal.astype(np.float64) - own.low) / (own.high - own.low)).T[None, :, None]
+            x = torch.from_numpy((signal.astype(np.float64) - own.lows) / own.spans).T[None, :, None]
             louds.append(loudness(x))
             lack = self.make.grid.lacks((1, len(signal)))[1]
             x = functional.pad(louds[-1].normal(x).float(), (0, lack, 0, 0), mode="replicate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from narrows.io.cache import release
 
 CHUNK_BYTES = 64 << 20  # of a set that are processed at a time
 UNLIKE = 16  # times the range of the narrowest column: from there on each is scaled by its own
+FAR_OFF = 256  # so much farther from 0 than it is wide is a channel unlike itself
+Ends = npt.NDArray[np.float64]
 MOST_VALUE = float(np.finfo(np.float64).max)
 
 
@@ -37,34 +40,55 @@ def usual_range(values: Array | Ragged, source: str) -> tuple[float, float, tupl
     return low, high if high > low else low + max(1.0, abs(low)), columns
 
 
-def around_silence(values: Array | Ragged, source: str) -> tuple[float, float]:
+def around_silence(values: Array | Ragged, source: str) -> tuple[float, float, tuple[tuple[float, float], ...]]:
     """The range of signals that becomes 0..1: from 0 for unsigned ones, else as far below 0 as above it, to a power
-    of 2 that holds them all, at least 1. Others like these may be louder, so it is not the very largest."""
+    of 2 that holds them all, at least 1. Others like these may be louder, so it is not the very largest. Where
+    channels are unlike, or one of them varies little beside its distance from 0, also the range of each."""
     least, most = ends_of(values, source)
     peak = max(float(most.max()), -float(least.min()), 1.0)
     if peak > MOST_VALUE / 4:
         raise DataError(f"{source}: values up to {peak:g} are too large; scale them")
     bound = 2.0 ** math.ceil(math.log2(peak))
-    return (0.0 if values.dtype.kind == "u" else -bound), bound
+    spans = (most - least)[most > least]
+    unlike = len(least) > 1 and spans.size and max(spans.max(), bound / FAR_OFF) >= UNLIKE * spans.min()
+    columns = own_ranges(least, most, values.dtype) if unlike else ()
+    return (0.0 if values.dtype.kind == "u" else -bound), bound, columns
 
 
-def ends_of(values: Array | Ragged, source: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The smallest and the largest value, `(D,)`, of each column of vectors, or `(1,)` of other samples, in one
-    pass."""
-    array = values.flat if isinstance(values, Ragged) else values
-    axis = 0 if array.ndim == 2 else None
-    least = np.full(array.shape[1] if axis == 0 else 1, np.inf)
+def own_ranges(least: Ends, most: Ends, dtype: np.dtype[Any]) -> tuple[tuple[float, float], ...]:
+    """The range of each channel that becomes 0..1: about the middle of its values, which lie between `least` and
+    `most`, to a power of 2 that holds them, within the dtype. A channel that has no values may have any."""
+    least, most = np.where(least > most, 0.0, least), np.where(least > most, 0.0, most)
+    half = most / 2 - least / 2
+    reach = 2.0 ** np.ceil(np.log2(np.where(half > 0, half, np.maximum(1.0, np.abs(least)))))
+    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    middle = least / 2 + most / 2
+    lows = np.maximum(np.minimum(least, middle - reach), float(limits.min))
+    highs = np.minimum(np.maximum(most, middle + reach), float(limits.max))
+    return tuple(zip(lows.tolist(), highs.tolist(), strict=True))
+
+
+def ends_of(values: Array | Ragged, source: str) -> tuple[Ends, Ends]:
+    """The smallest and the largest value, `(D,)` or `(C,)`, of each column of vectors and channel of signals, or
+    `(1,)` of images, in one pass."""
+    array, each = values, 1
+    if isinstance(values, Ragged):
+        each = int(values.shapes[0, -1]) if values.shapes.shape[1] == 2 else 1
+        array = values.flat.reshape(-1, each)
+    elif values.ndim == 3 and len(values) == 1:
+        array = values[0]  # one long signal, in parts of its length
+    assert isinstance(array, np.ndarray)
+    axes = tuple(range(array.ndim - 1)) if array.ndim < 4 else None
+    least = np.full(1 if axes is None else array.shape[-1], np.inf)
     most = -least
-    if array.ndim == 3 and len(array) == 1:
-        array = array[0]  # one long signal, in parts of its length
     rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             where = start + int(np.argwhere(~np.isfinite(part))[0, 0])
             if isinstance(values, Ragged):
-                where = int(np.searchsorted(values.starts, where, side="right")) - 1
+                where = int(np.searchsorted(values.starts, where * each, side="right")) - 1
             raise DataError(f"{source}: NaN or infinity in sample {where}; every value must be a finite number")
-        least, most = np.minimum(least, part.min(axis=axis)), np.maximum(most, part.max(axis=axis))
+        least, most = np.minimum(least, part.min(axis=axes)), np.maximum(most, part.max(axis=axes))
         release(part)
     return least, most

@@ -31,9 +31,9 @@ class Description:
     """What was inferred about a set of samples; printed, and stored with every model.
 
     `shape` is that of one sample: `(H, W, C)` for images, `(T, C)` for signals, `(D,)` for vectors; H, W and T are 0
-    if sizes differ. Values from `low` to `high` become 0..1 inside the networks, silence 0.5; those of vectors whose
-    columns have very different scales by the range of each of the `columns`. `rate` counts the steps of a signal in a
-    second, 0 where it is not known.
+    if sizes differ. Values from `low` to `high` become 0..1 inside the networks, silence 0.5; where the columns of
+    vectors or the channels of signals have very different scales, by the range of each of the `columns`. `rate`
+    counts the steps of a signal in a second, 0 where it is not known.
     """
 
     shape: tuple[int, ...]
@@ -102,7 +102,7 @@ class Description:
         return f"images {size}, {colour}"
 
     def __str__(self) -> str:
-        ranges = ", each column by its own range" if self.columns else ""
+        ranges = f", each {'channel' if self.axes else 'column'} by its own range" if self.columns else ""
         return f"{self.count} {self.form}, {self.dtype}, {self.low:g} to {self.high:g}{ranges}"
 
     def to_json(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Description:
         if not finite or not 0 < float(high) - float(low) <= MOST_VALUE:
             raise ValueError("samples of no possible range")
         columns = tuple((float(start), float(end)) for start, end in fields.get("columns", ()))
-        if columns and (len(shape) != 1 or len(columns) != shape[0]):
+        if columns and (len(shape) == 3 or len(columns) != shape[-1]):
             raise ValueError("columns of no possible number")
         if any(not abs(start) <= MOST_VALUE or not 0 < end - start <= MOST_VALUE for start, end in columns):
             raise ValueError("columns of no possible range")
@@ -297,8 +297,8 @@ def describe(values: Array | Ragged, source: str, kind: Kind | None = None) -> D
                 f"{source}: signals of {shape[1]} channels were given; at most {SIGNAL_CHANNELS} are allowed, "
                 "channels last; split or transpose them"
             )
-        low, high = around_silence(values, source)
-        return Description(tuple(shape), values.dtype.name, low, high, len(values))
-    low, high, columns = usual_range(values, source)
+        low, high, columns = around_silence(values, source)
+    else:
+        low, high, columns = usual_range(values, source)
     # The name of the dtype, whatever its byte order, which `to_tensor` converts batch by batch.
     return Description(tuple(shape), values.dtype.name, low, high, len(values), columns)

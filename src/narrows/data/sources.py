@@ -166,7 +166,8 @@ def listed_as_one(folder: Path) -> tuple[Listing, bool]:
 def _sounds(files: list[Path], source: str, skip_bad: bool, report: Report | None, rate: float) -> Samples:
     """Sounds as samples, named by their whole paths."""
     found = load_sounds(files, rate, skip_bad, report)
-    description = replace(describe(found.values, source, "signals"), rate=float(found.rate))
+    # The loudness of channels to one another is part of a sound, so all have one range.
+    description = replace(describe(found.values, source, "signals"), rate=float(found.rate), columns=())
     names = tuple(str(files[i]) for i in found.kept)
     return Samples(found.values, description, source, names, notes=tuple(found.notes))
 

@@ -175,40 +175,47 @@ def _(model: Coded, how: Measuring) -> Evaluation:
 @_evaluate.register
 def _(model: Restoring, how: Measuring) -> Evaluation:
     how.refuse_against()
-    if is_table(how.data):
+    if is_table(how.data) and model.description.axes != 1:
         raise ModelError(
             f"{os.fspath(how.data)}: a table was given to a model to {model.specification.purpose} "
             f"{model.description.form}; train one on a table"
         )
     samples = how.samples(model)
-    if (lacking := classical.missing_packages(model.degradation.task)) is not None:
+    signals = model.description.axes == 1
+    if not signals and (lacking := classical.missing_packages(model.degradation.task)) is not None:
         how.note(lacking)
     found = restored.evaluate(model, samples, how.report)
 
     def values_of(score: Score) -> dict[str, Any]:
-        return {"mse": float(score.errors.mean()), **_values(score, "psnr_db", "ssim")}  # images count alike
+        more = _values(score, "snr_db", "si_sdr_db") if signals else {}
+        return {"mse": float(score.errors.mean()), **_values(score, "psnr_db", "ssim"), **more}  # samples count alike
 
     ours = values_of(found.restored)
     values = {
         "samples": found.restored.samples,
-        "mse": ours["mse"],
+        **ours,
         "squared_error": ours["mse"] * model.description.values if model.description.values else None,
-        "psnr_db": ours["psnr_db"],
-        "ssim": ours["ssim"],
         "pca_mse": None,
         "damage": str(model.degradation),
         "damaged": values_of(found.damaged),
         "rivals_samples": len(found.picked),
         "rivals": {score.name: values_of(score) for score in found.rivals},
     }
-    columns = ("", "samples", "mean PSNR, dB", "SSIM", "seconds per megapixel")
+    closeness = ("SNR, dB", "SI-SDR, dB") if signals else ("SSIM",)
+    columns = (
+        "",
+        "samples",
+        "mean PSNR, dB",
+        *closeness,
+        f"seconds per {'million steps' if signals else 'megapixel'}",
+    )
     alike = [score.of(found.picked) if found.rivals else score for score in (found.damaged, found.restored)]
     rows = tuple(
         (
             _title(model, how) if score.name == found.restored.name else score.name,
             f"{score.samples}",
             f"{score.psnr_db:.2f}",
-            _shown(score.ssim, ".4f"),
+            *_alike(score, signals),
             _shown(score.seconds_per_megapixel, ".2f"),
         )
         for score in (*alike, *found.rivals)

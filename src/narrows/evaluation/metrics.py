@@ -86,7 +86,7 @@ class Score:
             self._ratios += zip(*(each.tolist() for each in signal_to_noise_db(originals, found)), strict=True)
         if seconds is not None:
             self._seconds += seconds
-            self._pixels += int(np.prod(originals.shape[:3]))
+            self._pixels += int(np.prod(originals.shape[: 2 if originals.ndim == 3 else 3]))  # or steps
 
     def add_errors(self, sums: Floats, size: int) -> None:
         """Count samples of `size` values each by their summed squared errors `(n,)`."""

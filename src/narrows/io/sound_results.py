@@ -17,7 +17,7 @@ from narrows.io.sound import SoundHeader, unread_tags
 from narrows.io.sound_output import sound_output
 from narrows.io.soundfiles import ENDINGS
 
-_KINDS = {"W64": (".w64",), "CAF": (".caf",), "RF64": (".rf64",), **ENDINGS}
+_KINDS = {"RF64": (".rf64",), **ENDINGS}
 WRITTEN = frozenset(ending for endings in _KINDS.values() for ending in endings)
 _ALIKE = {"WAVEX": "WAV", "RF64": "WAV"}  # containers with the endings of another
 _PLAIN = {

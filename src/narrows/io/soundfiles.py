@@ -33,6 +33,8 @@ ENDINGS = {
     "AU": (".au", ".snd"),
     "OGG": (".ogg", ".oga", ".opus"),
     "MP3": (".mp3",),
+    "CAF": (".caf",),
+    "W64": (".w64",),
 }
 _TRIES = 16  # places at which the first numbers may seem to stand
 FRAME_BYTES = 1 << 16  # at the end of a FLAC, in which its last frame begins

@@ -202,7 +202,7 @@ def advising(request: Request, recipe: Recipe) -> Density:
         )
     width = request.chosen_width("width for exact coding", advice.WIDTH, 16, 512)
     with request.random_weights():
-        network = advice.Advice(width, float(description.low), float(description.high - description.low))
+        network = advice.Advice(width, description.lows, description.spans)
     return Density(network, request.specified(0, width), description, Grid(1, axes=1), recipe)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -28,12 +29,15 @@ LEAST = 2.0**-20  # of a mass
 class Advice(nn.Module):
     """Three layers, place by place: from `FEATURES` to three numbers for each opinion.
 
-    Signals are `(N, C, 1, T)` in 0..1, which stand for whole numbers from `low` to `low` + `span`.
+    Signals are `(N, C, 1, T)` in 0..1, which stand for whole numbers from `low` to `low` + `span`, one for all or
+    `(C,)` for the channels.
     """
 
-    def __init__(self, width: int, low: float, span: float) -> None:
+    def __init__(self, width: int, low: npt.ArrayLike, span: npt.ArrayLike) -> None:
         super().__init__()
-        self.low, self.span = low, span
+        self.low, self.span = (
+            torch.as_tensor(np.reshape(ends, (-1, 1, 1)), dtype=torch.float64) for ends in (low, span)
+        )
         self.layers = nn.Sequential(
             nn.Conv2d(FEATURES, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, TOLD, 1)
         )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from narrows.data.batches import from_tensor, to_tensor
+from narrows.data.ranges import Ends, own_ranges
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.degradations import parts_of
 from narrows.degradations.base import Hints
@@ -23,11 +24,13 @@ from narrows.networks.spectral import window_of
 from narrows.tasks.missing import Mask, masks_of
 
 PIECE, OVERLAP = 192, 32  # windows of spectra that go through together, and that two pieces share: 6 and 1 seconds
+STEP = 2.0**-24  # of single precision, in 0..1
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some steps of a signal, `(n, C)`, and which of them are missing, `(n,)`, where a model has to know it."""
+    """Some steps of a signal, `(n, C)`, and which values are missing, `(n, C)`, or `(n, 1)` where channels do not
+    differ in it, if a model has to know it."""
 
     values: Array
     missing: Mask | None = None
@@ -87,18 +90,44 @@ def _each(
 ) -> Iterator[Array]:
     """Each of the samples restored, `(T, C)`. Raises `ModelError` for samples that do not fit."""
     check_signals(model, samples.description, samples.source)
-    description = as_given(samples.description)
-    for number in range(len(samples)):
-        chunk = Chunk(np.asarray(samples.values[number]), None if masks is None else masks[number])
+    chunks = [
+        Chunk(np.asarray(value), None if masks is None else masks[number].reshape(len(value), -1))
+        for number, value in enumerate(samples.values)
+    ]
+    least, most = zip(*(ends_of_known(chunk.values, chunk.missing) for chunk in chunks), strict=True)
+    description = in_range(model, samples.description, np.min(least, axis=0), np.max(most, axis=0), samples.source)
+    for number, chunk in enumerate(chunks):
         yield np.concatenate(list(stream(model, [chunk], description)))
         if report is not None:
             report("restoring", number + 1, len(samples))
 
 
-def as_given(description: Description) -> Description:
-    """The description with all values of 8 and 16 bits in its range."""
-    bits = {"int8": 7, "int16": 15}.get(description.dtype)
-    return description if bits is None else replace(description, low=-(2.0**bits), high=2.0**bits)
+def in_range(model: Restoring, given: Description, least: Ends, most: Ends, source: str) -> Description:
+    """The description of signals with ranges as the model has them: of each channel, whose known values lie between
+    `least` and `most`, or one of all, which has all values of 8 and 16 bits in it. Raises `DataError` where a channel
+    varies by less than a step of single precision in that one range."""
+    if model.description.columns:
+        return replace(given, columns=own_ranges(least, most, np.dtype(given.dtype)))
+    bits = {"int8": 7, "int16": 15}.get(given.dtype)
+    low, high = (given.low, given.high) if bits is None else (-(2.0**bits), 2.0**bits)
+    one = replace(given, low=low, high=high, columns=())
+    lost = (most > least) & (most - least < (one.high - one.low) * STEP)
+    if lost.any():
+        number = int(np.argmax(lost))
+        raise DataError(
+            f"{source}: channel {number + 1}, from {least[number]:g} to {most[number]:g}, is lost in the range that "
+            f"the model has for all, {one.low:g} to {one.high:g}; leave out the channel that is so large, such as a "
+            "time, or train a new model on such signals"
+        )
+    return one
+
+
+def ends_of_known(values: Array, missing: Mask | None) -> tuple[Ends, Ends]:
+    """The smallest and the largest known value, `(C,)`, of each channel of a signal; infinity and its negative where
+    none is known."""
+    known = True if missing is None else ~missing
+    doubles = np.asarray(values, np.float64)
+    return doubles.min(axis=0, where=known, initial=np.inf), doubles.max(axis=0, where=known, initial=-np.inf)
 
 
 def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) -> Iterator[Array]:
@@ -117,7 +146,7 @@ def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) 
         tail = y[done:]
         out = from_tensor(torch.from_numpy(y[:done].T[None, :, None]), description)[0]
         if keep and piece.missing is not None:
-            np.copyto(out, piece.values[:done], where=~piece.missing[:done, None])
+            np.copyto(out, piece.values[:done], where=~piece.missing[:done])
         yield out
 
 
@@ -158,9 +187,10 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
         x = x.transpose(0, 1)  # each channel by itself
     known = None
     if piece.missing is not None:
-        if not piece.missing.any():
+        missing = piece.missing if model.description.channels == 1 else piece.missing.any(axis=1, keepdims=True)
+        if not missing.any():
             return np.array(x[:, 0, 0].T.cpu() if model.description.channels == 1 else x[0, :, 0].T.cpu())
-        known = torch.from_numpy(~piece.missing).to(x)[None, None, None]
+        known = torch.from_numpy(~missing.T).to(x)[:, None, None]  # (C or 1, 1, 1, T)
     y = model.restored(model.degradation.given(x, Hints(known=known)))
     out: Array = (y[:, 0, 0] if model.description.channels == 1 else y[0, :, 0]).T.cpu().numpy()
     return out
@@ -168,12 +198,12 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
 
 def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, list[Mask]]:
     """Signals in an array `(T,)`, `(T, C)` or `(N, T, C)` in which a value, such as NaN, stands for what is missing,
-    and where that is, `(T,)` each: where any channel has it. Raises `DataError` where it is nowhere or everywhere."""
+    and where that is, `(T, C)` each. Raises `DataError` where it is nowhere, or at every step of one signal."""
     here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
     samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
-    missing: list[Mask] = list(np.asarray(here.reshape(np.shape(samples.values)).any(axis=2)))
+    missing: list[Mask] = list(here.reshape(np.shape(samples.values)))
     if not here.any():
         raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
-    if (lost := next((number for number, one in enumerate(missing) if one.all()), None)) is not None:
+    if (lost := next((number for number, one in enumerate(missing) if one.any(axis=1).all()), None)) is not None:
         raise DataError(f"{source}: all of sample {lost} is missing; something has to be known")
     return samples, missing

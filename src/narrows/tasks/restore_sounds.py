@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.ranges import around_silence
+from narrows.data.ranges import Ends, around_silence
 from narrows.data.samples import Description
 from narrows.data.sources import listed_as_one, refuse_overwriting
 from narrows.errors import DataError, NarrowsError, OutputError, SettingsError
@@ -29,7 +30,7 @@ from narrows.io.sound_results import WRITTEN, write_result
 from narrows.io.spans import Mask, Spans, marked_between, read_spans, spans_of
 from narrows.models.restorer import Restoring
 from narrows.tasks.pictures import Done, Job, Kind, Wanted, jobs
-from narrows.tasks.restore_signals import Chunk, as_given, check_effort, check_signals, stream
+from narrows.tasks.restore_signals import Chunk, check_effort, check_signals, ends_of_known, in_range, stream
 
 RECORDINGS = Kind("sounds", ".wav", WRITTEN, lambda folder: listed_as_one(folder)[0])
 
@@ -50,30 +51,52 @@ def restore_sounds(
     for note in notes:
         yield Done(path, samples=0, of=len(found), note=note)
     hint = " (or leave out such sounds with --skip-bad)" * (len(found) > 1)
+    whole: list[Job] = []  # those of a folder that have no gap
+    bad = 0
     for job in found:
         try:
             done = _restore(model, job, wanted, path if path.is_dir() else None)
-            yield replace(done, of=len(found))
+            if done is None:
+                whole.append(job)
+            else:
+                yield replace(done, of=len(found))
         except OutputError:
             raise
         except NarrowsError as error:
             if not wanted.skip_bad:
                 raise type(error)(f"{error}{hint}") from None
+            bad += 1
             yield Done(job.source, error=str(error), of=len(found))
+    if whole:
+        if len(whole) + bad == len(found) and not wanted.resume:
+            raise DataError(f"{path}: nothing is marked as missing in any of its sounds; nothing is to be filled in")
+        for job in whole:
+            make_folder(job.target.parent)
+            with replacing(job.target, wanted.force) as file, job.source.open("rb") as source:
+                shutil.copyfileobj(source, file)
+        note = f"copied as they are, since nothing in them is marked as missing: {len(whole)} of {len(found)} sounds"
+        yield Done(path, samples=0, of=len(found), note=note)
 
 
-def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
+def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done | None:
+    """What became of a sound; None, and nothing is written, for one of a folder that has no gap and can be copied."""
     header, scale = sound_header(job.source), model.degradation.scale
     form = Description((header.frames, header.channels), header.dtype, -1.0, 1.0, 1, rate=float(header.rate))
     check_signals(model, form, str(job.source))
     mask = None if wanted.mask is None else mask_file(wanted.mask, job.source, folder)
-    frames, peak, spans = _looked_through(read_chunks(job.source), header, job.source, wanted)
+    frames, ends, spans = _looked_through(read_chunks(job.source), header, job.source, wanted)
     if mask is not None:
         spans = read_spans(mask, frames, header.rate)
     if "known" in model.degradation.needs and not spans and mask is None:
-        _refuse_none(job.source)
-    low, high = _range(header, peak)
-    made = stream(model, _chunks(read_chunks(job.source), spans, model), replace(form, low=low, high=high))
+        if folder is None:
+            _refuse_none(job.source)
+        if job.target.suffix.lower() == job.source.suffix.lower():
+            return None
+    low, high = _range(header, _peak(ends))
+    form = replace(form, low=low, high=high)
+    if model.description.columns:
+        form = in_range(model, form, *ends, str(job.source))
+    made = stream(model, _chunks(read_chunks(job.source), spans, model, wanted), form)
     make_folder(job.target.parent)
     with replacing(job.target, wanted.force) as file:
         faster = replace(header, rate=header.rate * scale)
@@ -94,55 +117,73 @@ def _depth(made: Iterable[Array], header: SoundHeader) -> Iterator[Array]:
 
 def _looked_through(
     chunks: Iterable[Array], header: SoundHeader, source: Path, wanted: Wanted
-) -> tuple[int, float, Spans]:
-    """How many frames can be read, the largest value of floats, and what is missing by the value that marks it.
-    Raises `DataError` for damage, before anything is written, and for NaN that does not mark anything."""
-    frames, peak = 0, 0.0
+) -> tuple[int, tuple[Ends, Ends], Spans]:
+    """How many frames can be read, the smallest and the largest known value of each channel, and what is missing by
+    the value that marks it. Raises `DataError` for damage, before anything is written, and for NaN that does not mark
+    anything."""
+    frames, least = 0, np.full(header.channels, np.inf)
+    most = -least
 
     def marks() -> Iterator[Mask]:
-        nonlocal frames, peak
+        nonlocal frames, least, most
         for chunk in chunks:
             gone = _marked(chunk, wanted)
-            if chunk.dtype.kind == "f":
-                values = chunk[~gone] if gone.any() else chunk
-                if not np.isfinite(values).all():
-                    raise DataError(
-                        f"{source}: NaN or infinity after {(frames) / header.rate:.3g} seconds; to fill in what is "
-                        "NaN, use a model that fills gaps with --missing-value nan"
-                    )
-                peak = max(peak, float(np.abs(values).max(initial=0.0)))
+            if chunk.dtype.kind == "f" and (wrong := ~(np.isfinite(chunk) | gone)).any():
+                step, channel = np.argwhere(wrong)[0].tolist()
+                raise DataError(f"{source}: {_no_number(chunk[step, channel], frames + step, header)}")
+            low, high = ends_of_known(chunk, gone)
+            least, most = np.minimum(least, low), np.maximum(most, high)
             frames += len(chunk)
-            yield gone
+            yield np.asarray(gone.any(axis=1))
 
-    least = 1 if wanted.lost is None else max(1, math.ceil(wanted.lost / 1000 * header.rate))
-    spans = spans_of(marks(), least)
+    shortest = 1 if wanted.lost is None else max(1, math.ceil(wanted.lost / 1000 * header.rate))
+    spans = spans_of(marks(), shortest)
     if not frames:
         raise DataError(f"{source}: a sound of no length; remove it, or leave it out")
     if spans == [(0, frames)]:
         raise DataError(f"{source}: all of it is missing; something has to be known")
-    return frames, peak, spans
+    return frames, (least, most), spans
+
+
+def _no_number(value: float, step: int, header: SoundHeader) -> str:
+    """What is wrong with a value that is no finite number, at a step of a file, and what to do."""
+    after = f", after {step / header.rate:.7g} seconds" if header.container else ""
+    if math.isnan(value):
+        return f"NaN in step {step}{after}; to fill in what is NaN, use 'narrows inpaint' with --missing-value nan"
+    return f"infinity in step {step}{after}, which does not count as missing; put a number there, or NaN for a gap"
 
 
 def _marked(chunk: Array, wanted: Wanted) -> Mask:
-    """Which frames `(n, C)` are missing, by their value in any channel, or by zeros in all."""
+    """Which values `(n, C)` are missing, by their own value, or by zeros in all channels."""
     if wanted.lost is not None:
-        silent: Mask = (chunk == (128 if chunk.dtype == np.uint8 else 0)).all(axis=1)
-        return silent
+        silent = (chunk == (128 if chunk.dtype == np.uint8 else 0)).all(axis=1, keepdims=True)
+        return np.broadcast_to(silent, chunk.shape)
     if wanted.missing_value is None:
-        return np.zeros(len(chunk), bool)
+        return np.zeros(chunk.shape, bool)
     value = wanted.missing_value[0]
-    return np.asarray((np.isnan(chunk) if math.isnan(value) else chunk == value).any(axis=1))
+    return np.asarray(np.isnan(chunk) if math.isnan(value) else chunk == value)
 
 
-def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring) -> Iterator[Chunk]:
-    """The frames with what is missing of them, which is silence."""
+def _chunks(chunks: Iterable[Array], spans: Spans, model: Restoring, wanted: Wanted) -> Iterator[Chunk]:
+    """The frames with what is missing of them, which is silence: in the spans, all channels, or those values of them
+    that are the missing value."""
     at, marks = 0, "known" in model.degradation.needs
     for values in chunks:
-        missing = marked_between(spans, at, at + len(values)) if marks else None
+        missing = None
+        if marks and wanted.missing_value is not None:
+            missing = _marked(values, wanted)
+        elif marks:
+            missing = marked_between(spans, at, at + len(values))[:, None]
         at += len(values)
         if missing is not None and values.dtype.kind == "f" and missing.any():
-            values = np.where(missing[:, None], values.dtype.type(0), values)
+            values = np.where(missing, values.dtype.type(0), values)
         yield Chunk(values, missing)
+
+
+def _peak(ends: tuple[Ends, Ends]) -> float:
+    """The largest size of a known value."""
+    least, most = ends
+    return max(0.0, -float(least.min()), float(most.max()))
 
 
 def _range(header: SoundHeader, peak: float) -> tuple[float, float]:
@@ -185,24 +226,25 @@ def restored_array(model: Restoring, array: Array, path: Path, wanted: Wanted) -
     header = SoundHeader(length, channels, max(1, round(rate)), "", "")
     low, high, each = 0.0, 1.0, []
     for sample in signals:
-        _, peak, spans = _looked_through(_parts(sample), header, path, wanted)
+        _, ends, spans = _looked_through(_parts(sample), header, path, wanted)
         if wanted.mask is not None:
             spans = read_spans(wanted.mask, length, rate)
-        each.append((spans, peak))
+        each.append((spans, ends))
     if "known" in model.degradation.needs and not any(spans for spans, _ in each):
         _refuse_none(path)
     if array.dtype.kind == "f":
-        high = 2.0 ** math.ceil(math.log2(max(1e-6, *(peak for _, peak in each))))
+        high = 2.0 ** math.ceil(math.log2(max(1e-6, *(_peak(ends) for _, ends in each))))
         low = -high
     else:
-        low, high = around_silence(np.asarray(signals), str(path))
+        low, high, _ = around_silence(np.asarray(signals), str(path))
     form = Description((length, channels), array.dtype.name, low, high, count)
     check_signals(model, form, str(path))
-    form = as_given(form)
+    least, most = zip(*(ends for _, ends in each), strict=True)
+    form = in_range(model, form, np.min(least, axis=0), np.max(most, axis=0), str(path))
 
     def made() -> Iterator[Array]:
         for sample, (spans, _) in zip(signals, each, strict=True):
-            yield from stream(model, _chunks(_parts(sample), spans, model), form)
+            yield from stream(model, _chunks(_parts(sample), spans, model, wanted), form)
 
     return made(), count * length / rate if rate else 0.0
 

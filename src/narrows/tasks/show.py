@@ -62,7 +62,9 @@ class Summary:
             ("values", f"{description.dtype}, {self.low:g} to {self.high:g}"),
         ]
         if description.columns:
-            lines.append(("columns", "of very different ranges: each is scaled by its own"))
+            lines.append(
+                ("channels" if description.axes else "columns", "of very different ranges: each is scaled by its own")
+            )
         if self.labels:
             listed = ", ".join(f"{legible(label)} ({count:,})" for label, count in self.labels[:LABELS])
             more = len(self.labels) - LABELS

@@ -27,6 +27,7 @@ from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, write_file
 from narrows.io.csv import SUFFIXES, Table, is_table, read_table
 from narrows.io.images import Report
+from narrows.io.spans import runs_of
 from narrows.models.base import TABULAR, Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
@@ -37,7 +38,8 @@ def imputer_of(model: Model) -> Imputer:
     """The model, if it fills in tables; raises `ModelError` for one that does not."""
     if not isinstance(model, Imputer):
         raise ModelError(
-            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table"
+            f"a model to {model.specification.purpose} {model.description.form}, not tables; train one on a table, "
+            "without --as"
         )
     return model
 
@@ -84,18 +86,24 @@ class Series:
 
 
 def open_series(data: str | os.PathLike[str], rate: float = 0.0) -> Samples:
-    """A table as a series; raises as `as_series` does."""
+    """A table as a series, or where rows lack numbers, the stretches between these as signals of their own; raises as
+    `as_series` does, and where there are no two rows in a row that lack none."""
     table = read_table(data)
-    series = as_series(table)
+    series = as_series(table, holes=True)
+    known = np.asarray(~np.isnan(series.values).any(axis=1))
+    stretches = [series.values[start:stop] for start, stop in runs_of(known) if known.all() or stop - start > 1]
+    if not stretches:
+        raise DataError(f"{table.source}: there are no two rows in a row with a number in every column")
+    gaps = f"{int((~known).sum())} of {len(known)} rows lack a number; {len(stretches)} stretches between are signals"
     names = ", ".join(map(repr, series.left))
     words = (f"left out, since they hold no numbers: {names}",) if names else ()
-    samples = from_arrays(series.values, table.source, kind="series", rate=rate)
-    return replace(samples, notes=(*series.notes, *words))
+    samples = from_arrays(stretches, table.source, kind="series", rate=rate)
+    return replace(samples, notes=(*series.notes, *words, *(() if known.all() else (gaps,))))
 
 
 def as_series(table: Table, holes: bool = False) -> Series:
     """A table as a series. Raises `DataError` where a number is missing, unless there may be `holes`, which are NaN,
-    and where text stands among numbers."""
+    and where no column holds numbers."""
     columns, notes = columns_of(table)
     places = tuple(number for number, column in enumerate(columns) if column.kind == "number")
     if not places:
@@ -108,7 +116,7 @@ def as_series(table: Table, holes: bool = False) -> Series:
             if value is None:
                 raise DataError(
                     f"{table.row(row)}, column {column.name!r}: {brief(cells[number].strip())} is no number; a "
-                    "series has one in every row: fill the gaps with 'narrows inpaint', or leave out these rows"
+                    "series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
                 )
             values[row, at] = value
     left = tuple(column.name for column in columns if column.kind != "number")

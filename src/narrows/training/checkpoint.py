@@ -66,8 +66,9 @@ def read(path: str | os.PathLike[str], run: dict[str, Any]) -> tuple[State, dict
     stored = metadata["run"]
     for key, value in run.items():
         if stored.get(key) != value:
+            differ = "differ" if key.endswith("s") else "differs"
             raise SettingsError(
-                f"{path}: the checkpoint is of another run ({key} differs: {_brief(stored.get(key), value)}); "
+                f"{path}: the checkpoint is of another run ({key} {differ}: {_brief(stored.get(key), value)}); "
                 "resume with the same data and settings, or start without --resume"
             )
     return State(**metadata["state"], best=under(every, "best.")), under(every, "now."), stored["plan"]
