@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from narrows.errors import DataError
+from narrows.io.flac_blocks import flac_blocks
 from narrows.io.sound import is_sound, read_chunks, read_sound, sound_header
-from narrows.io.soundfiles import around, flac_blocks, to_extras, write_sound
+from narrows.io.soundfiles import around, to_extras, write_sound
 
 FULL = {
     "PCM_U8": np.array([0, 1, 127, 128, 255], np.uint8),

@@ -124,8 +124,9 @@ def bar(unit: str = "") -> Iterator[Callable[..., None]]:
             if time.monotonic() - last >= PLAIN_SECONDS or (done == total and words):
                 last = time.monotonic()
                 left = (last - since[0]) / (done - since[1]) * (total - done) if total and done > since[1] else 0.0
-                words += f", about {left:.0f} s left" if left >= 1 else ""
-                say(f"{what}: {done}{f' of {total}' if total else ''}{unit} {words}".rstrip().replace(" , ", ", "))
+                much = f"{done}{f' of {total}' if total else ''}{unit}"
+                parts = (much, words, f"about {left:.0f} s left" if left >= 1 else "")
+                say(f"{what}: {', '.join(part for part in parts if part)}")
 
         yield plain
         return

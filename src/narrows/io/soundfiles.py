@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -19,6 +19,7 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.io.arrays import Array
+from narrows.io.flac_blocks import ended
 from narrows.io.sound import CHANNELS, ENCODINGS, FRAMES, SoundHeader, read_chunks
 from narrows.io.sound_output import sound_output
 
@@ -37,8 +38,6 @@ ENDINGS = {
     "W64": (".w64",),
 }
 _TRIES = 16  # places at which the first numbers may seem to stand
-FRAME_BYTES = 1 << 16  # at the end of a FLAC, in which its last frame begins
-_FLAC_OWN = (0, 1, 3)  # blocks that belong to the frames: STREAMINFO, padding, and places in the file
 
 
 @dataclass(frozen=True)
@@ -177,61 +176,6 @@ def other_ending(name: str, container: str) -> bool:
     return any(suffix in endings for kind, endings in ENDINGS.items() if kind != container)
 
 
-def flac_blocks(path: Path) -> tuple[bytes, bool]:
-    """The blocks of a FLAC that say what it is, and not where its frames are: tags, pictures, cues; as they are. And
-    whether they are all that it has beside its frames: some programs put tags before and after a FLAC."""
-    blocks = b"".join(block for kind, block in _blocks(path.open("rb")) if kind not in _FLAC_OWN)
-    with path.open("rb") as file:
-        bare = file.read(4) == b"fLaC"
-        file.seek(-min(path.stat().st_size, FRAME_BYTES), 2)
-        bare = bare and _ends_a_frame(file.read())
-    return (blocks, bare) if len(blocks) <= TAIL_BYTES else (b"", False)
-
-
-def _ends_a_frame(content: bytes) -> bool:
-    """Whether the end of a FLAC is that of a frame: its checksum, taken over it and its own two bytes, is 0; not of
-    zeros that follow, after which it is 0 still."""
-    start = len(content)
-    while (start := content.rfind(b"\xff", 0, start)) >= 0:
-        frame = content[start:]
-        if frame[1:2] in (b"\xf8", b"\xf9") and not _crc16(frame):
-            return _crc16(frame[:-1]) != 0
-    return False
-
-
-def _crc16(content: bytes) -> int:
-    crc = 0
-    for byte in content:
-        crc = crc << 8 & 0xFFFF ^ _CRC16[crc >> 8 ^ byte]
-    return crc
-
-
-def _crc16_of(byte: int) -> int:
-    crc = byte << 8
-    for _ in range(8):
-        crc = crc << 1 ^ (0x18005 if crc & 0x8000 else 0)
-    return crc
-
-
-_CRC16 = [_crc16_of(byte) for byte in range(256)]
-
-
-def _blocks(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The blocks of metadata before the frames of a FLAC, whole, with their kind; the file then stands at a frame."""
-    with file:
-        head = file.read(4)
-        if head[:3] == b"ID3":  # some programs put it before
-            sizes = (head + file.read(6))[6:10]
-            file.seek(10 + sum(byte << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=True)))
-            head = file.read(4)
-        last = head != b"fLaC"
-        while not last:
-            head = file.read(4)
-            last = len(head) < 4 or head[0] > 127
-            if len(head) == 4:
-                yield head[0] & 127, bytes([head[0] & 127]) + head[1:] + file.read(int.from_bytes(head[1:], "big"))
-
-
 def _write_around(file: IO[bytes], extras: Mapping[str, bytes], header: SoundHeader, chunks: Iterable[Array]) -> None:
     fields, head, tail = _fields(extras), bytearray(extras["head"]), extras.get("tail", b"")
     order: Order = ">" if fields.get("order") == ">" else "<"
@@ -254,7 +198,7 @@ def _write_flac(file: IO[bytes], blocks: bytes, header: SoundHeader, chunks: Ite
         plain.seek(0)
         own = plain.read(4 + 38)  # fLaC and STREAMINFO
         file.write(own[:4] + bytes([0 if blocks else 128]) + own[5:])
-        file.write(_last(blocks))
+        file.write(ended(blocks))
         plain.seek(4)
         last = False
         while not last:
@@ -262,18 +206,6 @@ def _write_flac(file: IO[bytes], blocks: bytes, header: SoundHeader, chunks: Ite
             last = head[0] > 127
             plain.seek(int.from_bytes(head[1:], "big"), 1)
         shutil.copyfileobj(plain, file, 1 << 20)
-
-
-def _last(blocks: bytes) -> bytes:
-    """Blocks of a FLAC, the last of them marked as such. Raises `DataError` for damaged ones."""
-    at, marked = 0, bytearray(blocks)
-    while at < len(blocks):
-        after = at + 4 + int.from_bytes(blocks[at + 1 : at + 4], "big")
-        if after > len(blocks):
-            raise DataError("damaged extras: a block of a FLAC that is cut short")
-        marked[at] = blocks[at] & 127 | (128 if after == len(blocks) else 0)
-        at = after
-    return bytes(marked)
 
 
 def _write_plain(file: IO[bytes], kind: str, header: SoundHeader, dtype: str, chunks: Iterable[Array]) -> None:

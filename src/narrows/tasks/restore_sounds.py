@@ -26,6 +26,7 @@ from narrows.io.images import Report
 from narrows.io.masks import mask_file
 from narrows.io.npy import open_npy, write_npy
 from narrows.io.sound import CHUNK, SOUNDS, SoundHeader, is_sound, read_chunks, sound_header
+from narrows.io.sound_parts import beside
 from narrows.io.sound_results import WRITTEN, write_result
 from narrows.io.spans import Mask, Spans, marked_between, read_spans, spans_of
 from narrows.models.restorer import Restoring
@@ -100,7 +101,7 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     make_folder(job.target.parent)
     with replacing(job.target, wanted.force) as file:
         faster = replace(header, rate=header.rate * scale)
-        lost = write_result(file, job.target, faster, frames * scale, _depth(made, header))
+        lost = write_result(file, job.target, faster, frames * scale, _depth(made, header)) + beside(job.source)
     written = sound_header(job.target)
     if "known" in model.degradation.needs and (written.lossy or (written.bits and not header.bits)):
         lost.append(f"what is known to the bit, for which {written.container} ({written.encoding}) is too coarse")

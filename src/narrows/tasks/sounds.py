@@ -17,13 +17,13 @@ from narrows.archive.entries import WINDOW, Entry, recording
 from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
+from narrows.io.flac_blocks import flac_blocks
 from narrows.io.npy import Layout, open_npy, order_in, read_samples, write_npy
 from narrows.io.sound import SoundHeader, count_frames, read_chunks, sound_header, unread_tags
 from narrows.io.soundfiles import (
     SOUND,
     around,
     file_extras,
-    flac_blocks,
     from_extras,
     other_ending,
     to_extras,
