@@ -1,5 +1,5 @@
 """Photographs by the weights that come with narrows: without loss (Kodak), and without noise and the damage of JPEG
-(CBSD68 and Kodak). Nothing is trained.
+(CBSD68 and Kodak), each a page of results. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from narrows.tasks.restore import Effort
 SIGMAS, QUALITIES = (15, 25, 50), (10, 20, 30, 50, 90)
 NEAR = {1: 80, 2: 60, 4: 40}  # errors, and the setting of WebP's near-lossless mode that keeps each
 PUBLISHED = {15: "33.87", 25: "31.21", 50: "27.96"}  # FFDNet, float noise
-WEIGHTS = ("photo-exact", "photo-denoise", "photo-denoise-noise")
-NOTE = (
+BYTES = (
     "Bytes are those of whole files, one for each picture, ours without the model, which comes with narrows. Within "
     "an error, no value of ours is further off. Seconds are of one picture; ours to encode include decoding once, to "
-    "check what was written. Denoised PSNR is of results rounded to 8 bits; files have clipped and rounded noise, of "
-    "which the level is estimated, as is everything about JPEG. JPEG files are Pillow's, chroma at half resolution."
+    "check what was written."
+)
+DECIBELS = (
+    "PSNR is of results rounded to 8 bits. Of float noise the level is given; files have clipped and rounded noise, "
+    "of which it is estimated, as is everything about JPEG. JPEG files are Pillow's, chroma at half resolution."
 )
 
 
@@ -193,18 +195,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder with photos/")
     parser.add_argument("--quick", action="store_true", help="every twelfth picture")
+    parser.add_argument("--only", choices=("exact", "noise"), help="one of the pages")
     arguments = parser.parse_args()
-    every = 12 if arguments.quick else 1
+    every, ending = (12, "-quick") if arguments.quick else (1, "")
     kodak, cbsd68 = (pictures(arguments.data / "photos" / name)[::every] for name in ("kodak", "cbsd68"))
-    hours = [narrows.load(name).provenance["hours"] for name in WEIGHTS]
-    first = exact(kodak)
-    second = denoised({"CBSD68": cbsd68, "grey Kodak": grey(kodak)})
-    text = (
-        f"Trained for {', '.join(f'{h} hours ({name})' for h, name in zip(hours, WEIGHTS, strict=True))}.\n\n"
-        f"## {len(kodak)} Kodak pictures without loss, and within an error\n\n{first}\n\n"
-        f"## Noise, and what JPEG has done: {len(cbsd68)} pictures of CBSD68, and Kodak in grey\n\n{second}\n\n{NOTE}"
-    )
-    write("photographs" + "-quick" * arguments.quick, "Photographs by the weights that come with narrows", text)
+    if arguments.only != "noise":
+        text = f"{_trained('photo-exact')}\n\n{len(kodak)} pictures.\n\n{exact(kodak)}\n\n{BYTES}"
+        write(f"photographs_exact{ending}", "Photographs without loss, and within an error: Kodak", text)
+    if arguments.only != "exact":
+        story = _trained("photo-denoise", "photo-denoise-noise")
+        text = f"{story}\n\n{denoised({'CBSD68': cbsd68, 'grey Kodak': grey(kodak)})}\n\n{DECIBELS}"
+        write(
+            f"photographs_noise{ending}", "Noise, and what JPEG has done to photographs: CBSD68, Kodak in grey", text
+        )
+
+
+def _trained(*names: str) -> str:
+    each = [f"{narrows.load(name).provenance['hours']} hours ({name})" for name in names]
+    return f"Trained for {' and '.join(each)}, on none of these pictures."
 
 
 if __name__ == "__main__":

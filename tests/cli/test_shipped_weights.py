@@ -48,7 +48,7 @@ def test_noise_and_what_jpeg_has_done_are_removed_by_those_for_it(call, natural:
     for name, share in (("noisy.png", 0.4), ("old.jpg", 0.95)):
         code, _, err = call("denoise", tmp_path / name, "-o", tmp_path / "out.png", "--force")
         assert not code
-        assert "with the weights photo-denoise, which come with narrows" in err
+        assert "photo-denoise (photo-denoise-noise where it has not been a JPEG file), which come" in err
         assert error(tmp_path / "out.png") < share * error(tmp_path / name)
     assert not call("denoise", tmp_path / "grey.png", "-o", tmp_path / "grey-out.png")[0]
     with Image.open(tmp_path / "grey-out.png") as grey:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import narrows
 from narrows.models import shipped
@@ -55,3 +58,20 @@ def test_each_sample_goes_through_the_weights_that_suit_its_mask(natural: np.nda
     worse = narrows.restore(narrows.load(shipped.path_of("photo-inpaint")), natural[None], mask=single)
     errors = [np.square(found[0].astype(float) - natural).mean() for found in (by_pixels, worse)]
     assert errors[0] < errors[1]
+
+
+def test_the_weights_for_noise_and_jpeg_give_way_where_no_jpeg_file_has_been(natural: np.ndarray) -> None:
+    model, rng = narrows.load("photo-denoise"), np.random.default_rng(0)
+    noisy = np.rint(np.clip(natural + rng.normal(0, 20, natural.shape), 0, 255)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(natural).save(file, "JPEG", quality=40)
+    coarse = np.asarray(Image.open(file))
+    assert suited(model, noisy).shipped == "photo-denoise-noise"
+    assert suited(model, coarse) is model
+    both = narrows.restore("photo-denoise", np.stack([noisy, coarse]))
+    names = ("photo-denoise", "photo-denoise-noise")
+    alone = [narrows.restore(narrows.load(shipped.path_of(name)), noisy[None])[0] for name in names]
+    assert np.array_equal(both[0], alone[1])
+    errors = [np.square(found.astype(float) - natural).mean() for found in (alone[1], alone[0])]
+    assert errors[0] < errors[1]
+    assert np.square(both[1].astype(float) - natural).mean() < np.square(coarse.astype(float) - natural).mean()
