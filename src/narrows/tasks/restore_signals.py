@@ -125,9 +125,14 @@ def in_range(model: Restoring, given: Description, least: Ends, most: Ends, sour
 def ends_of_known(values: Array, missing: Mask | None) -> tuple[Ends, Ends]:
     """The smallest and the largest known value, `(C,)`, of each channel of a signal; infinity and its negative where
     none is known."""
-    known = True if missing is None else ~missing
-    doubles = np.asarray(values, np.float64)
-    return doubles.min(axis=0, where=known, initial=np.inf), doubles.max(axis=0, where=known, initial=-np.inf)
+    if missing is None:
+        missing = np.zeros((1, 1), bool)
+    limits = np.finfo(values.dtype) if values.dtype.kind == "f" else np.iinfo(values.dtype)
+    known = np.broadcast_to(~missing, values.shape)
+    least = values.min(axis=0, where=known, initial=limits.max).astype(np.float64)
+    most = values.max(axis=0, where=known, initial=limits.min).astype(np.float64)
+    some = known.any(axis=0)
+    return np.where(some, least, np.inf), np.where(some, most, -np.inf)
 
 
 def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) -> Iterator[Array]:
