@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,8 +20,6 @@ from narrows.io.atomic import replacing
 
 LONG = 1 << 22  # values of one axis
 PART_BYTES = 16 << 20  # of a file that are mapped at a time
-ORDER = "order"  # key of the extras of an array whose file has it in another order than little endian and C
-BIG, FORTRAN = b">", b"F"  # what it says: one of them, or both in this order
 
 
 @dataclass(frozen=True)
@@ -50,14 +48,6 @@ def layout(array: Array) -> Layout:
         if len(form) == 3 and 1 <= form[2] <= 4:
             return Layout(count, form)
     return Layout(count, (int(np.prod(form)),), form if len(form) > 1 else None)
-
-
-def is_array(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a whole `.npy` of anything but pickles, such as of dates, which `open_npy` refuses."""
-    try:
-        return isinstance(np.load(path, mmap_mode="r", allow_pickle=False), np.ndarray)
-    except Exception:  # NumPy raises every kind on damaged files
-        return False
 
 
 def open_npy(path: str | os.PathLike[str]) -> Array:
@@ -110,47 +100,24 @@ def read_chunks(path: str | os.PathLike[str], plan: Layout, each: int) -> Iterat
         yield array[start : start + each]
 
 
-def order_of(array: Array) -> bytes:
-    """The `ORDER` of an array that was opened from a file; empty for most."""
-    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    return BIG * (array.dtype.str[0] == ">") + FORTRAN * fortran
-
-
-def order_in(extras: Mapping[str, bytes]) -> bytes:
-    """The `ORDER` in the extras of an array; raises `DataError` for one that no array has."""
-    order = extras.get(ORDER, b"")
-    if order not in (b"", BIG, FORTRAN, BIG + FORTRAN):
-        raise DataError(f"a damaged record of extras: values in the order {order!r}")
-    return order
-
-
 def is_usual(path: str | os.PathLike[str], array: Array) -> bool:
     """Whether `write_npy` would write the header that the file of an array has."""
-    usual = _header(array.dtype.name, array.shape, order_of(array))
+    usual = _header(array.dtype.name, array.shape)
     with Path(path).open("rb") as file:
         return file.read(len(usual)) == usual
 
 
-def write_npy(
-    file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array], order: bytes = b""
-) -> None:
-    """Write an `.npy` of this shape and dtype, in this `ORDER`, from its samples in turn. (`numpy.save` hides the
-    reason if a disk is full.)"""
-    stored = np.dtype(dtype).newbyteorder(">" if BIG in order else "<")
-    file.write(_header(dtype, shape, order))
-    if FORTRAN in order:
-        whole, at = np.empty(shape, stored), 0
-        for sample in samples:
-            whole.reshape(-1)[at : at + sample.size] = sample.reshape(-1)
-            at += sample.size
-        samples = whole.T
+def write_npy(file: IO[bytes], dtype: str, shape: tuple[int, ...], samples: Iterable[Array]) -> None:
+    """Write an `.npy` of this shape and dtype, in native byte order, from its samples in order. (`numpy.save` hides
+    the reason if a disk is full.)"""
+    native = np.dtype(dtype)
+    file.write(_header(dtype, shape))
     for sample in samples:
-        file.write(np.ascontiguousarray(sample, stored).data.cast("B"))
+        file.write(np.ascontiguousarray(sample, native).data.cast("B"))
 
 
-def _header(dtype: str, shape: tuple[int, ...], order: bytes) -> bytes:
-    stored = np.dtype(dtype).newbyteorder(">" if BIG in order else "<")
-    fields = {"descr": np.lib.format.dtype_to_descr(stored), "fortran_order": FORTRAN in order, "shape": shape}
+def _header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    fields = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, fields)
     return header.getvalue()

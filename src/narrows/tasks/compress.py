@@ -27,7 +27,6 @@ from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
 from narrows.io.files import open_file, reading
-from narrows.io.npy import is_array
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -162,16 +161,15 @@ def _add(
 ) -> None:
     """Put one file into the archive, sample by sample, or whole where that takes less."""
     if source.kind == "files":
-        _add_as_it_is(writer, source, result, report)
+        writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
+        result.others += 1
+        result.raw_bytes += source.size
+        _added(source, writer, result, report)
         return
     exact = result.promise.max_error == 0 and not wanted.strip
     try:
         content = _as_known(codec, source, wanted, read(source, wanted.strip, wanted.read_as == "signals"))
     except DataError:
-        lossless = result.promise.max_error == 0 and wanted.read_as is None
-        if lossless and source.kind == "arrays" and is_array(source.path):
-            _add_as_it_is(writer, source, result, report)
-            return
         if not exact or not is_jpeg(source.path.read_bytes()):
             raise
         # A damaged JPEG, or one of a rare kind: its bytes are worth keeping.
@@ -226,14 +224,6 @@ def _add(
         writer.add_encoded([content.entry], [BlockCodec(result.promise).encode([*counted(samples)], wanted.verify)])
     else:
         writer.add(content.entry, counted(samples))
-    _added(source, writer, result, report)
-
-
-def _add_as_it_is(writer: Writer, source: Source, result: Compressed, report: Report) -> None:
-    """Add a file of no kind that is read, or an array of what no samples hold, such as dates, to the byte."""
-    writer.add_encoded([as_it_is.entry_of(source)], as_it_is.blocks_of(source))
-    result.others += 1
-    result.raw_bytes += source.size
     _added(source, writer, result, report)
 
 

@@ -19,7 +19,7 @@ from narrows.codecs.opening import Model, open_archive
 from narrows.errors import ArchiveError, DataError, ModelError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, make_folder, replacing
-from narrows.io.npy import order_in, write_npy
+from narrows.io.npy import write_npy
 from narrows.io.pictures import FORMATS, encode_as, encode_picture, other_ending
 from narrows.tasks.inputs import WHOLE
 from narrows.tasks.kept import size_of, write_parts
@@ -100,9 +100,8 @@ def restore(
         with replacing(target, force) as file:
             return Restored(entry.count, write_signal(archive, name, file))
     form = entry.shape if entry.form is None else entry.form
-    shape, order = form if WHOLE in entry.extras else (entry.count, *form), order_in(entry.extras)
     with replacing(target, force) as file:
-        write_npy(file, entry.dtype, shape, _parts(archive, name), order)
+        write_npy(file, entry.dtype, form if WHOLE in entry.extras else (entry.count, *form), _parts(archive, name))
     return Restored(entry.count)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,13 +23,13 @@ from narrows.io.arrays import Array
 from narrows.io.files import open_file, size_of
 from narrows.io.folders import SUFFIXES, is_special, listed
 from narrows.io.images import is_image, read_header
-from narrows.io.npy import ORDER, is_usual, layout, open_npy, order_of, read_chunks, read_samples
+from narrows.io.npy import is_usual, layout, open_npy, read_chunks, read_samples
 from narrows.io.pictures import read_picture, rehearsed
 from narrows.io.sound import SOUNDS, is_sound
 from narrows.tasks.sounds import Sound, open_signals, open_sound
 
 WHOLE = "whole"  # key of the extras that mark an array that is one sample
-HEADER = "an unusual form of its header"
+HEADER = "byte order, Fortran order or an unusual header of an array"
 Kind = Literal["images", "sounds", "arrays", "files"]
 KINDS: tuple[Kind, ...] = ("images", "sounds", "arrays", "files")
 _NPY_MAGIC = b"\x93NUMPY"
@@ -155,17 +155,14 @@ def read(source: Source, strip: bool = False, signals: bool = False) -> Content:
         return Content(_checked(sound.entry, source), sound.windows, sound.lost, sound)
     if source.kind == "arrays":
         array = open_npy(source.path)
-        order = order_of(array)
-        extras = {ORDER: order} if order else {}
         lost = () if is_usual(source.path, array) else (HEADER,)
         if signals:
             path, name = source.path, source.name
             entry, samples = open_signals(path, name)
-            entry = replace(entry, extras={**entry.extras, **extras})
             again = partial(open_signals, path, name)
             return Content(_checked(entry, source), samples, lost, chunks=lambda each: _stacked(again()[1], each))
         plan = layout(array)
-        extras |= {WHOLE: b"\1"} if plan.whole else {}
+        extras = {WHOLE: b"\1"} if plan.whole else {}
         entry = Entry(source.name, "array", plan.shape, array.dtype.name, plan.count, plan.form, extras)
         return Content(
             _checked(entry, source),

@@ -18,7 +18,7 @@ from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError, DataError
 from narrows.io.arrays import Array
 from narrows.io.flac_blocks import flac_blocks
-from narrows.io.npy import Layout, open_npy, order_in, read_samples, write_npy
+from narrows.io.npy import Layout, open_npy, read_samples, write_npy
 from narrows.io.sound import SoundHeader, count_frames, read_chunks, sound_header, unread_tags
 from narrows.io.soundfiles import (
     SOUND,
@@ -143,7 +143,7 @@ def write_signal(archive: Archive, name: str, file: IO[bytes]) -> bool:
     chunks = _frames_of(archive, name, entry)
     if SOUND not in entry.extras:
         shape = (entry.frames, entry.shape[1])[: int.from_bytes(entry.extras.get(AXES, b"\2"))]
-        write_npy(file, entry.dtype, shape, chunks, order_in(entry.extras))
+        write_npy(file, entry.dtype, shape, chunks)
         return False
     try:
         kind = write_sound(file, entry.extras, entry.dtype, entry.shape[1], entry.frames, chunks)
