@@ -10,7 +10,7 @@ from narrows.cli import terminal
 PURPOSES = {
     "compress": "compresses photographs at a quality",
     "exact": "compresses photographs without loss, or within an error",
-    "denoise": "removes noise, and what JPEG has done, from photographs",
+    "denoise": "cleans photographs",
     "inpaint": "fills in what is missing in photographs",
     "upscale": "makes photographs larger",
 }
