@@ -33,7 +33,9 @@ def card(recipe: Recipe, model: Model) -> dict[str, object]:
     return {
         "recipe": f"recipes/train.py {recipe.name}",
         "data_sets": [
-            f"{part.folder}{f', every {part.every}th' * (part.every > 1)}: {part.licence}" for part in recipe.data
+            f"{part.folder}{f', every {part.every}th' * (part.every > 1)}"
+            f"{f', 1 in {part.halved} at half size' if part.halved else ''}: {part.licence}"
+            for part in recipe.data
         ],
         "seed": recipe.seed,
         "hours": round(hours, 2),
