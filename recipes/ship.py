@@ -12,14 +12,13 @@ import argparse
 import io
 from pathlib import Path
 
-import torch
 from train import COOLED, PLACE, samples_of
 from weights import QUEUE, Recipe
 
 from narrows.codecs.make import make_compact
 from narrows.models import shipped
 from narrows.models.base import Model
-from narrows.models.eight_bits import LEAST
+from narrows.models.eight_bits import from_eight_bits, to_eight_bits
 from narrows.models.loading import load
 from narrows.models.lossy import Compressing
 
@@ -89,15 +88,10 @@ def rounded(model: Compressing) -> Compressing:
     return found
 
 
-@torch.no_grad()
 def coarser(model: Model, bits: int) -> Model:
-    """A model with its large matrices in so many bits."""
-    levels = 2 ** (bits - 1) - 1  # on each side of 0
-    for weight in model.parameters():
-        if weight.ndim > 1 and weight.numel() >= LEAST:
-            rows = weight.flatten(1)
-            steps = rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / levels
-            weight.copy_(((rows / steps).round() * steps).view_as(weight))
+    """A model with its large matrices in so many bits, up to 8."""
+    rounded = to_eight_bits(model.state_dict(), most=2 ** (bits - 1) - 1)
+    model.load_state_dict(from_eight_bits(rounded))
     return model
 
 

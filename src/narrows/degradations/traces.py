@@ -19,11 +19,16 @@ CLEAR = 4.5  # deviations of the other grids; noise of 3 or more makes 4 at most
 LITTLE = 0.02  # added to the deviation
 
 
-def been_jpeg(image: Doubles) -> bool:
-    """Whether an image `(C, H, W)` in 0..1 has been a JPEG file since noise was added to it."""
-    height, width = image.shape[1:]
+def middle(height: int, width: int) -> tuple[slice, slice]:
+    """The rows and columns of an image that are enough to tell."""
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
-    plane = 255 * _luma(image[:, top : top + SIDE, left : left + SIDE])
+    return slice(top, top + SIDE), slice(left, left + SIDE)
+
+
+def been_jpeg(image: Doubles) -> bool:
+    """Whether an image `(C, H, W)` in 0..1, or the middle of a large one, has been a JPEG file since noise was added
+    to it."""
+    plane = 255 * _luma(image)
     rows, columns = ((side - BLOCK + 1) // BLOCK for side in plane.shape)
     if min(rows, columns) < 2:
         return False

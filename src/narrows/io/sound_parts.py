@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from narrows.io.flac_blocks import blocks_of
 
@@ -17,6 +17,10 @@ _PLAIN = frozenset(
 )
 _FLAC = {2: "data of an application", 5: "a cue sheet", 6: "a picture"}  # kinds of blocks
 _PICTURES = (b"APIC", b"METADATA_BLOCK_PICTURE")  # in ID3 and in Vorbis comments
+_ORDERS: dict[bytes, Literal["little", "big"]] = {
+    **dict.fromkeys((b"RIFF", b"RF64", b"BW64"), "little"),
+    **dict.fromkeys((b"RIFX", b"FORM"), "big"),
+}
 _HEAD = 1 << 16  # bytes at the beginning that are searched for pictures
 
 
@@ -36,12 +40,11 @@ def beside(path: Path) -> list[str]:
 
 def _chunks(file: IO[bytes], kind: bytes) -> Iterator[str]:
     """The names of the chunks of a WAV or AIFF."""
-    order = {b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big", b"FORM": "big"}.get(kind)
-    if order is None:
+    if kind not in _ORDERS:
         return
     file.seek(12)
     while len(head := file.read(8)) == 8:
-        size = int.from_bytes(head[4:], "little" if order == "little" else "big")
+        size = int.from_bytes(head[4:], _ORDERS[kind])
         if not head[:4].isascii() or size == 0xFFFFFFFF:
             return  # numbers of a length that stands elsewhere, or none
         yield head[:4].decode()

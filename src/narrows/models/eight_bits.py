@@ -18,16 +18,16 @@ STEPS, SHAPE, DEFLATED = ":steps", ":shape", ":deflated"
 Tensors = dict[str, torch.Tensor]
 
 
-def to_eight_bits(weights: Mapping[str, torch.Tensor], spared: Collection[str] = ()) -> Tensors:
+def to_eight_bits(weights: Mapping[str, torch.Tensor], spared: Collection[str] = (), most: int = MOST) -> Tensors:
     """The weights, the large matrices among them rounded except those `spared`: of a matrix `(O, ...)` its steps
-    `(O,)`, its shape, and its numbers as int8, deflated. Rounding again changes nothing."""
+    `(O,)`, its shape, and its numbers as int8, from -`most` to `most`, deflated. Rounding again changes nothing."""
     found: Tensors = {}
     for name, weight in weights.items():
         if weight.ndim < 2 or weight.numel() < LEAST or name in spared:
             found[name] = weight
             continue
         rows = weight.detach().cpu().float().flatten(1)
-        steps = rows.abs().amax(dim=1).clamp_min(1e-30) / MOST
+        steps = rows.abs().amax(dim=1).clamp_min(1e-30) / most
         numbers = (rows / steps[:, None]).round().to(torch.int8)
         packed = zlib.compress(numbers.numpy().tobytes(), 9)
         found[name + STEPS], found[name + SHAPE] = steps, torch.tensor(weight.shape)
