@@ -65,7 +65,8 @@ PHOTOS = (Part(*GENERAL), Part(*CLOTHES, every=6))
 PURE = (Part(*GENERAL), Part(*CLOTHES, every=6, smaller=2))
 PARTLY_GREY = (Part(*GENERAL, grey=5), Part(*CLOTHES, every=6, smaller=2))
 # Half of the photographs at half of their size, where there is more detail in a crop.
-FINER = (Part(*GENERAL, halved=2, grey=5), Part(*CLOTHES, every=6, smaller=2))
+FINER = (Part(*GENERAL, halved=2), Part(*CLOTHES, every=6, smaller=2))
+FINER_PARTLY_GREY = (Part(*GENERAL, halved=2, grey=5), Part(*CLOTHES, every=6, smaller=2))
 
 # Half of the samples that are not both have noise, the others have been JPEG files.
 NOISY = combined([Noise((0, 55 / 255), clip="some"), Jpeg((10, 95))], together=0.2)
@@ -74,10 +75,16 @@ QUEUE = (
     Recipe("photo-compress", PHOTOS, "compress", "pyramid"),
     Recipe("photo-exact", PARTLY_GREY, "exact", "residuals"),
     Recipe("photo-denoise", PARTLY_GREY, "denoise", degradation=NOISY, bits=7),
-    Recipe("photo-denoise-noise", FINER, "denoise", degradation=Noise((0, 55 / 255), clip="some"), bits=7),
-    Recipe("photo-upscale-2", PURE, "upscale", degradation=Smaller(2)),
+    Recipe(
+        "photo-denoise-noise",
+        FINER_PARTLY_GREY,
+        "denoise",
+        degradation=Noise((0, 55 / 255), clip="some"),
+        bits=7,
+    ),
+    Recipe("photo-upscale-2", FINER, "upscale", degradation=Smaller(2)),
     Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
     Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels"), bits=7),
-    Recipe("photo-upscale-3", PURE, "upscale", degradation=Smaller(3)),
-    Recipe("photo-upscale-4", PURE, "upscale", degradation=Smaller(4)),
+    Recipe("photo-upscale-3", FINER, "upscale", degradation=Smaller(3)),
+    Recipe("photo-upscale-4", FINER, "upscale", degradation=Smaller(4)),
 )

@@ -13,7 +13,7 @@ from narrows.archive.promise import Promise
 from narrows.cli.compress import _tell
 from narrows.evaluation.lossless import Rivals
 from narrows.tasks.compressed import Compressed
-from narrows.tasks.tables import open_series
+from narrows.tasks.series import open_series, ticks
 
 TABLE = "date,wind,temperature\n2020-01-01,3.5,1\n2020-01-02,4.5,2\n2020-01-03,5.5,2\n"
 
@@ -93,12 +93,12 @@ def waves(path: Path, hidden: slice = slice(0), noise: float = 0.0) -> Path:
     return path
 
 
-def test_a_time_in_numbers_does_not_spoil_the_columns_beside_it(call, tmp_path: Path) -> None:
+def test_large_numbers_do_not_spoil_the_columns_beside_them(call, tmp_path: Path) -> None:
     full, broken, model = tmp_path / "full.csv", tmp_path / "broken.csv", tmp_path / "m.safetensors"
-    rows = [f"{1711800000 + 60 * n},{20 + 5 * np.sin(n / 20):.2f}" for n in range(400)]
-    full.write_text("\n".join(["unix,temperature", *rows, ""]))
+    rows = [f"{101325000 + n * n % 7},{20 + 5 * np.sin(n / 20):.2f}" for n in range(400)]
+    full.write_text("\n".join(["pressure,temperature", *rows, ""]))
     holed = [row.split(",")[0] + "," if n % 100 // 8 == 6 else row for n, row in enumerate(rows)]
-    broken.write_text("\n".join(["unix,temperature", *holed, ""]))
+    broken.write_text("\n".join(["pressure,temperature", *holed, ""]))
     words = ("--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 1, "--gaps", "5000..10000")
     assert call("train", full, "-o", model, *words)[0] == 0
     code, _, err = call("inpaint", broken, "-m", model, "-o", tmp_path / "out.csv")
@@ -171,6 +171,41 @@ def test_numbers_of_a_series_are_denoised_in_their_table(call, tmp_path: Path) -
     assert [row.split(";")[0] for row in one] == [row.split(";")[0] for row in other]
     assert one != other
     assert all(len(row.split(";")[1].partition(",")[2]) == 2 for row in other[1:])
+
+
+def test_a_column_that_counts_the_rows_is_left_out_and_stays(call, tmp_path: Path) -> None:
+    t, model = np.arange(400) / 360, tmp_path / "m.safetensors"
+    x = 5 * np.sin(np.arange(400) / 20) + np.random.default_rng(0).normal(size=400)
+    full, few = tmp_path / "full.csv", tmp_path / "few.csv"
+    lines = [f"{time:.4f},{value:.3f}" for time, value in zip(t, x, strict=True)]
+    full.write_text("\n".join(["seconds,signal", *lines, ""]))
+    few.write_text("\n".join(["seconds,signal", *lines[:12], ""]))
+    words = ("-o", model, "--as", "series", "--rate", 360, "--for", "denoise", "--steps", 2)
+    code, _, err = call("train", full, *words)
+    assert code == 0, err
+    assert "left out, since they count the rows, as a clock does: 'seconds'" in err
+    for given in (full, few):
+        out = tmp_path / f"out-{given.name}"
+        code, _, err = call("denoise", given, "-m", model, "-o", out)
+        assert code == 0, err
+        one, other = ([row.split(",") for row in path.read_text().splitlines()] for path in (given, out))
+        assert [row[0] for row in one] == [row[0] for row in other]
+        assert one != other
+
+
+def test_what_rises_but_not_evenly_is_no_clock() -> None:
+    even = np.arange(20.0)
+    jumping, slow = even + 3 * (even > 9), np.sqrt(even)
+    falling, still = -even, np.zeros(20)
+    found = ticks(np.stack([even, jumping, slow, falling, still, even + 0.2 * np.sin(even)], axis=1))
+    assert found.tolist() == [True, False, False, False, False, True]
+    assert not ticks(even[:, None]).any()
+
+
+def test_a_model_that_learned_from_clocks_gets_them(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("step,x\n" + "".join(f"{n},{n * n % 5}\n" for n in range(20)))
+    assert [open_series(table, channels=c).description.channels for c in (None, 1, 2)] == [1, 1, 2]
 
 
 def test_a_model_that_no_file_needs_is_not_in_the_archive(call, table: Path, tmp_path: Path) -> None:

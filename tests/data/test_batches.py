@@ -52,7 +52,7 @@ def test_only_the_samples_at_the_indices_come():
         assert sorted(numbers(batches.draw(step))) == [3, 5, 7, 11]
 
 
-@pytest.mark.parametrize("options", [{}, {"crop": 4}, {"shift": 2}, {"crop": 4, "shift": 1}])
+@pytest.mark.parametrize("options", [{}, {"crop": 4}, {"shift": 2}, {"crop": 4, "shift": 1}, {"crop": 4, "views": 8}])
 def test_a_batch_depends_on_seed_and_step_alone_in_whatever_order_it_is_drawn(options):
     samples = from_arrays(np.random.default_rng(0).integers(0, 256, (10, 7, 6, 2), np.uint8))
 
@@ -67,6 +67,19 @@ def test_a_batch_depends_on_seed_and_step_alone_in_whatever_order_it_is_drawn(op
     assert torch.equal(start().draw(7), expected[7])
     assert not torch.equal(start(seed=2).draw(7), expected[7])
     assert not torch.equal(expected[0], expected[5])  # the same place in two epochs
+
+
+@pytest.mark.parametrize("views", [1, 2, 8])
+def test_crops_come_in_so_many_views_and_no_other(views):
+    image = np.random.default_rng(0).integers(0, 256, (5, 5, 3), np.uint8)
+    batches = Batches(from_arrays(image[None]), np.zeros(1, np.int64), 4, seed=0, crop=5, views=views)
+    turned = [np.rot90(flipped, turns) for turns in range(4) for flipped in (image, image[:, ::-1])]
+    seen = {
+        from_tensor(each[None], batches.samples.description)[0].tobytes()
+        for s in range(40)
+        for each in batches.draw(s)
+    }
+    assert seen == {np.ascontiguousarray(view).tobytes() for view in turned[:views]}
 
 
 def test_drawing_touches_no_global_random_state():

@@ -93,9 +93,10 @@ class Batches:
 
     `crop` is the side of random crops, or the length of those of signals, 0 for whole samples; their corners are
     multiples of `align`, since the blocks of JPEG can be seen in pictures that were JPEG files. `shift` moves each
-    image by up to so many pixels either way, its border repeated; `mirror` turns every second one left to right, at
-    random. Every sample comes once per epoch; a batch may straddle two epochs. With `beside`, each image has another
-    of the set as further channels, `(N,)` indices, which is cropped, shifted and turned with it.
+    image by up to so many pixels either way, its border repeated. Each comes in one of so many `views`, at random: 2
+    are mirrored left to right or not, 8 are turned by right angles as well, which takes square ones. Every sample
+    comes once per epoch; a batch may straddle two epochs. With `beside`, each image has another of the set as further
+    channels, `(N,)` indices, which is cropped, shifted and turned with it.
 
     Each of `world` processes draws its share of every batch, the one of its `rank`, 0 to `world` - 1; shares are
     equal if `size` is a multiple of `world`. For whole samples the shares together are the batch that one process
@@ -111,7 +112,7 @@ class Batches:
     device: torch.device | str = "cpu"
     align: int = 1
     beside: Indices | None = None
-    mirror: bool = False
+    views: int = 1
     rank: int = 0
     world: int = 1
     _epoch: int = field(default=-1, init=False)
@@ -128,9 +129,12 @@ class Batches:
             array = self._values(np.sort(chosen))  # sorted, so that a memory map is read forwards
         if self.shift:
             array = shifted(array, self.shift, rng)
-        if self.mirror and array.ndim == 4:
-            turned = rng.random(len(array)) < 0.5
-            array[turned] = array[turned][:, :, ::-1]
+        if self.views > 1 and array.ndim == 4:
+            mirrored = rng.random(len(array)) < 0.5
+            array[mirrored] = array[mirrored][:, :, ::-1]
+        if self.views > 2 and array.ndim == 4:
+            turns = rng.integers(4, size=len(array))
+            array = np.stack([np.rot90(image, turn) for image, turn in zip(array, turns, strict=True)])
         return to_tensor(array, self.samples.description, self.device)
 
     def _values(self, chosen: Any) -> Array:

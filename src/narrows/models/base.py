@@ -97,10 +97,10 @@ class Recipe:
     """How a network is trained unless settings say otherwise; found by `benchmarks/`, see `results/`.
 
     Small sets get batches of a tenth of the set at most, and a minimum number of steps. `muon` is the learning rate
-    of Muon for hidden matrices, 0 to train everything by Adam at `learning_rate`. `shift` moves small images by up to
-    that many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of them a batch (0: as
-    many as samples); `mirror` turns them left to right at random. `half` allows bfloat16. The lesson prints the MSE
-    times `printed_batch` (0: not a network of the lesson).
+    of Muon for hidden matrices, 0 to train all by Adam at `learning_rate`. `shift` moves small images by up to that
+    many pixels; larger images are trained on by crops of `crop` pixels a side, `crops` of them a batch (0: as many as
+    samples), each in one of `views`: 2 are mirrored or not, 8 turned as well. `half` allows bfloat16. The lesson
+    prints the MSE times `printed_batch` (0: not a network of the lesson).
     """
 
     batch_size: int
@@ -110,7 +110,7 @@ class Recipe:
     shift: int = 0
     crop: int = 128
     crops: int = 0
-    mirror: bool = False
+    views: int = 1
     half: bool = True
     printed_batch: int = 0
 

@@ -94,13 +94,13 @@ CATALOGUE: dict[str, Network] = {
     ),
     "resnet": Network(
         makers.levelless,
-        Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8),
+        Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8, views=8),
         RESTORING,
         lambda request: _image(request) and request.purpose == "upscale",
         axes=(2,),
     ),
     "unet": Network(
-        makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8), RESTORING, _image, axes=(2,)
+        makers.restorer, Recipe(64, 1e-3, 100, muon=1e-2, crop=64, crops=8, views=8), RESTORING, _image, axes=(2,)
     ),
     "waveform": Network(
         signal_restorers.of_waveforms,
@@ -174,7 +174,7 @@ CATALOGUE: dict[str, Network] = {
     ),
     "pyramid": Network(
         makers.pyramidal,
-        Recipe(8, 1e-3, 40, muon=5e-3, mirror=True),
+        Recipe(8, 1e-3, 40, muon=5e-3, views=2),
         ("compress",),
         axes=(2,),
     ),

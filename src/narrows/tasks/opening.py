@@ -20,7 +20,8 @@ from narrows.io.images import Report
 from narrows.models.base import Purpose
 from narrows.tasks.noisy import noisy, own_noise
 from narrows.tasks.planner import Choices
-from narrows.tasks.tables import hidden, open_series, open_table
+from narrows.tasks.series import open_series
+from narrows.tasks.tables import hidden, open_table
 
 NO_SIGNALS = "a rate was given for samples that are no signals; leave it out"
 

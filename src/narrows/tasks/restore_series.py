@@ -19,7 +19,8 @@ from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.pictures import Done, Wanted
 from narrows.tasks.restore_sounds import restored_array
-from narrows.tasks.tables import as_series, check_written, write_table
+from narrows.tasks.series import as_series
+from narrows.tasks.tables import check_written, write_table
 
 
 def with_gaps(model: Model, data: object, wanted: Wanted) -> Wanted:
@@ -30,7 +31,7 @@ def with_gaps(model: Model, data: object, wanted: Wanted) -> Wanted:
 
 
 def restore_series(model: Model, path: Path, output: Path, wanted: Wanted) -> Done:
-    """Restore a table as `tables.open_series` reads it and write it. To a model that fills gaps, what is missing is a
+    """Restore a table as `series.open_series` reads it and write it. To a model that fills gaps, what is missing is a
     gap, and only that is written anew. Raises as `pictures.restore_path` does."""
     wanted = with_gaps(model, path, wanted)
     model = wanted.check(model)
@@ -44,7 +45,7 @@ def restore_series(model: Model, path: Path, output: Path, wanted: Wanted) -> Do
     check_new(output, wanted.force)
     value = None if wanted.missing_value is None else wanted.missing_value[0]
     table = read_table(path)
-    series = as_series(table, value is not None and math.isnan(value))
+    series = as_series(table, value is not None and math.isnan(value), model.description.channels)
     made, seconds = restored_array(model, series.values, path, wanted)
     answers = np.concatenate(list(made))
     changed = answers != series.values

@@ -21,7 +21,7 @@ from narrows.io.arrays import Array, Ragged
 from narrows.io.cache import release
 from narrows.io.csv import is_table, read_table
 from narrows.io.images import Report
-from narrows.tasks.tables import open_series
+from narrows.tasks.series import open_series
 
 Lines = tuple[tuple[str, str], ...]
 LABELS = 20  # that are listed

@@ -5,7 +5,6 @@ Next door: `data.columns` makes vectors of rows and back; `sklearn` does the sam
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +26,10 @@ from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, write_file
 from narrows.io.csv import SUFFIXES, Table, is_table, read_table
 from narrows.io.images import Report
-from narrows.io.spans import runs_of
 from narrows.models.base import TABULAR, Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
+from narrows.tasks.series import open_series
 from narrows.tasks.suited import suited
 
 
@@ -73,57 +72,6 @@ def open_table(path: str | os.PathLike[str], purpose: str, marks: Sequence[str] 
     return Rows(_samples(table, columns), columns, (summary, *table.notes, *notes))
 
 
-@dataclass(frozen=True)
-class Series:
-    """A table whose rows follow in time as one signal `(T, C)` in double precision: its columns of numbers, which are
-    at `places` in it; others, such as dates, are `left` out."""
-
-    values: npt.NDArray[np.float64]
-    columns: tuple[Column, ...]
-    places: tuple[int, ...]
-    left: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def open_series(data: str | os.PathLike[str], rate: float = 0.0) -> Samples:
-    """A table as a series, or where rows lack numbers, the stretches between these as signals of their own; raises as
-    `as_series` does, and where there are no two rows in a row that lack none."""
-    table = read_table(data)
-    series = as_series(table, holes=True)
-    known = np.asarray(~np.isnan(series.values).any(axis=1))
-    stretches = [series.values[start:stop] for start, stop in runs_of(known) if known.all() or stop - start > 1]
-    if not stretches:
-        raise DataError(f"{table.source}: there are no two rows in a row with a number in every column")
-    gaps = f"{int((~known).sum())} of {len(known)} rows lack a number; {len(stretches)} stretches between are signals"
-    names = ", ".join(map(repr, series.left))
-    words = (f"left out, since they hold no numbers: {names}",) if names else ()
-    samples = from_arrays(stretches, table.source, kind="series", rate=rate)
-    return replace(samples, notes=(*series.notes, *words, *(() if known.all() else (gaps,))))
-
-
-def as_series(table: Table, holes: bool = False) -> Series:
-    """A table as a series. Raises `DataError` where a number is missing, unless there may be `holes`, which are NaN,
-    and where no column holds numbers."""
-    columns, notes = columns_of(table)
-    places = tuple(number for number, column in enumerate(columns) if column.kind == "number")
-    if not places:
-        raise DataError(f"{table.source}: no column of numbers in this table; a series needs one")
-    values = np.empty((len(table.cells), len(places)))
-    for at, number in enumerate(places):
-        column = columns[number]
-        for row, cells in enumerate(table.cells):
-            value = math.nan if holes and column.missing(cells[number]) else column.style.number(cells[number])
-            if value is None:
-                raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cells[number].strip())} is no number; a "
-                    "series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
-                )
-            values[row, at] = value
-    left = tuple(column.name for column in columns if column.kind != "number")
-    chosen = tuple(columns[number] for number in places)
-    return Series(values, chosen, places, left, (*table.notes, *notes))
-
-
 def hidden(columns: Sequence[Column], damage: Degradation | None, source: object) -> Cells:
     """The degradation that hides some cells of a table. `damage` may be `Missing`, whose share is that of the cells;
     raises `SettingsError` for any other."""
@@ -146,7 +94,7 @@ def open_for(
     columns = columns_known(model)
     if columns is None:
         if is_table(data) and model.description.axes == 1:
-            return open_series(data, model.description.rate)
+            return open_series(data, model.description.rate, model.description.channels)
         if is_table(data):
             raise ModelError(
                 f"{data}: a table was given to a model for {model.description.form}; give such, or train a model on "

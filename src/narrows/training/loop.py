@@ -235,7 +235,7 @@ def _drawn(model: Model, samples: Samples, plan: Plan) -> tuple[Indices, Batches
         plan.device,
         align,
         beside,
-        model.recipe.mirror and plan.crop > 0,
+        model.recipe.views if plan.crop else 1,
     )
     watched = held if len(held) else training[: plan.batch_size]
     validation = Batches(
