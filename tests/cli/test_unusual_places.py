@@ -73,6 +73,16 @@ def test_a_pipe_is_refused_and_nobody_waits_for_it(
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", pipe]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_the_place_of_a_result_is_refused(call, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    os.mkfifo(out / picture.name)
+    code, _, err = call("denoise", picture.parent, "-o", out, "--force")
+    assert code == 2
+    assert "it is there already and is no file" in err
+
+
 def test_a_misspelt_name_of_shipped_weights_is_answered_with_the_right_one(
     call, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
