@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from narrows.archive.digest import digest_of
 from narrows.archive.promise import Promise
 from narrows.codecs import grid
-from narrows.codecs.base import RESIDUALS
+from narrows.codecs.base import CORRECTED, RESIDUALS
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.calibrate_images import integer_residuals
 from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.corrections import FEWEST
 from narrows.codecs.packed_arrays import pack_arrays, unpack_arrays
 from narrows.codecs.residuals import IntegerResiduals, ResidualsWay, open_residuals
 from narrows.data.samples import from_arrays
+from narrows.entropy.coder import Sampler
 from narrows.entropy.passes import grid_passes
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
@@ -63,12 +65,12 @@ def integers(channels: int) -> IntegerResiduals:
     return integer_residuals(network, x)
 
 
-def packed(channels: int) -> bytes:
-    return CompactModel(RESIDUALS, pack_arrays(integers(channels).to_arrays())).to_bytes()
+def packed(channels: int, way: int = CORRECTED) -> bytes:
+    return CompactModel(way, pack_arrays(integers(channels).to_arrays())).to_bytes()
 
 
-def round_trip(images: list[Array], error: int = 0) -> bytes:
-    way = ResidualsWay(integers(images[0].shape[2]), error)
+def round_trip(images: list[Array], error: int = 0, corrects: bool = True) -> bytes:
+    way = ResidualsWay(integers(images[0].shape[2]), error, corrects)
     coded = way.encode(images)
     back = way.decode(coded.data, [image.shape for image in images], UINT8)
     assert digest_of(back) == digest_of(coded.numbers)
@@ -83,8 +85,11 @@ def round_trip(images: list[Array], error: int = 0) -> bytes:
     st.sampled_from([1, 3]),
     st.sampled_from([0, 0, 1, 2, 4, 100, 255, 1000]),
     st.sampled_from(["noise", "waves", "extremes"]),
+    st.booleans(),
 )
-def test_images_of_any_size_come_back(sizes: list[tuple[int, int]], channels: int, error: int, kind: str) -> None:
+def test_images_of_any_size_come_back(
+    sizes: list[tuple[int, int]], channels: int, error: int, kind: str, corrects: bool
+) -> None:
     rng = np.random.default_rng(0)
     images = [
         pictures(1, *size, channels)[0]
@@ -94,7 +99,7 @@ def test_images_of_any_size_come_back(sizes: list[tuple[int, int]], channels: in
         else (255 * rng.integers(0, 2, (*size, channels))).astype(np.uint8)
         for size in sizes
     ]
-    round_trip(images, error)
+    round_trip(images, error, corrects)
 
 
 def test_bytes_are_few_and_what_training_said_they_would_be() -> None:
@@ -189,12 +194,13 @@ def test_grey_and_alpha_go_through_a_model_of_rgb(channels: int, error: int) -> 
         assert np.array_equal(back[..., -1], image[..., -1])
 
 
-def test_a_block_takes_the_model_where_it_fits() -> None:
+@pytest.mark.parametrize("way", [RESIDUALS, CORRECTED])
+def test_a_block_takes_the_model_where_it_fits(way: int) -> None:
     images = list(pictures(4, 64, 64, 3, seed=3))
     for error in (0, 3):
-        codec = BlockCodec(Promise(error), packed(3))
+        codec = BlockCodec(Promise(error), packed(3, way))
         block = codec.encode(images)
-        assert block.payload[0] == RESIDUALS
+        assert block.payload[0] == way
         back = codec.decode(block.payload, [i.shape for i in images], UINT8, block.digest)
         assert max(np.abs(b.astype(int) - i).max() for b, i in zip(back, images, strict=True)) <= error
     assert not codec.takes((9, 9, 3), np.dtype(np.uint16))
@@ -239,3 +245,53 @@ def test_the_compact_model_decodes_what_its_source_encoded() -> None:
     data = ResidualsWay(integers(3), 0).encode(images).data
     again = IntegerResiduals.from_arrays(iter(unpack_arrays(pack_arrays(integers(3).to_arrays()))))
     assert ResidualsWay(again, 0).encode(images).data == data
+
+
+def strange(side: int = 200) -> Array:
+    """A picture whose colours have to do with each other otherwise than those of training."""
+    picture = pictures(1, side, side, 3, seed=5)[0].astype(int)
+    picture[..., 1] = np.clip(picture[..., 0] // 2 + 60, 0, 255)
+    picture[..., 2] = 255 - picture[..., 0]
+    return picture.astype(np.uint8)
+
+
+@pytest.mark.parametrize("error", [0, 2])
+def test_other_colours_than_those_of_training_take_fewer_bytes(error: int) -> None:
+    picture, sizes = strange(), {}
+    for corrects in (False, True):
+        way = ResidualsWay(integers(3), error, corrects)
+        data = way.encode([picture]).data
+        (back,) = way.decode(data, [picture.shape], UINT8)
+        assert np.abs(back.astype(int) - picture).max() <= error
+        sizes[corrects] = len(data)
+    assert sizes[True] < 0.9 * sizes[False]
+
+
+def test_a_picture_as_in_training_takes_no_more_bytes() -> None:
+    (picture,) = pictures(1, 200, 200, 3, seed=5)
+    usual, corrected = (len(ResidualsWay(integers(3), 0, c).encode([picture]).data) for c in (False, True))
+    assert corrected <= usual + 8
+
+
+def test_small_pictures_are_not_corrected() -> None:
+    (picture,) = pictures(1, 20, 20, 3, seed=5)
+    assert 4 * picture[..., 0].size < FEWEST
+    usual, corrected = (len(ResidualsWay(integers(3), 0, c).encode([picture]).data) for c in (False, True))
+    assert usual <= corrected <= usual + 8  # a bit for each pass
+
+
+def test_what_is_drawn_has_no_corrections() -> None:
+    shape = (1, 40, 40, 3)
+    drawn, usual = (integers(3).walk(Sampler(3), None, shape, corrects=corrects) for corrects in (True, False))
+    np.testing.assert_array_equal(drawn, usual)
+
+
+def test_what_is_no_picture_is_corrected_all_the_same() -> None:
+    """Values that nothing explains, and none that vary."""
+    rng = np.random.default_rng(0)
+    flat = np.full((128, 128, 3), 77)
+    noise, steps = rng.integers(0, 256, (128, 128, 3)), 255 * (np.indices((128, 128, 3)).sum(axis=0) // 40 % 2)
+    for values in (flat, noise, steps):
+        picture, way = values.astype(np.uint8), ResidualsWay(integers(3), 0)
+        (back,) = way.decode(way.encode([picture]).data, [picture.shape], UINT8)
+        np.testing.assert_array_equal(back, picture)

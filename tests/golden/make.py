@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from narrows.archive.archive import Archive
 from narrows.archive.entries import Entry
 from narrows.archive.promise import Promise, bounded
 from narrows.archive.writer import Writer
-from narrows.codecs.base import row_of
+from narrows.codecs import corrections
+from narrows.codecs.base import CORRECTED, row_of
 from narrows.codecs.block import BlockCodec
 from narrows.codecs.compact_model import CompactModel
 from narrows.codecs.difference import arrays_of, smallest
@@ -481,6 +483,34 @@ def of_signals(purpose: Purpose) -> bytes:
     return model.packed["exact" if purpose == "exact" else "lossy"]
 
 
+def corrected_ripples() -> None:
+    """Ripples whose channels have to do with each other otherwise than those that their model learned from, by the
+    model of `exact-ripples-residuals`; also small ones are corrected here."""
+    path = HERE / "exact-ripples-corrected.narrows"
+    if path.exists():
+        print(f"{path.name} is there and stays")
+        return
+    with open_archive(HERE / "exact-ripples-residuals.narrows") as archive:
+        model = CompactModel.from_bytes(archive.compact_model())
+    packed = replace(model, way=CORRECTED).to_bytes()
+    corrections.FEWEST = 64
+    content, rng = [], np.random.default_rng(7)
+    for number, image in enumerate(ripples(12, 7, 7, 2)):
+        tall = np.concatenate([image, image[::-1]])[: 30 + number % 3]
+        other = 220 - tall[..., 0] // 2 + rng.normal(0, 2, tall.shape[:2])
+        turned = np.stack([tall[..., 0], np.rint(other)], axis=2).astype(np.uint8)
+        content.append((Entry(f"{number}.png", "image", turned.shape, "uint8"), [turned]))
+    file = io.BytesIO()
+    with closing(Writer(file, BlockCodec(Promise(0), packed), embed_model=False)) as writer:
+        for entry, samples in content:
+            writer.add(entry, samples)
+    path.write_bytes(file.getvalue())
+    with open_archive(path, packed) as archive:
+        digests = {key: digest(archive[key]) for key in archive}
+        path.with_suffix(".json").write_text(json.dumps(digests, indent=1) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def main() -> None:
     models()
     restorers()
@@ -489,6 +519,7 @@ def main() -> None:
     whole_files()
     sounds()
     photographs()
+    corrected_ripples()
     cases = {name: (*case, b"") for name, case in CASES.items()}
     for name, (purpose, network, promise) in LEARNED.items():
         packed = b"" if (HERE / f"{name}.narrows").exists() else learned(purpose, network)

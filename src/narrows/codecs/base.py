@@ -103,7 +103,7 @@ class WayRow:
 RAW, PNG, PLANES, DIFFERENCES, JPEG, FILE, SERIES = range(7)
 INTERPOLATION, PACKED, FLAC = 8, 9, 10
 PIXELS, LEVELS, TRANSFORM, FACTORIZED, PYRAMID, RESIDUALS = range(16, 22)
-ADVISED, WAVES = 22, 23
+ADVISED, WAVES, CORRECTED = 22, 23, 24
 WAYS = (
     WayRow(RAW, "fallback:raw"),
     WayRow(PNG, "fallback:png"),
@@ -123,6 +123,7 @@ WAYS = (
     WayRow(RESIDUALS, "residuals:open_residuals", learned=True),
     WayRow(ADVISED, "advised:open_advised", learned=True),
     WayRow(WAVES, "waves:open_waves", learned=True, lossy=True),
+    WayRow(CORRECTED, "residuals:open_residuals", learned=True),
 )
 
 

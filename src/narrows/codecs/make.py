@@ -15,7 +15,7 @@ from torch import nn
 from narrows.archive.parallel import in_order
 from narrows.codecs import decoder, weights
 from narrows.codecs.advised import integer_advice
-from narrows.codecs.base import ADVISED, PIXELS, RESIDUALS
+from narrows.codecs.base import ADVISED, CORRECTED, PIXELS
 from narrows.codecs.calibrate import factorized, integer_prior, integer_pyramid
 from narrows.codecs.calibrate_bands import integer_bands
 from narrows.codecs.calibrate_images import integer_levels, integer_pixels, integer_residuals
@@ -66,7 +66,7 @@ def compact_density(model: Density, samples: Samples) -> CompactModel:
         return CompactModel(ADVISED, pack_arrays(integer_advice(network, signals).to_arrays()))
     images = _images(samples)
     if isinstance(network, Residuals):
-        return CompactModel(RESIDUALS, pack_arrays(integer_residuals(network, images).to_arrays()))
+        return CompactModel(CORRECTED, pack_arrays(integer_residuals(network, images).to_arrays()))
     return CompactModel(PIXELS, pack_arrays(integer_pixels(network, images).to_arrays()))
 
 

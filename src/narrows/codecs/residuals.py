@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from narrows.archive.entries import Shape
 from narrows.archive.promise import Promise
-from narrows.codecs import grid
-from narrows.codecs.base import Way
+from narrows.codecs import corrections, grid
+from narrows.codecs.base import CORRECTED, Way
 from narrows.codecs.colours import AnyColours
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
+from narrows.codecs.corrections import Expected, Known, beyond, corrected
 from narrows.codecs.difference import arrays_of
 from narrows.codecs.packed_arrays import take
 from narrows.entropy.coder import Coder
@@ -106,9 +107,12 @@ class IntegerResiduals:
         """The tables of the pixels outside all passes, one per channel."""
         return CumulativeTables(tuple(from_weights(np.append(row, 0)) for row in self.base), (0,) * self.channels)
 
-    def walk(self, coder: Coder, images: Array | None, shape: Shape, error: int = 0) -> Integers:
-        """Code images `(N, H, W, C)` (None unless encoding); returns them, each value within the `error`."""
-        walker = _Walker(self, coder, 2 * error + 1)
+    def walk(
+        self, coder: Coder, images: Array | None, shape: Shape, error: int = 0, corrects: bool = False
+    ) -> Integers:
+        """Code images `(N, H, W, C)` (None unless encoding); returns them, each value within the `error`. Where it
+        `corrects`, each pass begins with what is corrected of it."""
+        walker = _Walker(self, coder, 2 * error + 1, corrects)
 
         def code(number: int, known: Integers, values: Integers | None, inside: Mask) -> Integers:
             if number:
@@ -127,6 +131,7 @@ class _Walker:
     model: IntegerResiduals
     coder: Coder
     step: int
+    corrects: bool
     features: torch.Tensor = field(init=False)
     surprises: list[torch.Tensor] = field(init=False)
 
@@ -138,13 +143,14 @@ class _Walker:
             self.surprises = []
         colour = self.model.colours[number]
         seen = torch.cat([self.features, *map(around, self.surprises)], dim=3)
-        told = colour.told(seen).numpy().astype(np.int64)
-        far, scale, tail = np.split(told, 3, axis=3)
+        far, scale, tail = np.split(colour.told(seen).numpy().astype(np.int64), 3, axis=3)
         straight = beyond_edges(colour.filter, planes).numpy().astype(np.int64)
-        mean = np.clip(straight + far, 0, VALUES - 1 << MEAN_BITS)
-        at = grid.places(inside)
+        told, at = Expected(straight + far, scale, tail), grid.places(inside)
+        if self.corrects:
+            told = self._corrected(number, known, told, values, inside)
+        mean = np.clip(told.mean, 0, VALUES - 1 << MEAN_BITS)
         expected = mean[at]
-        rest = residual(expected.reshape(-1), scale[at].reshape(-1), tail[at].reshape(-1), self.step)
+        rest = residual(expected.reshape(-1), told.scale[at].reshape(-1), told.tail[at].reshape(-1), self.step)
         steps = None
         if values is not None:
             steps = (values.reshape(-1).astype(np.int64) - rest.centre + self.step // 2) // self.step
@@ -159,6 +165,21 @@ class _Walker:
         surprise[at] = (found << MEAN_BITS).reshape(expected.shape) - expected
         self.surprises.append(_as_seen(surprise, colour.told.bits_in))
         return found
+
+    def _corrected(
+        self, number: int, known: Integers, told: Expected, values: Integers | None, inside: Mask
+    ) -> Expected:
+        """What is expected of a pass after its correction, which is coded."""
+        channels, passes = self.model.channels, grid_passes(self.model.channels)
+        p, given, near = passes[number % len(passes)], None, beyond(known)
+        if values is not None:
+            wanted = np.zeros(told.mean.shape, np.int64)
+            at = grid.places(inside)
+            wanted[at] = values.reshape(wanted[at].shape)
+            known_here = Known(wanted, near, inside, self.model.logistics, self.step)
+            given = corrected(told, known_here, p, channels)
+        found = corrections.code(self.coder, given, values is not None, p, channels)
+        return told if found is None else found.applied(told, near, p, channels)
 
 
 def _as_seen(surprise: Integers, bits: int) -> torch.Tensor:
@@ -195,14 +216,14 @@ def _in_range(values: Integers) -> Integers:
 
 
 class ResidualsWay(grid.ImagesWay):
-    """Images whose values are coded as residuals."""
+    """Images whose values are coded as residuals, which a later way `corrects`."""
 
-    def __init__(self, residuals: IntegerResiduals, error: int) -> None:
+    def __init__(self, residuals: IntegerResiduals, error: int, corrects: bool = True) -> None:
         super().__init__(residuals.channels, min(error, VALUES - 1))
-        self.residuals = residuals
+        self.residuals, self.corrects = residuals, corrects
 
     def code(self, coder: Coder, stack: Array | None, shape: Shape) -> Integers:
-        return self.residuals.walk(coder, stack, shape, self.error)
+        return self.residuals.walk(coder, stack, shape, self.error, self.corrects)
 
 
 def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
@@ -210,7 +231,7 @@ def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
     assert model is not None
     assert promise.max_error is not None
     arrays = iter(arrays_of(model))
-    way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.steps)
+    way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.steps, model.way == CORRECTED)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")
     return AnyColours(way, lossy=False) if way.residuals.channels == 3 else way

@@ -17,6 +17,7 @@ from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import (
     LOGIT_BITS,
     MOST_SYMBOLS,
+    PRECISION,
     CumulativeTables,
     Doubles,
     Integers,
@@ -114,6 +115,18 @@ class Logistics:
         """The tables themselves."""
         rows = np.split(np.maximum(self.logits, -64 << LOGIT_BITS) << LOGIT_SHIFT, np.cumsum(self.lengths)[:-1])
         return CumulativeTables(tuple(from_logits(row) for row in rows), tuple(self.lowest.tolist()))
+
+    @functools.cached_property
+    def _costs(self) -> tuple[Doubles, Integers]:
+        """The bits of all symbols, table after table, and where each table begins."""
+        return PRECISION - np.log2(np.concatenate(self.tables.parts)), np.cumsum(self.lengths) - self.lengths
+
+    def bits(self, steps: Integers, known: Residual) -> Doubles:
+        """The cost of whole numbers of steps from the centre `(N,)`, without the digits after an escape."""
+        bits, starts = self._costs
+        symbols, last = steps * known.turn - self.lowest[known.which], self.lengths[known.which] - 1
+        symbols = np.where((symbols < 0) | (symbols > last), last, symbols)
+        return bits[starts[known.which] + symbols]
 
     def code(self, coder: Coder, steps: Integers | None, known: Residual) -> Integers:
         """Code whole numbers of steps from the centre `(N,)` (None unless encoding); returns them."""

@@ -217,7 +217,7 @@ def jobs(
         found = [job for job in found if job not in ready]
     for job in found:
         if source.is_dir() and job.target.exists() and not job.target.is_file():
-            raise OutputError(f"{job.target}: it is there already and is no file; choose another place, or move it away")
+            raise OutputError(f"{job.target}: it is there already and is no file; choose another place")
         if job.target.exists():
             check_new(job.target, force)
     if twice := [target for target, count in Counter(job.target for job in found).items() if count > 1]:
