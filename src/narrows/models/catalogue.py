@@ -122,6 +122,7 @@ CATALOGUE: dict[str, Network] = {
             32,
             LinearStart(dense.start, rescale=dense.rescale),
             width=lambda values: min(1000, max(256, 4 * values)),
+            embedding=0.8,
         ),
         Recipe(1500, 3e-3, 20, muon=4e-2, shift=1),
         _CODED,

@@ -86,13 +86,15 @@ class Halves:
     and for signals `(C, T)`, or `(C, 1, T)` for networks without a plane.
 
     `code` is the usual size, 0 for an eighth of the sample; `width` gives the usual width by the number of values, 0
-    for networks without that dial; `step` and `offset` say which sides of images the network takes (see `Grid`).
+    for networks without that dial, and `embedding` the share of it that models which embed have; `step` and `offset`
+    say which sides of images the network takes (see `Grid`).
     """
 
     build: _halves
     code: int
     start: LinearStart
     width: Callable[[int], int] = lambda values: 0
+    embedding: float = 1.0
     step: Callable[[tuple[int, ...]], int] = lambda shape: 0
     offset: int = 0
 
@@ -115,7 +117,8 @@ class Halves:
         code = request.chosen(where, request.code, usual, 1, most)
         if request.width is not None and not self.width(1):
             raise SettingsError(f"width {brief(request.width)} was given, but {network} has none; leave it out")
-        width = request.chosen_width("width", self.width(description.values), 4, 65536)
+        share = self.embedding if request.purpose == "embed" else 1.0
+        width = request.chosen_width("width", round(share * self.width(description.values)), 4, 65536)
         with request.random_weights():
             encoder, decoder = self.build(shape, code, width)
         grid = Grid(step, self.offset, 0 if self.offset else step, axes=axes)
