@@ -12,15 +12,16 @@ import argparse
 import io
 from pathlib import Path
 
-from train import COOLED, PLACE, samples_of
+from train import COOLED, PLACE, model_of, samples_of
 from weights import QUEUE, Recipe
 
 from narrows.codecs.make import make_compact
 from narrows.models import shipped
 from narrows.models.base import Model
 from narrows.models.eight_bits import from_eight_bits, to_eight_bits
-from narrows.models.loading import load
+from narrows.models.loading import begin_from, load
 from narrows.models.lossy import Compressing
+from narrows.training.loop import first_score
 
 RESULTS = Path(__file__).parent.parent / "results"
 CURVE_LINES = 24  # of the history that are printed
@@ -95,6 +96,14 @@ def coarser(model: Model, bits: int) -> Model:
     return model
 
 
+def score_of(recipe: Recipe, path: Path, data: Path) -> float:
+    """The score of weights in a file on the images that the recipe holds out now, which may be others than once."""
+    samples = samples_of(recipe, data)
+    model = model_of(recipe, samples)
+    begin_from(model, load(path))
+    return first_score(model, samples, recipe.settings(None, 1), model)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[recipe.name for recipe in QUEUE])
@@ -108,9 +117,9 @@ def main() -> None:
     page = curve(recipe, model)
     model.provenance = card(recipe, model)
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
-    scores = [each.provenance["held_out"]["score"] for each in (model, *([load(path)] if path.exists() else []))]
-    if len(scores) > 1 and scores[0] >= scores[1]:
-        parser.error(f"{recipe.name}: a held-out score of {scores[0]:.5f} is no better than {scores[1]:.5f}")
+    found = model.provenance["held_out"]["score"]
+    if path.exists() and found >= (before := score_of(recipe, path, arguments.data)):
+        parser.error(f"{recipe.name}: a held-out score of {found:.5f} is no better than {before:.5f}")
     shipped.FOLDER.mkdir(exist_ok=True)
     if isinstance(model, Compressing):
         # So that a training that begins there and changes nothing finds the same whole numbers.
