@@ -12,7 +12,7 @@ import argparse
 import io
 from pathlib import Path
 
-from train import COOLED, PLACE, model_of, samples_of
+from train import COOLED, PLACE, model_of, samples_of, score
 from weights import QUEUE, Recipe
 
 from narrows.codecs.make import make_compact
@@ -114,10 +114,9 @@ def main() -> None:
     weights = arguments.place / f"{recipe.name}.safetensors"
     cooled = weights.with_suffix(COOLED)
     model = load(cooled if cooled.exists() else weights)
-    page = curve(recipe, model)
+    page, found = curve(recipe, model), score(model)
     model.provenance = card(recipe, model)
     path = shipped.FOLDER / f"{recipe.name}{shipped.SUFFIX}"
-    found = model.provenance["held_out"]["score"]
     if path.exists() and found >= (before := score_of(recipe, path, arguments.data)):
         parser.error(f"{recipe.name}: a held-out score of {found:.5f} is no better than {before:.5f}")
     shipped.FOLDER.mkdir(exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,7 @@ SHIFT = WEIGHT_BITS - MEAN_BITS
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Moves = tuple[int, int, int]  # of the scale, its slope and the tail
 
 
 @dataclass(frozen=True)
@@ -199,15 +201,14 @@ def corrected(told: Expected, known: Known, p: GridPass, channels: int) -> Corre
     for number, target in enumerate(p.targets):
         some, near = _chosen(told, known, number, taps(p, target, channels), channels)
         weights, bias = _weights(some, near)
-        moved = (near @ weights + (bias << SHIFT) + (1 << SHIFT - 1)) >> SHIFT
-        few = slice(None, None, -(-len(moved) // LOOKED_AT))
-        usual = some.thinned(few)
-        better = replace(usual, mean=usual.mean + moved[few])
-        found, cost = _moves(better)
-        every = some.every * len(moved) / len(usual.values)
-        saved += (usual.bits(0, 0, 0) - cost) * every - float(_costs(weights).min()) - MOVE_BITS
+        few = slice(None, None, -(-len(near) // LOOKED_AT))
+        moved = (near[few] @ weights + (bias << SHIFT) + (1 << SHIFT - 1)) >> SHIFT
+        usual = _Some(some.values[few], some.mean[few], some.scale[few], some.tail[few], 0)
+        best, cost = _moves(replace(usual, mean=usual.mean + moved), known)
+        every = some.every * len(near) / len(moved)
+        saved += (_bits(usual, known)((0, 0, 0)) - cost) * every - float(_costs(weights).min()) - MOVE_BITS
         kept.append(weights)
-        moves.append((bias, *found))
+        moves.append((bias, *best))
     return Correction(tuple(kept), *np.array(moves, np.int64).T) if saved > 0 else None
 
 
@@ -220,41 +221,24 @@ class _Some:
     scale: Integers
     tail: Integers
     every: float
-    logistics: Logistics
-    step: int
-
-    def thinned(self, few: slice) -> _Some:
-        """A few of them."""
-        parts = {name: getattr(self, name)[few] for name in ("values", "mean", "scale", "tail")}
-        return replace(self, **parts)
-
-    def bits(self, scale: int, slope: int, tail: int) -> float:
-        """The cost of all with these moves."""
-        scales = self.scale + SCALE.worth * scale + (slope * self.scale >> SLOPE_BITS)
-        mean = np.clip(self.mean, 0, 255 << MEAN_BITS)
-        known = residual(mean, scales, self.tail + TAIL.worth * tail, self.step)
-        steps = (self.values - known.centre + self.step // 2) // self.step
-        return float(self.logistics.bits(steps, known).sum())
 
 
 def _chosen(
     told: Expected, known: Known, number: int, near: tuple[Tap, ...], channels: int
 ) -> tuple[_Some, Integers]:
-    """Some places of one target, evenly spread, and how far the taps there lie from the pixels that they are relative
-    to, `(n, taps)`."""
-    rows, columns = np.nonzero(known.inside[..., number])
-    total = len(rows) * len(known.values)
-    every = -(-total // PLACES)
-    image, place = np.divmod(np.arange(every // 2, total, every), len(rows))
-    row, column, around = rows[place], columns[place], known.around
+    """Places of one target on a grid, and how far the taps there lie from the pixels that they are relative to, `(n,
+    taps)`."""
+    inside = known.inside[..., number]
+    rows, columns = int(inside.any(axis=1).sum()), int(inside.any(axis=0).sum())
+    apart = math.ceil(math.sqrt(len(known.values) * rows * columns / PLACES))
+    grid = (slice(None), slice(apart // 2, rows, apart), slice(apart // 2, columns, apart))
     values, mean, scale, tail = (
-        each[image, row, column, number] for each in (known.values, told.mean, told.scale, told.tail)
+        part[(*grid, number)].reshape(-1) for part in (known.values, told.mean, told.scale, told.tail)
     )
-    colours = colours_of(len(around), channels)
-    firsts = [around[colour, image, row + 1, column + 1] for colour in range(channels)]
-    off = [around[t.plane, image, row + t.row, column + t.column] - firsts[colours[t.plane]] for t in near]
-    some = _Some(values, mean, scale, tail, total / len(image), known.logistics, known.step)
-    return some, np.stack(off, axis=1).astype(np.int64)
+    colours = colours_of(len(known.around), channels)
+    firsts = [known.around[colour, :, 1:-1, 1:-1][grid] for colour in range(channels)]
+    off = [(tap.of(known.around)[grid] - firsts[colours[tap.plane]]).reshape(-1) for tap in near]
+    return _Some(values, mean, scale, tail, apart**2), np.stack(off, axis=1).astype(np.int64)
 
 
 def _weights(some: _Some, near: Integers) -> tuple[Integers, int]:
@@ -270,10 +254,24 @@ def _weights(some: _Some, near: Integers) -> tuple[Integers, int]:
     return np.clip(weights, -MOST_WEIGHT, MOST_WEIGHT), BIAS.cut(float(found[-1]) * (1 << MEAN_BITS))
 
 
-def _moves(some: _Some) -> tuple[tuple[int, int, int], float]:
-    """The moves of the scale, its slope and the tail of the least bits, one after the other in smaller strides; and
-    those bits."""
-    best, least = (0, 0, 0), some.bits(0, 0, 0)
+def _bits(some: _Some, known: Known) -> Callable[[Moves], float]:
+    """What all places cost, by the moves of scale, slope and tail."""
+    mean = np.clip(some.mean, 0, 255 << MEAN_BITS)
+    steps = (some.values - (mean + (1 << MEAN_BITS - 1) >> MEAN_BITS) + known.step // 2) // known.step
+
+    def bits(moves: Moves) -> float:
+        scale, slope, tail = moves
+        scales = some.scale + SCALE.worth * scale + (slope * some.scale >> SLOPE_BITS)
+        found = residual(mean, scales, some.tail + TAIL.worth * tail, known.step)
+        return float(known.logistics.bits(steps, found).sum())
+
+    return bits
+
+
+def _moves(some: _Some, known: Known) -> tuple[Moves, float]:
+    """The moves of the least bits, one after the other in smaller strides; and those bits."""
+    bits, best = _bits(some, known), (0, 0, 0)
+    least = bits(best)
     for strides in STRIDES:
         better = True
         while better:
@@ -282,7 +280,7 @@ def _moves(some: _Some) -> tuple[tuple[int, int, int], float]:
                 for sign in (1, -1):
                     moves = list(best)
                     moves[axis] = move.cut(moves[axis] + sign * stride)
-                    cost = some.bits(*moves)
+                    cost = bits((moves[0], moves[1], moves[2]))
                     if cost < least:
                         best, least, better = (moves[0], moves[1], moves[2]), cost, True
     return best, least
