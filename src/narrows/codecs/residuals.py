@@ -176,8 +176,7 @@ class _Walker:
             wanted = np.zeros(told.mean.shape, np.int64)
             at = grid.places(inside)
             wanted[at] = values.reshape(wanted[at].shape)
-            known_here = Known(wanted, near, inside, self.model.logistics, self.step)
-            given = corrected(told, known_here, p, channels)
+            given = corrected(told, Known(wanted, near, inside, self.model.logistics, self.step), p, channels)
         found = corrections.code(self.coder, given, values is not None, p, channels)
         return told if found is None else found.applied(told, near, p, channels)
 
