@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(patsubst docs/%.md,%.ipynb,$(sort $(wildcard docs/lesson/[1-9]*.md)))
-PAGES = $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
 
 .PHONY: demo lesson test docs format fuzz clean
 
@@ -17,11 +16,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PAGES)
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/installed-dev
-	$(PAGES)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
 	@echo open build/docs/docs/index.html
 
 format: $(VENV)/installed-dev

@@ -34,7 +34,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # tables of results begin where their programs begin them
 
-# The notebooks of the lesson are run once for every state of the package: for the pages, or by tests/test_lesson.py.
+# The notebooks of the lesson are run once for every state of the package: for the pages or by tests/test_lesson.py.
 ROOT = Path(__file__).parents[1]
 _sources = sorted((ROOT / "src").rglob("*.py"))
 _state = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdigest()[:16]

@@ -19,6 +19,12 @@ import pytest
 from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import open_samples
 
+LONGEST = ("test_lesson.py", "test_docs.py")  # begin first, so that no process works alone in the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture(scope="session")
 def digits() -> Samples:

@@ -160,6 +160,7 @@ def test_everything_that_a_page_shows_runs(
 ) -> None:
     monkeypatch.setattr("narrows.cli.demo.RUNS", [("dense", "dense", "pca", 1)])
     monkeypatch.setattr("narrows.cli.demo.DENOISING_STEPS", 3)
+    monkeypatch.setattr("narrows.training.settings.LEAST_STEPS", 3)
     shutil.copytree(data, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     names: dict[str, object] = {}

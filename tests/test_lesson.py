@@ -1,13 +1,15 @@
 """The notebooks of the lesson run, show something, and say what is true.
 
-They are run once for every state of the package: `make docs` runs them for the pages, and what it has run is taken
-from there.
+They are run once for every state of the package: here or by `make docs`, and each takes what the other has run. So
+the pages are built here, too, after they have run.
 """
 
 from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -63,6 +65,13 @@ def test_what_the_pages_say_of_their_numbers_is_so(ran):
     pixels, pca, code = (float(n) for n in re.findall(r"([\d.]+)% right", printed(ran(NOTEBOOKS[4]))))
     assert pixels > 90
     assert min(pca, code) > 85
+
+
+def test_the_pages_are_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    built = subprocess.run([*command, "-c", "docs", ".", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "docs" / "index.html").exists()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -25,7 +25,7 @@ from narrows.tasks.train import fit
 from narrows.training.settings import Settings
 
 
-def beeps(count: int, frames: int = 160, seed: int = 0) -> Array:
+def beeps(count: int, frames: int = 100, seed: int = 0) -> Array:
     """Waves `(N, T, 1)` whose noise comes and goes."""
     rng = np.random.default_rng(seed)
     times = np.arange(frames)[:, None]

@@ -44,8 +44,8 @@ def rows() -> Samples:
 def waves() -> Samples:
     """Signals of 16 bits."""
     rng = np.random.default_rng(1)
-    values = 3000 * np.sin(np.arange(400)[:, None] * rng.uniform(0.05, 0.5, (20, 1, 1))) + rng.normal(
-        0, 9, (20, 400, 1)
+    values = 3000 * np.sin(np.arange(200)[:, None] * rng.uniform(0.05, 0.5, (8, 1, 1))) + rng.normal(
+        0, 9, (8, 200, 1)
     )
     return narrows.from_arrays(values.astype(np.int16), kind="signals", rate=8000)
 
