@@ -270,7 +270,7 @@ def _bits(some: _Some, known: Known) -> Callable[[Moves], float]:
 
 def _moves(some: _Some, known: Known) -> tuple[Moves, float]:
     """The moves of the least bits, one after the other in smaller strides; and those bits."""
-    bits, best = _bits(some, known), (0, 0, 0)
+    bits, best = functools.cache(_bits(some, known)), (0, 0, 0)
     least = bits(best)
     for strides in STRIDES:
         better = True

@@ -31,6 +31,7 @@ RANGE_LIMIT = 2**23  # of activations, so that two of them can be added in float
 MOST_LAYERS = 1000
 MOST_WEIGHTS = 1 << 20  # of one output
 STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they stay in the processor's cache
+FEW = 12  # outputs, below which a matrix product is faster with the places as its columns
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -112,8 +113,8 @@ class IntegerLayer:
             x = x.reshape(1, -1, shape[2], ins)
             earlier = None if earlier is None else earlier.reshape(1, -1, shape[2], outs)
         padded = x if plain else functional.pad(x, (0, 0, broad // 2, broad // 2, tall // 2, tall // 2))
-        if not plain and tall * outs < ins and not len(self.wide):
-            return _finished(_by_planes(padded.contiguous(), singles), earlier, singles)
+        if (outs < FEW if plain else tall * outs < ins) and not len(self.wide):
+            return _by_planes(padded.contiguous(), earlier, singles).view(*shape, outs)
         if len(self.wide):
             wide = torch.from_numpy(self.wide).to(x.device)
             doubles = tuple(operand.to(x.device).index_select(-1, wide) for operand in self._doubles)
@@ -167,18 +168,20 @@ def _sum(columns: list[torch.Tensor], operands: Operands, y: torch.Tensor) -> No
         flat.addmm_(each, factor)
 
 
-def _by_planes(padded: torch.Tensor, operands: Operands) -> torch.Tensor:
+def _by_planes(padded: torch.Tensor, earlier: torch.Tensor | None, operands: Operands) -> torch.Tensor:
     """A convolution to few outputs, `(N, H, W, O)`: the images times each place of the kernel, moved and added up."""
-    matrix, bias, *_ = operands
+    matrix, bias, low, high = operands
     tall, broad, ins, outs = matrix.shape
-    count, height, width = padded.shape[0], padded.shape[1] - tall + 1, padded.shape[2] - broad + 1
+    height, width = padded.shape[1] - tall + 1, padded.shape[2] - broad + 1
     rows = matrix.transpose(2, 3).reshape(-1, ins)
     planes = (rows @ padded.view(-1, ins).T).view(tall, broad, outs, *padded.shape[:3])
-    y = bias.view(-1, 1, 1, 1).expand(outs, count, height, width).clone()
-    for i in range(tall):
-        for j in range(broad):
-            y += planes[i, j, :, :, i : i + height, j : j + width]
-    return y.permute(1, 2, 3, 0).contiguous()
+    bias, low, high = (limit.view(-1, 1, 1, 1) for limit in (bias, low, high))
+    y = planes[0, 0, :, :, :height, :width] + bias
+    for place in range(1, tall * broad):
+        i, j = divmod(place, broad)
+        y += planes[i, j, :, :, i : i + height, j : j + width]
+    moved = None if earlier is None else earlier.permute(3, 0, 1, 2)
+    return _finished(y, moved, (matrix, bias, low, high)).permute(1, 2, 3, 0).contiguous()
 
 
 def _finished(y: torch.Tensor, earlier: torch.Tensor | None, operands: Operands) -> torch.Tensor:
@@ -238,7 +241,10 @@ class IntegerNetwork:
             if x.device not in self._checked:
                 check_machine(x.device)
                 self._checked.add(x.device)
-            seen = [torch.clamp(x.to(torch.float32), low, high)]
+            x = x.to(torch.float32)
+            # Most inputs are within the tightest limits, which is seen faster than they are clipped.
+            inside = not x.numel() or bool(x.amin() >= low.amax() and x.amax() <= high.amin())
+            seen = [x if inside else torch.clamp(x, low, high)]
             for number, layer in enumerate(self.layers):
                 if at is not None and number == self._within:
                     # The layers that follow look at single places, so only those that are wanted are computed.
