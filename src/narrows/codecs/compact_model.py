@@ -14,6 +14,7 @@ from narrows.errors import ArchiveError, ModelError
 BASED = 128  # added to the byte of the way where a model is stored as its difference from another
 GUESSED = 64  # added as well where it is the difference from a guess
 BASE_BYTES = 16  # of the hash of that one
+KEPT_MODELS = 4  # of one kind that stay open, some megabytes each
 DAMAGED = "a compact model that is damaged; make the model again"
 UNKNOWN = "a compact model of a kind that this narrows does not know; update narrows"
 

@@ -6,6 +6,7 @@ that no prediction comes near.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from narrows.archive.promise import Promise
 from narrows.codecs import corrections, grid
 from narrows.codecs.base import CORRECTED, Way
 from narrows.codecs.colours import AnyColours
-from narrows.codecs.compact_model import UNKNOWN, CompactModel
+from narrows.codecs.compact_model import KEPT_MODELS, UNKNOWN, CompactModel
 from narrows.codecs.corrections import Expected, Known, beyond, corrected
 from narrows.codecs.difference import arrays_of
 from narrows.codecs.packed_arrays import take
@@ -229,8 +230,15 @@ def open_residuals(promise: Promise, model: CompactModel | None) -> Way:
     """The way of a compact model of residuals; one of RGB takes grey and alpha as well."""
     assert model is not None
     assert promise.max_error is not None
+    way = ResidualsWay(_opened(model), promise.steps, model.way == CORRECTED)
+    return AnyColours(way, lossy=False) if way.residuals.channels == 3 else way
+
+
+@functools.lru_cache(KEPT_MODELS)
+def _opened(model: CompactModel) -> IntegerResiduals:
+    """What all errors share: archives of one model open it once."""
     arrays = iter(arrays_of(model))
-    way = ResidualsWay(IntegerResiduals.from_arrays(arrays), promise.steps, model.way == CORRECTED)
+    residuals = IntegerResiduals.from_arrays(arrays)
     if next(arrays, None) is not None:
         raise ModelError("a compact model with more in it than it should have; make the model again")
-    return AnyColours(way, lossy=False) if way.residuals.channels == 3 else way
+    return residuals

@@ -21,7 +21,7 @@ from narrows.codecs import decoder, grid, weights
 from narrows.codecs.bands import IntegerBands
 from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, WAVES, LearnedWay, Way
 from narrows.codecs.colours import RGB, AnyColours
-from narrows.codecs.compact_model import CompactModel
+from narrows.codecs.compact_model import KEPT_MODELS, CompactModel
 from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.difference import arrays_of
 from narrows.codecs.factorized import Factorized
@@ -45,7 +45,6 @@ from narrows.surroundings import multiplies_bfloat16
 Section = tuple[slice, ...]
 Density = IntegerPrior | Factorized | IntegerPyramid
 AnyDensity = Density | IntegerBands
-KEPT_MODELS = 4  # that stay open, some megabytes each
 
 
 class TransformWay(LearnedWay):
