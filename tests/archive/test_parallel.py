@@ -7,12 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+import narrows
 from narrows.archive.parallel import in_order, in_pool, usual_threads
-from narrows.codecs.cores import one_core
+from narrows.codecs.cores import MANY, all_cores, one_core
+from narrows.codecs.opening import open_archive
 
 
 @pytest.fixture(params=[1, 2, 5], autouse=True)
@@ -88,3 +92,43 @@ def test_a_call_in_the_pool_takes_one_core_and_leaves_all_as_it_was(threads: int
         assert (found[-1][1], torch.get_num_threads()) == (3, 3)
     finally:
         torch.set_num_threads(before)
+
+
+def test_large_steps_within_have_all_cores_again_but_not_in_the_pool(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+
+        def call(values: int) -> list[int]:
+            with one_core(always=True):
+                with one_core(), all_cores(values):
+                    inside = torch.get_num_threads()
+                return [inside, torch.get_num_threads()]
+
+        assert list(in_order([partial(call, MANY)] * 9)) == [[3 if threads == 1 else 1, 1]] * 9
+        assert [call(MANY), call(MANY - 1)] == [[3, 1], [1, 1]]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_images_are_decoded_in_several_threads_in_order_and_a_shared_block_once(threads: int) -> None:
+    images = [np.full((40, 40 + i % 3), i, np.uint8) for i in range(24)]
+    with open_archive(narrows.Codec(max_error=0).compress(images, block_samples=3)) as archive:
+        codec, where, decoded = archive._reader.codec(), set[threading.Thread](), []
+        decode = codec.decode
+
+        def spying(*arguments: Any) -> Any:
+            decoded.append(arguments)
+            return decode(*arguments)
+
+        def work(name: str) -> Any:
+            where.add(threading.current_thread())
+            return archive[name]
+
+        codec.decode = spying
+        found = list(archive.each(work))
+    assert all(np.array_equal(a, b) for a, b in zip(found, images, strict=True))
+    assert len(where) <= threads
+    assert (threading.main_thread() in where) == (threads == 1)
+    assert len(decoded) == 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from narrows.archive.promise import Promise
 from narrows.cli import terminal
 from narrows.codecs.block import BlockCodec
 from narrows.data.samples import Samples
+from narrows.entropy.integer_networks import IntegerNetwork
 from narrows.evaluation.verdict import Verdict, verdicts
 from narrows.models.base import Model
 from narrows.tasks.forecast import Forecast, forecast
@@ -96,23 +98,27 @@ def test_an_archive_that_will_be_larger_is_told_before_it_is_written(call, tmp_p
     assert "more than the files" not in call("compress", tmp_path / "in", "-o", tmp_path / "b.narrows")[2]
 
 
-def test_exact_networks_use_one_core_in_every_thread(codec, digits: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("promise", [{"max_error": 0}, {"quality": 40}])
+def test_networks_of_small_steps_use_one_core_in_every_thread(
+    codec, digits: Samples, promise: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
-    before, walk = torch.get_num_threads(), BlockCodec._opened
+    before, multiply = torch.get_num_threads(), IntegerNetwork.__call__
 
-    def spying(self: BlockCodec, number: int):
+    def spying(self: IntegerNetwork, *arguments: Any) -> torch.Tensor:
         seen.append(torch.get_num_threads())
-        return walk(self, number)
+        return multiply(self, *arguments)
 
-    monkeypatch.setattr(BlockCodec, "_opened", spying)
+    monkeypatch.setattr(IntegerNetwork, "__call__", spying)
     torch.set_num_threads(2)
     try:
-        data = narrows.Codec(codec, max_error=0).compress(digits.values[:3])  # one block, in this thread
-        narrows.Codec(codec, max_error=0).decompress(data)
+        data = narrows.Codec(codec, **promise).compress(digits.values[:3])  # one block, in this thread
+        narrows.Codec(codec, **promise).decompress(data)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert seen.count(1) >= 2  # encoding, and checking what was encoded
+    assert seen
+    assert set(seen) == {1}
 
 
 def test_the_time_left_is_that_of_what_is_being_done(monkeypatch: pytest.MonkeyPatch) -> None:

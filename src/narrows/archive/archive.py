@@ -5,21 +5,26 @@ Next door: `reader` fetches blocks; `writer` writes; `FORMAT.md` has every byte.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, overload
+from itertools import groupby
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from narrows.archive.codec import FindModel, OpenCodec
 from narrows.archive.entries import RECORDING, SAME, Entry, Kind, check_recording
 from narrows.archive.layout import Run
-from narrows.archive.parallel import in_order
+from narrows.archive.parallel import in_order, usual_threads
 from narrows.archive.reader import Given, Reader
 from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
+
+T = TypeVar("T")
+HELD = 1 << 29  # bytes of images that are read ahead, at most
 
 
 class Archive(Mapping[str, Array]):
@@ -176,19 +181,52 @@ class Archive(Mapping[str, Array]):
             yield self._reader.payload(block, name)
             _, position = layout.span(block)
 
+    def each(self, work: Callable[[str], T], names: Iterable[str] | None = None) -> Iterator[T]:
+        """What `work` gives for every name, or for those given, in order; it must not raise.
+
+        Images are worked on side by side, a few ahead of the caller, since the samples of one are mostly decoded on
+        one core; whatever else there is, and very large images, by the caller's own thread, one at a time.
+        """
+        chosen = list(self if names is None else names)
+        sizes = {name: self._image_bytes(name) for name in chosen}
+        largest = max((size for size in sizes.values() if size <= HELD // 4), default=1)
+        threads = min(self._threads or usual_threads(), HELD // (2 * max(1, largest)))
+
+        def block(name: str) -> int:
+            return self._reader.layout.block(self._reader.layout.entry(self._reader.numbers[name])[1])
+
+        def all_of(some: list[str]) -> list[T]:
+            return [work(name) for name in some]
+
+        for ahead, some in groupby(chosen, lambda name: 0 < sizes[name] <= HELD // 4):
+            if ahead:  # a block that several share is decoded once
+                calls = (partial(all_of, list(shared)) for _, shared in groupby(some, block))
+                yield from (result for results in in_order(calls, threads) for result in results)
+            else:
+                yield from map(work, some)
+
+    def _image_bytes(self, name: str) -> int:
+        """Bytes of the raw samples of an image, 0 for anything else."""
+        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
+        image = count and _kind(run, {}) == "image"
+        return math.prod(run.shape) * run.dtype.itemsize if image else 0
+
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
         """Entries and their samples, all or those named; damaged ones come with the error instead.
 
         If the extras are damaged, the entry has none.
         """
-        for name in self if names is None else names:
+
+        def read(name: str) -> tuple[Entry, Array | ArchiveError]:
             run, _, count = self._reader.layout.entry(self._reader.numbers[name])
             entry = Entry(name, _kind(run, {}), run.shape, run.dtype.name, count)
             try:
                 entry = self.entry(name)
-                yield entry, self[name]
+                return entry, self[name]
             except ArchiveError as error:
-                yield entry, error
+                return entry, error
+
+        return self.each(read, names)
 
     def alike(self) -> Iterator[tuple[Entry, int]]:
         """One entry of each run of neighbours that share all but their names, and how many they are."""

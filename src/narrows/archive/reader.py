@@ -24,7 +24,7 @@ from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 from narrows.io.files import open_file
 
-KEPT_BLOCKS = 16  # decoded, one per class, so that names read in order decode each block once
+KEPT_BLOCKS = 16  # decoded, in each thread one per class, so that names read in order decode each block once
 Given = str | os.PathLike[str] | IO[bytes]
 
 
@@ -59,7 +59,7 @@ class Reader:
         except OSError as error:
             why = error.strerror or error
             raise ArchiveError(f"{self.name}: the archive cannot be read: {why}; give the path of one") from None
-        self._kept: dict[int, tuple[int, list[Array]]] = {}
+        self._here = threading.local()  # `kept` in each thread: what it decoded last
         self._last_record = (0, b"")
         self._codec: CodesBlocks | None = None
 
@@ -95,17 +95,18 @@ class Reader:
     def block(self, block: int, name: str) -> list[Array]:
         """The samples of a block, which callers must not change."""
         which = self.layout.class_of(block)
-        kept, samples = self._kept.get(which, (-1, []))
-        if kept == block:
+        kept: dict[int, tuple[int, list[Array]]] = vars(self._here).setdefault("kept", {})
+        last, samples = kept.get(which, (-1, []))
+        if last == block:
             return samples
         dtype, shapes = self.layout.shapes(block)
         payload, codec = self.payload(block, name), self.codec()
         with self._naming(name):
             samples = codec.decode(payload, shapes, dtype, self._digest(block))
         if len(samples) > 1:
-            if len(self._kept) >= KEPT_BLOCKS:
-                self._kept = {}
-            self._kept[which] = (block, samples)
+            if len(kept) >= KEPT_BLOCKS:
+                kept.clear()
+            kept[which] = (block, samples)
         return samples
 
     def file(self, block: int, name: str) -> bytes | None:

@@ -69,11 +69,6 @@ class BlockCodec:
         except ModelError as error:
             raise ArchiveError(f"its model cannot be used: {error}") from None
 
-    @property
-    def _small_steps(self) -> bool:
-        """Whether networks work in steps so small that a second thread costs more, in waiting, than it gains."""
-        return self.promise.quality is None
-
     def takes(self, shape: Shape, dtype: np.dtype[np.generic]) -> bool:
         """Whether the model knows samples of this shape and dtype; without a model, whatever comes."""
         number = self._learned()
@@ -88,7 +83,7 @@ class BlockCodec:
         """
         samples = [np.asarray(s).astype(s.dtype.newbyteorder("="), copy=False) for s in samples]
         learned = self._learned()
-        with one_core(always=self._small_steps):
+        with one_core(always=True):
             number, coded = self._shortest(samples, learned)
             digest = digest_of(coded.numbers)
             if verify:
@@ -107,7 +102,7 @@ class BlockCodec:
         dtype, way = dtype.newbyteorder("="), self._opened(payload[0])
         if not way.fits(shapes, dtype):
             raise ArchiveError(f"a damaged block: way {payload[0]} does not store {dtype} of shape {shapes[0]}")
-        with one_core(always=self._small_steps):
+        with one_core(always=True):
             numbers = way.decode(payload[1:], shapes, dtype)
             if digest_of(numbers) != digest:
                 raise ArchiveError("a damaged block: what it decodes to does not match its digest")

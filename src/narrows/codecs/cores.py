@@ -1,4 +1,4 @@
-"""One core per call where several calls run side by side.
+"""One core per call: where several calls run side by side, and for networks that work in small steps.
 
 Next door: `archive.parallel` has the threads; `block` and `make` compute in them.
 """
@@ -12,22 +12,26 @@ from contextlib import contextmanager
 
 from narrows.archive.parallel import in_pool
 
+MANY = 1 << 21  # values of samples, from which the steps of networks over all of them are not small
+
 
 class _Alone:
     """How many threads compute on one core now, and how many cores PyTorch used before."""
 
     lock, inside, before = threading.Lock(), 0, 1
+    here = threading.local()  # `alone` is true in such a thread
 
 
 @contextmanager
 def one_core(always: bool = False) -> Iterator[None]:
     """In a thread of a pool, or `always`, let PyTorch compute on one core; elsewhere, or without PyTorch, change
-    nothing.
+    nothing. A second thread waits for the first after each step: where steps are small it gains little, and beside
+    any other load it takes up to twenty times as long.
 
     PyTorch keeps the number for each thread, but new threads begin with the one set last, so it is restored.
     """
     torch = sys.modules.get("torch")
-    if torch is None or not (always or in_pool()):
+    if torch is None or not (always or in_pool()) or _alone():
         yield
         return
     with _Alone.lock:
@@ -36,9 +40,29 @@ def one_core(always: bool = False) -> Iterator[None]:
             _Alone.before = usual
         _Alone.inside += 1
         torch.set_num_threads(1)
+    _Alone.here.alone = True
     try:
         yield
     finally:
+        _Alone.here.alone = False
         with _Alone.lock:
             _Alone.inside -= 1
             torch.set_num_threads(_Alone.before)
+
+
+@contextmanager
+def all_cores(values: int) -> Iterator[None]:
+    """Within `one_core`, outside a pool, let networks over so many values have all cores again, if these are many."""
+    if values < MANY or in_pool() or not _alone():
+        yield
+        return
+    torch = sys.modules["torch"]
+    torch.set_num_threads(_Alone.before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(1)
+
+
+def _alone() -> bool:
+    return getattr(_Alone.here, "alone", False)

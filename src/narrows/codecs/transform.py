@@ -8,6 +8,7 @@ Next door: `latents` and `factorized` have the walk, `decoder` makes samples of 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from narrows.codecs.bands import IntegerBands
 from narrows.codecs.base import FACTORIZED, PYRAMID, TRANSFORM, WAVES, LearnedWay, Way
 from narrows.codecs.colours import RGB, AnyColours
 from narrows.codecs.compact_model import KEPT_MODELS, CompactModel
+from narrows.codecs.cores import all_cores
 from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.difference import arrays_of
 from narrows.codecs.factorized import Factorized
@@ -109,7 +111,7 @@ class TransformWay(LearnedWay):
         if self.make.grid.step:
             below, right = self.make.grid.lacks(x.shape[2:])
             x = functional.pad(x, (0, right, 0, below), mode="replicate")
-        with plain_products(torch.device("cpu")):
+        with all_cores(samples.size), plain_products(torch.device("cpu")):
             code = self.encoder(x, dial(self.quality, len(x)))
         code = code if code.ndim == 4 else code[:, :, None, None]
         return np.ascontiguousarray(code.permute(0, 2, 3, 1).double().numpy())
@@ -117,7 +119,8 @@ class TransformWay(LearnedWay):
     def _synthesised(self, found: Integers, size: Shape) -> Array:
         """Samples `(N, *size)` of walked codes, in the dtype and range of the model's own."""
         x = torch.from_numpy(self.density.values(found).astype(np.float32)).permute(0, 3, 1, 2)
-        return self.make(x if self.make.grid.step else x[:, :, 0, 0], size, self.quality)
+        with all_cores(len(x) * math.prod(size)):
+            return self.make(x if self.make.grid.step else x[:, :, 0, 0], size, self.quality)
 
 
 @functools.lru_cache(64)

@@ -20,7 +20,7 @@ from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec, Effort
 from narrows.codecs.opening import Model, compact_models, open_archive, shipped_name, usual_models
 from narrows.data.samples import Samples
-from narrows.errors import DataError, ModelError, SettingsError
+from narrows.errors import ArchiveError, DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged, array_of, check_numeric
 from narrows.surroundings import own
 from narrows.tasks.bounding import blocks_within
@@ -156,8 +156,12 @@ class Codec:
         with open_archive(data, None if self._shipped else self._blocks.compact_model or None) as archive:
             if list(archive) == [NAME]:
                 return archive[NAME]
-            values = ((entry, archive[entry.name]) for entry in archive.entries())
-            return [sample for entry, array in values for sample in (array if entry.kind == "array" else [array])]
+            found: list[Array] = []
+            for entry, samples in archive.read_each():
+                if isinstance(samples, ArchiveError):
+                    raise samples
+                found += list(samples) if entry.kind == "array" else [samples]
+            return found
 
 
 def _entry(name: str, kind: Kind, shape: Shape, dtype: str, count: int = 1) -> Entry:

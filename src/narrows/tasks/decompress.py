@@ -59,43 +59,60 @@ class Restored:
     not_kept: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Content:
+    """A whole file in memory, the name that it should have, and otherwise as `Restored`."""
+
+    data: bytes
+    name: str
+    other_ending: bool = False
+    not_kept: Sequence[str] = ()
+
+
+def content(archive: Archive, name: str, wanted: str | None = None) -> Content | None:
+    """What the archive has under a name, if that is a picture or was kept to the byte, else None. Pictures that were
+    not are in the format that is `wanted`, if one is, with its ending. Raises `ArchiveError` where it is damaged."""
+    kept, own = archive.file(name), PurePosixPath(name).name
+    if kept is not None:
+        return Content(kept, own)
+    entry = archive.entry(name)
+    if entry.kind != "image":
+        return None
+    if wanted is not None:
+        data, named, not_kept = encode_as(own, archive[name], entry.extras, wanted)
+        return Content(data, named, not_kept=not_kept)
+    data, format_ = encode_picture(name, archive[name], entry.extras)
+    return Content(data, own, other_ending(name, format_))
+
+
 def restore(
     archive: Archive,
     name: str,
     target: Path,
-    wanted: str | None = None,
+    made: Content | None,
     force: bool = True,
     taken: Collection[Path] = (),
 ) -> Restored:
-    """Write what the archive has under a name to its place, making folders as needed. Pictures that are not kept to
-    the byte are written in the format that is `wanted`, if one is, with its ending, after the old one where the new
-    name is `taken`.
+    """Write what the archive has under a name, or what was `made` of it, to its place, making folders as needed. A
+    new name that it was made with comes after the old one where it is `taken`.
 
     Raises `ArchiveError` where it is damaged and `OutputError` where it cannot be written; nothing is left then.
     """
-    entry, kept, other, not_kept = archive.entry(name), archive.file(name), False, list[str]()
-    if kept is None and entry.kind == "image" and wanted is not None:
-        kept, named, not_kept = encode_as(target.name, archive[name], entry.extras, wanted)
-        if named != target.name:
-            other_name = target.with_name(named)
-            target = other_name if other_name not in taken else target.with_name(target.name + other_name.suffix)
-            make_folder(target.parent)
+    make_folder(target.parent)
+    if made is not None:
+        if made.name != target.name:
+            other = target.with_name(made.name)
+            target = other if other not in taken else target.with_name(target.name + other.suffix)
             check_new(target, force)
-    elif kept is None and entry.kind == "image":
-        kept, format_ = encode_picture(name, archive[name], entry.extras)
-        other = other_ending(name, format_)
-    if kept is not None:
-        make_folder(target.parent)
         with replacing(target, force) as file:
-            file.write(kept)
-        return Restored(1, other, target, not_kept)
+            file.write(made.data)
+        return Restored(1, made.other_ending, target, made.not_kept)
+    entry = archive.entry(name)
     size = size_of(entry)
     if size is not None:
-        make_folder(target.parent)
         with replacing(target, force) as file:
             write_parts(file, size, _parts(archive, name))
         return Restored(entry.count)
-    make_folder(target.parent)
     if entry.kind == "signal":
         with replacing(target, force) as file:
             return Restored(entry.count, write_signal(archive, name, file))
@@ -222,10 +239,19 @@ def decompress(
             )
         taken = set(places.values())
         result = Decompressed(len(names) + len(missing), lost=missing, cut=cut, behind=0 if cut else behind)
-        for number, (name, target) in enumerate(places.items(), 1):
+
+        def made(name: str) -> Content | ArchiveError | DataError | None:
+            try:
+                return content(archive, name, format)
+            except (ArchiveError, DataError) as error:
+                return error
+
+        for number, (name, found) in enumerate(zip(names, archive.each(made, names), strict=True), 1):
             lost = None
             try:
-                restored = restore(archive, name, target, format, force, taken)
+                if isinstance(found, (ArchiveError, DataError)):
+                    raise found
+                restored = restore(archive, name, places[name], found, force, taken)
                 result.samples += restored.samples
                 if restored.path is not None:
                     taken.add(restored.path)
