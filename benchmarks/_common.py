@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import narrows
 from narrows.codecs.base import row_of
 
 if TYPE_CHECKING:
+    from narrows.io.arrays import Array
     from narrows.models.autoencoder import Autoencoder
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -43,6 +45,20 @@ def commit() -> str:
         [*git, "status", "--porcelain", "--", "src", "benchmarks"], capture_output=True, text=True, check=False
     )
     return (head.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
+
+
+def together(codec: narrows.Codec, images: list[Array]) -> str:
+    """How fast all cores are on all images in one archive, in a sentence."""
+    megabytes = sum(image.nbytes for image in images) / 1e6
+    began = time.perf_counter()
+    archive = codec.compress(images)
+    written = time.perf_counter()
+    codec.decompress(archive)
+    encoding, decoding = written - began, time.perf_counter() - written
+    return (
+        f"All {len(images)} in one archive ({codec.promise}), on {os.cpu_count()} cores: {megabytes / encoding:.2f} "
+        f"MB of pixels a second to encode, with the check, and {megabytes / decoding:.2f} to decode."
+    )
 
 
 def autoencoder(samples: narrows.Samples, network: str, code: int | None = None, seed: int = 0) -> Autoencoder:

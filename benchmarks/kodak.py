@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from _common import Rows, table, write
+from _common import Rows, table, together, write
 from torch import nn
 
 import narrows
@@ -149,7 +149,8 @@ def main() -> None:
     text = (
         f"{len(images)} pictures. photo-compress, trained for {trained['hours']} hours: {encoding:.1f} thousand "
         f"multiplications a pixel to encode, {decoding:.1f} to decode; at most {memory(images[0]):.0f} MB in a "
-        f"process that decompresses one picture.\n\n{report(ours, rivals, len(images))}\n\n{NOTE}"
+        f"process that decompresses one picture. {together(narrows.Codec(quality=60), images)}\n\n"
+        f"{report(ours, rivals, len(images))}\n\n{NOTE}"
     )
     write("kodak" + "-quick" * arguments.quick, "Kodak photographs, one file each", text)
 

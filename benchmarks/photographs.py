@@ -7,14 +7,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import io
-import os
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _common import Rows, table, write
+from _common import Rows, table, together, write
 from _restoring import pictures, spread
 from PIL import Image
 
@@ -65,23 +64,7 @@ def exact(images: list[Array]) -> str:
             rows.append(_near_webp(images, error, setting))
         rows.append(_rounded_jxl(images, error))
         print(*rows[-2:], flush=True)
-    return table(("", "bits a value", "encode s", "decode s"), rows) + f"\n\n{together(images)}"
-
-
-def together(images: list[Array]) -> str:
-    """How fast all cores are on all pictures in one archive, without loss."""
-    codec, megabytes = narrows.Codec(), sum(image.nbytes for image in images) / 1e6
-    began = time.perf_counter()
-    archive = codec.compress(images)
-    written = time.perf_counter()
-    back = codec.decompress(archive)
-    read = time.perf_counter()
-    assert furthest(images, list(back)) == 0
-    return (
-        f"All {len(images)} in one archive, by narrows without loss on {os.cpu_count()} cores: "
-        f"{megabytes / (written - began):.2f} MB of pixels a second to encode, with the check, and "
-        f"{megabytes / (read - written):.2f} to decode."
-    )
+    return table(("", "bits a value", "encode s", "decode s"), rows) + f"\n\n{together(narrows.Codec(), images)}"
 
 
 def furthest(images: list[Array], back: list[Array]) -> int:
