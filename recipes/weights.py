@@ -86,5 +86,5 @@ QUEUE = (
     Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
     Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels"), bits=7),
     Recipe("photo-upscale-3", FINER, "upscale", degradation=Smaller(3)),
-    Recipe("photo-upscale-4", FINER, "upscale", degradation=Smaller(4)),
+    Recipe("photo-upscale-4", FINER, "upscale", degradation=Smaller(4), bits=7),
 )
