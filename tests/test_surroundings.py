@@ -114,6 +114,18 @@ def test_a_forked_process_can_train_after_its_parent_did() -> None:
     assert done.stdout == "0\n", done.stderr
 
 
+def test_a_training_that_is_left_when_the_program_ends_says_nothing() -> None:
+    code = (
+        "import numpy, narrows\n"
+        "samples = narrows.from_arrays(numpy.arange(64 * 40, dtype=numpy.uint8).reshape(40, 64))\n"
+        "model = narrows.build(samples.description, 'dense', code=4)\n"
+        "steps = narrows.fit(model, samples, narrows.Settings(steps=9, threads=1))\n"
+        "next(steps)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 class Endless:
     """As a data set of torch is: items by number, and no end."""
 

@@ -34,8 +34,9 @@ def own(function: F) -> F:
                             return end.value
                     yield value
             finally:
-                with _usual():
-                    iteration.close()
+                if not sys.is_finalizing():  # then nothing can be imported, and what is left is closed without us
+                    with _usual():
+                        iteration.close()
 
         return stepping  # type: ignore[return-value]
 
