@@ -95,6 +95,7 @@ class Codec:
         damaged."""
         return self._blocks.file(payload, digest)
 
+    @own
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of samples.
 
@@ -146,6 +147,7 @@ class Codec:
         known = signal.ndim == 2 and bool(self._blocks.compact_model)
         return known and self._blocks.takes(signal.shape, signal.dtype)
 
+    @own
     def decompress(self, data: Given | bytes) -> Array | list[Array]:
         """The samples of an archive, its bytes, path or binary file: the array it was made of, else a list of all its
         samples.
