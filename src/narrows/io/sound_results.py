@@ -74,7 +74,8 @@ def _encoding(kind: str, header: SoundHeader, path: Path) -> str:
     if header.bits == 24:
         options.insert(1, "PCM_24")
     written = (option for option in options if (kind, option) not in _UNWRITTEN and option not in _IN_BLOCKS)
-    return next(option for option in written if soundfile.check_format(kind, option))
+    found: str = next(option for option in written if soundfile.check_format(kind, option))
+    return found
 
 
 def _aligned(chunk: Array, bits: int) -> Array:
