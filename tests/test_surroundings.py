@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +41,17 @@ def elsewhere() -> AbstractContextManager[object]:
     return stack
 
 
+def flushing() -> AbstractContextManager[object]:
+    stack = ExitStack()
+    stack.callback(torch.set_flush_denormal, False)
+    torch.set_flush_denormal(True)
+    return stack
+
+
+def flushes() -> bool:
+    return sys.float_info.min / 2 == 0
+
+
 SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "double": double,
     "another device": elsewhere,
@@ -46,6 +59,7 @@ SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "inference": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "errors": lambda: np.errstate(all="raise"),
+    "flushing": flushing,
 }
 
 
@@ -69,11 +83,31 @@ def test_weights_codes_and_archives_are_the_same_in_any_surroundings(name: str, 
         weights, codes, archive = results()
         assert torch.get_default_dtype() == (torch.float64 if name == "double" else torch.float32)
         assert torch.is_grad_enabled() == (name not in ("no_grad", "inference"))
+        assert flushes() == (name == "flushing")
         if name == "errors":
             assert np.geterr()["over"] == "raise"
     assert all(map(np.array_equal, weights, usual[0]))
     assert np.array_equal(codes, usual[1])
     assert archive == usual[2]
+
+
+@pytest.mark.parametrize("name", ["errors", "flushing"])
+@pytest.mark.parametrize("words", [{"max_error": 1e-43}, {"max_error": "1%"}, {"relative_error": 0.01}, {}])
+def test_denormals_are_within_the_error_in_any_surroundings(name: str, words: dict[str, Any], tmp_path: Path) -> None:
+    values = (np.random.default_rng(0).normal(size=(400, 30)) * 1e-41).astype(np.float32)
+    np.save(tmp_path / "a.npy", values)
+    with SURROUNDINGS[name]():
+        archive = narrows.Codec(**words).compress(values, block_samples=40)
+        back = [narrows.Codec().decompress(archive), narrows.open_archive(archive, threads=2)["samples"]]
+        narrows.compress(tmp_path / "a.npy", tmp_path / "a.narrows", **words)
+        narrows.decompress(tmp_path / "a.narrows", tmp_path / "back")
+    back.append(np.load(tmp_path / "back" / "a.npy"))
+    exact = values.astype(np.float64)
+    allowed = {"max_error": 1e-43, "relative_error": np.abs(exact) * 0.01}.get(next(iter(words), ""), 0)
+    if words.get("max_error") == "1%":
+        allowed = np.ptp(exact, axis=0) * 0.01
+    for found in back:
+        assert (np.abs(np.asarray(found, np.float64) - exact) <= allowed).all()
 
 
 def test_between_two_steps_a_program_has_its_own_settings() -> None:
@@ -112,6 +146,18 @@ def test_a_forked_process_can_train_after_its_parent_did() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "0\n", done.stderr
+
+
+def test_a_training_that_is_left_when_the_program_ends_says_nothing() -> None:
+    code = (
+        "import numpy, narrows\n"
+        "samples = narrows.from_arrays(numpy.arange(64 * 40, dtype=numpy.uint8).reshape(40, 64))\n"
+        "model = narrows.build(samples.description, 'dense', code=4)\n"
+        "steps = narrows.fit(model, samples, narrows.Settings(steps=9, threads=1))\n"
+        "next(steps)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 class Endless:

@@ -1,7 +1,7 @@
 """What a program has set in PyTorch and NumPy for itself, put aside while narrows works, and given back after.
 
-Another default dtype or device, gradients that are off, automatic precision, errors of floating point that raise:
-networks and coders would not be what they are.
+Another default dtype or device, gradients that are off, automatic precision, errors of floating point that raise,
+denormals that are flushed to zero: networks and coders would not be what they are.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ def own(function: F) -> F:
                             return end.value
                     yield value
             finally:
-                with _usual():
-                    iteration.close()
+                if not sys.is_finalizing():  # then nothing can be imported, and what is left is closed without us
+                    with _usual():
+                        iteration.close()
 
         return stepping  # type: ignore[return-value]
 
@@ -94,11 +95,25 @@ def _single_precision() -> Iterator[None]:
 
 
 @contextmanager
+def _denormals() -> Iterator[None]:
+    """Numbers next to zero are themselves in this thread, which takes them for zeros, and in those that it starts."""
+    import torch
+
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(True)
+
+
+@contextmanager
 def _usual() -> Iterator[None]:
     import numpy as np
 
     with ExitStack() as stack:
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+        if sys.float_info.min / 2 == 0:
+            stack.enter_context(_denormals())
         if "torch" in sys.modules:  # else nobody has set anything in it, and it may not be needed
             _of_torch(stack)
         yield

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +326,49 @@ def test_bad_sounds_in_a_folder_are_told_and_may_be_left_out(
         assert code == (0 if kind == "good" else 2), err
         assert "Traceback" not in err
     assert len(list((tmp_path / "good").iterdir())) == len(list((odd_sounds / "good").iterdir()))
+
+
+def mp3_in_wav(values: np.ndarray) -> bytes:
+    mp3 = io.BytesIO()
+    soundfile.write(mp3, values, RATE, "MPEG_LAYER_III", format="MP3")
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 2000, 1, 0, 12, 1, 2, 144, 1, 1393)
+    fact = struct.pack("<I", len(values))
+    chunks = [(b"fmt ", form), (b"fact", fact), (b"data", mp3.getvalue() + bytes(len(mp3.getvalue()) % 2))]
+    body = b"WAVE" + b"".join(name + struct.pack("<I", len(chunk)) + chunk for name, chunk in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_encodings_that_are_not_written_become_16_bits_and_that_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    tone = np.sin(np.arange(4082) / 9) / 2
+    (tmp_path / "in" / "MPEG_LAYER_III.wav").write_bytes(mp3_in_wav(tone))
+    for encoding in ("MS_ADPCM", "IMA_ADPCM"):
+        soundfile.write(tmp_path / "in" / f"{encoding}.wav", tone, RATE, encoding)
+    soundfile.write(tmp_path / "in" / "PCM_16.wav", tone, RATE)
+    known = {path.stem: soundfile.info(path) for path in (tmp_path / "in").iterdir()}
+    assert all(info.subtype == name for name, info in known.items())
+    words = ["denoise", tmp_path / "in", "-m", folder / "noise.safetensors", "-o", tmp_path / "out"]
+    code, _, err = call(capsys, *words)
+    assert code == 0, err
+    for name, info in known.items():
+        made = soundfile.info(tmp_path / "out" / f"{name}.wav")
+        assert (made.subtype, made.frames) == ("PCM_16", info.frames)
+        assert (f"the encoding {name}, in place of which PCM_16 is written" in err) == (name != "PCM_16")
+
+
+def test_a_sound_that_cannot_be_written_counts_as_bad_and_names_no_object(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("narrows.io.sound_results._UNWRITTEN", set())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.wav").write_bytes(mp3_in_wav(np.sin(np.arange(4000) / 9) / 2))
+    soundfile.write(tmp_path / "in" / "b.wav", np.sin(np.arange(4000) / 9) / 2, RATE)
+    words = ["denoise", tmp_path / "in", "-m", folder / "noise.safetensors", "-o", tmp_path / "out"]
+    code, _, err = call(capsys, *words)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "a.wav: a sound of 8000 Hz and 1 channels cannot be written as WAV (" in err
+    assert "object" not in err
+    call(capsys, *words, "--skip-bad")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.wav"]

@@ -113,6 +113,9 @@ def test_what_cannot_be_compressed_is_refused(digits: narrows.Samples) -> None:
             Codec().compress(text)
     with pytest.raises(DataError, match="no array of numbers"):
         Codec().compress([[[1, 2], [3]]])
+    for words in ({}, {"max_error": 0.1}, {"max_error": "1%"}, {"relative_error": 0.1}):
+        with pytest.raises(ArchiveError, match=r"a sample of shape \(0,\) was given"):
+            Codec(**words).compress(np.zeros((5, 0)))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="not both"):
         Codec(max_error=1, quality=50)
     with pytest.raises(ModelError, match="for compress"):
@@ -132,6 +135,11 @@ def test_numbers_and_names_that_are_none_are_refused_in_one_line(tmp_path: Path)
     for error in (True, False, "", np.array([1, 2])):
         with pytest.raises(SettingsError, match=r"max error .* was given; numbers from 0 are allowed"):
             Codec(max_error=error)  # type: ignore[arg-type]
+    for missing in ("a", [1], 1j):
+        with pytest.raises(SettingsError, match=r"missing value .* was given; allowed is a number, also NaN"):
+            Codec(max_error=1, missing_value=missing)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match="missing value"):
+            narrows.compress(tmp_path / "a.npy", out, max_error=1, missing_value=missing)
     for samples in (2.5, "4", True, 0):
         with pytest.raises(SettingsError, match="samples in a block"):
             Codec().compress(images, block_samples=samples)  # type: ignore[arg-type]

@@ -120,7 +120,7 @@ def read_chunks(path: Path, frames: int = CHUNK) -> Iterator[Array]:
             try:
                 chunk = file.read(min(frames, header.frames - done), dtype=_read_as(header), always_2d=True)
             except Exception as error:  # libsndfile's decoders, on damaged files
-                raise DataError(f"{path}: {_cut(done, header)} ({_brief(error)}); replace or remove it") from None
+                raise DataError(f"{path}: {_cut(done, header)} ({brief(error)}); replace or remove it") from None
             if not len(chunk):
                 break
             done += len(chunk)
@@ -187,7 +187,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         whole = None if unknown is None else _Streamed(path, unknown.start() + 4)
         file = soundfile.SoundFile(os.fspath(path) if whole is None else cast(BinaryIO, whole))
     except Exception as error:  # the library raises every kind
-        raise DataError(f"{path}: the sound cannot be read ({_brief(error)}); replace or remove it") from None
+        raise DataError(f"{path}: the sound cannot be read ({brief(error)}); replace or remove it") from None
     try:
         with file:
             yield file
@@ -240,7 +240,8 @@ def _cut(done: int, header: SoundHeader) -> str:
     return f"damaged or cut short after {done}{of} frames"
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
+    """What libsndfile says is wrong, without the file, which it may call by a Python object."""
     words = " ".join(str(error).split()).replace(
         "Internal error : SF_INFO struct incomplete", "its header is damaged"
     )

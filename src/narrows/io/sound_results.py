@@ -11,9 +11,9 @@ from typing import IO
 
 import numpy as np
 
-from narrows.errors import OutputError
+from narrows.errors import DataError
 from narrows.io.arrays import Array
-from narrows.io.sound import SoundHeader, unread_tags
+from narrows.io.sound import SoundHeader, brief, unread_tags
 from narrows.io.sound_output import sound_output
 from narrows.io.soundfiles import ENDINGS
 
@@ -24,6 +24,9 @@ _PLAIN = {
     **{"uint8": ("PCM_U8", "PCM_S8"), "int8": ("PCM_S8", "PCM_U8"), "int16": ("PCM_16",)},
     **{"int32": ("PCM_32", "PCM_24"), "float32": ("FLOAT", "PCM_24"), "float64": ("DOUBLE", "FLOAT", "PCM_24")},
 }
+# What libsndfile says that it writes, and does not; and what it writes in blocks, the last filled up with silence.
+_UNWRITTEN = {("WAV", "MPEG_LAYER_III"), ("MP3", "MPEG_LAYER_I"), ("MP3", "MPEG_LAYER_II"), ("AIFF", "DWVW_12")}
+_IN_BLOCKS = ("MS_ADPCM", "IMA_ADPCM")
 _WAV_BYTES = 1 << 32
 
 
@@ -31,7 +34,7 @@ def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, 
     """Write numbers `(n, C)`, chunk by chunk, as a file of the kind that the ending of `path` says, in the encoding
     of the header if that kind has it, else in the nearest, with its tags. Returns in words what could not be kept.
 
-    Raises `OutputError` where libsndfile cannot write such a file.
+    Raises `DataError` where libsndfile cannot write such a sound.
     """
     import soundfile
 
@@ -42,6 +45,8 @@ def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, 
     wide = frames * header.channels * np.dtype(header.dtype).itemsize >= _WAV_BYTES
     kind = "RF64" if kind in ("WAV", "WAVEX") and wide else kind
     lost = unread_tags(header)
+    if same and header.container and encoding != header.encoding:
+        lost.append(f"the encoding {header.encoding}, in place of which {encoding} is written")
     try:
         with sound_output(file, header.rate, header.channels, encoding, kind) as sound:
             for name, value in header.tags.items():
@@ -52,9 +57,9 @@ def write_result(file: IO[bytes], path: Path, header: SoundHeader, frames: int, 
             for chunk in chunks:
                 sound.write(_aligned(chunk, header.bits))
     except soundfile.SoundFileError as error:
-        raise OutputError(
+        raise DataError(
             f"{path}: a sound of {header.rate} Hz and {header.channels} channels cannot be written as {kind} "
-            f"({str(error).rstrip('.')}); choose another ending, such as .wav"
+            f"({brief(error)}); choose another ending, such as .wav"
         ) from None
     return lost
 
@@ -68,7 +73,8 @@ def _encoding(kind: str, header: SoundHeader, path: Path) -> str:
     options = [header.encoding, *(_PLAIN[header.dtype] if kind not in ("OGG", "MP3") else ()), lossy, usual]
     if header.bits == 24:
         options.insert(1, "PCM_24")
-    found: str = next(option for option in options if soundfile.check_format(kind, option))
+    written = (option for option in options if (kind, option) not in _UNWRITTEN and option not in _IN_BLOCKS)
+    found: str = next(option for option in written if soundfile.check_format(kind, option))
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
+from narrows.surroundings import own
 from narrows.tasks.compress import compress as written
 from narrows.tasks.compressed import Compressed, Wanted
 from narrows.tasks.decompress import Decompressed
@@ -20,6 +21,7 @@ from narrows.tasks.decompress import decompress as read
 PathLike = str | os.PathLike[str]
 
 
+@own
 def compress(
     inputs: PathLike | Sequence[PathLike], output: PathLike, model: Model | None = None, **wanted: Any
 ) -> Compressed:
@@ -43,6 +45,7 @@ def compress(
     return written([Path(given) for given in several], Path(output), model, Wanted(**wanted))
 
 
+@own
 def decompress(
     archive: PathLike,
     output: PathLike,

@@ -41,7 +41,7 @@ def blocks_within(
     `missing` comes back exactly, and does not count. Raises `DataError` where a share of the range is promised and a
     value that seems to stand for missing ones makes up nearly all of it.
     """
-    if entry.dtype not in DTYPES:  # it is told when the entry is added
+    if entry.dtype not in DTYPES or 0 in entry.shape:  # it is told when the entry is added
         return None
     dtype = np.dtype(entry.dtype)
     if not is_bounded(codec.promise, dtype):

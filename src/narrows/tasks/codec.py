@@ -24,7 +24,7 @@ from narrows.errors import ArchiveError, DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged, array_of, check_numeric
 from narrows.surroundings import own
 from narrows.tasks.bounding import blocks_within
-from narrows.tasks.compressed import NOT_MISSING
+from narrows.tasks.compressed import check_missing
 
 NAME = "samples"  # of the one array in an archive that was made of an array
 
@@ -55,8 +55,7 @@ class Codec:
         if quality is not None and (max_error is not None or relative_error is not None):
             raise SettingsError("one of quality and max error must be given, and not both")
         promise = bounded(max_error, relative_error) if quality is None else Promise(None, quality)
-        if missing_value is not None and not promise.max_error:
-            raise SettingsError(NOT_MISSING)
+        check_missing(missing_value, bool(promise.max_error))
         self._missing = missing_value
         compact = _compact(model, promise.part)
         self._blocks, self._shipped = (
@@ -96,6 +95,7 @@ class Codec:
         damaged."""
         return self._blocks.file(payload, digest)
 
+    @own
     def compress(self, samples: Any, *, embed_model: bool = True, block_samples: int | None = None) -> bytes:
         """An archive in memory of an array whose first axis counts samples, or of a list of samples.
 
@@ -147,6 +147,7 @@ class Codec:
         known = signal.ndim == 2 and bool(self._blocks.compact_model)
         return known and self._blocks.takes(signal.shape, signal.dtype)
 
+    @own
     def decompress(self, data: Given | bytes) -> Array | list[Array]:
         """The samples of an archive, its bytes, path or binary file: the array it was made of, else a list of all its
         samples.

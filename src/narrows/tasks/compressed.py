@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Literal
 
 from narrows.archive.promise import Promise, bounded
-from narrows.checks import real
+from narrows.checks import brief, real
 from narrows.codecs.block import Effort
 from narrows.codecs.opening import Model
 from narrows.errors import SettingsError
 
 DEFAULT_QUALITY = 75
-NOT_MISSING = "a missing value was given, which takes a max error or relative error; without, all comes back exactly"
+
+
+def check_missing(value: object, within: bool) -> None:
+    """Raise `SettingsError` for a missing value that is no number, or where nothing comes back within an error."""
+    if value is not None and not within:
+        raise SettingsError(
+            "a missing value was given, which takes a max error or relative error; without, all comes back exactly"
+        )
+    if value is not None and not isinstance(value, Real):
+        raise SettingsError(f"missing value {brief(value)} was given; allowed is a number, also NaN")
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,13 @@ class Wanted:
         given = [self.max_error, self.relative_error, *self.qualities]
         if sum(value is not None for value in given) > 1:
             raise SettingsError("of quality, max error, relative error, target bpp, kbps and PSNR, choose one")
-        if self.max_error is not None or self.relative_error is not None:
+        within = self.max_error is not None or self.relative_error is not None
+        check_missing(self.missing_value, within)
+        if within:
             return bounded(self.max_error, self.relative_error)
         for name in ("target_bpp", "target_kbps", "target_psnr"):
             if getattr(self, name) is not None:
                 real(name.replace("_", " "), getattr(self, name), 0, above=True)
-        if self.missing_value is not None:
-            raise SettingsError(NOT_MISSING)
         asked, lossy = self.may_lose, bool(models.get("lossy"))
         if asked and not lossy:
             raise SettingsError(
