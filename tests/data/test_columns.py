@@ -176,6 +176,21 @@ def test_headers_ends_and_marks_are_seen_as_they_are(text: str, names: list[str]
     assert last.replace("X", found.cells[-1][0]) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (",0,1,2\n0,0.0,,2.0\n1,3.0,4.0,5.0\n", "since its first cell alone is empty"),
+        (",0\n0,0.5\n1,3.5\n", "since its first cell alone is empty"),
+        (",0,1,2\n0,0.0,,2.0\n,3.0,4.0,5.0\n", "no header"),
+        (",0.5,,2.5\n0,0.0,,2.0\n1,3.0,4.0,5.0\n", "no header"),
+    ],
+)
+def test_an_empty_corner_is_that_of_a_header(text: str, told: str) -> None:
+    found = parse(text)
+    assert len(found.cells) == (3 if told == "no header" else 2)
+    assert [told in note for note in found.notes] == [True]
+
+
 def test_a_model_knows_whether_its_table_had_a_header() -> None:
     bare = parse("5.1,3.5\n4.9,3.0\n")
     assert len(parse("6.0,\n", names=bare.names).cells) == 1

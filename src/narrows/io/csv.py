@@ -87,9 +87,10 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     """The table in a text; raises as `read_table` does.
 
     Whether it has a header is inferred: there is none if the first row has numbers where the others have, and no
-    text that is not below it; columns then have numbers as names. With `names`, those of a model, there is none if
-    these are such. Cells end at the mark by which the rows agree, or that a line such as `sep=;` says. Empty lines,
-    empty rows at the end, and empty cells after the last column are no part of the table.
+    text that is not below it, unless its first cell alone is empty; columns then have numbers as names. With `names`,
+    those of a model, there is none if these are such. Cells end at the mark by which the rows agree, or that a line
+    such as `sep=;` says. Empty lines, empty rows at the end, and empty cells after the last column are no part of the
+    table.
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     said = _SEPARATOR.match(text, start)
@@ -207,12 +208,15 @@ def _delimiter(text: str, start: int) -> str:
 def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """The names in the first row, each different, and what was changed to make them so; None if it is data."""
     first = [cell.strip() for cell in rows[0]]
+    notes = []
     if names is not None:
         numbered = [NUMBERED.format(number + 1) for number in range(len(names))]
         if list(names) == numbered and first != numbered:
             return None, ()
     elif len(rows) > 1 and _is_data(first, rows[1:ROWS]):
-        return None, ()
+        if first[0] or not all(first[1:]) or not all(row[0].strip() for row in rows[1:ROWS]):
+            return None, ()
+        notes.append("the first row is taken as names, since its first cell alone is empty")  # as pandas writes them
     while len(first) > 1 and not any("".join(row[len(first) - 1 :]).strip() for row in (first, *rows[1:])):
         first.pop()  # a mark at the end of each line makes no column
     made: list[str] = []
@@ -221,8 +225,9 @@ def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | 
         again = sum(name == other for other in first[:number])
         made.append(f"{name} ({again + 1})" if again else name)
     twice = [name for number, name in enumerate(first) if name and name in first[:number]]
-    note = (f"columns share the name {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here",) if twice else ()
-    return tuple(made), note
+    if twice:
+        notes.append(f"columns share the name {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here")
+    return tuple(made), tuple(notes)
 
 
 def _is_data(first: Sequence[str], others: Rows) -> bool:
