@@ -21,6 +21,7 @@ from narrows.io.files import open_file
 
 SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DIGITS = 16  # of names that are numbers, at most
 ROWS = 1000  # that decide whether the first is a header
 LOOKED_AT = 20_000  # characters that decide at which mark cells end
 NUMBERED = "column {}"  # names of columns without a header
@@ -244,6 +245,6 @@ def _is_data(first: Sequence[str], others: Rows) -> bool:
             return False  # a name
     if not numbers:
         return False
-    whole = [int(cell) for cell in first if cell.isdecimal()]
+    whole = [int(cell) for cell in first if cell.isdecimal() and len(cell) <= DIGITS]
     steps = {after - before for before, after in pairwise(whole)}
     return not (len(whole) == len(first) > 2 and len(steps) == 1 and steps != {0})  # 2019, 2020, 2021
