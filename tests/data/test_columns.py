@@ -89,6 +89,35 @@ def test_na_among_codes_is_a_country_and_words_of_ones_own_replace_the_usual_one
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("+ -", "'-' is a category; --missing-value - says otherwise"),
+        ("Cl H K Na", "'Na' is a category; "),
+        ("high low none", "'none' is a category; "),
+        ("Baker Null Smith", "'Null' is a category; "),
+        ("de na za", "'na' is a category as other codes are; "),
+        ("Ann Nan", "'Nan' is a category; "),
+        ("found missing", "'missing' is a category; "),
+    ],
+)
+def test_words_among_words_are_categories_unless_they_usually_stand_for_nothing(words: str, told: str) -> None:
+    rows = [f"{words.split()[n % len(words.split())]},{n}" for n in range(30)]
+    (column, _), notes = columns_of(parse(table("a,b", rows)))
+    assert column.categories == tuple(words.split())
+    assert not any(map(column.missing, words.split()))
+    assert [note.startswith(f"column 'a': {told}") for note in notes] == [True]
+
+
+@pytest.mark.parametrize("mark", ["none", "Null", "missing", "Na", "NAN", "-nan", "#N/A N/A", "1.#IND", "-1.#QNAN"])
+def test_words_for_nothing_among_numbers_are_so_in_any_case(mark: str) -> None:
+    rows = [f"{mark if n % 5 == 0 else n},{n}" for n in range(30)]
+    (column, _), notes = columns_of(parse(table("a,b", rows)))
+    assert column.kind == "number"
+    assert sum(column.missing(row.split(",")[0]) for row in rows) == 6
+    assert (f"{mark!r} counts as missing, 6 times" in "".join(notes)) == (mark != "NAN")
+
+
+@pytest.mark.parametrize(
     ("mark", "cells", "kind"),
     [
         ("-999", ["-999.0", "-999", "-999.00"], "number"),
