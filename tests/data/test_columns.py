@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -183,6 +184,8 @@ def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() ->
         ("a,a\n1,2\n3,4\n", ["a", "a (2)"], 2),
         ("sep=;\na;b\n1;2\n", ["a", "b"], 1),
         ('"sep=|"\r\na|b\r\n1|2\r\n', ["a", "b"], 1),
+        ("sep=:\na:b\n1,5:2\n", ["a", "b"], 1),
+        ("sep=^\na^b\n1.5^2\n", ["a", "b"], 1),
         ("a|b\n1|2\n", ["a", "b"], 1),
         ("a,b\n1,2\n\n  \n,\n", ["a", "b"], 1),
         ("setosa,versicolor\nx,y\nz,w\n", ["setosa", "versicolor"], 2),
@@ -247,9 +250,18 @@ def test_cells_end_where_all_rows_agree(text: str, names: list[str]) -> None:
     assert found.with_cells({}) == text
 
 
-def test_cells_between_spaces_are_refused() -> None:
-    with pytest.raises(DataError, match="only one column, 'air temp': cells end at a comma"):
-        parse("air temp\n20 1\n21 2\n")
+@pytest.mark.parametrize("mark", [" ", ":", "^"])
+def test_cells_between_marks_that_are_not_known_are_refused(mark: str) -> None:
+    text = "air temp\n20 1\n21 2\n".replace(" ", mark)
+    with pytest.raises(DataError, match=re.escape(f"only one column, 'air{mark}temp': cells end at a comma")):
+        parse(text)
+    assert len(parse(text.replace(f"air{mark}temp", f'"air{mark}temp"')).names) == 1
+
+
+@pytest.mark.parametrize("mark", ["x", "1", " ", '"'])
+def test_cells_cannot_end_at_letters_digits_spaces_and_quotes(mark: str) -> None:
+    with pytest.raises(DataError, match=f"cells end at {mark!r}; allowed is any mark but"):
+        parse(f"sep={mark}\na,b\n1,2\n")
 
 
 def test_a_row_of_nothing_between_others_is_a_row() -> None:

@@ -97,7 +97,12 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     said = _SEPARATOR.match(text, start)
     if said:
         start = said.end()
-    delimiter = said[1] if said and said[1] in DELIMITERS else _delimiter(text, start)
+        if said[1].isalnum() or said[1] in ' "\r':
+            raise DataError(
+                f"{source}: its first line says that cells end at {said[1]!r}; allowed is any mark but letters, "
+                "digits, spaces and quotes; correct the line"
+            )
+    delimiter = said[1] if said else _delimiter(text, start)
     rows, spans = _rows(text, start, delimiter, source)
     if not rows:
         raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
@@ -110,11 +115,12 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
         raise DataError(f"{source}: it has a header and no rows with anything in them; at least one is needed")
-    if len(header) == 1 and " " in header[0] and not quoted and all(" " in row[0].strip() for row in rows):
+    lines = [header[0], *(row[0].strip() for row in rows)] if len(header) == 1 and not quoted else [""]
+    if any(all(mark in line for line in lines) for mark in " :^"):
         marks = ", ".join(DELIMITERS.values())
         raise DataError(
-            f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV, with that "
-            "name in quotes if it is one column"
+            f"{source}: only one column, {header[0]!r}: cells end at a {marks}, or at the mark that a first line "
+            "such as sep=: says; save it so, with that name in quotes if it is one column"
         )
     for number, cells in enumerate(rows):
         if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
