@@ -11,9 +11,11 @@ from PIL import Image
 import narrows
 from narrows.archive.promise import Promise
 from narrows.cli.compress import _tell
+from narrows.errors import DataError, ModelError
 from narrows.evaluation.lossless import Rivals
+from narrows.io.csv import parse
 from narrows.tasks.compressed import Compressed
-from narrows.tasks.series import open_series, ticks
+from narrows.tasks.series import as_series, even, monotone, open_series
 
 TABLE = "date,wind,temperature\n2020-01-01,3.5,1\n2020-01-02,4.5,2\n2020-01-03,5.5,2\n"
 
@@ -176,30 +178,82 @@ def test_numbers_of_a_series_are_denoised_in_their_table(call, tmp_path: Path) -
 def test_a_column_that_counts_the_rows_is_left_out_and_stays(call, tmp_path: Path) -> None:
     t, model = np.arange(400) / 360, tmp_path / "m.safetensors"
     x = 5 * np.sin(np.arange(400) / 20) + np.random.default_rng(0).normal(size=400)
-    full, few = tmp_path / "full.csv", tmp_path / "few.csv"
+    full, few, jump = (tmp_path / f"{name}.csv" for name in ("full", "few", "jump"))
     lines = [f"{time:.4f},{value:.3f}" for time, value in zip(t, x, strict=True)]
     full.write_text("\n".join(["seconds,signal", *lines, ""]))
     few.write_text("\n".join(["seconds,signal", *lines[:12], ""]))
+    jump.write_text("\n".join(["seconds,signal", *lines[:60], *lines[90:100], *lines[200:], ""]))
     words = ("-o", model, "--as", "series", "--rate", 360, "--for", "denoise", "--steps", 2)
     code, _, err = call("train", full, *words)
     assert code == 0, err
     assert "left out, since they count the rows, as a clock does: 'seconds'" in err
-    for given in (full, few):
+    for given in (full, few, jump):
         out = tmp_path / f"out-{given.name}"
         code, _, err = call("denoise", given, "-m", model, "-o", out)
         assert code == 0, err
+        assert "as a clock does: 'seconds'" in err
         one, other = ([row.split(",") for row in path.read_text().splitlines()] for path in (given, out))
         assert [row[0] for row in one] == [row[0] for row in other]
         assert one != other
 
 
-def test_what_rises_but_not_evenly_is_no_clock() -> None:
-    even = np.arange(20.0)
-    jumping, slow = even + 3 * (even > 9), np.sqrt(even)
-    falling, still = -even, np.zeros(20)
-    found = ticks(np.stack([even, jumping, slow, falling, still, even + 0.2 * np.sin(even)], axis=1))
-    assert found.tolist() == [True, False, False, False, False, True]
-    assert not ticks(even[:, None]).any()
+def test_even_steps_may_jump_and_what_curves_or_wanders_has_none() -> None:
+    count = np.arange(20.0)
+    gone = np.where(count == 4, np.nan, count)
+    jumping, wandering = count + 30 * (count > 9), np.cumsum([1, 2, 3, 1, 3, 2, 1, 1, 3, 3] * 2)
+    columns = [count, gone, jumping, -jumping, count + 0.2 * np.sin(count), wandering, np.sqrt(count), 0 * count]
+    assert even(np.stack(columns, axis=1)).tolist() == [True] * 5 + [False] * 3
+    assert monotone(np.stack(columns, axis=1), 16).tolist() == [True] * 7 + [False]
+    assert not monotone(np.stack(columns, axis=1)[:12], 16).any()
+
+
+def signals(*columns: list[object]) -> str:
+    """A table of these columns, between a text and a signal that is no clock."""
+    count = len(columns[0]) if columns else 40
+    names = ["a", "b", "c"][: len(columns)]
+    rows = zip(*columns, [n * n % 7 for n in range(count)], strict=True)
+    return "\n".join([",".join([*names, "x"]), *(",".join(map(str, row)) for row in rows), ""])
+
+
+@pytest.mark.parametrize(
+    ("columns", "channels", "taken"),
+    [
+        ([[n + 9 * (n > 20) for n in range(40)]], None, ["x"]),
+        ([[n**2 for n in range(40)]], None, ["x"]),
+        ([["" if n == 5 else -n for n in range(40)]], None, ["x"]),
+        ([["" if n == 5 else n + 90 * (n > 20) for n in range(40)], [n**2 for n in range(40)]], None, ["b", "x"]),
+        ([["u"] * 40, [n + 90 * (n > 20) for n in range(40)]], None, ["x"]),
+        ([["u"] * 40, [n**2 for n in range(40)]], None, ["b", "x"]),
+        ([[1, 4, 5], [n % 2 for n in range(3)]], 2, ["b", "x"]),
+        ([[1, 5, 6], [1, 2, 3]], 2, ["a", "x"]),
+        ([[1, 4, 5]], 2, ["a", "x"]),
+        ([[n % 3 for n in range(40)]], 1, ["a", "x"]),
+    ],
+)
+def test_a_clock_may_jump_fall_or_lack_a_number(
+    columns: list[list[object]], channels: int | None, taken: list[str]
+) -> None:
+    series = as_series(parse(signals(*columns)), channels=channels)
+    assert [column.name for column in series.columns] == taken
+    assert not np.isnan(series.values).any()
+    assert any("as a clock does" in note for note in series.notes) == (
+        len(taken) < 1 + sum(c[0] != "u" for c in columns)
+    )
+    assert ("left missing: 1 cells of clocks" in series.notes) == ("" in columns[0])
+
+
+def test_what_only_rises_and_is_a_signal_is_told() -> None:
+    told = as_series(parse(signals([n % 2 for n in range(40)], [n**2 for n in range(40)]))).notes
+    assert "taken as signals, though they only rise or only fall; take them out if they are clocks: 'b'" in told
+    assert not as_series(parse(signals([n % 2 for n in range(40)]))).notes
+
+
+def test_columns_that_a_model_does_not_take_are_named() -> None:
+    table = parse(signals([n % 3 for n in range(40)], [n % 4 for n in range(40)]))
+    with pytest.raises(ModelError, match="3 columns are channels, 'a', 'b', 'x', and the model takes 2"):
+        as_series(table, channels=2)
+    with pytest.raises(DataError, match="row 3, column 'b': '' is no number"):
+        as_series(parse(signals([0, 5, 7], [1, 0, ""])), channels=2)
 
 
 def test_a_model_that_learned_from_clocks_gets_them(tmp_path: Path) -> None:

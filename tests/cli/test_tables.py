@@ -135,6 +135,16 @@ def test_what_a_model_never_saw_stays_and_the_rest_is_filled_in(call, trained: P
     assert rows[4:] == [["", "", ""], [""]]  # a row of nothing tells nothing
 
 
+def test_filling_says_which_words_are_missing_cells(call, trained: Path) -> None:
+    (trained / "w.csv").write_text("height,weight,kind\n180,?,None\n?,70,none\n?,70,NaN\n")
+    code, _, err = call("inpaint", trained / "w.csv", "-m", trained / "m", "-o", trained / "o.csv")
+    assert code == 0, err
+    assert "column 'height' and 1 more columns: '?' counts as missing, 3 times" in err
+    assert "column 'kind': 'None' counts as missing, 1 times" in err
+    assert "1 cells that the model cannot know, the first: " in err
+    assert (trained / "o.csv").read_text().splitlines()[2].endswith(",70,none")
+
+
 def test_numbers_that_can_be_read_in_two_ways_are_told(call, trained: Path) -> None:
     (trained / "two.csv").write_text("height;weight;kind\n180;1.500;small\n170;;small\n")
     code, _, err = call("inpaint", trained / "two.csv", "-m", trained / "m", "-o", trained / "o.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -89,6 +90,35 @@ def test_na_among_codes_is_a_country_and_words_of_ones_own_replace_the_usual_one
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("+ -", "'-' is a category; --missing-value - says otherwise"),
+        ("Cl H K Na", "'Na' is a category; "),
+        ("high low none", "'none' is a category; "),
+        ("Baker Null Smith", "'Null' is a category; "),
+        ("de na za", "'na' is a category as other codes are; "),
+        ("Ann Nan", "'Nan' is a category; "),
+        ("found missing", "'missing' is a category; "),
+    ],
+)
+def test_words_among_words_are_categories_unless_they_usually_stand_for_nothing(words: str, told: str) -> None:
+    rows = [f"{words.split()[n % len(words.split())]},{n}" for n in range(30)]
+    (column, _), notes = columns_of(parse(table("a,b", rows)))
+    assert column.categories == tuple(words.split())
+    assert not any(map(column.missing, words.split()))
+    assert [note.startswith(f"column 'a': {told}") for note in notes] == [True]
+
+
+@pytest.mark.parametrize("mark", ["none", "Null", "missing", "Na", "NAN", "-nan", "#N/A N/A", "1.#IND", "-1.#QNAN"])
+def test_words_for_nothing_among_numbers_are_so_in_any_case(mark: str) -> None:
+    rows = [f"{mark if n % 5 == 0 else n},{n}" for n in range(30)]
+    (column, _), notes = columns_of(parse(table("a,b", rows)))
+    assert column.kind == "number"
+    assert sum(column.missing(row.split(",")[0]) for row in rows) == 6
+    assert (f"{mark!r} counts as missing, 6 times" in "".join(notes)) == (mark != "NAN")
+
+
+@pytest.mark.parametrize(
     ("mark", "cells", "kind"),
     [
         ("-999", ["-999.0", "-999", "-999.00"], "number"),
@@ -154,6 +184,8 @@ def test_the_largest_numbers_are_scaled_without_a_warning_and_written_short() ->
         ("a,a\n1,2\n3,4\n", ["a", "a (2)"], 2),
         ("sep=;\na;b\n1;2\n", ["a", "b"], 1),
         ('"sep=|"\r\na|b\r\n1|2\r\n', ["a", "b"], 1),
+        ("sep=:\na:b\n1,5:2\n", ["a", "b"], 1),
+        ("sep=^\na^b\n1.5^2\n", ["a", "b"], 1),
         ("a|b\n1|2\n", ["a", "b"], 1),
         ("a,b\n1,2\n\n  \n,\n", ["a", "b"], 1),
         ("setosa,versicolor\nx,y\nz,w\n", ["setosa", "versicolor"], 2),
@@ -174,6 +206,21 @@ def test_headers_ends_and_marks_are_seen_as_they_are(text: str, names: list[str]
     assert [told in note for note in found.notes] == [True] * bool(told)
     last = found.with_cells({(rows - 1, 0): "X"})
     assert last.replace("X", found.cells[-1][0]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (",0,1,2\n0,0.0,,2.0\n1,3.0,4.0,5.0\n", "since its first cell alone is empty"),
+        (",0\n0,0.5\n1,3.5\n", "since its first cell alone is empty"),
+        (",0,1,2\n0,0.0,,2.0\n,3.0,4.0,5.0\n", "no header"),
+        (",0.5,,2.5\n0,0.0,,2.0\n1,3.0,4.0,5.0\n", "no header"),
+    ],
+)
+def test_an_empty_corner_is_that_of_a_header(text: str, told: str) -> None:
+    found = parse(text)
+    assert len(found.cells) == (3 if told == "no header" else 2)
+    assert [told in note for note in found.notes] == [True]
 
 
 def test_a_model_knows_whether_its_table_had_a_header() -> None:
@@ -203,9 +250,18 @@ def test_cells_end_where_all_rows_agree(text: str, names: list[str]) -> None:
     assert found.with_cells({}) == text
 
 
-def test_cells_between_spaces_are_refused() -> None:
-    with pytest.raises(DataError, match="only one column, 'air temp': cells end at a comma"):
-        parse("air temp\n20 1\n21 2\n")
+@pytest.mark.parametrize("mark", [" ", ":", "^"])
+def test_cells_between_marks_that_are_not_known_are_refused(mark: str) -> None:
+    text = "air temp\n20 1\n21 2\n".replace(" ", mark)
+    with pytest.raises(DataError, match=re.escape(f"only one column, 'air{mark}temp': cells end at a comma")):
+        parse(text)
+    assert len(parse(text.replace(f"air{mark}temp", f'"air{mark}temp"')).names) == 1
+
+
+@pytest.mark.parametrize("mark", ["x", "1", " ", '"'])
+def test_cells_cannot_end_at_letters_digits_spaces_and_quotes(mark: str) -> None:
+    with pytest.raises(DataError, match=f"cells end at {mark!r}; allowed is any mark but"):
+        parse(f"sep={mark}\na,b\n1,2\n")
 
 
 def test_a_row_of_nothing_between_others_is_a_row() -> None:

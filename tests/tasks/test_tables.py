@@ -183,6 +183,13 @@ def test_whole_numbers_that_a_double_does_not_hold_are_words(cell: str) -> None:
     assert "free text" in notes[0]
 
 
+@pytest.mark.parametrize("header", ["id,b,c\n", ""])
+def test_cells_of_thousands_of_digits_are_words(header: str) -> None:
+    columns, _ = columns_of(parse(f"{header}{'1' * 5000},1,0\n2,3,1\n4,5,0\n"))
+    assert [column.kind for column in columns[1:]] == ["number", "number"]
+    assert columns[0].kind != "number"
+
+
 def test_cells_end_where_they_end_however_long_the_first_rows_are() -> None:
     rows = "".join(f'{n};{n},50;{n % 5},50;"one {"x" * 40}\ntwo,{n % 4}, end"\r\n' for n in range(900))
     for header in ("id;Preis, EUR;Steuer, EUR;Note", "i" * 30 + ";b, c;d, e;f"):

@@ -27,9 +27,14 @@ CATEGORIES_MOST = 64  # per column; with more it is free text
 FAR = 1e6  # times the range of a column: numbers further away tell a network nothing
 WIDTH_MOST = 512  # values per row
 DECIMALS_MOST = 12  # with more, numbers are written with six significant digits
-# What stands for a missing cell beside nothing and NaN, unless it is a category, in lower case.
-MARKS = frozenset("na n/a #n/a #na n.a. n.a <na> null none ? - -- . missing".split())
-_CODE = re.compile(r"[A-Z]{2}")  # as of countries: among such, NA is Namibia
+# What stands for a missing cell beside nothing, among words in these spellings, unless it is a category.
+NANS = frozenset("NaN nan NAN -NaN -nan".split())
+MARKS = NANS | {"#N/A N/A", *"NA na N/A n/a #N/A #n/a #NA N.A. n.a. N.A n.a <NA> NULL null None ? - -- .".split()}
+MARKS |= frozenset("1.#IND -1.#IND 1.#QNAN -1.#QNAN".split())
+# Among numbers, in any case.
+_NANS = frozenset(map(str.lower, NANS))
+_MARKS = frozenset(map(str.lower, MARKS)) | {"missing"}
+_CODES = {"NA": re.compile(r"[A-Z]{2}"), "na": re.compile(r"[a-z]{2}")}  # of countries: among such, NA is Namibia
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Column:
 
     Numbers are written with `decimals` digits after the point, rounded first if `whole`, with a decimal `comma` if
     set, with thousands parted by `group`. What stands for a missing cell is in `marks`, numbers by their value and
-    words in any case, or else the usual words.
+    words in any case, or else the usual words, which are `MARKS`.
     """
 
     name: str
@@ -81,19 +86,13 @@ class Column:
     def missing(self, cell: str) -> bool:
         """Whether a cell is missing: empty, NaN, or a mark of it."""
         cell = cell.strip()
-        if not cell or cell.lower() == "nan":
+        if not cell or cell in self.categories:
+            return not cell or cell in self.marks
+        if self.marks and self._is_mark(cell):
             return True
-        if self.marks:
-            return self._is_mark(cell)
-        return (
-            cell.lower() in MARKS
-            and cell not in self.categories
-            and not (cell == "NA" and _are_codes(self.categories))
-        )
+        return _usual(cell, self.marks, self.kind == "number") and not _means(cell, self.categories)
 
     def _is_mark(self, cell: str) -> bool:
-        if cell in self.categories:
-            return cell in self.marks
         if cell.lower() in self._marks[0]:
             return True
         number = None if self.kind == "text" or is_code(cell) else self.style.number(cell)
@@ -149,7 +148,7 @@ def columns_of(table: Table, marks: Sequence[str] = ()) -> tuple[tuple[Column, .
         for name, cells in zip(table.names, zip(*table.cells, strict=True), strict=True)
     ]
     columns, notes = tuple(column for column, _ in found), [note for _, more in found for note in more]
-    notes += _marked(columns, list(zip(*table.cells, strict=True)), marks)
+    notes += marked(columns, table, marks) + _meant(columns)
     width = sum(column.width for column in columns)
     if width == 0:
         raise DataError(
@@ -168,7 +167,7 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
     told = f"column {name!r}"
     blank = Column(name, "text", marks=marks)
     known = [cell.strip() for cell in cells if not blank.missing(cell)]
-    style = style_of(known, delimiter)
+    style = style_of([cell for cell in known if not _usual(cell, marks, True)], delimiter)
     if style is None:
         column = Column(name, "category", marks=marks)
     else:
@@ -184,42 +183,48 @@ def _column(name: str, cells: Sequence[str], delimiter: str, marks: tuple[str, .
         column = replace(column, low=low, high=high, decimals=decimals, whole=whole)
         return column, [f"{told}: {style.note}"] * bool(style.note)
     seen = set(known)
-    if not marks and _are_codes(seen) and "NA" in map(str.strip, cells):
-        seen.add("NA")
+    if not marks:
+        seen |= {mark for mark in MARKS.intersection(map(str.strip, cells)) if _means(mark, seen)}
     if len(seen) > min(CATEGORIES_MOST, max(2, len(known) // 2)):
         odd = next((cell for cell in known if style_of([cell], delimiter) is None), known[0])
         return blank, [f"{told} is free text, such as {brief(odd)}: kept as it is and not used"]
     return replace(column, categories=tuple(sorted(seen))), []
 
 
-def _marked(columns: Sequence[Column], cells: Sequence[Sequence[str]], marks: Sequence[str]) -> list[str]:
-    """What people should know about words that stand for missing cells, or could."""
+def marked(columns: Sequence[Column], table: Table, marks: Sequence[str] = ()) -> list[str]:
+    """What people should know about words that stand for missing cells, and about `marks` that stand nowhere."""
     found: dict[str, dict[str, int]] = {}
-    codes = []
     nowhere = dict.fromkeys(marks)
-    for column, texts in zip(columns, cells, strict=True):
+    for column, texts in zip(columns, zip(*table.cells, strict=True), strict=True):
         words = Counter(text.strip() for text in texts if text.strip() and text.strip().lower() != "nan")
         for mark in list(nowhere):
             if any(map(replace(column, marks=(mark,)).missing, words)):
                 del nowhere[mark]
-        if column.kind == "text":
-            continue
         for word, count in words.items():
-            if column.missing(word):
+            if column.kind != "text" and column.missing(word):
                 found.setdefault(word, {})[column.name] = count
-        if "NA" in column.categories and not column.marks:
-            codes.append(
-                f"column {column.name!r}: 'NA' is a category as other codes are; --missing-value NA says otherwise"
-            )
     notes = []
     for word, counts in found.items():
         first, more = next(iter(counts)), f" and {len(counts) - 1} more columns" * (len(counts) > 1)
         times = sum(counts.values())
         notes.append(
-            f"column {first!r}{more}: {word!r} counts as missing, {times} times; --missing-value says what does"
+            f"column {first!r}{more}: {word!r} counts as missing, {times} times; 'narrows train "
+            "--missing-value' says what does"
         )
-    notes += [f"no cell is {mark!r}, which was given as a missing value: see how it is written" for mark in nowhere]
-    return notes + codes
+    return notes + [
+        f"no cell is {mark!r}, which was given as a missing value: see how it is written" for mark in nowhere
+    ]
+
+
+def _meant(columns: Sequence[Column]) -> list[str]:
+    """What people should know about categories that could stand for missing cells."""
+    return [
+        f"column {column.name!r}: {word!r} is a category{' as other codes are' * (word in _CODES)}; --missing-value "
+        f"{word} says otherwise"
+        for column in columns
+        for word in column.categories
+        if word.lower() in _MARKS and not column.marks
+    ]
 
 
 def _decimals(cell: str, point: str) -> int:
@@ -229,8 +234,16 @@ def _decimals(cell: str, point: str) -> int:
     return min(len(cell.partition(point)[2]), DECIMALS_MOST + 1)
 
 
-def _are_codes(words: Collection[str]) -> bool:
-    return len(words) > 1 and all(map(_CODE.fullmatch, words))
+def _usual(cell: str, marks: tuple[str, ...], numbers: bool) -> bool:
+    """Whether a word usually stands for a missing cell, beside such `marks` or none; among numbers in any case."""
+    return cell in (NANS if marks else MARKS) or (numbers and cell.lower() in (_NANS if marks else _MARKS))
+
+
+def _means(mark: str, words: Collection[str]) -> bool:
+    """Whether a word that usually stands for a missing cell is a code or a sign, as these words are."""
+    if mark in _CODES:
+        return len(words) > 1 and all(map(_CODES[mark].fullmatch, words))
+    return mark == "-" and "+" in words
 
 
 def encode(table: Table, columns: tuple[Column, ...]) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 GROUPS = {".": (",", "'", "\u2019", " ", "\xa0", "\u202f"), ",": (".", "'", "\u2019", " ", "\xa0", "\u202f")}
 _CODE = re.compile(r"[+-]?0\d+")
 _LONG = re.compile(r"[+-]?\d{16,}")
-EXACT = 2**53  # beyond it, doubles do not tell whole numbers apart
+EXACT = 2**53  # of 16 digits; beyond it, doubles do not tell whole numbers apart
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
     digits, it may part thousands: between commas it does, elsewhere if there are numbers without it, all below 1000.
     """
     cells = [cell.strip() for cell in cells]
-    if any(is_code(cell) or (_LONG.fullmatch(cell) and abs(int(cell)) > EXACT) for cell in cells):
+    if any(is_code(cell) or (_LONG.fullmatch(cell) and _inexact(cell.lstrip("+-"))) for cell in cells):
         return None
     usual, other = (".", ",") if delimiter == "," else (",", ".")
     plain = next((Style(mark) for mark in (usual, other) if _all(Style(mark), cells)), None)
@@ -69,6 +69,10 @@ def style_of(cells: Sequence[str], delimiter: str) -> Found | None:
         return Found(grouped, _example(grouped, cells))
     cell = next(cell for cell in cells if other in cell)
     return Found(plain, f"{cell} is taken as {plain.number(cell):.15g}, not as {grouped.number(cell):.15g}")
+
+
+def _inexact(digits: str) -> bool:
+    return len(digits) > 16 or int(digits) > EXACT  # Python refuses to read thousands of digits
 
 
 def is_code(cell: str) -> bool:

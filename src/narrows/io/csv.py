@@ -21,6 +21,7 @@ from narrows.io.files import open_file
 
 SUFFIXES = frozenset({".csv", ".tsv", parquet.SUFFIX})
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DIGITS = 16  # of names that are numbers, at most
 ROWS = 1000  # that decide whether the first is a header
 LOOKED_AT = 20_000  # characters that decide at which mark cells end
 NUMBERED = "column {}"  # names of columns without a header
@@ -87,15 +88,21 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
     """The table in a text; raises as `read_table` does.
 
     Whether it has a header is inferred: there is none if the first row has numbers where the others have, and no
-    text that is not below it; columns then have numbers as names. With `names`, those of a model, there is none if
-    these are such. Cells end at the mark by which the rows agree, or that a line such as `sep=;` says. Empty lines,
-    empty rows at the end, and empty cells after the last column are no part of the table.
+    text that is not below it, unless its first cell alone is empty; columns then have numbers as names. With `names`,
+    those of a model, there is none if these are such. Cells end at the mark by which the rows agree, or that a line
+    such as `sep=;` says. Empty lines, empty rows at the end, and empty cells after the last column are no part of the
+    table.
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     said = _SEPARATOR.match(text, start)
     if said:
         start = said.end()
-    delimiter = said[1] if said and said[1] in DELIMITERS else _delimiter(text, start)
+        if said[1].isalnum() or said[1] in ' "\r':
+            raise DataError(
+                f"{source}: its first line says that cells end at {said[1]!r}; allowed is any mark but letters, "
+                "digits, spaces and quotes; correct the line"
+            )
+    delimiter = said[1] if said else _delimiter(text, start)
     rows, spans = _rows(text, start, delimiter, source)
     if not rows:
         raise DataError(f"{source}: there is nothing in it; at least one row below a header is needed")
@@ -108,11 +115,12 @@ def parse(text: str, source: str = "table", names: Sequence[str] | None = None) 
         notes = (f"no header: the first row is data, and columns are called {header[0]!r} and so on",)
     if not rows:
         raise DataError(f"{source}: it has a header and no rows with anything in them; at least one is needed")
-    if len(header) == 1 and " " in header[0] and not quoted and all(" " in row[0].strip() for row in rows):
+    lines = [header[0], *(row[0].strip() for row in rows)] if len(header) == 1 and not quoted else [""]
+    if any(all(mark in line for line in lines) for mark in " :^"):
         marks = ", ".join(DELIMITERS.values())
         raise DataError(
-            f"{source}: only one column, {header[0]!r}: cells end at a {marks}; save it as CSV, with that "
-            "name in quotes if it is one column"
+            f"{source}: only one column, {header[0]!r}: cells end at a {marks}, or at the mark that a first line "
+            "such as sep=: says; save it so, with that name in quotes if it is one column"
         )
     for number, cells in enumerate(rows):
         if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
@@ -207,12 +215,15 @@ def _delimiter(text: str, start: int) -> str:
 def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """The names in the first row, each different, and what was changed to make them so; None if it is data."""
     first = [cell.strip() for cell in rows[0]]
+    notes = []
     if names is not None:
         numbered = [NUMBERED.format(number + 1) for number in range(len(names))]
         if list(names) == numbered and first != numbered:
             return None, ()
     elif len(rows) > 1 and _is_data(first, rows[1:ROWS]):
-        return None, ()
+        if first[0] or not all(first[1:]) or not all(row[0].strip() for row in rows[1:ROWS]):
+            return None, ()
+        notes.append("the first row is taken as names, since its first cell alone is empty")  # as pandas writes them
     while len(first) > 1 and not any("".join(row[len(first) - 1 :]).strip() for row in (first, *rows[1:])):
         first.pop()  # a mark at the end of each line makes no column
     made: list[str] = []
@@ -221,8 +232,9 @@ def _header(rows: Rows, names: Sequence[str] | None) -> tuple[tuple[str, ...] | 
         again = sum(name == other for other in first[:number])
         made.append(f"{name} ({again + 1})" if again else name)
     twice = [name for number, name in enumerate(first) if name and name in first[:number]]
-    note = (f"columns share the name {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here",) if twice else ()
-    return tuple(made), note
+    if twice:
+        notes.append(f"columns share the name {twice[0]!r}; the second is called {twice[0] + ' (2)'!r} here")
+    return tuple(made), tuple(notes)
 
 
 def _is_data(first: Sequence[str], others: Rows) -> bool:
@@ -239,6 +251,6 @@ def _is_data(first: Sequence[str], others: Rows) -> bool:
             return False  # a name
     if not numbers:
         return False
-    whole = [int(cell) for cell in first if cell.isdecimal()]
+    whole = [int(cell) for cell in first if cell.isdecimal() and len(cell) <= DIGITS]
     steps = {after - before for before, after in pairwise(whole)}
     return not (len(whole) == len(first) > 2 and len(steps) == 1 and steps != {0})  # 2019, 2020, 2021

@@ -5,8 +5,8 @@ Next door: `tables` reads rows that do not follow on one another; `restore_serie
 
 from __future__ import annotations
 
-import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,23 +15,22 @@ import numpy.typing as npt
 from narrows.checks import brief
 from narrows.data.columns import Column, columns_of
 from narrows.data.samples import Samples, from_arrays
-from narrows.errors import DataError
+from narrows.errors import DataError, ModelError
 from narrows.io.csv import Table, read_table
 from narrows.io.spans import runs_of
 
-CLOCK_ROWS = 16  # at least, from which a clock is known where no model says how many channels there are
+CLOCK_ROWS = 16  # numbers of a column, at least, that tell a clock where no model says how many channels there are
+JUMPS_MOST = 0.1  # of the steps of a clock that is not the first column
 
 
 @dataclass(frozen=True)
 class Series:
     """A table whose rows follow in time as one signal `(T, C)` in double precision: its columns of numbers, which are
-    at `places` in it; others, such as dates, are `left` out, and so are `clocks`, which count the rows."""
+    at `places` in it. Others, such as dates, are left out, and so are clocks; `notes` say which."""
 
     values: npt.NDArray[np.float64]
     columns: tuple[Column, ...]
     places: tuple[int, ...]
-    left: tuple[str, ...]
-    clocks: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -45,8 +44,6 @@ def open_series(data: str | os.PathLike[str], rate: float = 0.0, channels: int |
     if not stretches:
         raise DataError(f"{table.source}: there are no two rows in a row with a number in every column")
     notes = [*series.notes]
-    for names, why in ((series.left, "hold no numbers"), (series.clocks, "count the rows, as a clock does")):
-        notes += [f"left out, since they {why}: {', '.join(map(repr, names))}"] * bool(names)
     if not known.all():
         missing = int((~known).sum())
         notes.append(f"{missing} of {len(known)} rows lack a number; {len(stretches)} stretches between are signals")
@@ -55,38 +52,86 @@ def open_series(data: str | os.PathLike[str], rate: float = 0.0, channels: int |
 
 
 def as_series(table: Table, holes: bool = False, channels: int | None = None) -> Series:
-    """A table as a series. Where a model wants so many `channels` as there are columns of numbers with clocks, these
-    are channels too. Raises `DataError` where a number is missing, unless there may be `holes`, which are NaN, and
-    where no column holds numbers."""
+    """A table as a series, for a model of so many `channels` if given. Where that wants as many as there are columns
+    of numbers with clocks, these are channels too. Raises `DataError` where a number is missing, unless there may be
+    `holes`, which are NaN, and where no column holds numbers; `ModelError` where the model takes another number of
+    channels, unless it takes each by itself."""
     columns, notes = columns_of(table)
-    places = tuple(number for number, column in enumerate(columns) if column.kind == "number")
-    if not places:
+    places = np.array([number for number, column in enumerate(columns) if column.kind == "number"], int)
+    if not places.size:
         raise DataError(f"{table.source}: no column of numbers in this table; a series needs one")
-    values = np.empty((len(table.cells), len(places)))
-    for at, number in enumerate(places):
-        column = columns[number]
-        for row, cells in enumerate(table.cells):
-            value = math.nan if holes and column.missing(cells[number]) else column.style.number(cells[number])
-            if value is None:
-                raise DataError(
-                    f"{table.row(row)}, column {column.name!r}: {brief(cells[number].strip())} is no number; a "
-                    "series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
-                )
-            values[row, at] = value
-    left = tuple(column.name for column in columns if column.kind != "number")
-    sought = len(values) >= (CLOCK_ROWS if channels is None else 2) and channels != len(places)
-    ticking = ticks(values) if sought else np.zeros(len(places), bool)
-    clocks = tuple(columns[number].name for number, is_clock in zip(places, ticking, strict=True) if is_clock)
-    places = tuple(number for number, is_clock in zip(places, ticking, strict=True) if not is_clock)
-    chosen = tuple(columns[number] for number in places)
-    return Series(values[:, ~ticking], chosen, places, left, clocks, (*table.notes, *notes))
+    numbers = [[columns[place].style.number(cells[place]) for place in places] for cells in table.cells]
+    values = np.array(numbers, np.float64)  # None is NaN
+    said = [*table.notes, *notes]
+    _tell(said, "left out, since they hold no numbers", [c.name for c in columns if c.kind != "number"])
+    ticking = _clocks(values, bool(places[0] == 0), channels)
+    _tell(said, "left out, since they count the rows, as a clock does", [columns[p].name for p in places[ticking]])
+    if channels != len(places) > 1:
+        unsure = [columns[place].name for place in places[monotone(values, CLOCK_ROWS) & ~ticking]]
+        _tell(said, "taken as signals, though they only rise or only fall; take them out if they are clocks", unsure)
+    if lost := int(np.isnan(values[:, ticking]).sum()):
+        said.append(f"left missing: {lost} cells of clocks")
+    values, places = values[:, ~ticking], places[~ticking]
+    chosen = tuple(columns[place] for place in places)
+    if channels not in (None, 1, len(chosen)):
+        raise ModelError(
+            f"{table.source}: {len(chosen)} columns are channels, {', '.join(repr(c.name) for c in chosen)}, and the "
+            f"model takes {channels}; give a table with the columns of training, or train a model on this one"
+        )
+    if not holes and np.isnan(values).any():
+        row, at = np.argwhere(np.isnan(values))[0].tolist()
+        raise DataError(
+            f"{table.row(row)}, column {chosen[at].name!r}: {brief(table.cells[row][places[at]].strip())} is no "
+            "number; a series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
+        )
+    return Series(values, chosen, tuple(places.tolist()), tuple(said))
 
 
-def ticks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which columns of numbers `(T, C)`, T at least 2, are clocks: they rise in every row, and are never further from
-    even steps than half of one. None, where all are, since something has to be a signal."""
-    count = len(values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        even, step = np.linspace(values[0], values[-1], count), (values[-1] - values[0]) / (count - 1)
-        found = (np.diff(values, axis=0) > 0).all(axis=0) & (np.abs(values - even) < step / 2).all(axis=0)
-    return np.asarray(found & ~found.all())
+def _tell(notes: list[str], what: str, names: Sequence[str]) -> None:
+    notes += [f"{what}: {', '.join(map(repr, names))}"] * bool(names)
+
+
+Flags = npt.NDArray[np.bool_]
+
+
+def _clocks(values: npt.NDArray[np.float64], first: bool, channels: int | None) -> Flags:
+    """Which columns of numbers `(T, C)` are clocks: those that only rise or only fall, and have even steps or are the
+    `first` of the table. At most as many as the model does not want; without one, something has to be a signal."""
+    count, wanted = values.shape[1], channels if channels is not None and channels > 1 else 1
+    if channels == count:
+        return np.zeros(count, bool)
+    steady, steps = monotone(values, CLOCK_ROWS if channels is None else 2), even(values)
+    leads = first and (wanted > 1 or monotone(values[:, :1], CLOCK_ROWS)[0])
+    found = [at for at in np.flatnonzero(steady) if steps[at] or (leads and at == 0)]
+    chosen = sorted(found, key=lambda at: (not steps[at], at))[: max(count - wanted, 0)]
+    return np.isin(np.arange(count), chosen)
+
+
+def monotone(values: npt.NDArray[np.float64], least: int) -> Flags:
+    """Which columns `(T, C)` only rise or only fall, NaN apart, and have at least so many numbers."""
+
+    def told(column: npt.NDArray[np.float64]) -> bool:
+        known = column[~np.isnan(column)]
+        return len(known) >= least and bool((known[1:] > known[:-1]).all() or (known[1:] < known[:-1]).all())
+
+    return np.array([told(column) for column in values.T], bool)
+
+
+def even(values: npt.NDArray[np.float64]) -> Flags:
+    """Which columns `(T, C)`, NaN apart, are never further from even steps than half of one, but for a few jumps."""
+
+    def told(column: npt.NDArray[np.float64]) -> bool:
+        rows = np.flatnonzero(~np.isnan(column))
+        if len(rows) < 2:
+            return False
+        lengths = np.diff(rows)
+        with np.errstate(invalid="ignore", over="ignore"):
+            steps = np.diff(column[rows]) / lengths
+            step = np.median(steps)
+            jumps = np.abs(steps) > 2 * abs(step)
+            way = np.append(0, np.cumsum(np.where(jumps, step, steps) * lengths))
+            straight = np.linspace(0, way[-1], rows[-1] - rows[0] + 1)[rows - rows[0]]
+            near = np.abs(way - straight) < abs(way[-1]) / (rows[-1] - rows[0]) / 2
+        return bool(near.all() and jumps.mean() <= JUMPS_MOST)
+
+    return np.array([told(column) for column in values.T], bool)

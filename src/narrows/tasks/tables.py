@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from narrows.checks import brief
-from narrows.data.columns import Column, columns_of, encode
+from narrows.data.columns import Column, columns_of, encode, marked
 from narrows.data.notation import as_written
 from narrows.data.samples import Samples, from_arrays
 from narrows.data.sources import Split, as_known, open_samples, refuse_overwriting
@@ -152,7 +152,7 @@ class Filled:
 
     So many missing cells of free text are `left`. So many cells are `unknown`: text among numbers, or a category that
     the model never saw, the first of which is described; they stay, and tell the model nothing. How numbers were read
-    that can be read in two ways is in `notes`.
+    that can be read in two ways, and which words were missing cells, is in `notes`.
     """
 
     rows: int
@@ -189,7 +189,7 @@ def filled(model: Model, table: Table, report: Report | None = None) -> Filled:
     odd = _unknown(table, columns, vectors, missing)
     first = _told(table, columns, *odd[0]) if odd else ""
     left = int((missing & ~usable).sum())
-    return Filled(len(table.cells), new, left, len(odd), first, notes)
+    return Filled(len(table.cells), new, left, len(odd), first, (*notes, *marked(columns, table)))
 
 
 def fill_table(
