@@ -117,6 +117,18 @@ def test_integers_have_a_share_of_their_range_and_pictures_come_back_exactly(cal
         np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
+@pytest.mark.parametrize("options", [("--max-error", 20), ("--quality", 50), ("--max-error", 20, "--strip")])
+def test_a_transparent_grey_of_16_bits_stays_with_the_pixels_that_have_it(call, tmp_path: Path, options) -> None:
+    greys = np.random.default_rng(0).integers(1000, 1100, (30, 40)).astype(np.uint16)
+    Image.fromarray(greys).save(tmp_path / "a.png", transparency=1050)
+    code, _, err = call("compress", tmp_path / "a.png", "-o", tmp_path / "a.narrows", *options)
+    assert code == 0, err
+    assert call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0] == 0
+    with Image.open(tmp_path / "back" / "a.png") as image:
+        assert image.info["transparency"] == 1050
+        np.testing.assert_array_equal(np.asarray(image) == 1050, greys == 1050)
+
+
 HARD = {
     "only missing": np.full((3, 4, 5), -1.0, np.float32),
     "only NaN": np.full((3, 4), np.nan),
