@@ -208,6 +208,20 @@ def test_files_of_other_kinds_come_back_to_the_byte(
             assert (tmp_path / "back" / name).read_bytes() == (mixed / name).read_bytes()
 
 
+@pytest.mark.parametrize("lossy", [(), ("--max-error", 5)])
+def test_a_copy_in_a_folder_comes_back_to_the_byte_beside_a_picture_without_ending(
+    call, tmp_path: Path, lossy: tuple[object, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    pixels = np.add.outer(np.arange(200), np.arange(200)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in" / "pic", "PNG", compress_level=0)
+    (tmp_path / "pic").write_bytes(content := (tmp_path / "in" / "pic").read_bytes())
+    words = (tmp_path / "pic", tmp_path / "in", "-o", tmp_path / "a.narrows")
+    assert call("compress", *words, *lossy)[0] == 0
+    assert call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0] == 0
+    assert (tmp_path / "back" / "in" / "pic").read_bytes() == content
+
+
 def test_texts_deflate_and_noise_takes_no_more_than_itself(mixed: Path, tmp_path: Path) -> None:
     done = compress([mixed / "notes.txt"], tmp_path / "text.narrows")
     assert done.others == 1

@@ -132,10 +132,11 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
 
 
 def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], result: Compressed) -> bool:
-    """Whether a file is the same as an earlier one, to the byte; then its name is all that is stored of it."""
+    """Whether a file is the same as an earlier one of its kind, to the byte; then all that is stored is its name."""
     try:
         with open_file(source.path) as file:
-            digest = hashlib.file_digest(file, "sha256").digest() + source.path.suffix.lower().encode()
+            stored_as = f"{source.path.suffix.lower()}\0{source.kind}"
+            digest = hashlib.file_digest(file, "sha256").digest() + stored_as.encode()
     except OSError:  # it is told when the file is read
         return False
     first = firsts.setdefault(digest, source.name)
