@@ -117,6 +117,18 @@ def test_integers_have_a_share_of_their_range_and_pictures_come_back_exactly(cal
         np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
+@pytest.mark.parametrize("options", [("--max-error", 20), ("--quality", 50), ("--max-error", 20, "--strip")])
+def test_a_transparent_grey_of_16_bits_stays_with_the_pixels_that_have_it(call, tmp_path: Path, options) -> None:
+    greys = np.random.default_rng(0).integers(1000, 1100, (30, 40)).astype(np.uint16)
+    Image.fromarray(greys).save(tmp_path / "a.png", transparency=1050)
+    code, _, err = call("compress", tmp_path / "a.png", "-o", tmp_path / "a.narrows", *options)
+    assert code == 0, err
+    assert call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0] == 0
+    with Image.open(tmp_path / "back" / "a.png") as image:
+        assert image.info["transparency"] == 1050
+        np.testing.assert_array_equal(np.asarray(image) == 1050, greys == 1050)
+
+
 HARD = {
     "only missing": np.full((3, 4, 5), -1.0, np.float32),
     "only NaN": np.full((3, 4), np.nan),
@@ -194,6 +206,20 @@ def test_files_of_other_kinds_come_back_to_the_byte(
     for name in names:
         if name.suffix in (".txt", ".dat", ".bin"):
             assert (tmp_path / "back" / name).read_bytes() == (mixed / name).read_bytes()
+
+
+@pytest.mark.parametrize("lossy", [(), ("--max-error", 5)])
+def test_a_copy_in_a_folder_comes_back_to_the_byte_beside_a_picture_without_ending(
+    call, tmp_path: Path, lossy: tuple[object, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    pixels = np.add.outer(np.arange(200), np.arange(200)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in" / "pic", "PNG", compress_level=0)
+    (tmp_path / "pic").write_bytes(content := (tmp_path / "in" / "pic").read_bytes())
+    words = (tmp_path / "pic", tmp_path / "in", "-o", tmp_path / "a.narrows")
+    assert call("compress", *words, *lossy)[0] == 0
+    assert call("decompress", tmp_path / "a.narrows", "-o", tmp_path / "back")[0] == 0
+    assert (tmp_path / "back" / "in" / "pic").read_bytes() == content
 
 
 def test_texts_deflate_and_noise_takes_no_more_than_itself(mixed: Path, tmp_path: Path) -> None:

@@ -103,18 +103,43 @@ def test_greys_of_16_bits_are_coloured_with_8_and_that_is_said(call, models, tmp
     Image.fromarray((deep >> 8).astype(np.uint8)).save(tmp_path / "usual.png")
     call("colourise", tmp_path / "usual.png", "-m", models["colourise"], "-o", tmp_path / "cusual.png")
     usual = np.asarray(Image.open(tmp_path / "cusual.png")).astype(int)
-    for name, lost in (("a.png", {"16 bits, of which colour keeps 8", "the transparent grey"}), ("a.tif", None)):
+    for name, mode in (("a.png", "RGBA"), ("a.tif", "RGB")):
         out = tmp_path / f"c{name}"
         code, stdout, err = call("colourise", tmp_path / name, "-m", models["colourise"], "-o", out, "--json")
         assert code == 0, err
-        assert json.loads(stdout)["not_kept"].keys() == (lost or {"16 bits, of which colour keeps 8"})
+        assert json.loads(stdout)["not_kept"].keys() == {"16 bits, of which colour keeps 8"}
         with Image.open(out) as back:
-            assert back.mode == "RGB"
-            assert np.abs(np.asarray(back) - usual).max() <= 1
+            assert back.mode == mode
+            found = np.asarray(back).astype(int)
+        if mode == "RGBA":
+            assert np.array_equal(found[..., 3] > 0, deep != deep[0, 0])
+        else:
+            assert np.abs(found - usual).max() <= 1
         code, _, err = call("denoise", tmp_path / name, "-m", models["denoise"], "-o", tmp_path / f"d{name}")
         assert (code, "not kept" in err) == (0, False), err
         with Image.open(tmp_path / f"d{name}") as back:
             assert back.mode.startswith("I;16")
+
+
+@pytest.mark.parametrize(("task", "scale"), [("denoise", 1), ("upscale", 2), ("inpaint", 1)])
+def test_the_transparent_grey_of_16_bits_stays_where_it_was(
+    call, models, task: str, scale: int, tmp_path: Path, pictures
+) -> None:
+    deep = pictures.values[0][..., 0].astype(np.uint16) * 257 | 1
+    deep[8:20, 10:22] = 0
+    Image.fromarray(deep).save(tmp_path / "a.png", transparency=0)
+    mask = np.zeros(deep.shape, np.uint8)
+    mask[2:5, 3:9] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = (task, tmp_path / "a.png", "-m", models[task], *(("--mask", tmp_path / "mask.png") * (task == "inpaint")))
+    code, _, err = call(*words, "-o", tmp_path / "b.png")
+    assert (code, "not kept" in err) == (0, False), err
+    with Image.open(tmp_path / "b.png") as image:
+        assert (image.mode[:4], image.info["transparency"]) == ("I;16", 0)
+        clear = np.asarray(image) == 0
+    assert np.array_equal(clear, np.kron(deep == 0, np.ones((scale, scale), bool)))
+    code, _, err = call(*words, "-o", tmp_path / "b.tif")  # a format that holds none
+    assert (code, "the format of its name" in err) == (0, True), err
 
 
 def test_profile_and_exif_are_kept_also_in_jpegs(call, models, tmp_path: Path, pictures) -> None:

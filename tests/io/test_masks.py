@@ -84,6 +84,33 @@ def test_traces_around_strokes_in_a_jpeg_are_not_marked_and_labels_are(tmp_path:
     assert np.array_equal(read_mask(tmp_path / "labels.png"), labels > 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("mask.webp", {"quality": 60}),
+        ("mask.tif", {"compression": "jpeg", "quality": 60}),
+        ("mask.jp2", {"irreversible": True, "quality_mode": "rates", "quality_layers": [20]}),
+    ],
+)
+def test_traces_around_strokes_are_not_marked_in_other_lossy_formats(name: str, how, tmp_path: Path) -> None:
+    mask = Image.new("RGB", (60, 40))
+    ImageDraw.Draw(mask).rectangle((10, 10, 30, 20), fill="white")
+    mask.save(tmp_path / name, **how)
+    with Image.open(tmp_path / name) as image:
+        shades = np.array(image).max(axis=2)
+    shades[10:21, 10:31] = 255
+    assert ((shades > 0) & (shades < 60)).any()
+    assert not read_mask(tmp_path / name)[shades < 60].any()
+    assert read_mask(tmp_path / name)[12:19, 12:29].all()
+
+
+def test_labels_in_a_webp_without_loss_are_marked(tmp_path: Path) -> None:
+    labels = np.zeros((8, 8, 3), np.uint8)
+    labels[1, :3] = [[1], [2], [255]]
+    Image.fromarray(labels).save(tmp_path / "labels.webp", lossless=True)
+    assert np.array_equal(read_mask(tmp_path / "labels.webp"), labels[..., 0] > 0)
+
+
 @pytest.mark.parametrize("ink", ["black", "white"])
 def test_strokes_on_nothing_are_marked_whatever_their_colour(ink: str, tmp_path: Path) -> None:
     drawn = Image.new("RGBA", (20, 10), (255, 255, 255, 0))

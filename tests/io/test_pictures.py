@@ -142,6 +142,8 @@ def test_a_transparent_grey_of_16_bits_stays_one(tmp_path: Path) -> None:
     first, again, _ = there_and_back(path)
     assert first.pixels.shape[2] == 1
     assert first.extras == again.extras == {"clear": (777).to_bytes(2, "little")}
+    for name in ("a.tif", "a.pgm"):  # formats that hold none
+        assert encode_picture(name, first.pixels, first.extras)[1] == "PNG"
 
 
 def test_an_opaque_alpha_channel_is_kept_where_webp_would_drop_it(tmp_path: Path) -> None:

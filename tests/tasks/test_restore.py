@@ -126,6 +126,22 @@ def test_what_is_hidden_under_transparent_pixels_does_not_bleed_and_stays(pictur
             assert (found[~disk][:, :3] == 3).all()
 
 
+def test_pixels_erased_to_transparency_are_filled_in_where_a_mask_marks_them(pictures: Samples, filler) -> None:
+    image = np.dstack([pictures.values[0], np.full(pictures.values[0].shape[:2], 255, np.uint8)])
+    erased, mask = image.copy(), np.zeros(image.shape[:2], bool)
+    mask[8:14, 10:18] = mask[2, 3] = True
+    erased[mask] = 0
+    erased[:, 25:] = 0  # transparent, and not marked
+    mask[5, 28:] = True
+    found = narrows.restore(filler, [erased], mask=mask)[0]
+    assert (found[mask[:, :25].nonzero()][:, 3] == 255).all()
+    assert np.array_equal(found[~mask], erased[~mask])
+    assert np.array_equal(found[:, 25:], erased[:, 25:])
+    opaque = narrows.restore(filler, [image[:, :20, :3]], mask=mask[:, :20])[0]
+    part = narrows.restore(filler, [erased[:, :20]], mask=mask[:, :20])[0]
+    assert np.array_equal(part[..., :3], opaque)
+
+
 def test_sixteen_bits_and_floats_are_restored_in_their_own_range(pictures: Samples, denoiser) -> None:
     seen = noisy(pictures.values[0], 0.1)
     eight = narrows.restore(denoiser, [seen], strength=0.1)[0].astype(float)

@@ -90,7 +90,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
     if not header.wide:
         array = array[..., None] if array.ndim == 2 else array
         return array.astype(np.uint16) * 257 if wide else array
-    array = _spread(array[..., None], mode, clear)
+    array = spread(array[..., None], mode, clear)
     return array if wide else (array >> 8).astype(np.uint8)
 
 
@@ -105,7 +105,7 @@ def wide_greys(image: Image.Image, facts: Facts, path: Path) -> Array:
     return 65535 - array if facts.inverted else array
 
 
-def _spread(grey: Array, mode: str, clear: Any) -> Array:
+def spread(grey: Array, mode: str, clear: Any) -> Array:
     """16-bit grey `(H, W, 1)` with the channels of `mode`, transparent where it has the value `clear`."""
     colour = np.repeat(grey, 3 if mode.startswith("RGB") else 1, axis=2)
     if not mode.endswith("A"):

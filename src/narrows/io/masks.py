@@ -16,14 +16,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from narrows.errors import DataError
+from narrows.io.files import open_file
 from narrows.io.folders import SUFFIXES
 from narrows.io.images import opened, pages, read_image
 from narrows.io.metadata import ORIENTATION
 from narrows.io.npy import open_npy
+from narrows.io.parts import parts
 from narrows.io.sound import SOUNDS
 
 LABELS = 32  # different values in a mask that are taken for labels, at most; more are shades
 SHADE = 0.25  # of the brightest value: darker ones are the traces that lossy formats leave around strokes
+_LOSSY, _LOSSY_IN_TIFF = ("JPEG", "MPO", "AVIF", "JPEG2000"), ("jpeg", "tiff_jpeg", "webp")  # Pillow's names
+_LOSSY_WEBP = "VP8 "  # a chunk
 # From how a picture is shown to how it is stored (EXIF 2.3, 4.6.4).
 _STORED: dict[int, Any] = {
     2: lambda shown: shown[:, ::-1],
@@ -88,7 +92,7 @@ def _marks(path: Path) -> npt.NDArray[np.bool_]:
     """What a picture marks, upright."""
     pixels = read_image(path)
     with opened(path) as (image, facts):
-        lossy, count = image.format in ("JPEG", "MPO", "AVIF"), pages(image, facts)
+        lossy, count = _lossy(image, path), pages(image, facts)
     if count > 1:
         raise DataError(f"{path}: a mask of {count} pages was given; save the one that is meant as a file of its own")
     alpha = pixels[..., -1] if pixels.shape[2] in (2, 4) else None
@@ -105,6 +109,14 @@ def _marks(path: Path) -> npt.NDArray[np.bool_]:
     few = not lossy and len(np.unique(shades)) <= LABELS
     marked: npt.NDArray[np.bool_] = shades > (0 if few else SHADE * shades.max())
     return marked
+
+
+def _lossy(image: Image.Image, path: Path) -> bool:
+    """Whether an image file is, or may be, of a kind that leaves traces around strokes."""
+    if image.format == "WEBP":
+        with open_file(path) as file:
+            return any(part.name == _LOSSY_WEBP for part in parts("WEBP", file))
+    return image.format in _LOSSY or image.info.get("compression") in _LOSSY_IN_TIFF
 
 
 def _orientation(extras: Mapping[str, bytes]) -> int:

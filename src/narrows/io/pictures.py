@@ -23,7 +23,7 @@ from narrows.errors import DataError
 from narrows.io.arrays import Array
 from narrows.io.files import open_file
 from narrows.io.headers import Facts
-from narrows.io.images import opened, pages, wide_greys
+from narrows.io.images import opened, pages, spread, wide_greys
 from narrows.io.metadata import HOLDS, NAMES, ORIENTATION, metadata, options, tagged
 
 # The modes that each format holds without loss; JPEG and GIF hold none.
@@ -75,8 +75,8 @@ def read_picture(path: str | os.PathLike[str], strip: bool = False) -> Picture:
 
 
 def read_photo(path: str | os.PathLike[str]) -> Picture:
-    """The first picture of a file in grey or RGB, with or without alpha; what is lost by that is said. Otherwise as
-    `read_picture`."""
+    """The first picture of a file in grey or RGB, with or without alpha, which 16-bit greys have too where one is
+    transparent (see `without_alpha`); what is lost by that is said. Otherwise as `read_picture`."""
     return _read(Path(path), False, None, exact=False)
 
 
@@ -112,6 +112,7 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
         extras["mode"] = b"" if mode in ("I;16", _USUAL[pixels.shape[2]]) else mode.encode()
         if mode == "I;16" and isinstance(clear, int):
             extras["clear"] = clear.to_bytes(2, "little")
+            pixels = pixels if exact else spread(pixels, "LA", clear)
         if path.suffix.lower() not in _BY_SUFFIX and image.format in _HOLDS:
             extras["format"] = image.format.encode()
     return Picture(pixels, {name: data for name, data in extras.items() if data}, tuple(lost), turned)
@@ -242,6 +243,14 @@ def encode_photo(name: str, pixels: Array, extras: Mapping[str, bytes]) -> tuple
     return content, lost
 
 
+def without_alpha(pixels: Array, clear: bytes) -> Array:
+    """16-bit greys `(H, W, 1)` of those with alpha `(H, W, 2)`: the transparent grey where they are more than half
+    transparent; others that have its value become the next."""
+    value = int.from_bytes(clear, "little")
+    greys = np.where(pixels[..., :1] == value, value ^ 1, pixels[..., :1])
+    return np.where(pixels[..., 1:] < 1 << 15, value, greys).astype(np.uint16)
+
+
 def other_ending(name: str, format_: str) -> bool:
     """Whether a file of this format has a name with the ending of another."""
     return _BY_SUFFIX.get(Path(name).suffix.lower(), format_ if not Path(name).suffix else None) != format_
@@ -255,7 +264,7 @@ def _mode(pixels: Array, usual: str, kept: str) -> str:
 
 
 def _fits(format_: str, mode: str, pixels: Array, extras: Mapping[str, bytes]) -> bool:
-    if mode not in _HOLDS.get(format_, ()):
+    if mode not in _HOLDS.get(format_, ()) or ("clear" in extras and mode == "I;16" and format_ != "PNG"):
         return False
     if format_ in ("BMP", "PPM"):
         return not NAMES.keys() & extras.keys() - HOLDS[format_]

@@ -27,6 +27,7 @@ from narrows.errors import DataError, OutputError, SettingsError
 from narrows.io.arrays import Array
 from narrows.io.atomic import check_new, replacing
 from narrows.io.files import open_file, reading
+from narrows.io.pictures import encode_picture
 from narrows.tasks import kept as as_it_is
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compressed import Compressed, Report, Wanted
@@ -131,10 +132,11 @@ def _expected(sources: Sequence[Source], codec: BlockCodec, wanted: Wanted, resu
 
 
 def _stored_before(writer: Writer, source: Source, firsts: dict[bytes, str], result: Compressed) -> bool:
-    """Whether a file is the same as an earlier one, to the byte; then its name is all that is stored of it."""
+    """Whether a file is the same as an earlier one of its kind, to the byte; then all that is stored is its name."""
     try:
         with open_file(source.path) as file:
-            digest = hashlib.file_digest(file, "sha256").digest() + source.path.suffix.lower().encode()
+            stored_as = f"{source.path.suffix.lower()}\0{source.kind}"
+            digest = hashlib.file_digest(file, "sha256").digest() + stored_as.encode()
     except OSError:  # it is told when the file is read
         return False
     first = firsts.setdefault(digest, source.name)
@@ -205,6 +207,8 @@ def _add(
 
     # In CIELab a and b are signed, as bytes: 255 is next to 0, which no lossy code knows.
     wraps = result.promise.quality is not None and content.entry.extras.get("mode") == b"LAB"
+    # One grey is transparent, which must not change, and which no other may become.
+    clear = result.promise.max_error != 0 and "clear" in content.entry.extras
     if wraps or not codec.takes(content.entry.shape, np.dtype(content.entry.dtype)):
         result.unknown += count
     samples: Iterable[Array] = content.samples
@@ -222,6 +226,10 @@ def _add(
         result.not_kept.setdefault(words, []).append(source.name)
     if wraps:
         writer.add_encoded([content.entry], [BlockCodec(result.promise).encode([*counted(samples)], wanted.verify)])
+    elif clear:
+        (pixels,) = counted(samples)
+        file = encode_picture(source.name, pixels, content.entry.extras)[0]
+        writer.add_encoded([replace(content.entry, extras={})], [kept(file, pixels)])
     else:
         writer.add(content.entry, counted(samples))
     _added(source, writer, result, report)

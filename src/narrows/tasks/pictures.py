@@ -25,7 +25,7 @@ from narrows.io.images import Report, read_header
 from narrows.io.masks import mask_file, read_mask
 from narrows.io.metadata import resized, without_profile
 from narrows.io.npy import open_npy, save_array
-from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed
+from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed, without_alpha
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.fitting import estimate, fitting
@@ -278,9 +278,11 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
 def _encoded(name: str, out: Array, extras: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
     """The file of a result, and what belongs to the picture and is not in it. Colour is written with 8 bits."""
     lost = []
-    if out.dtype == np.uint16 and out.shape[2] > 1:
+    if out.dtype == np.uint16 and out.shape[2] == 2:
+        out = without_alpha(out, extras["clear"])
+    elif out.dtype == np.uint16 and out.shape[2] > 1:
         out = (out >> 8).astype(np.uint8)
-        lost = ["16 bits, of which colour keeps 8", *["the transparent grey"] * ("clear" in extras)]
+        lost = ["16 bits, of which colour keeps 8"]
     try:
         content, more = encode_photo(name, out, extras)
     except DataError:  # something of it is damaged

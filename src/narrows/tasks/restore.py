@@ -1,7 +1,7 @@
 """Damaged samples to restored ones: arrays in, arrays of the same dtype out.
 
-Large images are restored in overlapping pieces. What is known, such as alpha and the pixels that are not missing,
-comes back untouched. Next door: `missing` finds out which pixels are missing; `pictures` restores files.
+Large images are restored in overlapping pieces. What is known, such as the pixels that are not missing, and their
+alpha, comes back untouched. Next door: `missing` finds out which pixels are missing; `pictures` restores files.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.ndimage import distance_transform_edt
 
@@ -176,7 +177,8 @@ def _restored(model: Restoring, batch: Array, strength: float | None, missing: M
     if bare:  # a model for pictures with alpha sees others as opaque
         full = np.full((*batch.shape[:3], 1), description.high, batch.dtype)
         batch = np.concatenate([batch, full], axis=3)
-    given, batch = batch, _spread_below(batch)
+    batch = _alpha_where_missing(batch, missing)
+    given, batch = batch, _spread_below(batch, missing)
     level = None
     if "level" in model.degradation.needs:
         level = torch.tensor([strength if strength is not None else estimate(model, sample) for sample in batch])
@@ -210,18 +212,36 @@ def _restored(model: Restoring, batch: Array, strength: float | None, missing: M
     return out[..., :-1] if bare else out
 
 
-def _spread_below(batch: Array) -> Array:
-    """Images `(N, H, W, C)` with colours under transparent pixels like those of the nearest that is not: whatever
-    stands there, often black, would bleed into what is seen. Others, and vectors, as they are."""
+def _alpha_where_missing(batch: Array, missing: Mask | None) -> Array:
+    """Images `(N, H, W, C)` whose missing pixels have the alpha of the nearest known one: those that were erased are
+    transparent. Others, and vectors, as they are."""
+    if missing is None or batch.ndim != 4 or batch.shape[3] not in (2, 4):
+        return batch
+    batch = batch.copy()
+    for image, gone in zip(batch, missing, strict=True):
+        image[..., -1] = image[*_nearest(~gone)][..., -1]
+    return batch
+
+
+def _spread_below(batch: Array, missing: Mask | None) -> Array:
+    """Images `(N, H, W, C)` with colours under transparent pixels like those of the nearest that is not, and is not
+    missing: whatever stands there, often black, would bleed into what is seen. Others, and vectors, as they are."""
     if batch.ndim != 4 or batch.shape[3] not in (2, 4) or not (batch[..., -1] == 0).any():
         return batch
     spread = batch.copy()
-    for image in spread:
-        clear = image[..., -1] == 0
-        if not clear.all():
-            rows, columns = distance_transform_edt(clear, return_distances=False, return_indices=True)
-            image[..., :-1] = image[rows, columns, :-1]
+    for number, image in enumerate(spread):
+        seen = image[..., -1] > 0
+        if missing is not None:
+            seen &= ~missing[number]
+        if seen.any():
+            image[..., :-1] = image[*_nearest(seen)][..., :-1]
     return spread
+
+
+def _nearest(chosen: Mask) -> npt.NDArray[np.int32]:
+    """The rows and columns `(2, H, W)` of the chosen pixels nearest to each."""
+    found: npt.NDArray[np.int32] = distance_transform_edt(~chosen, return_distances=False, return_indices=True)
+    return found
 
 
 def _as_known(model: Restoring, batch: Array, missing: Mask | None, out: Array) -> Array:
