@@ -135,6 +135,37 @@ def test_colour_of_16_bits_in_planes_is_refused_and_not_scrambled_also_in_traini
         load_images([path])
 
 
+@pytest.mark.parametrize("compression", [1, 8])
+def test_grey_and_alpha_in_planes_are_refused_and_alpha_does_not_become_0(compression: int, tmp_path: Path) -> None:
+    planes = [np.full((8, 8), value, "u1").tobytes() for value in (9, 200)]
+    strips = [zlib.compress(plane) for plane in planes] if compression == 8 else planes
+    tags = {"t256": 8, "t257": 8, "t258": (8, 8), "t262": 1, "t277": 2, "t278": 8, "t284": 2, "t338": 2}
+    path = tiff(tmp_path / "a.tif", strips, t259=compression, **tags)
+    assert "2 channels in planes; allowed are" in refusal(path)
+    for read in (read_photo, lambda path: load_images([path])):
+        with pytest.raises(DataError, match="in planes"):
+            read(path)
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_values_in_ycbcr_are_refused_where_they_would_become_rgb(compression: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(90, 160, (8, 8, 3)).astype("u1")
+    rgb = np.array(Image.fromarray(values, "YCbCr").convert("RGB"))
+    strip = zlib.compress(values.tobytes()) if compression == 8 else values.tobytes()
+    tags = {"t256": 8, "t257": 8, "t258": (8, 8, 8), "t259": compression, "t262": 6, "t277": 3, "t278": 8}
+    path = tiff(tmp_path / "a.tif", [strip], t530=(1, 1), **tags)
+    assert "YCbCr values, which cannot be kept to the bit" in refusal(path)
+    photo = read_photo(path)
+    assert photo.lost == ("YCbCr values",)
+    assert np.abs(photo.pixels.astype(int) - rgb).max() <= 2
+    if compression == 1:
+        tiff(path, [bytes(96)], t530=(2, 2), **tags)
+        assert "YCbCr colours that are subsampled and not compressed" in refusal(path)
+    else:
+        Image.fromarray(rgb).save(tmp_path / "jpeg.tif", compression="jpeg")
+        assert read_picture(tmp_path / "jpeg.tif").lost == ()
+
+
 def test_numbers_that_pillow_would_cut_or_stretch_are_refused(tmp_path: Path) -> None:
     wide = (np.arange(48).reshape(4, 4, 3) * 1000).astype(">u2")
     files = {

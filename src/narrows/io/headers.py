@@ -28,10 +28,11 @@ _WHITE_IS_ZERO = 0
 _SIGNED, _FLOAT = 2, 3
 _KINDS = {_SIGNED: "signed integers", _FLOAT: "floats", 5: "complex integers", 6: "complex numbers"}
 _PREMULTIPLIED = 1
-_PLANES = 2
+_PLANES, _YCBCR, _WHOLE = 2, 6, (1, 1)
 _WIDTH, _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 256, 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
-_COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _STORED = 259, 270, 273, 279, 1
+_COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _SUBSAMPLING = 259, 270, 273, 279, 530
+_STORED, _JPEGS = 1, (6, 7)  # compressions
 # ImageJ and tifffile may write a stack with a directory of its first picture only; the others lie behind it.
 _STACK = re.compile(r"ImageJ=[^\0]*?\nimages=(\d{1,9})\b|\{\"shape\": \[(\d{1,9}(?:, \d{1,9})*)\]")
 _SPACE = rb"(?:\s|#[^\n\r]*[\n\r])+"
@@ -170,12 +171,21 @@ def _tiff(image: Image.Image, file: IO[bytes]) -> Facts:
         return Facts(wrong=words) if bits[0] == 8 else Facts(lost=words)  # Pillow has no sign at 8 bits
     if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 16):
         return Facts(lost=f"{' and '.join(map(str, sorted(set(bits))))}-bit values")
+    in_planes = _numbers(tags, _PLANAR, 1)[0] == _PLANES
+    if in_planes and image.mode in ("LA", "La", "PA"):
+        return Facts(wrong="2 channels in planes")
     if bits[0] == 16 and channels > 1:
-        if _numbers(tags, _PLANAR, 1)[0] == _PLANES:
+        if in_planes:
             return Facts(wrong="colour of 16 bits in planes")
         return Facts(lost="colour of 16 bits")
     if _PREMULTIPLIED in extra:
         return Facts(lost="colours that are multiplied with alpha")
+    compression = _numbers(tags, _COMPRESSION, _STORED)[0]
+    if photometric == _YCBCR and compression not in _JPEGS:
+        subsampled = _numbers(tags, _SUBSAMPLING, 2) != _WHOLE
+        if compression == _STORED and subsampled:
+            return Facts(wrong="YCbCr colours that are subsampled and not compressed")
+        return Facts(lost="YCbCr values")
     colours = tags.get(_COLOURS, ())
     if any(value % 257 and value & 0xFF for value in colours):
         return Facts(lost="a palette of 16 bits")
