@@ -208,6 +208,43 @@ def test_what_other_formats_hold_beside_pixels_is_told_or_kept(tmp_path: Path) -
     assert read_picture(tmp_path / "c.png").lost == ("a damaged colour profile",)
 
 
+def jp2(path: Path, colour: bytes, more: bytes = b"") -> Path:
+    """A JPEG 2000 whose box of the colour space, and what follows it in the header, is this."""
+    content = saved(path)
+    at, old = content.index(b"jp2h") - 4, content.index(b"colr") - 4
+    size, gone = (struct.unpack_from(">I", content, place)[0] for place in (at, old))
+    header = content[at + 4 : old] + colour + more + content[old + gone : at + size]
+    path.write_bytes(content[:at] + struct.pack(">I", len(header) + 4) + header + content[at + size :])
+    return path
+
+
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def test_the_profile_of_a_jpeg_2000_is_kept_and_other_colour_spaces_are_told(tmp_path: Path) -> None:
+    profile = bytes(16) + b"RGB " + bytes(200)
+    for how in (b"\2", b"\3"):
+        picture = read_picture(jp2(tmp_path / "icc.jp2", box(b"colr", how + bytes(2) + profile)))
+        assert (picture.extras["icc"], picture.lost) == (profile, ())
+        assert again("a.png", picture)[0].info["icc_profile"] == profile
+    for space, lost in ((14, ("colour space 14 of a JPEG 2000",)), (16, ())):
+        picture = read_picture(jp2(tmp_path / "a.jp2", box(b"colr", b"\1\0\0" + struct.pack(">I", space))))
+        assert (picture.extras.get("icc"), picture.lost) == (None, lost)
+    picture = read_picture(jp2(tmp_path / "a.jp2", box(b"colr", b"\4\0\0" + bytes(16))))
+    assert picture.lost == ("the colour space of a JPEG 2000",)
+
+
+def test_the_resolution_of_a_jpeg_2000_is_kept_and_that_of_showing_it_told(tmp_path: Path) -> None:
+    usual = box(b"colr", b"\1\0\0" + struct.pack(">I", 16))
+    numbers = struct.pack(">HHHHbb", 30000, 254, 30000, 254, 2, 2)
+    picture = read_picture(jp2(tmp_path / "a.jp2", usual, box(b"res ", box(b"resc", numbers))))
+    assert [round(float(number)) for number in picture.extras["dpi"].split()] == [300, 300]
+    assert picture.lost == ()
+    picture = read_picture(jp2(tmp_path / "a.jp2", usual, box(b"res ", box(b"resd", numbers))))
+    assert picture.lost == ("resd of a JPEG 2000",)
+
+
 def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
     profile = bytes(16) + b"RGB " + bytes(200)
     rows = PIXELS[::-1, :, ::-1].tobytes()

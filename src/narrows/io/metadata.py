@@ -50,8 +50,10 @@ _KNOWN = {  # what formats are called, and their parts that Pillow tells, or tha
     "WEBP": ("WebP", frozenset("VP8X|VP8 |VP8L|ALPH|ICCP|EXIF|XMP |ANIM|ANMF".split("|"))),
     "JPEG": ("JPEG", frozenset(("APP14",))),
     "MPO": ("JPEG", frozenset(("APP14", END))),
-    "JPEG2000": ("JPEG 2000", frozenset("jP  |ftyp|ihdr|bpcc|colr|pclr|cmap|cdef|res |jp2c".split("|"))),
+    "JPEG2000": ("JPEG 2000", frozenset("jP  |ftyp|ihdr|bpcc|pclr|cmap|cdef|resc|jp2c".split("|"))),
 }
+# Colour spaces of JPEG 2000: one that is named, and profiles; CMYK, sRGB, grey and sYCC, which Pillow makes RGB.
+_NAMED_SPACE, _PROFILES, _SPACES = 1, (2, 3), (12, 16, 17, 18)
 _TGA_FOOT, _PNM_COMMENT = 26, re.compile(rb"P(?:[14]\s*(?:\d+\s+)?|[2356]\s*(?:\d+\s+){0,2})#")
 # A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
@@ -80,6 +82,9 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
     others = _marks(image, file)
     if image.format in ("BMP", "DIB"):
         found["icc"] = _bmp_profile(file)
+    elif image.format == "JPEG2000":
+        spaces = (content for name, _, content in parts(image.format, file) if name == "colr")
+        found["icc"] = next((space[3:] for space in spaces if space and space[0] in _PROFILES), b"")
     elif image.format == "TIFF":
         more, others = _of_tiff(image, read_tags(file))
         found.update(more)
@@ -132,11 +137,21 @@ def _of_parts(image: Image.Image, file: IO[bytes], profile: bool, room: int) -> 
                 others.append(f"{said}, which is too long")
         elif name == "pHYs":
             others += ["the proportions of pixels"] * (content[8:] == b"\0")
+        elif name == "colr":
+            others += _space(content)
         elif name == "iCCP":
             others += ["a damaged colour profile"] * (not profile)
         elif name not in known and not content.startswith(_JPEG_READ):
             others.append(said)
     return b"".join(kept), others
+
+
+def _space(content: bytes) -> list[str]:
+    """In words, the colour space of a JPEG 2000, if its colours would be taken for those of another."""
+    how, space = content[:1], int.from_bytes(content[3:7], "big")
+    if how and (how[0] in _PROFILES or (how[0] == _NAMED_SPACE and space in _SPACES)):
+        return []
+    return [f"colour space {space} of a JPEG 2000" if how == b"\1" else "the colour space of a JPEG 2000"]
 
 
 def _marks(image: Image.Image, file: IO[bytes]) -> list[str]:
