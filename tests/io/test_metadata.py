@@ -13,7 +13,7 @@ import pytest
 import tifffile  # which scikit-image brings
 from PIL import Image, PngImagePlugin
 
-from narrows.io.metadata import resized, without_profile
+from narrows.io.metadata import without_profile
 from narrows.io.pictures import Picture, encode_photo, encode_picture, read_photo, read_picture, rehearsed
 from narrows.io.tags import Value, read_tags, to_exif
 
@@ -257,21 +257,6 @@ def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
     assert np.array_equal(picture.pixels, PIXELS)
     assert picture.extras["icc"] == profile
     assert encode_picture("a.bmp", picture.pixels, picture.extras)[1] == "PNG"
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_says_the_new_size_of_a_picture_and_is_otherwise_the_same_to_the_byte(order: str) -> None:
-    entries = struct.pack(f"{order}HHII", 0x100, 4, 1, 12) + struct.pack(f"{order}HHII", 0x8769, 4, 1, 38)
-    inner = struct.pack(f"{order}HHIHH", 0xA002, 3, 1, 12, 0) + struct.pack(f"{order}HHIHH", 0xA003, 3, 1, 20, 0)
-    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8)
-    exif = head + struct.pack(f"{order}H", 2) + entries + bytes(4) + struct.pack(f"{order}H", 2) + inner + b"maker"
-    made = resized({"exif": exif, "dpi": b"72.0 72.0"}, 80_000, 48)
-    found = Image.Exif()
-    found.load(b"Exif\0\0" + made["exif"])
-    assert (found[0x100], found.get_ifd(0x8769)) == (48, {0xA002: 48, 0xA003: 80_000})
-    assert (len(made["exif"]), made["exif"][-5:], made["dpi"]) == (len(exif), b"maker", b"72.0 72.0")
-    for damaged in (b"", b"junk", exif[:20], exif[:60]):
-        assert resized({"exif": damaged}, 3, 4)["exif"][:8] == damaged[:8]
 
 
 TAGS = [

@@ -2,7 +2,7 @@
 
 Each is kept as bytes by name: `icc`, `exif` (without `Exif` in front), `xmp`, `dpi` (two numbers as text), `comment`,
 `chunks` (of PNG, each as length, type and content), `tags` (of TIFF, as an EXIF structure).
-Next door: `pictures` reads and writes them with the pixels.
+Next door: `pictures` reads and writes them with the pixels; `sizes` changes what depends on how many these are.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
 ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
 _ALSO_GIVEN = (ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
-_SIZES, _SHORT, _LONG = (0x100, 0x101, 0xA002, 0xA003), 3, 4  # width and height, twice; types of numbers
 # Names of document and page, position; white point and primary colours; IPTC; GeoTIFF and GDAL.
 _TIFF_KEPT = (269, 285, 286, 287, 297, 318, 319, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
@@ -173,26 +172,6 @@ def _marks(image: Image.Image, file: IO[bytes]) -> list[str]:
         if image.info.get("jfif_unit") == 0 and density and density[0] != density[1]:
             found.append("the proportions of pixels")
     return found
-
-
-def resized(extras: Mapping[str, bytes], height: int, width: int) -> dict[str, bytes]:
-    """Extras whose EXIF says a new size in pixels where it said one; everything else of it stays, to the byte."""
-    exif = bytearray(extras.get("exif", b""))
-    order = {b"II": "<", b"MM": ">"}.get(bytes(exif[:2]))
-    if order is None:
-        return dict(extras)
-    try:
-        sections = [struct.unpack_from(f"{order}I", exif, 4)[0]]
-        for start in sections:
-            for at in range(start + 2, start + 2 + 12 * struct.unpack_from(f"{order}H", exif, start)[0], 12):
-                tag, kind, count, value = struct.unpack_from(f"{order}HHII", exif, at)
-                if tag == EXIF and len(sections) == 1:
-                    sections.append(value)
-                elif tag in _SIZES and count == 1 and kind in (_SHORT, _LONG):
-                    struct.pack_into(f"{order}HII", exif, at + 2, _LONG, 1, (width, height)[_SIZES.index(tag) % 2])
-    except struct.error:  # damaged, which is told when it is written
-        return dict(extras)
-    return {**extras, "exif": bytes(exif)}
 
 
 def without_profile(extras: Mapping[str, bytes], channels: int) -> tuple[dict[str, bytes], list[str]]:

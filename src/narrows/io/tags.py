@@ -23,7 +23,7 @@ class Value(NamedTuple):
 
 Directory = dict[int, "Value | Directory"]
 
-BYTE, SHORT, LONG = 1, 3, 4
+BYTE, SHORT, LONG, DOUBLE = 1, 3, 4, 12
 EXIF, GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 # Bytes of a value of each type, and of the numbers in it, which fractions have two of.
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
