@@ -104,7 +104,7 @@ def test_the_place_on_a_map_comes_back_and_other_tags_are_told(tmp_path: Path) -
             assert image.tag_v2[tag] == values  # type: ignore[attr-defined]
         assert image.tag_v2[285] == "page 7"  # type: ignore[attr-defined]
         assert np.array_equal(np.array(image), PIXELS)
-    assert again("a.png", picture)[1] == ["GeoTIFF, IPTC and page tags"]
+    assert again("a.png", picture)[1] == ["GeoTIFF", "page tags"]
 
 
 def test_what_is_damaged_is_found_before_it_is_needed(tmp_path: Path) -> None:
@@ -150,6 +150,19 @@ def test_a_resolution_without_a_unit_is_kept_or_told(tmp_path: Path) -> None:
     content[at + 9 : at + 13] = struct.pack(">I", zlib.crc32(content[at - 4 : at + 9]))
     (tmp_path / "a.png").write_bytes(content + b"and more")
     assert read_picture(tmp_path / "a.png").lost == ("the proportions of pixels", "what follows the end of a PNG")
+
+
+def test_tags_that_a_format_does_not_hold_are_told_by_what_they_say(tmp_path: Path) -> None:
+    tags: dict[str, dict[int, Any]] = {
+        "": {282: 1.0, 283: 1.0, 296: 1},
+        "the proportions of pixels": {282: 2.0, 283: 1.0, 296: 1},
+        "the white point or primary colours": {318: (0.31, 0.33)},
+        "page tags": {285: "page 7"},
+        "GeoTIFF": GEO,
+    }
+    for words, given in tags.items():
+        Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo=given)
+        assert again("a.png", read_picture(tmp_path / "a.tif"))[1] == [words] * bool(words)
 
 
 def test_what_a_photo_holds_beside_the_usual_is_told(tmp_path: Path) -> None:

@@ -61,8 +61,13 @@ _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
 ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
 _ALSO_GIVEN = (ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
-# Names of document and page, position; white point and primary colours; IPTC; GeoTIFF and GDAL.
-_TIFF_KEPT = (269, 285, 286, 287, 297, 318, 319, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_SAID = {  # what other tags that are kept say
+    "GeoTIFF": (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113),  # and GDAL's
+    "IPTC": (33723,),
+    "page tags": (269, 285, 286, 287, 297),  # names of document and page, position
+    "the white point or primary colours": (318, 319),
+}
+_TIFF_KEPT = frozenset[int]().union(*_SAID.values())
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
 _TIFF_STORING |= {*range(320, 326), *range(330, 340), *range(342, 348), *range(512, 532), _XMP, 34675}
 _BLACK_AND_WHITE, _YCBCR = 532, (262, 6)  # a reference, which stores pixels that are not RGB
@@ -188,7 +193,8 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     """How Pillow is told to write these extras, but tags, and in words what the format does not hold. Raises
     ValueError, struct.error and the like for damaged ones."""
     held = {name: data for name, data in extras.items() if name in HOLDS[format_] and data}
-    lost = [words for name, words in NAMES.items() if extras.get(name) and name not in held]
+    gone = [name for name in NAMES if extras.get(name) and name not in held]
+    lost = [words for name in gone for words in (_said(extras[name]) if name == "tags" else [NAMES[name]])]
     for name, most in _LONGEST_IN_JPEG.items():
         if format_ == "JPEG" and len(held.get(name, b"")) > most:
             del held[name]
@@ -221,6 +227,13 @@ def tagged(tiff: bytes, extras: Mapping[str, bytes]) -> bytes:
     if "xmp" in extras:
         given[_XMP] = Value(BYTE, extras["xmp"])
     return add_tags(tiff, given)
+
+
+def _said(data: bytes) -> list[str]:
+    """What the tags of a TIFF say, in words."""
+    tags = read_tags(io.BytesIO(data))
+    proportions = ["the proportions of pixels"] * (tags.get(_ACROSS) != tags.get(_DOWN))
+    return [words for words, those in _SAID.items() if tags.keys() & set(those)] + proportions
 
 
 def _some(tags: Directory, wanted: Iterable[int]) -> Directory:
