@@ -283,6 +283,48 @@ TAGS = [
 ]
 
 
+def test_what_a_bmp_holds_and_is_not_read_is_told(tmp_path: Path) -> None:
+    def bmp(size: int, bits: int, space: bytes, rows: bytes) -> Path:
+        head = struct.pack("<IiiHHIIiiII", size, 12, 20, 1, bits, 0, len(rows), 0, 0, 0, 0) + bytes(16)
+        head = (head + space).ljust(size, b"\0")[:size]
+        start = struct.pack("<IHHI", 14 + len(head + rows), 0, 0, 14 + len(head))
+        (tmp_path / "a.bmp").write_bytes(b"BM" + start + head + rows)
+        return tmp_path / "a.bmp"
+
+    rows = PIXELS[::-1, :, ::-1].tobytes()
+    wide = np.dstack([PIXELS[::-1, :, ::-1], np.arange(240, dtype=np.uint8).reshape(20, 12)])
+    full = wide | np.uint8([0, 0, 0, 255])
+    files = {
+        (108, 24, bytes(4) + bytes(range(48)), rows): ("the calibrated colours of a BMP",),
+        (108, 24, bytes(52), rows): (),
+        (124, 24, b"KNIL" + bytes(range(48)), rows): ("the linked colour profile of a BMP",),
+        (40, 32, b"", wide.tobytes()): ("the fourth bytes of the pixels of a BMP",),
+        (40, 32, b"", full.tobytes()): (),
+    }
+    for parts, lost in files.items():
+        picture = read_picture(bmp(*parts))
+        assert np.array_equal(picture.pixels, PIXELS)
+        assert picture.lost == lost
+
+
+def test_inks_of_a_tiff_are_told_where_they_are_not_the_usual(tmp_path: Path) -> None:
+    image = Image.fromarray(np.dstack([PIXELS, PIXELS[..., :1]])).convert("RGBA")
+    cmyk = Image.frombytes("CMYK", image.size, image.tobytes())
+    usual: dict[int, Any] = {332: 1, 334: 4, 336: (0, 255)}
+    for tags, lost in ((usual, []), ({332: 2, 333: "a", 336: (255, 0), 337: "b"}, [332, 333, 336, 337])):
+        cmyk.save(tmp_path / "a.tif", tiffinfo=tags)
+        assert read_picture(tmp_path / "a.tif").lost == tuple(f"tag {tag} of a TIFF" for tag in lost)
+
+
+def test_xmp_in_other_text_of_a_png_stays_where_it_is(tmp_path: Path) -> None:
+    text = chunk(b"tEXt", b"XML:com.adobe.xmp\0" + XMP)
+    packed = chunk(b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(XMP))
+    picture = read_picture(with_chunks(tmp_path / "a.png", text, packed))
+    assert picture.lost == ()
+    assert picture.extras["chunks"] == text[:-4] + packed[:-4]
+    assert text in encode_photo("a.png", picture.pixels, picture.extras)[0]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_tags_of_a_tiff_come_back_with_their_types_numbers_and_letters(order: Any, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, byteorder=order, extratags=TAGS, metadata=None)

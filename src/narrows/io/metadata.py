@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
 
+from narrows.io.bmp import of_bmp
 from narrows.io.headers import HEAD_BYTES
 from narrows.io.parts import END, LONGEST, parts
 from narrows.io.tags import BYTE, EXIF, GPS, Directory, Value, add_tags, read_tags, to_exif
@@ -43,6 +44,7 @@ _ROOM = LONGEST - (1 << 10)  # bytes of all extras of a picture: an archive hold
 _COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
 _PNG_KEPT = frozenset("gAMA cHRM sRGB cICP tEXt zTXt iTXt tIME".split())
 _PNG_XMP = b"XML:com.adobe.xmp\0"
+_XMP_PARTS = ("iTXt", "APP1")
 _XMP_STARTS = (_PNG_XMP, b"http://ns.adobe.com/xap/1.0/\0")
 _JPEG_READ = (b"JFIF", b"Exif\0", b"ICC_PROFILE\0", b"MPF\0")
 _KNOWN = {  # what formats are called, and their parts that Pillow tells, or that are how pixels are stored
@@ -69,7 +71,8 @@ _SAID = {  # what other tags that are kept say
 }
 _TIFF_KEPT = frozenset[int]().union(*_SAID.values())
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
-_TIFF_STORING |= {*range(320, 326), *range(330, 340), *range(342, 348), *range(512, 532), _XMP, 34675}
+_TIFF_STORING |= {*range(320, 326), 330, 331, 335, 338, 339, 342, 346, 347, *range(512, 532), _XMP, 34675}
+_TIFF_USUAL = {332: (1,), 334: (4,), 336: (0, 255)}  # of CMYK: the set of inks, their number, the range of dots
 _BLACK_AND_WHITE, _YCBCR = 532, (262, 6)  # a reference, which stores pixels that are not RGB
 _CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
 
@@ -85,7 +88,7 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
     }
     others = _marks(image, file)
     if image.format in ("BMP", "DIB"):
-        found["icc"] = _bmp_profile(file)
+        found["icc"], others = of_bmp(file)
     elif image.format == "JPEG2000":
         spaces = (content for name, _, content in parts(image.format, file) if name == "colr")
         found["icc"] = next((space[3:] for space in spaces if space and space[0] in _PROFILES), b"")
@@ -115,6 +118,10 @@ def _of_tiff(image: Image.Image, tags: Directory) -> tuple[dict[str, bytes], lis
         "xmp": xmp.data if isinstance(xmp, Value) else b"",
     }
     known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
+    for tag, usual in _TIFF_USUAL.items():
+        value = numbers.get(tag, ())
+        value = (value,) if isinstance(value, int) else tuple(value)
+        known |= {tag} if value == usual * (len(value) // len(usual)) else set()
     if numbers.get(_YCBCR[0]) == _YCBCR[1]:
         known |= {_BLACK_AND_WHITE}
     return found, [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
@@ -129,7 +136,7 @@ def _of_parts(image: Image.Image, file: IO[bytes], profile: bool, room: int) -> 
     met: set[str] = set()  # of what Pillow gives the last only
     for name, size, content in parts(image.format, file):
         said = f"{name} of a {words}"
-        only = "XMP" if content.startswith(_XMP_STARTS) else name
+        only = "XMP" if name in _XMP_PARTS and content.startswith(_XMP_STARTS) else name
         if only in ("XMP", "COM"):
             others += [said] * (only in met)
             met.add(only)
@@ -270,17 +277,6 @@ def _apart(chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("a chunk that is cut short")
         yield chunks[at + 4 : at + 8], chunks[at + 8 : at + 8 + length]
         at += 8 + length
-
-
-def _bmp_profile(file: IO[bytes]) -> bytes:
-    """The colour profile in a BMP of version 5, which Pillow does not read."""
-    file.seek(14)
-    head = file.read(124)
-    if len(head) < 124 or head[:4] != (124).to_bytes(4, "little") or head[56:60] != b"DEBM":
-        return b""
-    start, size = struct.unpack_from("<II", head, 112)
-    file.seek(14 + start)
-    return file.read(size)
 
 
 def _resolution(image: Image.Image) -> bytes:
