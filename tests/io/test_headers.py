@@ -69,9 +69,15 @@ def refusal(path: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize(("depth", "row", "clear"), [(2, b"\x1b", 1), (4, b"\x05\xaf", 5), (1, b"\x50", 1)])
+@pytest.mark.parametrize(
+    ("depth", "row", "clear"),
+    [(2, b"\x1b", 1), (4, b"\x05\xaf", 5), (1, b"\x50", 1), (8, bytes(range(4)), 2)],
+)
 def test_a_transparent_grey_of_few_bits_stays_transparent(depth: int, row: bytes, clear: int, tmp_path: Path) -> None:
     pixels = read_picture(png(tmp_path / "a.png", depth, row, clear)).pixels[0]
+    if depth > 1:  # higher bits do not count
+        stray = read_picture(png(tmp_path / "b.png", depth, row, clear | 0x300)).pixels[0]
+        assert np.array_equal(stray, pixels)
     high = (1 << depth) - 1
     stored = [int.from_bytes(row, "big") >> shift & high for shift in range(len(row) * 8 - depth, -1, -depth)][:4]
     assert pixels[:, 0].tolist() == [value * 255 // high for value in stored]
@@ -116,6 +122,9 @@ def test_tiffs_whose_values_would_not_come_back_are_refused_by_what_they_are(tmp
         ),
         "palette of 16 bits": simple(
             tmp_path / "p.tif", small.astype("u1"), 8, t262=3, t320=tuple((7 * i) % 65536 for i in range(768))
+        ),
+        "a palette of numbers up to 255": simple(
+            tmp_path / "p8.tif", small.astype("u1"), 8, t262=3, t320=tuple(i % 256 for i in range(768))
         ),
         "camera's raw file": simple(tmp_path / "raw.tif", small.astype("u1"), 8, t254=1),
     }

@@ -342,6 +342,19 @@ def test_tags_of_a_tiff_come_back_with_their_types_numbers_and_letters(order: An
         assert read_tags(file)[33723] == (4, struct.pack("<3I", 469894172, 3, 1 << 31))
 
 
+@pytest.mark.parametrize(("orientation", "dpi"), [(1, [300, 150]), (3, [300, 150]), (6, [150, 300])])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_resolution_turns_with_the_pixels_of_a_tiff(
+    order: Any, orientation: int, dpi: list[int], tmp_path: Path
+) -> None:
+    tags = [(274, 3, 1, orientation, True)]
+    how: dict[str, Any] = {"resolution": (300, 150), "resolutionunit": 2, "metadata": None, "byteorder": order}
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, extratags=tags, **how)
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.pixels.shape[:2] == ((12, 20) if orientation == 6 else (20, 12))
+    assert [float(number) for number in picture.extras["dpi"].split()] == dpi
+
+
 def test_tags_that_are_not_kept_are_told(tmp_path: Path) -> None:
     tags = [(280, 3, 3, (0, 0, 0), True), (341, 3, 3, (9, 9, 9), True), (532, 5, 6, (0, 1, 255, 1) * 3, True)]
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, extratags=tags, metadata=None)

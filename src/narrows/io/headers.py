@@ -73,14 +73,15 @@ class Facts:
     """What a header says beyond Pillow's mode.
 
     `lost` names what is cut or stretched to fit where Pillow reads it, `wrong` what it does not read right at all.
-    `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent grey is told in
-    numbers before they were spread over 0..255 in `steps` of so much. `pages` are pictures that Pillow does not
-    count, or stumbles over.
+    `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent colour is told in
+    numbers of so many `bits`, before they were spread over 0..255 in `steps` of so much. `pages` are pictures that
+    Pillow does not count, or stumbles over.
     """
 
     lost: str = ""
     wrong: str = ""
     inverted: bool = False
+    bits: int = 16
     steps: int = 1
     pages: int = 1
 
@@ -128,7 +129,8 @@ def _png(image: Image.Image, file: IO[bytes]) -> Facts:
     depth, colour = head[_PNG_DEPTH], head[_PNG_COLOUR]
     if depth == 16 and colour != _PNG_GREY:
         return Facts(lost="colour or alpha of 16 bits")
-    return Facts(steps=255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1)
+    steps = 255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1
+    return Facts(bits=16 if depth == 1 else depth, steps=steps)  # of 1 bit, Pillow has 0 and 255
 
 
 def _ppm(image: Image.Image, file: IO[bytes]) -> Facts:
@@ -212,6 +214,8 @@ def _of_tags(image: Image.Image, tags: Any) -> Facts:
             return Facts(wrong="YCbCr colours that are subsampled and not compressed")
         return Facts(lost="YCbCr values")
     colours = tags.get(_COLOURS, ())
+    if 0 < max(colours, default=0) < 256:
+        return Facts(wrong="a palette of numbers up to 255, where white is 65535")
     if any(value % 257 and value & 0xFF for value in colours):
         return Facts(lost="a palette of 16 bits")
     return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO)

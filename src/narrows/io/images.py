@@ -188,8 +188,11 @@ def _checked(image: Image.Image, file: IO[bytes], path: Path) -> Facts:
             f"{path}: {channels} channels, of which {most} would be read as {image.mode}; allowed are grey, "
             "grey + alpha, RGB and RGBA; save those that matter"
         )
+    mask = (1 << found.bits) - 1  # higher bits are to be ignored
     if isinstance(clear := image.info.get("transparency"), int):
-        image.info["transparency"] = clear * found.steps
+        image.info["transparency"] = (clear & mask) * found.steps
+    elif isinstance(clear, tuple):
+        image.info["transparency"] = tuple(value & mask for value in clear)
     return found
 
 

@@ -61,6 +61,7 @@ _TGA_FOOT, _PNM_COMMENT = 26, re.compile(rb"P(?:[14]\s*(?:\d+\s+)?|[2356]\s*(?:\
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
 ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations
 _ALSO_GIVEN = (ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
 _SAID = {  # what other tags that are kept say
@@ -93,8 +94,12 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
         spaces = (content for name, _, content in parts(image.format, file) if name == "colr")
         found["icc"] = next((space[3:] for space in spaces if space and space[0] in _PROFILES), b"")
     elif image.format == "TIFF":
-        more, others = _of_tiff(image, read_tags(file))
+        tags = read_tags(file)
+        more, others = _of_tiff(image, tags)
         found.update(more)
+        side = tags.get(ORIENTATION)
+        if isinstance(side, Value) and side.data[0] in _ON_ITS_SIDE:  # Pillow has turned the pixels
+            found["dpi"] = b" ".join(reversed(found["dpi"].split()))
     kept, room = {}, _ROOM
     for name, words in reversed(NAMES.items()):
         if len(data := found.get(name, b"")) > room:
