@@ -69,9 +69,15 @@ def refusal(path: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize(("depth", "row", "clear"), [(2, b"\x1b", 1), (4, b"\x05\xaf", 5), (1, b"\x50", 1)])
+@pytest.mark.parametrize(
+    ("depth", "row", "clear"),
+    [(2, b"\x1b", 1), (4, b"\x05\xaf", 5), (1, b"\x50", 1), (8, bytes(range(4)), 2)],
+)
 def test_a_transparent_grey_of_few_bits_stays_transparent(depth: int, row: bytes, clear: int, tmp_path: Path) -> None:
     pixels = read_picture(png(tmp_path / "a.png", depth, row, clear)).pixels[0]
+    if depth > 1:  # higher bits do not count
+        stray = read_picture(png(tmp_path / "b.png", depth, row, clear | 0x300)).pixels[0]
+        assert np.array_equal(stray, pixels)
     high = (1 << depth) - 1
     stored = [int.from_bytes(row, "big") >> shift & high for shift in range(len(row) * 8 - depth, -1, -depth)][:4]
     assert pixels[:, 0].tolist() == [value * 255 // high for value in stored]
@@ -117,6 +123,9 @@ def test_tiffs_whose_values_would_not_come_back_are_refused_by_what_they_are(tmp
         "palette of 16 bits": simple(
             tmp_path / "p.tif", small.astype("u1"), 8, t262=3, t320=tuple((7 * i) % 65536 for i in range(768))
         ),
+        "a palette of numbers up to 255": simple(
+            tmp_path / "p8.tif", small.astype("u1"), 8, t262=3, t320=tuple(i % 256 for i in range(768))
+        ),
         "camera's raw file": simple(tmp_path / "raw.tif", small.astype("u1"), 8, t254=1),
     }
     for word, path in words.items():
@@ -133,6 +142,37 @@ def test_colour_of_16_bits_in_planes_is_refused_and_not_scrambled_also_in_traini
     assert "colour of 16 bits in planes" in refusal(path)
     with pytest.raises(DataError, match="in planes"):
         load_images([path])
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_grey_and_alpha_in_planes_are_refused_and_alpha_does_not_become_0(compression: int, tmp_path: Path) -> None:
+    planes = [np.full((8, 8), value, "u1").tobytes() for value in (9, 200)]
+    strips = [zlib.compress(plane) for plane in planes] if compression == 8 else planes
+    tags = {"t256": 8, "t257": 8, "t258": (8, 8), "t262": 1, "t277": 2, "t278": 8, "t284": 2, "t338": 2}
+    path = tiff(tmp_path / "a.tif", strips, t259=compression, **tags)
+    assert "2 channels in planes; such files are not read" in refusal(path)
+    for read in (read_photo, lambda path: load_images([path])):
+        with pytest.raises(DataError, match="in planes"):
+            read(path)
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_values_in_ycbcr_are_refused_where_they_would_become_rgb(compression: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(90, 160, (8, 8, 3)).astype("u1")
+    rgb = np.array(Image.fromarray(values, "YCbCr").convert("RGB"))
+    strip = zlib.compress(values.tobytes()) if compression == 8 else values.tobytes()
+    tags = {"t256": 8, "t257": 8, "t258": (8, 8, 8), "t259": compression, "t262": 6, "t277": 3, "t278": 8}
+    path = tiff(tmp_path / "a.tif", [strip], t530=(1, 1), **tags)
+    assert "YCbCr values, which cannot be kept to the bit" in refusal(path)
+    photo = read_photo(path)
+    assert photo.lost == ("YCbCr values",)
+    assert np.abs(photo.pixels.astype(int) - rgb).max() <= 2
+    if compression == 1:
+        tiff(path, [bytes(96)], t530=(2, 2), **tags)
+        assert "YCbCr colours that are subsampled and not compressed" in refusal(path)
+    else:
+        Image.fromarray(rgb).save(tmp_path / "jpeg.tif", compression="jpeg")
+        assert read_picture(tmp_path / "jpeg.tif").lost == ()
 
 
 def test_numbers_that_pillow_would_cut_or_stretch_are_refused(tmp_path: Path) -> None:
@@ -203,6 +243,71 @@ def test_a_bmp_of_5_6_5_bits_is_kept_at_8(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_not_read_is_called_what_it_is(content: bytes, words: str, tmp_path: Path) -> None:
     assert words in refusal(_written(tmp_path / "a.png", content))
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 255, marker, 2 + len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "words"),
+    [
+        (0xC1, 12, "a JPEG of 12 bits, which is not read"),
+        (0xC3, 16, "a lossless JPEG of 16 bits, which is not read"),
+        (0xF7, 8, "a JPEG-LS picture, which is not read"),
+        (0xC0, 8, "damaged or cut short; replace or remove it"),
+    ],
+)
+def test_a_jpeg_that_is_not_read_is_called_what_it_is(marker: int, bits: int, words: str, tmp_path: Path) -> None:
+    frame = segment(marker, struct.pack(">BHHBBBB", bits, 8, 8, 1, 1, 0x11, 0))
+    path = _written(tmp_path / "a.jpg", b"\xff\xd8" + segment(0xE1, bytes(9000)) + frame + segment(0xFE, b"cut")[:3])
+    assert words in refusal(path)
+
+
+def bmp(path: Path, bits: int, row: bytes, masks: bytes = b"") -> Path:
+    """A BMP of one row, with masks of its colours."""
+    head = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, bits, 3 * bool(masks), len(row), 0, 0, 0, 0) + masks
+    return _written(path, b"BM" + struct.pack("<IHHI", 14 + len(head + row), 0, 0, 14 + len(head)) + head + row)
+
+
+def test_good_files_of_kinds_that_are_not_read_are_not_called_damaged(tmp_path: Path) -> None:
+    files = {
+        "Unsupported BMP bitfields layout": bmp(
+            tmp_path / "a.bmp", 16, bytes(8), struct.pack("<3I", 0xF00, 0xF0, 0xF)
+        ),
+        "Unsupported BMP pixel depth": bmp(tmp_path / "b.bmp", 2, bytes(4)),
+        "a TIFF of 8-bit integers, which is not read": simple(
+            tmp_path / "lerc.tif", np.zeros((8, 8), "u1"), 8, t259=34887
+        ),
+        "WebP compression": simple(tmp_path / "webp.tif", np.zeros((8, 8), "u1"), 8, t259=50001),
+    }
+    for words, path in files.items():
+        message = refusal(path)
+        assert words in message
+        assert "save it as PNG, or" in message
+        assert "replace or remove" not in message
+
+
+def test_grey_that_is_multiplied_with_alpha_is_restored_as_it_is_shown(tmp_path: Path) -> None:
+    values = np.full((8, 8, 2), (50, 100), "u1")
+    path = simple(tmp_path / "a.tif", values, 8, t258=(8, 8), t277=2, t338=1)
+    assert "multiplied with alpha" in refusal(path)
+    photo = read_photo(path)
+    assert np.unique(photo.pixels.reshape(-1, 2), axis=0).tolist() == [[127, 100]]
+    assert photo.lost == ("colours that are multiplied with alpha",)
+    assert np.array_equal(np.asarray(load_images([path])[0])[0], photo.pixels)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_page_that_is_not_read_counts_and_does_not_hide_the_first(bigtiff: bool, tmp_path: Path) -> None:
+    path, rgb = tmp_path / "a.tif", np.full((8, 9, 3), (1, 2, 3), "u1")
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        file.write(rgb, photometric="rgb", metadata=None)
+        file.write(np.zeros((8, 9), bool), photometric="mask", subfiletype=4, metadata=None)
+    assert "2 pictures in one file" in refusal(path)
+    photo = read_photo(path)
+    assert np.array_equal(photo.pixels, rgb)
+    assert "1 more picture" in photo.lost
 
 
 def test_training_reads_what_it_can_and_says_what_it_does_not(tmp_path: Path) -> None:

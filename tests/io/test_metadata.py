@@ -13,7 +13,7 @@ import pytest
 import tifffile  # which scikit-image brings
 from PIL import Image, PngImagePlugin
 
-from narrows.io.metadata import resized, without_profile
+from narrows.io.metadata import without_profile
 from narrows.io.pictures import Picture, encode_photo, encode_picture, read_photo, read_picture, rehearsed
 from narrows.io.tags import Value, read_tags, to_exif
 
@@ -104,7 +104,7 @@ def test_the_place_on_a_map_comes_back_and_other_tags_are_told(tmp_path: Path) -
             assert image.tag_v2[tag] == values  # type: ignore[attr-defined]
         assert image.tag_v2[285] == "page 7"  # type: ignore[attr-defined]
         assert np.array_equal(np.array(image), PIXELS)
-    assert again("a.png", picture)[1] == ["GeoTIFF, IPTC and page tags"]
+    assert again("a.png", picture)[1] == ["GeoTIFF", "page tags"]
 
 
 def test_what_is_damaged_is_found_before_it_is_needed(tmp_path: Path) -> None:
@@ -150,6 +150,19 @@ def test_a_resolution_without_a_unit_is_kept_or_told(tmp_path: Path) -> None:
     content[at + 9 : at + 13] = struct.pack(">I", zlib.crc32(content[at - 4 : at + 9]))
     (tmp_path / "a.png").write_bytes(content + b"and more")
     assert read_picture(tmp_path / "a.png").lost == ("the proportions of pixels", "what follows the end of a PNG")
+
+
+def test_tags_that_a_format_does_not_hold_are_told_by_what_they_say(tmp_path: Path) -> None:
+    tags: dict[str, dict[int, Any]] = {
+        "": {282: 1.0, 283: 1.0, 296: 1},
+        "the proportions of pixels": {282: 2.0, 283: 1.0, 296: 1},
+        "the white point or primary colours": {318: (0.31, 0.33)},
+        "page tags": {285: "page 7"},
+        "GeoTIFF": GEO,
+    }
+    for words, given in tags.items():
+        Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo=given)
+        assert again("a.png", read_picture(tmp_path / "a.tif"))[1] == [words] * bool(words)
 
 
 def test_what_a_photo_holds_beside_the_usual_is_told(tmp_path: Path) -> None:
@@ -208,6 +221,43 @@ def test_what_other_formats_hold_beside_pixels_is_told_or_kept(tmp_path: Path) -
     assert read_picture(tmp_path / "c.png").lost == ("a damaged colour profile",)
 
 
+def jp2(path: Path, colour: bytes, more: bytes = b"") -> Path:
+    """A JPEG 2000 whose box of the colour space, and what follows it in the header, is this."""
+    content = saved(path)
+    at, old = content.index(b"jp2h") - 4, content.index(b"colr") - 4
+    size, gone = (struct.unpack_from(">I", content, place)[0] for place in (at, old))
+    header = content[at + 4 : old] + colour + more + content[old + gone : at + size]
+    path.write_bytes(content[:at] + struct.pack(">I", len(header) + 4) + header + content[at + size :])
+    return path
+
+
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def test_the_profile_of_a_jpeg_2000_is_kept_and_other_colour_spaces_are_told(tmp_path: Path) -> None:
+    profile = bytes(16) + b"RGB " + bytes(200)
+    for how in (b"\2", b"\3"):
+        picture = read_picture(jp2(tmp_path / "icc.jp2", box(b"colr", how + bytes(2) + profile)))
+        assert (picture.extras["icc"], picture.lost) == (profile, ())
+        assert again("a.png", picture)[0].info["icc_profile"] == profile
+    for space, lost in ((14, ("colour space 14 of a JPEG 2000",)), (16, ())):
+        picture = read_picture(jp2(tmp_path / "a.jp2", box(b"colr", b"\1\0\0" + struct.pack(">I", space))))
+        assert (picture.extras.get("icc"), picture.lost) == (None, lost)
+    picture = read_picture(jp2(tmp_path / "a.jp2", box(b"colr", b"\4\0\0" + bytes(16))))
+    assert picture.lost == ("the colour space of a JPEG 2000",)
+
+
+def test_the_resolution_of_a_jpeg_2000_is_kept_and_that_of_showing_it_told(tmp_path: Path) -> None:
+    usual = box(b"colr", b"\1\0\0" + struct.pack(">I", 16))
+    numbers = struct.pack(">HHHHbb", 30000, 254, 30000, 254, 2, 2)
+    picture = read_picture(jp2(tmp_path / "a.jp2", usual, box(b"res ", box(b"resc", numbers))))
+    assert [round(float(number)) for number in picture.extras["dpi"].split()] == [300, 300]
+    assert picture.lost == ()
+    picture = read_picture(jp2(tmp_path / "a.jp2", usual, box(b"res ", box(b"resd", numbers))))
+    assert picture.lost == ("resd of a JPEG 2000",)
+
+
 def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
     profile = bytes(16) + b"RGB " + bytes(200)
     rows = PIXELS[::-1, :, ::-1].tobytes()
@@ -222,21 +272,6 @@ def test_the_profile_of_a_bmp_is_kept(tmp_path: Path) -> None:
     assert encode_picture("a.bmp", picture.pixels, picture.extras)[1] == "PNG"
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_says_the_new_size_of_a_picture_and_is_otherwise_the_same_to_the_byte(order: str) -> None:
-    entries = struct.pack(f"{order}HHII", 0x100, 4, 1, 12) + struct.pack(f"{order}HHII", 0x8769, 4, 1, 38)
-    inner = struct.pack(f"{order}HHIHH", 0xA002, 3, 1, 12, 0) + struct.pack(f"{order}HHIHH", 0xA003, 3, 1, 20, 0)
-    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8)
-    exif = head + struct.pack(f"{order}H", 2) + entries + bytes(4) + struct.pack(f"{order}H", 2) + inner + b"maker"
-    made = resized({"exif": exif, "dpi": b"72.0 72.0"}, 80_000, 48)
-    found = Image.Exif()
-    found.load(b"Exif\0\0" + made["exif"])
-    assert (found[0x100], found.get_ifd(0x8769)) == (48, {0xA002: 48, 0xA003: 80_000})
-    assert (len(made["exif"]), made["exif"][-5:], made["dpi"]) == (len(exif), b"maker", b"72.0 72.0")
-    for damaged in (b"", b"junk", exif[:20], exif[:60]):
-        assert resized({"exif": damaged}, 3, 4)["exif"][:8] == damaged[:8]
-
-
 TAGS = [
     (270, 2, 0, "Grüße, 3 µm\0".encode(), True),
     (285, 2, 0, "Blatt ß\0".encode("latin-1"), True),
@@ -246,6 +281,48 @@ TAGS = [
     (34737, 2, 0, "WGS 84 ß|\0".encode(), True),
     (42112, 2, 0, "<GDALMetadata>µ</GDALMetadata>\0".encode(), True),
 ]
+
+
+def test_what_a_bmp_holds_and_is_not_read_is_told(tmp_path: Path) -> None:
+    def bmp(size: int, bits: int, space: bytes, rows: bytes) -> Path:
+        head = struct.pack("<IiiHHIIiiII", size, 12, 20, 1, bits, 0, len(rows), 0, 0, 0, 0) + bytes(16)
+        head = (head + space).ljust(size, b"\0")[:size]
+        start = struct.pack("<IHHI", 14 + len(head + rows), 0, 0, 14 + len(head))
+        (tmp_path / "a.bmp").write_bytes(b"BM" + start + head + rows)
+        return tmp_path / "a.bmp"
+
+    rows = PIXELS[::-1, :, ::-1].tobytes()
+    wide = np.dstack([PIXELS[::-1, :, ::-1], np.arange(240, dtype=np.uint8).reshape(20, 12)])
+    full = wide | np.uint8([0, 0, 0, 255])
+    files = {
+        (108, 24, bytes(4) + bytes(range(48)), rows): ("the calibrated colours of a BMP",),
+        (108, 24, bytes(52), rows): (),
+        (124, 24, b"KNIL" + bytes(range(48)), rows): ("the linked colour profile of a BMP",),
+        (40, 32, b"", wide.tobytes()): ("the fourth bytes of the pixels of a BMP",),
+        (40, 32, b"", full.tobytes()): (),
+    }
+    for parts, lost in files.items():
+        picture = read_picture(bmp(*parts))
+        assert np.array_equal(picture.pixels, PIXELS)
+        assert picture.lost == lost
+
+
+def test_inks_of_a_tiff_are_told_where_they_are_not_the_usual(tmp_path: Path) -> None:
+    image = Image.fromarray(np.dstack([PIXELS, PIXELS[..., :1]])).convert("RGBA")
+    cmyk = Image.frombytes("CMYK", image.size, image.tobytes())
+    usual: dict[int, Any] = {332: 1, 334: 4, 336: (0, 255)}
+    for tags, lost in ((usual, []), ({332: 2, 333: "a", 336: (255, 0), 337: "b"}, [332, 333, 336, 337])):
+        cmyk.save(tmp_path / "a.tif", tiffinfo=tags)
+        assert read_picture(tmp_path / "a.tif").lost == tuple(f"tag {tag} of a TIFF" for tag in lost)
+
+
+def test_xmp_in_other_text_of_a_png_stays_where_it_is(tmp_path: Path) -> None:
+    text = chunk(b"tEXt", b"XML:com.adobe.xmp\0" + XMP)
+    packed = chunk(b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(XMP))
+    picture = read_picture(with_chunks(tmp_path / "a.png", text, packed))
+    assert picture.lost == ()
+    assert picture.extras["chunks"] == text[:-4] + packed[:-4]
+    assert text in encode_photo("a.png", picture.pixels, picture.extras)[0]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -263,6 +340,19 @@ def test_tags_of_a_tiff_come_back_with_their_types_numbers_and_letters(order: An
         assert np.array_equal(second.asarray(), PIXELS)
     with (tmp_path / "b.tif").open("rb") as file:
         assert read_tags(file)[33723] == (4, struct.pack("<3I", 469894172, 3, 1 << 31))
+
+
+@pytest.mark.parametrize(("orientation", "dpi"), [(1, [300, 150]), (3, [300, 150]), (6, [150, 300])])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_resolution_turns_with_the_pixels_of_a_tiff(
+    order: Any, orientation: int, dpi: list[int], tmp_path: Path
+) -> None:
+    tags = [(274, 3, 1, orientation, True)]
+    how: dict[str, Any] = {"resolution": (300, 150), "resolutionunit": 2, "metadata": None, "byteorder": order}
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, extratags=tags, **how)
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.pixels.shape[:2] == ((12, 20) if orientation == 6 else (20, 12))
+    assert [float(number) for number in picture.extras["dpi"].split()] == dpi
 
 
 def test_tags_that_are_not_kept_are_told(tmp_path: Path) -> None:

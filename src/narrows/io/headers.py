@@ -10,28 +10,32 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from PIL import Image
 
-from narrows.io.tags import SHORT, Directory, Value, read_tags
+from narrows.io.tags import SHORT, Directory, Value, count_directories, read_tags
 
 # Pillow's names; a JPEG may turn out to be an MPO.
 FORMATS = "PNG JPEG WEBP TIFF BMP DIB GIF PPM JPEG2000 AVIF TGA PCX QOI SGI".split()
 HEAD_BYTES = 1 << 12  # of a file, by which most headers are known
 
 _PNG_GREY, _PNG_DEPTH, _PNG_COLOUR = 0, 24, 25  # a colour type, and places of the header
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of JPEG
+_JPEG_LS, _LOSSLESS = 0xF7, 3
+_DEEP = range(9, 17)  # bits
 _SGI_DEPTH = 3
 _AVIF_DEEP = 0x40  # in the third byte of a codec's configuration
 _WHITE_IS_ZERO = 0
 _SIGNED, _FLOAT = 2, 3
 _KINDS = {_SIGNED: "signed integers", _FLOAT: "floats", 5: "complex integers", 6: "complex numbers"}
 _PREMULTIPLIED = 1
-_PLANES = 2
+_PLANES, _YCBCR, _WHOLE = 2, 6, (1, 1)
 _WIDTH, _BITS, _PHOTOMETRIC, CHANNELS, _PLANAR, _COLOURS = 256, 258, 262, 277, 284, 320  # tags of TIFF
 _SUBFILE, _PARTS, _EXTRA, _SAMPLES, _RAW, _SLICES = 254, 330, 338, 339, 50706, 32997
-_COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _STORED = 259, 270, 273, 279, 1
+_COMPRESSION, _DESCRIPTION, _STRIPS, _STRIP_BYTES, _SUBSAMPLING = 259, 270, 273, 279, 530
+_STORED, _JPEGS, _WEBP = 1, (6, 7), 50001  # compressions
 # ImageJ and tifffile may write a stack with a directory of its first picture only; the others lie behind it.
 _STACK = re.compile(r"ImageJ=[^\0]*?\nimages=(\d{1,9})\b|\{\"shape\": \[(\d{1,9}(?:, \d{1,9})*)\]")
 _SPACE = rb"(?:\s|#[^\n\r]*[\n\r])+"
@@ -69,14 +73,15 @@ class Facts:
     """What a header says beyond Pillow's mode.
 
     `lost` names what is cut or stretched to fit where Pillow reads it, `wrong` what it does not read right at all.
-    `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent grey is told in
-    numbers before they were spread over 0..255 in `steps` of so much. `pages` are pictures that Pillow does not
-    count.
+    `inverted` 16-bit greys have white at 0, which Pillow heeds at fewer bits only. A transparent colour is told in
+    numbers of so many `bits`, before they were spread over 0..255 in `steps` of so much. `pages` are pictures that
+    Pillow does not count, or stumbles over.
     """
 
     lost: str = ""
     wrong: str = ""
     inverted: bool = False
+    bits: int = 16
     steps: int = 1
     pages: int = 1
 
@@ -97,9 +102,25 @@ def kind_of(file: IO[bytes]) -> str:
     """What a file that is not read is, in words, from its first bytes; empty where that is unknown."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
+    if head.startswith(b"\xff\xd8"):
+        return _jpeg(file)
     for start, name in _NAMES.items():
         if re.match(start, head, re.DOTALL):
             return f"{name}{_tiff_values(file)}" if name.endswith("TIFF") else name
+    return ""
+
+
+def _jpeg(file: IO[bytes]) -> str:
+    """What a JPEG is that is not read, from its frame header (ITU-T T.81, B.2.2); empty where that is usual."""
+    file.seek(2)
+    while len(head := file.read(5)) == 5 and head[0] == 0xFF:
+        marker, bits = head[1], head[4]
+        if marker == _JPEG_LS:
+            return "a JPEG-LS picture"
+        if marker in _FRAMES:
+            word = "lossless " * (marker % 4 == _LOSSLESS)
+            return f"a {word}JPEG of {bits} bits" if bits in _DEEP else ""
+        file.seek(int.from_bytes(head[2:4], "big") - 3, 1)
     return ""
 
 
@@ -108,7 +129,8 @@ def _png(image: Image.Image, file: IO[bytes]) -> Facts:
     depth, colour = head[_PNG_DEPTH], head[_PNG_COLOUR]
     if depth == 16 and colour != _PNG_GREY:
         return Facts(lost="colour or alpha of 16 bits")
-    return Facts(steps=255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1)
+    steps = 255 // ((1 << depth) - 1) if colour == _PNG_GREY and depth in (2, 4) else 1
+    return Facts(bits=16 if depth == 1 else depth, steps=steps)  # of 1 bit, Pillow has 0 and 255
 
 
 def _ppm(image: Image.Image, file: IO[bytes]) -> Facts:
@@ -155,12 +177,19 @@ def _sgi(image: Image.Image, file: IO[bytes]) -> Facts:
 
 def _tiff(image: Image.Image, file: IO[bytes]) -> Facts:
     tags = getattr(image, "tag_v2", {})
+    return replace(_of_tags(image, tags), pages=max(count_directories(file), _stacked(image, tags, file)))
+
+
+def _of_tags(image: Image.Image, tags: Any) -> Facts:
     bits, samples = _numbers(tags, _BITS, 1), _numbers(tags, _SAMPLES, 1)
     channels, photometric = _numbers(tags, CHANNELS, 1)[0], _numbers(tags, _PHOTOMETRIC, 1)[0]
     extra = tags.get(_EXTRA)
     extra = extra if isinstance(extra, (tuple, list)) else (extra,)
     if _RAW in tags or _PARTS in tags or _numbers(tags, _SUBFILE, 0)[0] & 1:
         return Facts(wrong="several pictures inside, as in a camera's raw file, of which this is a preview or a part")
+    compression = _numbers(tags, _COMPRESSION, _STORED)[0]
+    if compression == _WEBP:  # without which Pillow's libtiff comes
+        return Facts(wrong="WebP compression")
     if (slices := _numbers(tags, _SLICES, 1)[0]) > 1:
         return Facts(wrong=f"a volume of {slices} slices, of which one would be read")
     if _FLOAT in samples:
@@ -170,16 +199,26 @@ def _tiff(image: Image.Image, file: IO[bytes]) -> Facts:
         return Facts(wrong=words) if bits[0] == 8 else Facts(lost=words)  # Pillow has no sign at 8 bits
     if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 16):
         return Facts(lost=f"{' and '.join(map(str, sorted(set(bits))))}-bit values")
+    in_planes = _numbers(tags, _PLANAR, 1)[0] == _PLANES
+    if in_planes and image.mode in ("LA", "La", "PA"):
+        return Facts(wrong="2 channels in planes")
     if bits[0] == 16 and channels > 1:
-        if _numbers(tags, _PLANAR, 1)[0] == _PLANES:
+        if in_planes:
             return Facts(wrong="colour of 16 bits in planes")
         return Facts(lost="colour of 16 bits")
     if _PREMULTIPLIED in extra:
         return Facts(lost="colours that are multiplied with alpha")
+    if photometric == _YCBCR and compression not in _JPEGS:
+        subsampled = _numbers(tags, _SUBSAMPLING, 2) != _WHOLE
+        if compression == _STORED and subsampled:
+            return Facts(wrong="YCbCr colours that are subsampled and not compressed")
+        return Facts(lost="YCbCr values")
     colours = tags.get(_COLOURS, ())
+    if 0 < max(colours, default=0) < 256:
+        return Facts(wrong="a palette of numbers up to 255, where white is 65535")
     if any(value % 257 and value & 0xFF for value in colours):
         return Facts(lost="a palette of 16 bits")
-    return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO, pages=_stacked(image, tags, file))
+    return Facts(inverted=bits[0] == 16 and photometric == _WHITE_IS_ZERO)
 
 
 def _stacked(image: Image.Image, tags: Any, file: IO[bytes]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ MODES = {GREY: "L", GREY | ALPHA: "LA", COLOUR: "RGB", COLOUR | ALPHA: "RGBA"}
 Report = Callable[[str, int, int | None], None]
 # Bytes of inflated profile or text, and of all text, in a PNG: good files have more than Pillow allows, 1 and 64 MB.
 TEXT_CHUNK, TEXT_MEMORY = 1 << 26, 1 << 28
+# What Pillow says also of good files.
+_KINDS = re.compile("(?i)unsupported|not supported|unknown .*mode|unrecognized image mode|decoder error")
 _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".pnm"}  # not the format's name
 
 
@@ -69,7 +72,9 @@ def _ending(format_: str | None) -> str:
 
 def pages(image: Image.Image, facts: Facts) -> int:
     """The number of pictures in a file, not counting the previews in a photo."""
-    return 1 if image.format == "MPO" else max(getattr(image, "n_frames", 1), facts.pages)
+    if image.format in ("MPO", "TIFF"):
+        return facts.pages
+    return max(getattr(image, "n_frames", 1), facts.pages)
 
 
 def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool | None = None) -> Array:
@@ -83,6 +88,7 @@ def read_image(path: str | os.PathLike[str], mode: str | None = None, wide: bool
         mode = mode or MODES[header.content]
         clear = image.info.get("transparency")
         image.load()
+        image = image.convert("LA") if image.mode == "La" else image  # which becomes nothing else
         with suppress(Exception):  # damaged EXIF rotates nothing
             ImageOps.exif_transpose(image, in_place=True)
         array = wide_greys(image, facts, path) if header.wide else np.array(image.convert(mode))
@@ -159,7 +165,10 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[tuple[Image.Ima
             f"{path}: the image is over the limit of {pixel_limit()} pixels; cut it into smaller ones"
         ) from None
     except Exception as error:  # Pillow's decoders raise every kind on damaged files
-        raise DataError(f"{path}: the image cannot be read ({_brief(error)}); replace or remove it") from None
+        words = _brief(error)
+        do = "it is damaged or of a kind that is not read; save it as PNG, or leave it out"
+        do = do if _KINDS.search(words) else "replace or remove it"
+        raise DataError(f"{path}: the image cannot be read ({words}); {do}") from None
 
 
 def _checked(image: Image.Image, file: IO[bytes], path: Path) -> Facts:
@@ -171,7 +180,7 @@ def _checked(image: Image.Image, file: IO[bytes], path: Path) -> Facts:
         raise DataError(f"{path}: an image of floats; allowed are 8 and 16 bits a channel; save it as .npy")
     found = facts_of(image, file)
     if found.wrong:
-        raise DataError(f"{path}: {found.wrong}; allowed are 8 and 16 bits a channel; save the pixels as .npy")
+        raise DataError(f"{path}: {found.wrong}; such files are not read; save it as PNG, or its pixels as .npy")
     # Pillow reads TIFFs of more channels as RGB without a warning.
     channels = getattr(image, "tag_v2", {}).get(CHANNELS, 1)
     if channels > (most := len(image.getbands())):
@@ -179,8 +188,11 @@ def _checked(image: Image.Image, file: IO[bytes], path: Path) -> Facts:
             f"{path}: {channels} channels, of which {most} would be read as {image.mode}; allowed are grey, "
             "grey + alpha, RGB and RGBA; save those that matter"
         )
+    mask = (1 << found.bits) - 1  # higher bits are to be ignored
     if isinstance(clear := image.info.get("transparency"), int):
-        image.info["transparency"] = clear * found.steps
+        image.info["transparency"] = (clear & mask) * found.steps
+    elif isinstance(clear, tuple):
+        image.info["transparency"] = tuple(value & mask for value in clear)
     return found
 
 
@@ -190,10 +202,10 @@ def _not_read(file: IO[bytes]) -> str:
     head, kind = file.read(HEAD_BYTES), kind_of(file)
     if not head:
         return "the file is empty; replace or remove it"
-    if is_cut(head):
-        return "the image is damaged or cut short; replace or remove it"
     if kind:
         return f"{kind}, which is not read as an image; save it as PNG, or its numbers as .npy"
+    if is_cut(head):
+        return "the image is damaged or cut short; replace or remove it"
     return "the content is not an image of a kind that is read, or it is damaged; save it as PNG, or leave it out"
 
 

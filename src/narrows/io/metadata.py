@@ -2,7 +2,7 @@
 
 Each is kept as bytes by name: `icc`, `exif` (without `Exif` in front), `xmp`, `dpi` (two numbers as text), `comment`,
 `chunks` (of PNG, each as length, type and content), `tags` (of TIFF, as an EXIF structure).
-Next door: `pictures` reads and writes them with the pixels.
+Next door: `pictures` reads and writes them with the pixels; `sizes` changes what depends on how many these are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
 
+from narrows.io.bmp import of_bmp
 from narrows.io.headers import HEAD_BYTES
 from narrows.io.parts import END, LONGEST, parts
 from narrows.io.tags import BYTE, EXIF, GPS, Directory, Value, add_tags, read_tags, to_exif
@@ -43,6 +44,7 @@ _ROOM = LONGEST - (1 << 10)  # bytes of all extras of a picture: an archive hold
 _COMMENTED = ("JPEG", "MPO", "GIF", "JPEG2000")
 _PNG_KEPT = frozenset("gAMA cHRM sRGB cICP tEXt zTXt iTXt tIME".split())
 _PNG_XMP = b"XML:com.adobe.xmp\0"
+_XMP_PARTS = ("iTXt", "APP1")
 _XMP_STARTS = (_PNG_XMP, b"http://ns.adobe.com/xap/1.0/\0")
 _JPEG_READ = (b"JFIF", b"Exif\0", b"ICC_PROFILE\0", b"MPF\0")
 _KNOWN = {  # what formats are called, and their parts that Pillow tells, or that are how pixels are stored
@@ -50,20 +52,28 @@ _KNOWN = {  # what formats are called, and their parts that Pillow tells, or tha
     "WEBP": ("WebP", frozenset("VP8X|VP8 |VP8L|ALPH|ICCP|EXIF|XMP |ANIM|ANMF".split("|"))),
     "JPEG": ("JPEG", frozenset(("APP14",))),
     "MPO": ("JPEG", frozenset(("APP14", END))),
-    "JPEG2000": ("JPEG 2000", frozenset("jP  |ftyp|ihdr|bpcc|colr|pclr|cmap|cdef|res |jp2c".split("|"))),
+    "JPEG2000": ("JPEG 2000", frozenset("jP  |ftyp|ihdr|bpcc|pclr|cmap|cdef|resc|jp2c".split("|"))),
 }
+# Colour spaces of JPEG 2000: one that is named, and profiles; CMYK, sRGB, grey and sYCC, which Pillow makes RGB.
+_NAMED_SPACE, _PROFILES, _SPACES = 1, (2, 3), (12, 16, 17, 18)
 _TGA_FOOT, _PNM_COMMENT = 26, re.compile(rb"P(?:[14]\s*(?:\d+\s+)?|[2356]\s*(?:\d+\s+){0,2})#")
 # A TIFF is itself an EXIF structure; these of its tags describe the picture and not how it is stored: description,
 # make, model, software, date, artist, copyright, and the EXIF and GPS sections.
 _DESCRIBING = (0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x8298, EXIF, GPS)
 ORIENTATION, _ACROSS, _DOWN, _UNIT, _NO_UNIT = 274, 282, 283, 296, 1  # and the resolution
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations
 _ALSO_GIVEN = (ORIENTATION, _ACROSS, _DOWN, _UNIT)
 _XMP = 700
-_SIZES, _SHORT, _LONG = (0x100, 0x101, 0xA002, 0xA003), 3, 4  # width and height, twice; types of numbers
-# Names of document and page, position; white point and primary colours; IPTC; GeoTIFF and GDAL.
-_TIFF_KEPT = (269, 285, 286, 287, 297, 318, 319, 33723, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_SAID = {  # what other tags that are kept say
+    "GeoTIFF": (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113),  # and GDAL's
+    "IPTC": (33723,),
+    "page tags": (269, 285, 286, 287, 297),  # names of document and page, position
+    "the white point or primary colours": (318, 319),
+}
+_TIFF_KEPT = frozenset[int]().union(*_SAID.values())
 _TIFF_STORING = frozenset((*range(254, 267), *range(273, 280), *range(282, 285), 288, 289, 292, 293, 296, 317))
-_TIFF_STORING |= {*range(320, 326), *range(330, 340), *range(342, 348), *range(512, 532), _XMP, 34675}
+_TIFF_STORING |= {*range(320, 326), 330, 331, 335, 338, 339, 342, 346, 347, *range(512, 532), _XMP, 34675}
+_TIFF_USUAL = {332: (1,), 334: (4,), 336: (0, 255)}  # of CMYK: the set of inks, their number, the range of dots
 _BLACK_AND_WHITE, _YCBCR = 532, (262, 6)  # a reference, which stores pixels that are not RGB
 _CHANNELS = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (), b"Lab ": ()}  # of grey and RGB with such a profile
 
@@ -79,10 +89,17 @@ def metadata(image: Image.Image, file: IO[bytes]) -> tuple[dict[str, bytes], lis
     }
     others = _marks(image, file)
     if image.format in ("BMP", "DIB"):
-        found["icc"] = _bmp_profile(file)
+        found["icc"], others = of_bmp(file)
+    elif image.format == "JPEG2000":
+        spaces = (content for name, _, content in parts(image.format, file) if name == "colr")
+        found["icc"] = next((space[3:] for space in spaces if space and space[0] in _PROFILES), b"")
     elif image.format == "TIFF":
-        more, others = _of_tiff(image, read_tags(file))
+        tags = read_tags(file)
+        more, others = _of_tiff(image, tags)
         found.update(more)
+        side = tags.get(ORIENTATION)
+        if isinstance(side, Value) and side.data[0] in _ON_ITS_SIDE:  # Pillow has turned the pixels
+            found["dpi"] = b" ".join(reversed(found["dpi"].split()))
     kept, room = {}, _ROOM
     for name, words in reversed(NAMES.items()):
         if len(data := found.get(name, b"")) > room:
@@ -106,6 +123,10 @@ def _of_tiff(image: Image.Image, tags: Directory) -> tuple[dict[str, bytes], lis
         "xmp": xmp.data if isinstance(xmp, Value) else b"",
     }
     known = _TIFF_STORING.union(_TIFF_KEPT, _DESCRIBING)
+    for tag, usual in _TIFF_USUAL.items():
+        value = numbers.get(tag, ())
+        value = (value,) if isinstance(value, int) else tuple(value)
+        known |= {tag} if value == usual * (len(value) // len(usual)) else set()
     if numbers.get(_YCBCR[0]) == _YCBCR[1]:
         known |= {_BLACK_AND_WHITE}
     return found, [f"tag {tag} of a TIFF" for tag in sorted(tags) if tag not in known]
@@ -120,7 +141,7 @@ def _of_parts(image: Image.Image, file: IO[bytes], profile: bool, room: int) -> 
     met: set[str] = set()  # of what Pillow gives the last only
     for name, size, content in parts(image.format, file):
         said = f"{name} of a {words}"
-        only = "XMP" if content.startswith(_XMP_STARTS) else name
+        only = "XMP" if name in _XMP_PARTS and content.startswith(_XMP_STARTS) else name
         if only in ("XMP", "COM"):
             others += [said] * (only in met)
             met.add(only)
@@ -132,11 +153,21 @@ def _of_parts(image: Image.Image, file: IO[bytes], profile: bool, room: int) -> 
                 others.append(f"{said}, which is too long")
         elif name == "pHYs":
             others += ["the proportions of pixels"] * (content[8:] == b"\0")
+        elif name == "colr":
+            others += _space(content)
         elif name == "iCCP":
             others += ["a damaged colour profile"] * (not profile)
         elif name not in known and not content.startswith(_JPEG_READ):
             others.append(said)
     return b"".join(kept), others
+
+
+def _space(content: bytes) -> list[str]:
+    """In words, the colour space of a JPEG 2000, if its colours would be taken for those of another."""
+    how, space = content[:1], int.from_bytes(content[3:7], "big")
+    if how and (how[0] in _PROFILES or (how[0] == _NAMED_SPACE and space in _SPACES)):
+        return []
+    return [f"colour space {space} of a JPEG 2000" if how == b"\1" else "the colour space of a JPEG 2000"]
 
 
 def _marks(image: Image.Image, file: IO[bytes]) -> list[str]:
@@ -160,26 +191,6 @@ def _marks(image: Image.Image, file: IO[bytes]) -> list[str]:
     return found
 
 
-def resized(extras: Mapping[str, bytes], height: int, width: int) -> dict[str, bytes]:
-    """Extras whose EXIF says a new size in pixels where it said one; everything else of it stays, to the byte."""
-    exif = bytearray(extras.get("exif", b""))
-    order = {b"II": "<", b"MM": ">"}.get(bytes(exif[:2]))
-    if order is None:
-        return dict(extras)
-    try:
-        sections = [struct.unpack_from(f"{order}I", exif, 4)[0]]
-        for start in sections:
-            for at in range(start + 2, start + 2 + 12 * struct.unpack_from(f"{order}H", exif, start)[0], 12):
-                tag, kind, count, value = struct.unpack_from(f"{order}HHII", exif, at)
-                if tag == EXIF and len(sections) == 1:
-                    sections.append(value)
-                elif tag in _SIZES and count == 1 and kind in (_SHORT, _LONG):
-                    struct.pack_into(f"{order}HII", exif, at + 2, _LONG, 1, (width, height)[_SIZES.index(tag) % 2])
-    except struct.error:  # damaged, which is told when it is written
-        return dict(extras)
-    return {**extras, "exif": bytes(exif)}
-
-
 def without_profile(extras: Mapping[str, bytes], channels: int) -> tuple[dict[str, bytes], list[str]]:
     """Extras without a colour profile that is not for grey or RGB pictures of so many channels, and in words what
     that is."""
@@ -194,7 +205,8 @@ def options(format_: str, extras: Mapping[str, bytes]) -> tuple[dict[str, Any], 
     """How Pillow is told to write these extras, but tags, and in words what the format does not hold. Raises
     ValueError, struct.error and the like for damaged ones."""
     held = {name: data for name, data in extras.items() if name in HOLDS[format_] and data}
-    lost = [words for name, words in NAMES.items() if extras.get(name) and name not in held]
+    gone = [name for name in NAMES if extras.get(name) and name not in held]
+    lost = [words for name in gone for words in (_said(extras[name]) if name == "tags" else [NAMES[name]])]
     for name, most in _LONGEST_IN_JPEG.items():
         if format_ == "JPEG" and len(held.get(name, b"")) > most:
             del held[name]
@@ -227,6 +239,13 @@ def tagged(tiff: bytes, extras: Mapping[str, bytes]) -> bytes:
     if "xmp" in extras:
         given[_XMP] = Value(BYTE, extras["xmp"])
     return add_tags(tiff, given)
+
+
+def _said(data: bytes) -> list[str]:
+    """What the tags of a TIFF say, in words."""
+    tags = read_tags(io.BytesIO(data))
+    proportions = ["the proportions of pixels"] * (tags.get(_ACROSS) != tags.get(_DOWN))
+    return [words for words, those in _SAID.items() if tags.keys() & set(those)] + proportions
 
 
 def _some(tags: Directory, wanted: Iterable[int]) -> Directory:
@@ -263,17 +282,6 @@ def _apart(chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("a chunk that is cut short")
         yield chunks[at + 4 : at + 8], chunks[at + 8 : at + 8 + length]
         at += 8 + length
-
-
-def _bmp_profile(file: IO[bytes]) -> bytes:
-    """The colour profile in a BMP of version 5, which Pillow does not read."""
-    file.seek(14)
-    head = file.read(124)
-    if len(head) < 124 or head[:4] != (124).to_bytes(4, "little") or head[56:60] != b"DEBM":
-        return b""
-    start, size = struct.unpack_from("<II", head, 112)
-    file.seek(14 + start)
-    return file.read(size)
 
 
 def _resolution(image: Image.Image) -> bytes:

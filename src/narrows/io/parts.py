@@ -86,7 +86,7 @@ def _boxes(file: IO[bytes], at: int, end: int) -> Iterator[Part]:
         size = int.from_bytes(file.read(8), "big") if size == 1 else size or end - at
         if size < start:
             return
-        if name == b"jp2h":
+        if name in (b"jp2h", b"res "):
             yield from _boxes(file, at + start, min(at + size, end))
         else:
             content = b"" if name == b"jp2c" or size > LONGEST else file.read(size - start)

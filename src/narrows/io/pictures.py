@@ -104,8 +104,10 @@ def _read(path: Path, strip: bool, content: bytes | None, exact: bool = True) ->
         if image.format == "MPO" and (more := getattr(image, "n_frames", 1) - 1) > 0 and not strip:
             lost.append(f"{more} more picture{'s' * (more > 1)} in a photo")
         if not exact:
-            lost += [facts.lost] * bool(facts.lost) + [f"{frames - 1} more pictures"] * (frames > 1)
-            if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+            lost += [facts.lost] * bool(facts.lost) + [f"{frames - 1} more picture{'s' * (frames > 2)}"] * (
+                frames > 1
+            )
+            if image.mode in ("CMYK", "LAB"):
                 lost.append(f"{image.mode}, which became RGB")
                 image = image.convert("RGB")
         pixels, mode = _pixels(image, facts, path)
@@ -152,8 +154,8 @@ def _pixels(image: Image.Image, facts: Facts, path: Path) -> tuple[Array, str]:
     mode = image.mode
     if mode.startswith("I"):
         return wide_greys(image, facts, path)[..., None], "I;16"
-    if mode in ("P", "PA", "RGBX") or image.has_transparency_data:
-        mode = ("LA" if mode in ("1", "L", "LA") else "RGBA") if image.has_transparency_data else "RGB"
+    if mode in ("P", "PA", "RGBX", "YCbCr") or image.has_transparency_data:
+        mode = ("LA" if mode in ("1", "L", "LA", "La") else "RGBA") if image.has_transparency_data else "RGB"
         image = image.convert(mode)
     if mode not in _HOLDS["TIFF"]:
         raise DataError(f"{path}: pixels of kind {mode} cannot be kept; save it as RGB or as .npy")

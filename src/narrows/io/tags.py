@@ -23,7 +23,7 @@ class Value(NamedTuple):
 
 Directory = dict[int, "Value | Directory"]
 
-BYTE, SHORT, LONG = 1, 3, 4
+BYTE, SHORT, LONG, DOUBLE = 1, 3, 4, 12
 EXIF, GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 # Bytes of a value of each type, and of the numbers in it, which fractions have two of.
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -34,11 +34,7 @@ _HEAD = b"II*\0\x08\0\0\0"  # the directory follows
 def read_tags(file: IO[bytes]) -> Directory:
     """The first directory of a TIFF, or of EXIF without `Exif` in front, with the sections in it; entries that are
     damaged are left out. Raises ValueError or struct.error where there is none."""
-    file.seek(0)
-    head = file.read(16)
-    order, big = _order_of(head), b"\x2b" in head[2:4]  # a BigTIFF
-    formats = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    count_of, entry_of, place_of = (struct.Struct(order + format_) for format_ in formats)
+    order, (count_of, entry_of, place_of), first = _begun(file)
     left = size = file.seek(0, 2)  # entries of a hostile file may all point to the same bytes
 
     def read(at: int, sections: tuple[int, ...]) -> Directory:
@@ -66,7 +62,22 @@ def read_tags(file: IO[bytes]) -> Directory:
                     found[tag] = read(int.from_bytes(pointer.data, "little"), (_INTEROPERABILITY,) * (tag == EXIF))
         return found
 
-    return read(place_of.unpack_from(head, 8 if big else 4)[0], (EXIF, GPS))
+    return read(first, (EXIF, GPS))
+
+
+def count_directories(file: IO[bytes]) -> int:
+    """How many directories of pictures a TIFF says it has. Raises ValueError or struct.error for what is none."""
+    _, (count_of, entry_of, place_of), place = _begun(file)
+    size, met = file.seek(0, 2), set[int]()
+    while place and place not in met:
+        met.add(place)
+        file.seek(min(place, size))
+        head = file.read(count_of.size)
+        count = count_of.unpack(head)[0] if len(head) == count_of.size else size
+        file.seek(min(count * entry_of.size, size), 1)
+        tail = file.read(place_of.size)
+        place = place_of.unpack(tail)[0] if len(tail) == place_of.size else 0
+    return len(met)
 
 
 def to_exif(tags: Directory) -> bytes:
@@ -104,6 +115,16 @@ def _written(tags: Directory, at: int, order: str) -> bytes:
 def _swapped(data: bytes, kind: int, order: str) -> bytes:
     """Little-endian numbers in a byte order, and back."""
     return data if order == "<" else np.frombuffer(data, f"u{_NUMBER[kind]}").byteswap().tobytes()
+
+
+def _begun(file: IO[bytes]) -> tuple[str, list[struct.Struct], int]:
+    """The byte order of a TIFF, how the parts of its directories are stored (number of entries, entries, place of the
+    next directory), and where the first one is."""
+    file.seek(0)
+    head = file.read(16)
+    order, big = _order_of(head), b"\x2b" in head[2:4]  # a BigTIFF
+    parts = [struct.Struct(order + part) for part in (("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I"))]
+    return order, parts, parts[-1].unpack_from(head, 8 if big else 4)[0]
 
 
 def _order_of(head: bytes) -> str:

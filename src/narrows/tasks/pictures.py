@@ -23,9 +23,10 @@ from narrows.io.atomic import check_new, make_folder, write_file
 from narrows.io.folders import Listing, list_images
 from narrows.io.images import Report, read_header
 from narrows.io.masks import mask_file, read_mask
-from narrows.io.metadata import resized, without_profile
+from narrows.io.metadata import without_profile
 from narrows.io.npy import open_npy, save_array
 from narrows.io.pictures import Picture, encode_photo, read_photo, rehearsed, without_alpha
+from narrows.io.sizes import resized
 from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.fitting import estimate, fitting
@@ -263,7 +264,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
         level = strength = estimate(model, pixels)
     out = restored(model, pixels[None], strength, None if missing is None else missing[None], wanted.effort)[0]
     if out.shape[:2] != pixels.shape[:2]:
-        extras = resized(extras, *out.shape[:2])
+        extras, unplaced = resized(extras, pixels.shape[:2], out.shape[:2])
+        lost = (*lost, *unplaced)
     del pixels
     extras, unfit = without_profile(extras, out.shape[2])
     content, more = _encoded(job.target.name, out, extras)
