@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +93,22 @@ def test_a_call_in_the_pool_takes_one_core_and_leaves_all_as_it_was(threads: int
         assert (found[-1][1], torch.get_num_threads()) == (3, 3)
     finally:
         torch.set_num_threads(before)
+
+
+def test_an_interrupt_does_not_wait_for_calls_that_have_begun(threads: int) -> None:
+    if threads == 1:
+        pytest.skip("the caller's own thread is the one that is interrupted")
+    ends, waited = threading.Event(), []
+
+    def call() -> None:
+        waited.append(ends.wait(5))
+
+    results = in_order([call] * threads)
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert waited == []
+    ends.set()
 
 
 def test_large_steps_within_have_all_cores_again_but_not_in_the_pool(threads: int) -> None:

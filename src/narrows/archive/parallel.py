@@ -6,6 +6,7 @@ Next door: `writer` encodes so, `archive` decodes so.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -68,10 +69,10 @@ class Ahead(Generic[T]):
             self.stop()
 
     def stop(self) -> None:
-        """Forget the calls that have not begun."""
+        """Forget the calls that have not begun, and wait for those that have, unless Ctrl-C was pressed."""
         self._first = None
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=not isinstance(sys.exc_info()[1], KeyboardInterrupt), cancel_futures=True)
             self._pool = None
             self._waiting.clear()
 

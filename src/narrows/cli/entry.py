@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 
 seen: list[int] = []  # the signal that the program ends by
@@ -19,7 +20,14 @@ def run() -> None:
     try:
         from narrows.cli import main  # takes a tenth of a second, in which people do press Ctrl-C
 
-        main.run()
+        try:
+            main.run()
+        except SystemExit as end:
+            if seen:  # not after the calls that still run in other threads, which write nothing
+                with suppress(OSError, ValueError, AttributeError):
+                    sys.stdout.flush()
+                os._exit(end.code if isinstance(end.code, int) else 1)
+            raise
     except KeyboardInterrupt as error:
         os.write(2, b"narrows: interrupted\n")
         sys.exit(128 + (error.args or (signal.SIGINT,))[0])
