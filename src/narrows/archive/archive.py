@@ -182,34 +182,34 @@ class Archive(Mapping[str, Array]):
             _, position = layout.span(block)
 
     def each(self, work: Callable[[str], T], names: Iterable[str] | None = None) -> Iterator[T]:
-        """What `work` gives for every name, or for those given, in order; it must not raise.
+        """What `work` gives for every name, or for those given, in order; what it raises comes in its turn, and ends
+        it.
 
         Images are worked on side by side, a few ahead of the caller, since the samples of one are mostly decoded on
         one core; whatever else there is, and very large images, by the caller's own thread, one at a time.
         """
-        chosen = list(self if names is None else names)
-        sizes = {name: self._image_bytes(name) for name in chosen}
-        largest = max((size for size in sizes.values() if size <= HELD // 4), default=1)
-        threads = min(self._threads or usual_threads(), HELD // (2 * max(1, largest)))
+        reader, chosen = self._reader, list(self if names is None else names)
+
+        def size(name: str) -> int:
+            """Bytes of an image that may be read ahead, 0 for anything else."""
+            run, _, count = reader.layout.entry(reader.numbers[name])
+            found = math.prod(run.shape) * run.dtype.itemsize if count and _kind(run, {}) == "image" else 0
+            return found if found <= HELD // 4 else 0
 
         def block(name: str) -> int:
-            return self._reader.layout.block(self._reader.layout.entry(self._reader.numbers[name])[1])
+            return reader.layout.block(reader.layout.entry(reader.numbers[name])[1])
 
         def all_of(some: list[str]) -> list[T]:
             return [work(name) for name in some]
 
-        for ahead, some in groupby(chosen, lambda name: 0 < sizes[name] <= HELD // 4):
+        largest = max(map(size, chosen), default=0)
+        threads = min(self._threads or usual_threads(), HELD // (2 * max(1, largest)))
+        for ahead, some in groupby(chosen, lambda name: size(name) > 0):
             if ahead:  # a block that several share is decoded once
                 calls = (partial(all_of, list(shared)) for _, shared in groupby(some, block))
                 yield from (result for results in in_order(calls, threads) for result in results)
             else:
                 yield from map(work, some)
-
-    def _image_bytes(self, name: str) -> int:
-        """Bytes of the raw samples of an image, 0 for anything else."""
-        run, _, count = self._reader.layout.entry(self._reader.numbers[name])
-        image = count and _kind(run, {}) == "image"
-        return math.prod(run.shape) * run.dtype.itemsize if image else 0
 
     def read_each(self, names: Iterable[str] | None = None) -> Iterator[tuple[Entry, Array | ArchiveError]]:
         """Entries and their samples, all or those named; damaged ones come with the error instead.

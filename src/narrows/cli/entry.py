@@ -20,14 +20,13 @@ def run() -> None:
     try:
         from narrows.cli import main  # takes a tenth of a second, in which people do press Ctrl-C
 
-        try:
-            main.run()
-        except SystemExit as end:
-            if seen:  # not after the calls that still run in other threads, which write nothing
-                with suppress(OSError, ValueError, AttributeError):
-                    sys.stdout.flush()
-                os._exit(end.code if isinstance(end.code, int) else 1)
-            raise
+        main.run()
+    except SystemExit as end:
+        if seen:  # not after the calls that still run in other threads, which write nothing
+            with suppress(OSError, ValueError, AttributeError):
+                sys.stdout.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
     except KeyboardInterrupt as error:
         os.write(2, b"narrows: interrupted\n")
         sys.exit(128 + (error.args or (signal.SIGINT,))[0])
