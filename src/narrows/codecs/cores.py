@@ -26,7 +26,7 @@ class _Alone:
 def one_core(always: bool = False) -> Iterator[None]:
     """In a thread of a pool, or `always`, let PyTorch compute on one core; elsewhere, or without PyTorch, change
     nothing. A second thread waits for the first after each step: where steps are small it gains little, and beside
-    any other load it takes up to twenty times as long.
+    any other load it takes many times as long.
 
     PyTorch keeps the number for each thread, but new threads begin with the one set last, so it is restored.
     """
