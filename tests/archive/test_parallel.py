@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,12 @@ import pytest
 import torch
 
 import narrows
-from narrows.archive.parallel import in_order, in_pool, usual_threads
-from narrows.codecs.cores import MANY, all_cores, one_core
+from narrows.archive.parallel import HELD, Ahead, in_order, in_pool, usual_threads
+from narrows.codecs import cores
+from narrows.codecs.cores import MANY, all_cores, bounded, one_core, strips_on_all_cores
 from narrows.codecs.opening import open_archive
+from narrows.entropy import integer_networks, strips
+from narrows.entropy.strips import run_all
 
 
 @pytest.fixture(params=[1, 2, 5], autouse=True)
@@ -153,3 +156,80 @@ def test_images_are_decoded_in_several_threads_in_order_and_a_shared_block_once(
     assert len(where) <= threads
     assert (threading.main_thread() in where) == (threads == 1)
     assert len(decoded) == 8
+
+
+def test_calls_that_take_no_time_start_no_threads(threads: int) -> None:
+    ahead: Ahead[str] = Ahead()
+
+    def where(name: str) -> str:
+        return f"{name} {'pooled' if in_pool() else 'own'}"
+
+    assert list(ahead.put(partial(where, "a"), 0)) == ["a own"]
+    assert list(ahead.put(partial(where, "b"), 5)) == ([] if threads > 1 else ["b own"])
+    later = list(ahead.put(partial(where, "c"), 0))
+    assert [*later, *ahead.finish()][-1] == "c own"
+    ended = [
+        *ahead.put(partial(where, "d"), 5),
+        *ahead.put(partial(where, "e"), 0),
+        *ahead.put(partial(where, "f"), 5),
+    ]
+    kind = "own" if threads == 1 else "pooled"
+    assert [*ended, *ahead.finish()] == [f"{name} {kind}" for name in "def"]
+
+
+def test_calls_that_hold_much_wait_for_one_another(threads: int) -> None:
+    ahead: Ahead[int] = Ahead()
+    waiting = 0
+    for number in range(20):
+        waiting += 1 - len(list(ahead.put(partial(late, number), HELD // 2)))
+        assert waiting <= min(threads, 2)
+    assert len(list(ahead.finish())) == waiting
+
+
+def test_no_more_large_calls_at_once_than_the_memory_bears(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "total_memory", lambda: int(2.5 * cores.LARGE_BYTES / cores.LARGE_SHARE))
+    cores._renew()
+    running, most = [0], [0, 0]
+
+    def call(values: int) -> None:
+        with bounded(values):
+            running[0] += 1
+            most[values >= MANY] = max(most[values >= MANY], running[0])
+            time.sleep(0.01)
+            running[0] -= 1
+
+    try:
+        list(in_order([partial(call, MANY)] * 12))
+        list(in_order([partial(call, MANY - 1)] * 12))
+        assert most == [threads, min(threads, 2)]
+    finally:
+        monkeypatch.undo()
+        cores._renew()
+
+
+def test_strips_of_networks_are_computed_side_by_side_for_whoever_has_the_cores(threads: int) -> None:
+    network = integer_networks.IntegerNetwork((integer_layer(5, 3, 16), integer_layer(16, 1, 4)), 0, 0)
+    x = torch.randint(0, 100, (2, 300, 200, 5))
+    alone, seen = network(x), set()
+    run, before = strips._run, torch.get_num_threads()
+    torch.set_num_threads(threads)
+
+    def noted(calls: Sequence[Callable[[], object]]) -> None:
+        seen.add(threading.current_thread().name)
+        run(calls)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strips, "_run", noted)
+        with one_core(always=True), strips_on_all_cores():
+            assert torch.equal(network(x), alone)
+            with pytest.raises(ZeroDivisionError):
+                run_all([lambda: None, lambda: None, lambda: 1 // 0])
+        assert torch.equal(network(x), alone)
+    torch.set_num_threads(before)
+    assert (len(seen) > 1) == (threads > 1)
+
+
+def integer_layer(ins: int, side: int, outs: int) -> integer_networks.IntegerLayer:
+    weight = np.random.default_rng(outs).integers(-9, 9, (outs, ins, side, side)).astype(np.int16)
+    ends = [np.full(outs, end, np.int64) for end in (0, 4, 0, 100)]
+    return integer_networks.IntegerLayer(weight, *ends, np.zeros(ins, np.int64), np.full(ins, 100))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from contextlib import closing
+import threading
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import narrows
 from narrows.archive import writer as writing
 from narrows.archive.archive import Archive
+from narrows.archive.codec import Block
 from narrows.archive.entries import SAME, Entry
 from narrows.archive.index import CRC_BYTES, HEAD, MARK, crc, stored_length
 from narrows.archive.promise import Promise
@@ -20,6 +23,7 @@ from narrows.archive.salvage import beginning
 from narrows.archive.writer import Writer
 from narrows.codecs.block import BlockCodec
 from narrows.errors import ArchiveError
+from narrows.io.arrays import Array
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 30, 20, 3), np.uint8)
 
@@ -197,3 +201,33 @@ def test_equal_arrays_of_no_samples_come_back_too(tmp_path: Path) -> None:
     narrows.decompress(tmp_path / "a.narrows", tmp_path / "back")
     for name in "abc":
         assert np.load(tmp_path / "back" / f"{name}.npy").shape == (0, 5)
+
+
+def test_the_index_on_the_way_waits_for_no_block(often: None, tmp_path: Path) -> None:
+    """Large pictures come one after another, each with an index after it: they are still encoded side by side."""
+    begun, together = threading.Barrier(2), []
+
+    class Meeting(BlockCodec):
+        def encode(self, samples: Sequence[Array], verify: bool = True) -> Block:
+            with suppress(threading.BrokenBarrierError):
+                begun.wait(10)
+                together.append(len(samples))
+            return super().encode(samples, verify)
+
+    image = np.random.default_rng(1).integers(0, 256, (200, 150, 3), np.uint8)
+    file = io.BytesIO()
+    writer = Writer(file, Meeting(Promise(0)), threads=2)
+    for number in range(4):
+        writer.add(Entry(f"{number}.png", "image", image.shape, "uint8"), [image + np.uint8(number)])
+    writer.close()
+    assert together == [1] * 4
+    content = file.getvalue()
+    assert content.count(MARK) == 3
+    with narrows.open_archive(content) as opened:
+        assert [(opened[name] - image).max() for name in opened] == [0, 1, 2, 3]
+    (tmp_path / "cut").write_bytes(content[: content.rindex(MARK) + len(MARK)])
+    left = beginning(tmp_path / "cut")
+    assert left is not None
+    with closing(left), Archive(left, BlockCodec) as opened:  # type: ignore[arg-type]
+        assert list(opened) == ["0.png", "1.png", "2.png"]
+        assert not opened.verify()

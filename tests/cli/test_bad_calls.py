@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -297,3 +298,22 @@ def test_embed_writes_what_numpy_reads(call, digits: Samples, model: Path, tmp_p
     loaded = np.load(tmp_path / "f.npy")
     assert (loaded.dtype, loaded.shape) == (np.float32, (1437, 4))
     np.testing.assert_array_equal(loaded[:50], narrows.load(model).encode(digits.values[:50]))
+
+
+def test_memory_that_is_freed_is_kept_unless_the_user_has_settings_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_, library = [], SimpleNamespace(mallopt=lambda *number: set_.append(number))
+    monkeypatch.setattr(entry.ctypes, "CDLL", lambda _: library)
+    monkeypatch.setattr(entry.sys, "platform", "linux")
+    entry._keep_memory()
+    assert dict(set_) == {-3: 1 << 30, -1: 1 << 30, -8: 1}
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    entry._keep_memory()
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    monkeypatch.setattr(entry.sys, "platform", "darwin")
+    entry._keep_memory()
+    monkeypatch.setattr(entry.sys, "platform", "linux")
+    monkeypatch.setattr(entry.ctypes, "CDLL", lambda _: SimpleNamespace())  # a C library without it
+    entry._keep_memory()
+    assert len(set_) == 3

@@ -18,13 +18,12 @@ import numpy as np
 from narrows.archive.codec import FindModel, OpenCodec
 from narrows.archive.entries import RECORDING, SAME, Entry, Kind, check_recording
 from narrows.archive.layout import Run
-from narrows.archive.parallel import in_order, usual_threads
+from narrows.archive.parallel import HELD, in_order, usual_threads
 from narrows.archive.reader import Given, Reader
 from narrows.errors import ArchiveError, OutOfMemoryError
 from narrows.io.arrays import Array
 
 T = TypeVar("T")
-HELD = 1 << 29  # bytes of images that are read ahead, at most
 
 
 class Archive(Mapping[str, Array]):

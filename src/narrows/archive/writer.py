@@ -17,8 +17,10 @@ import numpy as np
 
 from narrows.archive.blocks import checked
 from narrows.archive.codec import Block, CodesBlocks
+from narrows.archive.digest import DIGEST_BYTES
 from narrows.archive.entries import DTYPES, Entry, check_entry, extras_to_bytes
 from narrows.archive.index import (
+    CRC_BYTES,
     ENTRIES,
     HEAD,
     INDEX_BYTES,
@@ -51,6 +53,14 @@ class _Open:
 
     samples: list[Array] = field(default_factory=list)
     bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _SoFar:
+    """The index of all that was put before: the first `names`, which make these runs."""
+
+    runs: array[int]
+    names: int
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,9 @@ class Writer:
         self._open: dict[int, _Open] = {}
         self._records: dict[bytes, int] = {}
         self._record_count = 0
-        self._ahead: Ahead[_Piece] = Ahead(threads)
+        self._ahead: Ahead[_Piece | _SoFar] = Ahead(threads)
         self.raw_bytes = self.data_bytes = 0
-        self._raw_since, self._raw_next = 0, SO_FAR_BYTES  # of samples that were put, not of those that are written
+        self._raw_since, self._index_bytes = 0, 0  # of what was put, not of what is written; the latter about
         file.write(HEAD + self._embedded)
 
     def __contains__(self, name: object) -> bool:
@@ -161,41 +171,41 @@ class Writer:
 
     def close(self) -> Sizes:
         """Write waiting samples, the index and the tail; the file stays open."""
-        end = seal(self._index())
-        self._file.write(end)
-        return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
-
-    def _index(self) -> bytes:
-        """The index of all that was added, not deflated; nothing waits any more."""
-        for which in list(self._open):
-            self._flush(which)
+        while self._open:
+            self._flush(next(iter(self._open)))
         for piece in self._ahead.finish():
             self._write(piece)
         check_tree(self._names)
+        end = seal(self._index(self._runs, len(self._names)))
+        self._file.write(end)
+        return Sizes(len(HEAD), len(self._embedded), len(end), self.data_bytes)
+
+    def _index(self, runs: array[int], count: int) -> bytes:
+        """The index, not deflated, of all pieces that are written, which are those of the first names."""
         needed = self._model and self._needs_model
         length = len(self._embedded) if needed else None
         hashed = self._hash if needed else b""
-        runs, pieces, lengths = (np.array(numbers, np.int64) for numbers in (self._runs, self._pieces, self._lengths))
-        columns = (runs.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
-        names = "\n".join(self._names).encode()
+        run_list, pieces, lengths = (np.array(numbers, np.int64) for numbers in (runs, self._pieces, self._lengths))
+        columns = (run_list.reshape(-1, 5).T, pieces.reshape(-1, 3).T, lengths[:-1])
+        names = "\n".join(islice(self._names, count)).encode()
         checks = (bytes(self._crcs), bytes(self._digests))
         body = Index(self._codec.promise, length, hashed, *columns, *checks, names).to_bytes()
         if len(body) > INDEX_BYTES:
-            raise ArchiveError(
-                f"{len(self._names)} names make an index of {len(body)} bytes; at most {INDEX_BYTES} are allowed; "
-                "write several archives"
-            )
+            most = f"at most {INDEX_BYTES} are allowed; write several archives"
+            raise ArchiveError(f"{count} names make an index of {len(body)} bytes; {most}")
         return body
 
     def _keep_so_far(self) -> None:
         """From time to time the index of all that is there, so that something is left of an archive that is cut
         short."""
-        if self._raw_since < self._raw_next:
+        if self._raw_since < max(SO_FAR_BYTES, SO_FAR_TIMES * self._index_bytes):
             return
-        body = self._index()
-        self._raw_since, self._raw_next = 0, max(SO_FAR_BYTES, SO_FAR_TIMES * len(body))
+        while self._open:
+            self._flush(next(iter(self._open)))
+        self._raw_since = 0
         self._record_count += 1
-        self._queue(lambda: _Piece(seal(body, MARK), 0, 1))
+        so_far = _SoFar(self._runs[:], len(self._names))
+        self._queue(lambda: so_far)  # made when its turn comes: nothing waits for it
 
     def _enter(self, entry: Entry) -> int:
         """Add one name, and write its extras; returns the class of its samples."""
@@ -205,6 +215,7 @@ class Writer:
         if len(self._names) >= ENTRIES:
             raise ArchiveError(f"more than {ENTRIES} names were given; write several archives")
         self._names[entry.name] = len(self._names)
+        self._index_bytes += len(entry.name) + 1
         channels = entry.shape[-1] if len(entry.shape) > 1 else 0
         alike = (entry.dtype, (0,) * (len(entry.shape) - 1) + entry.shape[-1:])
         which = self._classes.setdefault(alike, len(self._classes) + 1)
@@ -264,7 +275,7 @@ class Writer:
             coded = self._codec.encode(block.samples, self._verify)
             return _Piece(coded.payload, which, len(block.samples), coded.digest, block.bytes, bool(coded.model))
 
-        self._queue(encoded)
+        self._queue(encoded, block.bytes)
 
     def _extras(self, record: bytes) -> int:
         """The number of a record, which is written if it is new."""
@@ -279,11 +290,14 @@ class Writer:
             self._records[key] = self._record_count
         return self._records[key]
 
-    def _queue(self, call: Callable[[], _Piece]) -> None:
-        for piece in self._ahead.put(call):
+    def _queue(self, call: Callable[[], _Piece | _SoFar], size: int = 0) -> None:
+        self._index_bytes += CRC_BYTES + DIGEST_BYTES
+        for piece in self._ahead.put(call, size):
             self._write(piece)
 
-    def _write(self, piece: _Piece) -> None:
+    def _write(self, piece: _Piece | _SoFar) -> None:
+        if isinstance(piece, _SoFar):
+            piece = _Piece(seal(self._index(piece.runs, piece.names), MARK), 0, 1)
         if len(self._lengths) >= PIECES:
             raise ArchiveError(f"more than {PIECES} blocks and extras; write several archives, or larger blocks")
         if self._pieces[-2:].tolist() == [piece.which, piece.samples]:

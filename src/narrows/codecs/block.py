@@ -5,6 +5,7 @@ Next door: `base` has the ways that a block may be stored in; `archive` puts blo
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,7 +22,7 @@ from narrows.checks import brief
 from narrows.codecs import fallback
 from narrows.codecs.base import FLAC, RAW, SERIES, WAYS, Coded, Way, row_of
 from narrows.codecs.compact_model import UNKNOWN, CompactModel
-from narrows.codecs.cores import one_core
+from narrows.codecs.cores import bounded, one_core, strips_on_all_cores
 from narrows.codecs.files import file_in
 from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
@@ -83,7 +84,7 @@ class BlockCodec:
         """
         samples = [np.asarray(s).astype(s.dtype.newbyteorder("="), copy=False) for s in samples]
         learned = self._learned()
-        with one_core(always=True):
+        with bounded(sum(s.size for s in samples)), one_core(always=True), strips_on_all_cores():
             number, coded = self._shortest(samples, learned)
             digest = digest_of(coded.numbers)
             if verify:
@@ -102,7 +103,7 @@ class BlockCodec:
         dtype, way = dtype.newbyteorder("="), self._opened(payload[0])
         if not way.fits(shapes, dtype):
             raise ArchiveError(f"a damaged block: way {payload[0]} does not store {dtype} of shape {shapes[0]}")
-        with one_core(always=True):
+        with bounded(sum(map(math.prod, shapes))), one_core(always=True), strips_on_all_cores():
             numbers = way.decode(payload[1:], shapes, dtype)
             if digest_of(numbers) != digest:
                 raise ArchiveError("a damaged block: what it decodes to does not match its digest")

@@ -1,18 +1,24 @@
 """One core per call: where several calls run side by side, and for networks that work in small steps.
 
+No more large calls run side by side than the memory bears.
 Next door: `archive.parallel` has the threads; `block` and `make` compute in them.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from narrows.archive.parallel import in_pool
+from narrows.entropy.strips import several_cores
+from narrows.io.cache import total_memory
 
 MANY = 1 << 21  # values of samples, from which the steps of networks over all of them are not small
+LARGE_BYTES = 5 << 29  # that coding a section of a photograph takes, at most
+LARGE_SHARE = 1 / 3  # of the memory, for all that are coded side by side
 
 
 class _Alone:
@@ -20,6 +26,7 @@ class _Alone:
 
     lock, inside, before = threading.Lock(), 0, 1
     here = threading.local()  # `alone` is true in such a thread
+    large = threading.Semaphore()
 
 
 @contextmanager
@@ -62,6 +69,37 @@ def all_cores(values: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(1)
+
+
+@contextmanager
+def strips_on_all_cores() -> Iterator[None]:
+    """Within `one_core`, outside a pool, let networks of integers compute their strips side by side."""
+    if in_pool() or not _alone() or _Alone.before == 1:
+        yield
+        return
+    with several_cores(_Alone.before):
+        yield
+
+
+@contextmanager
+def bounded(values: int) -> Iterator[None]:
+    """In a thread of a pool, wait for the memory that coding so many values takes, if these are many."""
+    if values < MANY or not in_pool():
+        yield
+        return
+    with _Alone.large:
+        yield
+
+
+def _renew() -> None:
+    """Locks that no thread has: in a forked process those that had them are gone."""
+    _Alone.lock, _Alone.inside = threading.Lock(), 0
+    _Alone.large = threading.Semaphore(max(1, int(LARGE_SHARE * total_memory() / LARGE_BYTES)))
+
+
+_renew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def _alone() -> bool:

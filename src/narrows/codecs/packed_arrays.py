@@ -133,12 +133,11 @@ def _from_mantissas(data: bytes, lengths: Integers) -> Integers:
     total = int(lengths.sum())
     if len(data) != -(-total // 8):
         raise ArchiveError(f"a packed model is damaged: {len(data)} bytes of digits in place of {-(-total // 8)}")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=total, bitorder="little")
     starts = np.cumsum(lengths) - lengths
-    size, negative = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
-    for place in range(int(lengths.max(initial=0))):
-        has = np.flatnonzero(lengths > place)
-        found, top = bits[starts[has] + place].astype(np.int64), lengths[has] == place + 1
-        size[has] |= np.where(top, 1, found) << place
-        negative[has[top]] = found[top] > 0
-    return np.where(negative, -size, size)
+    # Eight bytes from each place on, with 57 bits or more from where a number begins.
+    padded = data + bytes(8)
+    words = np.ndarray(len(data) + 1, "<u8", padded, strides=(1,))
+    found = (words[starts >> 3] >> (starts & 7).astype(np.uint64)).astype(np.int64)
+    top = np.where(lengths > 0, np.int64(1) << np.maximum(lengths - 1, 0), 0)
+    size: Integers = found & np.maximum(top - 1, 0) | top
+    return np.where(found & top, -size, size)

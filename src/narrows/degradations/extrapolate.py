@@ -7,7 +7,6 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, solve_toeplitz
-from scipy.signal import lfilter, lfiltic
 
 from narrows.io.spans import runs_of
 
@@ -80,6 +79,8 @@ def predicted(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
 
 def _predicted(past: Doubles, length: int) -> Doubles | None:
     """The steps that follow `past`, `(length,)`; None where there is too little of it."""
+    from scipy.signal import lfilter, lfiltic  # takes half a second, and most who load a model fill in no gaps
+
     if len(past) < FEWEST:
         return None
     weights = _weights(past * np.hanning(len(past) + 2)[1:-1], min(ORDER, len(past) // 2))

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import torch
-from scipy.signal import firwin
 from torch.nn import functional
 
 from narrows.checks import whole
@@ -74,5 +73,7 @@ def faster(x: torch.Tensor, scale: int) -> torch.Tensor:
 @cache
 def _filter(scale: int) -> torch.Tensor:
     """The taps of the low-pass filter, `(1, 1, 1, K)`, with sum 1."""
+    from scipy.signal import firwin  # takes half a second
+
     taps = firwin(2 * CROSSINGS * scale + 1, 1 / scale, window=("kaiser", BETA))
     return torch.from_numpy(taps).float().view(1, 1, 1, -1)

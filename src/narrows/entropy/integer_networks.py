@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from narrows.entropy.strips import run_all
 from narrows.errors import ModelError
 
 # The limits are part of the format: a network beyond them is refused.
@@ -35,6 +36,7 @@ FEW = 12  # outputs, below which a matrix product is faster with the places as i
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
+Place = tuple[slice, slice]  # images, and rows of them
 Operands = tuple[torch.Tensor, ...]  # of a layer: matrix `(h, w, I, O)`, bias, low and high `(O,)`
 
 
@@ -119,44 +121,52 @@ class IntegerLayer:
             wide = torch.from_numpy(self.wide).to(x.device)
             doubles = tuple(operand.to(x.device).index_select(-1, wide) for operand in self._doubles)
         y = torch.empty((*x.shape[:3], outs), dtype=torch.float32, device=x.device)
-        for place, columns in _gathered(padded.contiguous(), tall, broad):
-            part, add = y[place], None if earlier is None else earlier[place]
+
+        def strip(place: Place, gathered: Callable[[], list[torch.Tensor]]) -> None:
+            part, add, columns = y[place], None if earlier is None else earlier[place], gathered()
             _sum(columns, singles, part)
             _finished(part, add, singles)
             if len(self.wide):
                 sums = torch.empty((*part.shape[:3], len(wide)), dtype=torch.float64, device=x.device)
                 _sum([each.double() for each in columns], doubles, sums)
                 part[..., wide] = _finished(sums, None if add is None else add[..., wide], doubles).float()
+
+        run_all(functools.partial(strip, *each) for each in _strips(padded.contiguous(), tall, broad))
         return y.view(*shape, outs)
 
 
-def _gathered(
-    padded: torch.Tensor, tall: int, broad: int
-) -> Iterator[tuple[tuple[slice, slice], list[torch.Tensor]]]:
-    """Some images and rows at a time, and the left factors of the matrix products whose sum a convolution is: of
-    several small images one for the whole kernel, else one for each row of the kernel."""
+def _strips(padded: torch.Tensor, tall: int, broad: int) -> Iterator[tuple[Place, Callable[[], list[torch.Tensor]]]]:
+    """Some images and rows at a time, and what gives the left factors of the matrix products whose sum a convolution
+    is: of several small images one for the whole kernel, else one for each row of the kernel."""
     count, height, width, channels = padded.shape
     height, width = height - tall + 1, width - broad + 1
     across = broad * channels
+
+    def whole(part: torch.Tensor) -> list[torch.Tensor]:
+        columns = padded.new_empty((len(part), height, width, tall * broad, channels))
+        for i in range(tall):
+            for j in range(broad):
+                columns[..., broad * i + j, :] = part[:, i : i + height, j : j + width]
+        return [columns.view(-1, tall * across)]
+
+    def by_rows(part: torch.Tensor) -> list[torch.Tensor]:
+        columns = padded.new_empty((len(part), width, broad, channels)) if broad > 1 else part
+        for j in range(broad if broad > 1 else 0):
+            columns[..., j, :] = part[:, j : j + width]
+        flat, places = columns.view(-1, across), (len(part) - tall + 1) * width
+        return [flat[i * width : i * width + places] for i in range(tall)]
+
     if tall * broad > 1 and (images := STRIP // (height * width * tall * across)) > 1:
         for first in range(0, count, images):
-            part = padded[first : first + images]
-            columns = padded.new_empty((len(part), height, width, tall * broad, channels))
-            for i in range(tall):
-                for j in range(broad):
-                    columns[..., broad * i + j, :] = part[:, i : i + height, j : j + width]
-            yield (slice(first, first + images), slice(None)), [columns.view(-1, tall * across)]
+            place = slice(first, first + images), slice(None)
+            yield place, functools.partial(whole, padded[place[0]])
         return
-    most = max(1, STRIP // (width * across))
+    strips = -(-height // max(1, STRIP // (width * across)))
+    most = -(-height // (strips + strips % 2))  # an even number, for two cores
     for number in range(count):
         for top in range(0, height, most):
             part = padded[number, top : min(top + most, height) + tall - 1]
-            columns = padded.new_empty((len(part), width, broad, channels)) if broad > 1 else part
-            for j in range(broad if broad > 1 else 0):
-                columns[..., j, :] = part[:, j : j + width]
-            flat, places = columns.view(-1, across), (len(part) - tall + 1) * width
-            shifted = [flat[i * width : i * width + places] for i in range(tall)]
-            yield (slice(number, number + 1), slice(top, top + most)), shifted
+            yield (slice(number, number + 1), slice(top, top + most)), functools.partial(by_rows, part)
 
 
 def _sum(columns: list[torch.Tensor], operands: Operands, y: torch.Tensor) -> None:
