@@ -15,13 +15,12 @@ from torch import nn
 from narrows.codecs.quantise import quantised
 from narrows.entropy import integer_networks
 from narrows.entropy.integer_networks import (
-    LARGEST,
     IntegerLayer,
     IntegerNetwork,
     from_arrays,
-    plain_products,
     to_arrays,
 )
+from narrows.entropy.products import LARGEST, plain_products
 from narrows.errors import ModelError
 from narrows.networks.layers import Added
 

@@ -133,6 +133,36 @@ def test_channels_with_gaps_of_their_own_keep_what_is_known_of_each(channels: in
     assert snr(y[missing], x[missing]) > 3
 
 
+def test_channels_that_follow_from_others_are_filled_in_from_these() -> None:
+    rng = np.random.default_rng(0)
+    sources = np.cumsum(rng.normal(size=(4000, 2)), axis=0) / 20
+    x = sources @ rng.normal(size=(2, 4)) + rng.normal(0, 0.02, (4000, 4)) + [0, 5, -3, 0]
+    x[:, 3] = rng.normal(size=4000)  # this one does not
+    holed = x.copy()
+    for channel, start in ((0, 900), (1, 1500), (3, 2500)):
+        holed[start : start + 200, channel] = np.nan
+    y = fill(made(Gaps((0.02, 0.1)), 4), holed, (float("nan"),))
+    missing = np.isnan(holed)
+    assert np.array_equal(y[~missing], x[~missing])
+    wrong = [np.sqrt(np.square(y[missing[:, c], c] - x[missing[:, c], c]).mean()) for c in (0, 1, 3)]
+    assert max(wrong[:2]) < 0.2
+    assert 0.5 < wrong[2] < 1.5
+
+
+def test_every_step_may_lack_some_channel_but_no_channel_all_steps() -> None:
+    x = voices(1, 3000, 3)[0].astype(np.float64)
+    holed = x.copy()
+    for start in range(0, 3000, 50):
+        holed[start : start + 50, start // 50 % 3] = np.nan
+    y = fill(made(Gaps(), 3), holed, (float("nan"),))
+    assert np.isfinite(y).all()
+    assert np.array_equal(y[~np.isnan(holed)], x[~np.isnan(holed)])
+    assert snr(y, x) > 20  # all three are the same
+    holed[:, 1] = np.nan
+    with pytest.raises(DataError, match="all of channel 2 of sample 0 is missing"):
+        fill(made(Gaps(), 3), holed, (float("nan"),))
+
+
 def times(scale: float = 1.0, length: int = 2000) -> np.ndarray:
     """Seconds since 1970, an air pressure and a temperature, float64 `(T, 3)`."""
     t = np.arange(length)

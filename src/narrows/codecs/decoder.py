@@ -22,8 +22,8 @@ from narrows.codecs.compact_model import DAMAGED
 from narrows.data.batches import from_tensor
 from narrows.data.samples import Description
 from narrows.entropy.cumulative import Integers
-from narrows.entropy.integer_networks import plain_products
 from narrows.entropy.passes import QUALITIES
+from narrows.entropy.products import plain_products
 from narrows.errors import ArchiveError, ModelError, SettingsError
 from narrows.io.arrays import Array
 from narrows.models.base import Grid, Specification

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from narrows.entropy.cumulative import Doubles, Integers
-from narrows.entropy.integer_networks import LARGEST, RANGE_LIMIT, WEIGHT_LIMIT, IntegerLayer, IntegerNetwork
+from narrows.entropy.integer_networks import RANGE_LIMIT, WEIGHT_LIMIT, IntegerLayer, IntegerNetwork
+from narrows.entropy.products import LARGEST
 from narrows.networks.layers import Added
 
 BITS = 10  # of an activation, for the largest seen when the layer was made

@@ -35,8 +35,8 @@ from narrows.data.batches import to_tensor
 from narrows.data.similarity import thumbnail_size
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import Doubles, Integers
-from narrows.entropy.integer_networks import plain_products
 from narrows.entropy.passes import CODE_SECTION
+from narrows.entropy.products import plain_products
 from narrows.errors import ModelError
 from narrows.io.arrays import Array
 from narrows.models.lossy import Lossy

@@ -25,8 +25,8 @@ from narrows.codecs.decoder import SampleDecoder, dial
 from narrows.codecs.transform import opened
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import CumulativeTables, Doubles, Integers, from_weights
-from narrows.entropy.integer_networks import plain_products
 from narrows.entropy.passes import QUALITIES
+from narrows.entropy.products import plain_products
 from narrows.errors import ArchiveError, ModelError
 from narrows.io.arrays import Array
 from narrows.networks.loudness import LEAST, LEVELS, Loudness, loudness

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from narrows.checks import real
 from narrows.degradations.base import Hints, Observed, Residual, range_words
-from narrows.degradations.extrapolate import bridged
+from narrows.degradations.extrapolate import Doubles, bridged
 from narrows.degradations.rates import SILENCE
 from narrows.errors import SettingsError
 
@@ -103,11 +104,9 @@ class Gaps(Residual):
         """Linear prediction, on the processor."""
         signals = observed.seen.double().cpu().numpy() - SILENCE
         known = observed.condition.cpu().numpy()[:, 0, 0] > 0
-        means = (signals * known[:, None, None]).sum(axis=3) / np.maximum(1, known.sum(axis=1))[:, None, None]
-        for sample, here, mean in zip(signals, known, means[..., 0], strict=True):
-            if not here.all():
-                for channel in range(len(sample)):
-                    sample[channel, 0] = bridged(sample[channel, 0] - mean[channel], here) + mean[channel]
+        for sample, here in zip(signals, known, strict=True):
+            for channel in range(len(sample)):
+                sample[channel, 0] = around_mean(sample[channel, 0], here)
         return torch.from_numpy(signals + SILENCE).to(observed.seen)
 
     def colours(self, clean: int) -> tuple[int, ...]:
@@ -115,3 +114,12 @@ class Gaps(Residual):
 
     def restored(self, observed: Observed, guess: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         return torch.where(observed.condition > 0, observed.seen, guess + answer)
+
+
+def around_mean(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
+    """A signal `(T,)` with what is not known filled in by linear prediction."""
+    if known.all():
+        return signal
+    mean = (signal * known).sum() / max(1, known.sum())
+    filled: Doubles = bridged(signal - mean, known) + mean
+    return filled

@@ -16,7 +16,9 @@ from narrows.data.batches import from_tensor, to_tensor
 from narrows.data.ranges import Ends, own_ranges
 from narrows.data.samples import Description, Samples, from_arrays
 from narrows.degradations import parts_of
+from narrows.degradations.across import from_one_another
 from narrows.degradations.base import Hints
+from narrows.degradations.rates import SILENCE
 from narrows.errors import DataError, ModelError, SettingsError
 from narrows.io.arrays import Array, Ragged
 from narrows.models.restorer import Restoring
@@ -141,7 +143,7 @@ def stream(model: Restoring, chunks: Iterable[Chunk], description: Description) 
     scale, window = model.degradation.scale, window_of(model.description.rate)
     size, overlap = PIECE * window // scale, OVERLAP * window // scale
     fade = np.clip(np.linspace(-0.5, 1.5, overlap * scale), 0, 1)[:, None]
-    keep = parts_of(model.degradation)[0].task == "inpaint" and len(parts_of(model.degradation)) == 1
+    keep = only_fills(model)
     tail: Array | None = None
     for piece, last in _pieces(chunks, size, overlap):
         y = _restored(model, piece, description)
@@ -190,25 +192,63 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
     x = to_tensor(piece.values[None], description, model.device)  # (1, C, 1, T)
     if model.description.channels == 1:
         x = x.transpose(0, 1)  # each channel by itself
-    known = None
-    if piece.missing is not None:
-        missing = piece.missing if model.description.channels == 1 else piece.missing.any(axis=1, keepdims=True)
-        if not missing.any():
-            return np.array(x[:, 0, 0].T.cpu() if model.description.channels == 1 else x[0, :, 0].T.cpu())
-        known = torch.from_numpy(~missing.T).to(x)[:, None, None]  # (C or 1, 1, 1, T)
-    y = model.restored(model.degradation.given(x, Hints(known=known)))
+    if piece.missing is None:
+        y = model.restored(model.degradation.given(x, Hints()))
+    elif model.description.channels == 1 or piece.missing.shape[1] == 1:
+        y = _filled(model, x, piece.missing)
+    else:
+        y = _each_by_its_gaps(model, x, piece.missing)
     out: Array = (y[:, 0, 0] if model.description.channels == 1 else y[0, :, 0]).T.cpu().numpy()
     return out
 
 
+def _filled(model: Restoring, x: torch.Tensor, missing: Mask) -> torch.Tensor:
+    """Restored signals `(N, C, 1, T)`, where `missing` `(T, N or 1)` is the same in all channels of each."""
+    if only_fills(model) and not missing.any():
+        return x
+    known = torch.from_numpy(~missing.T).to(x)[:, None, None]
+    return model.restored(model.degradation.given(x, Hints(known=known)))
+
+
+def _each_by_its_gaps(model: Restoring, x: torch.Tensor, missing: Mask) -> torch.Tensor:
+    """A restored signal `(1, C, 1, T)` of which each channel misses what it does in `missing` `(T, C)`, the gaps of
+    the others being filled in by a first guess.
+
+    A model knows steps that are missing in all channels, so channels with the same gaps are restored together. Where
+    it only fills gaps, channels that follow from the others are taken from these.
+    """
+    together: dict[bytes, list[int]] = {}
+    for channel, column in enumerate(missing.T):
+        together.setdefault(column.tobytes(), []).append(channel)
+    if len(together) == 1:
+        return _filled(model, x, missing[:, :1])
+    signals, known = x[0, :, 0].double().cpu().numpy() - SILENCE, ~missing.T
+    guess, follow = from_one_another(signals, known)
+    seen, told = torch.from_numpy(guess + SILENCE).to(x)[None, :, None], follow & only_fills(model)
+    y = seen.clone()
+    for channels in together.values():
+        if not told[channels].all():
+            y[:, channels] = _filled(model, seen, missing[:, channels[:1]])[:, channels]
+    y[:, told] = seen[:, told]
+    return y
+
+
+def only_fills(model: Restoring) -> bool:
+    """Whether what is known of a signal is to stay as it is."""
+    parts = parts_of(model.degradation)
+    return len(parts) == 1 and parts[0].task == "inpaint"
+
+
 def marked_signals(array: Array, value: float, source: str) -> tuple[Samples, list[Mask]]:
     """Signals in an array `(T,)`, `(T, C)` or `(N, T, C)` in which a value, such as NaN, stands for what is missing,
-    and where that is, `(T, C)` each. Raises `DataError` where it is nowhere, or at every step of one signal."""
+    and where that is, `(T, C)` each. Raises `DataError` where it is nowhere, or at every step of a channel."""
     here: Mask = np.asarray(np.isnan(array) if np.isnan(value) else array == value)
     samples = from_arrays(np.where(here, array.dtype.type(0), array), source, kind="signals")
     missing: list[Mask] = list(here.reshape(np.shape(samples.values)))
     if not here.any():
         raise DataError(f"{source}: the missing value is nowhere in it; nothing is to be filled in")
-    if (lost := next((number for number, one in enumerate(missing) if one.any(axis=1).all()), None)) is not None:
-        raise DataError(f"{source}: all of sample {lost} is missing; something has to be known")
+    if lost := [number for number, one in enumerate(missing) if one.all(axis=0).any()]:
+        (channel, *_) = np.flatnonzero(missing[lost[0]].all(axis=0))
+        what = f"sample {lost[0]}" if missing[lost[0]].all() else f"channel {channel + 1} of sample {lost[0]}"
+        raise DataError(f"{source}: all of {what} is missing; something has to be known")
     return samples, missing

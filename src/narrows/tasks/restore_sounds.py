@@ -141,8 +141,10 @@ def _looked_through(
     spans = spans_of(marks(), shortest)
     if not frames:
         raise DataError(f"{source}: a sound of no length; remove it, or leave it out")
-    if spans == [(0, frames)]:
-        raise DataError(f"{source}: all of it is missing; something has to be known")
+    unknown = np.isinf(least)
+    if unknown.any():
+        what = "it" if unknown.all() else f"channel {int(np.argmax(unknown)) + 1}"
+        raise DataError(f"{source}: all of {what} is missing; something has to be known")
     return frames, (least, most), spans
 
 
