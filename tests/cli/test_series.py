@@ -69,6 +69,31 @@ def test_stretches_between_gaps_of_a_series_are_learned_from(call, tmp_path: Pat
     assert ";;" not in (tmp_path / "full.csv").read_text()
 
 
+def test_a_table_with_a_gap_in_every_row_is_filled_in_where_columns_differ(call, tmp_path: Path) -> None:
+    t, model = np.arange(600), tmp_path / "m.safetensors"
+    columns = np.stack([np.sin(t / 9), np.cos(t / 7), np.sin(t / 9) + np.cos(t / 7)], axis=1)
+
+    def write(name: str, numbers: np.ndarray) -> Path:
+        lines = [",".join("" if np.isnan(cell) else f"{cell:.4f}" for cell in row) for row in numbers]
+        (tmp_path / name).write_text("\n".join(["a,b,sum", *lines]) + "\n")
+        return tmp_path / name
+
+    words = ("--as", "series", "--rate", 1, "--for", "inpaint", "--steps", 1, "--gaps", "5000..10000")
+    assert call("train", write("whole.csv", columns), "-o", model, *words)[0] == 0
+    holed = columns.copy()
+    for start in range(0, 600, 12):
+        holed[start : start + 12, start // 12 % 3] = np.nan
+    code, _, err = call("inpaint", write("holed.csv", holed), "-m", model, "-o", tmp_path / "full.csv")
+    assert code == 0, err
+    full = np.loadtxt(tmp_path / "full.csv", delimiter=",", skiprows=1)
+    known = ~np.isnan(holed)
+    assert np.array_equal(full[known], columns[known].round(4))
+    assert np.abs(full - columns).mean() < 0.02
+    holed[:, 1] = np.nan
+    holed[7, 1] = 0.5
+    assert call("inpaint", write("little.csv", holed), "-m", model, "-o", tmp_path / "little-full.csv")[0] == 0
+
+
 def test_pictures_are_not_read_as_signals(call, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "set" / "a.png")
