@@ -156,3 +156,9 @@ def test_the_record_of_csv_is_json(codes: Codes, tmp_path: Path) -> None:
     write_codes(tmp_path / "c.csv", codes)
     record = json.loads((tmp_path / "c.csv.json").read_text())
     assert record == {"encoder": "ab" * 32, "source": "digits:train", "components": 0}
+
+
+def test_labels_of_very_many_digits_stay_words(tmp_path: Path) -> None:
+    labels = np.array(["7", "1" * 5000])
+    write_codes(tmp_path / "codes.csv", Codes(np.zeros((2, 3), np.float32), labels=labels))
+    assert read_codes(tmp_path / "codes.csv").labels.tolist() == labels.tolist()

@@ -25,6 +25,7 @@ from narrows.tasks.embed import Codes, check_finite
 
 SUFFIXES = (".npy", ".csv", ".parquet")
 COLUMNS = ("code_", "component_")  # begin the names of columns of codes in tables
+DIGITS = 18  # of labels that are numbers, at most: int64 holds those
 NAMES, LABELS = ".names.txt", ".labels.txt"
 _KEY = b"narrows"  # of the record in the metadata of a .parquet
 
@@ -202,7 +203,8 @@ def _labels(labels: Sequence[Any] | None) -> Array | None:
     if labels is None:
         return None
     words = [str(label) for label in labels]
-    return np.array([int(w) for w in words]) if all(w.isdecimal() for w in words) else np.array(words)
+    numbers = all(w.isdecimal() and len(w) <= DIGITS for w in words)
+    return np.array([int(w) for w in words]) if numbers else np.array(words)
 
 
 def _read_csv(path: Path) -> tuple[dict[str, Sequence[Any]], Any]:
