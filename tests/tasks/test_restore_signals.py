@@ -149,6 +149,23 @@ def test_channels_that_follow_from_others_are_filled_in_from_these() -> None:
     assert 0.5 < wrong[2] < 1.5
 
 
+def test_masks_of_signals_may_differ_by_channel() -> None:
+    x, model = voices(3, 1000, 2), made(Gaps(), 2)
+    mask = np.zeros((1000, 2), bool)
+    mask[200:260, 0] = mask[500:560, 1] = True
+    y = narrows.restore(model, x, mask=mask)
+    assert np.array_equal(y[:, ~mask], x[:, ~mask])
+    assert np.array_equal(narrows.restore(model, x, mask=np.stack([mask] * 3)), y)
+    assert np.array_equal(narrows.restore(model, [*x], mask=[mask] * 3), y)
+    both = np.repeat(mask[:, :1], 2, axis=1)
+    assert np.array_equal(narrows.restore(model, x, mask=both), narrows.restore(model, x, mask=mask[:, 0]))
+    with pytest.raises(DataError, match=r"it has to be \(1000,\), one mark a step, or \(1000, 2\), one a value"):
+        narrows.restore(model, x, mask=np.zeros((3, 1000, 3), bool))
+    mask[:, 1] = True
+    with pytest.raises(DataError, match="the mask marks all of channel 2 as missing; something has to be known"):
+        narrows.restore(model, x, mask=mask)
+
+
 def test_every_step_may_lack_some_channel_but_no_channel_all_steps() -> None:
     x = voices(1, 3000, 3)[0].astype(np.float64)
     holed = x.copy()

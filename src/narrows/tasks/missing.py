@@ -19,31 +19,40 @@ Mask = npt.NDArray[np.bool_]
 
 
 def masks_of(mask: Any, samples: Samples) -> list[Mask]:
-    """What is missing of each sample, `(H, W)`, `(T,)` or `(D,)`, from one mask for all, or one for each.
+    """What is missing of each sample, `(H, W)`, `(T,)`, of signals also `(T, C)`, or `(D,)`, from one mask for all or
+    one for each.
 
-    Raises `DataError` for masks of other sizes, and for those that mark everything or nothing.
+    Raises `DataError` for masks of other sizes, and for those that mark everything, of signals in one channel, or
+    nothing.
     """
     sides = 2 if samples.description.axes == 2 else 1
     planes = [np.shape(value)[:sides] for value in samples.values]
     given = [np.asarray(m) for m in mask] if isinstance(mask, (list, tuple)) else np.asarray(mask)
-    if isinstance(given, np.ndarray) and given.ndim == len(planes[0]):
+    first = np.shape(samples.values[0]) if samples.description.axes == 1 else planes[0]
+    if isinstance(given, np.ndarray) and (given.ndim == len(planes[0]) or given.shape == first):
         given = [given] * len(planes)
     if len(given) != len(planes):
         raise DataError(f"{len(given)} masks were given for {len(planes)} samples; give one each, or one for all")
     names = samples.names or tuple(f"sample {number}" for number in range(len(planes)))
-    return [checked_mask(m, plane, name) for m, plane, name in zip(given, planes, names, strict=True)]
+    channels = samples.description.channels if samples.description.axes == 1 else 1
+    return [checked_mask(m, plane, name, channels) for m, plane, name in zip(given, planes, names, strict=True)]
 
 
-def checked_mask(mask: Array, plane: Sequence[int], name: str) -> Mask:
-    """A mask as booleans; raises `DataError` naming the sample for one of another size, or of all or nothing."""
+def checked_mask(mask: Array, plane: Sequence[int], name: str, channels: int = 1) -> Mask:
+    """A mask as booleans, `plane`, or of several `channels` also `(*plane, C)`; raises `DataError` naming the sample
+    for one of another size, or of all, in some channel, or nothing."""
     if mask.ndim == len(plane) + 1 and mask.shape[-1] == 1:
         mask = mask[..., 0]
-    if tuple(mask.shape) != tuple(plane):
+    if tuple(mask.shape) not in {tuple(plane), (*plane, channels)}:
         wanted = f"(H, W), one mark a pixel: {(*plane,)}" if len(plane) == 2 else f"{(*plane,)}, one mark a value"
+        if channels > 1:
+            wanted = f"{(*plane,)}, one mark a step, or {(*plane, channels)}, one a value"
         raise DataError(f"{name}: a mask of shape {mask.shape} was given; it has to be {wanted}")
     missing: Mask = np.asarray(mask) != 0
-    if missing.all() or not missing.any():
-        what = "everything as missing; something has to be known" if missing.all() else "nothing as missing"
+    whole = missing.all(axis=tuple(range(len(plane))))
+    if whole.any() or not missing.any():
+        all_of = "everything" if whole.all() else f"all of channel {int(np.argmax(whole)) + 1}"
+        what = f"{all_of} as missing; something has to be known" if whole.any() else "nothing as missing"
         raise DataError(f"{name}: the mask marks {what}; what is missing is what is not 0")
     return missing
 

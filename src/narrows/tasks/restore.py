@@ -58,10 +58,10 @@ def restore(
 
     `strength` is the noise level as a share of the value range; if the model needs one and none is given, it is
     estimated for each sample. `mask`, for models that inpaint, is true where a pixel is missing: one `(H, W)` for all
-    samples of one size, or one for each. "photo-inpaint" leaves samples of which single pixels are missing to
-    "photo-inpaint-pixels", "photo-denoise" those that have not been JPEG files to "photo-denoise-noise". With
-    `effort` "best" the result is the mean over eight turned and mirrored views (Timofte et al., CVPR 2016), in eight
-    times the time.
+    samples of one size, or one for each; of signals `(T,)`, or `(T, C)` where channels differ. "photo-inpaint" leaves
+    samples of which single pixels are missing to "photo-inpaint-pixels", "photo-denoise" those that have not been
+    JPEG files to "photo-denoise-noise". With `effort` "best" the result is the mean over eight turned and mirrored
+    views (Timofte et al., CVPR 2016), in eight times the time.
 
     Raises `ModelError` for samples that do not fit the model, `DataError` for a mask of another size, or one that
     marks all or nothing, `SettingsError` for a strength or mask that is needed, or of no use.
