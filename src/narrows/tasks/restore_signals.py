@@ -205,7 +205,7 @@ def _restored(model: Restoring, piece: Chunk, description: Description) -> Array
 def _filled(model: Restoring, x: torch.Tensor, missing: Mask) -> torch.Tensor:
     """Restored signals `(N, C, 1, T)`, where `missing` `(T, N or 1)` is the same in all channels of each."""
     if only_fills(model) and not missing.any():
-        return x
+        return x.clone()
     known = torch.from_numpy(~missing.T).to(x)[:, None, None]
     return model.restored(model.degradation.given(x, Hints(known=known)))
 
