@@ -86,11 +86,12 @@ class BlockCodec:
         learned = self._learned()
         with bounded(sum(s.size for s in samples)), one_core(always=True), strips_on_all_cores():
             number, coded = self._shortest(samples, learned)
-            digest = digest_of(coded.numbers)
+            data, digest = coded.data, digest_of(coded.numbers)
+            del coded  # its numbers take several times as much as the samples
             if verify:
-                self._check(self._opened(number), coded.data, digest, samples)
+                self._check(self._opened(number), data, digest, samples)
         shapes, model = tuple(s.shape for s in samples), self._hash if number == learned else b""
-        return Block(bytes([number]) + coded.data, digest, shapes, samples[0].dtype.name, self.promise, model)
+        return Block(bytes([number]) + data, digest, shapes, samples[0].dtype.name, self.promise, model)
 
     @own
     def decode(
