@@ -204,8 +204,8 @@ def _announce(result: Compressed, model: Path | None, asked: bool) -> None:
         terminal.note(f"{why}, so general methods are used; 'narrows train --for compress' makes a model")
     if result.slow_bytes > LONG:
         terminal.note(
-            f"{size(result.slow_bytes)} of sounds, of which a core codes about 250 kB a second; --effort fast takes "
-            "a hundredth of the time and 10 to 30 % more bytes"
+            f"{size(result.slow_bytes)} of sounds, of which a core codes about 100 kB a second with the check; "
+            "--effort fast takes a hundredth of the time and 9 to 19 % more bytes"
         )
     if result.expected_bytes > result.total_bytes:
         terminal.note(
