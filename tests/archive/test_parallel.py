@@ -187,24 +187,27 @@ def test_calls_that_hold_much_wait_for_one_another(threads: int) -> None:
 
 
 def test_no_more_large_calls_at_once_than_the_memory_bears(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "total_memory", lambda: int(2.5 * cores.LARGE_BYTES / cores.LARGE_SHARE))
-    cores._renew()
-    running, most = [0], [0, 0]
+    monkeypatch.setattr(cores, "total_memory", lambda: int(2.5 * cores.SECTION_BYTES / cores.SHARE))
+    sizes = (10 * cores.SECTION_VALUES, cores.SECTION_VALUES // 2, MANY - 1)
+    running, most = 0, dict.fromkeys((*sizes, MANY), 0)
+    lock = threading.Lock()
 
     def call(values: int) -> None:
+        nonlocal running
         with bounded(values):
-            running[0] += 1
-            most[values >= MANY] = max(most[values >= MANY], running[0])
-            time.sleep(0.01)
-            running[0] -= 1
+            with lock:
+                running += 1
+                most[values] = max(most[values], running)
+            time.sleep(0.02)
+            with lock:
+                running -= 1
 
-    try:
-        list(in_order([partial(call, MANY)] * 12))
-        list(in_order([partial(call, MANY - 1)] * 12))
-        assert most == [threads, min(threads, 2)]
-    finally:
-        monkeypatch.undo()
-        cores._renew()
+    for values in sizes:
+        list(in_order([partial(call, values)] * 15))
+    assert [most[values] for values in sizes] == [min(threads, 2), threads, threads]
+    monkeypatch.setattr(cores, "total_memory", lambda: 1)
+    list(in_order([partial(call, MANY)] * 4))  # whatever it takes
+    assert most[MANY] == 1
 
 
 def test_strips_of_networks_are_computed_side_by_side_for_whoever_has_the_cores(threads: int) -> None:

@@ -17,8 +17,9 @@ from narrows.entropy.strips import several_cores
 from narrows.io.cache import total_memory
 
 MANY = 1 << 21  # values of samples, from which the steps of networks over all of them are not small
-LARGE_BYTES = 5 << 29  # that coding a section of a photograph takes, at most
-LARGE_SHARE = 1 / 3  # of the memory, for all that are coded side by side
+SECTION_VALUES = 3 << 22  # of a photograph that is coded in one piece, at most
+SECTION_BYTES = 5 << 29  # that coding it takes
+SHARE = 1 / 3  # of the memory, for all that are coded side by side
 
 
 class _Alone:
@@ -26,7 +27,7 @@ class _Alone:
 
     lock, inside, before = threading.Lock(), 0, 1
     here = threading.local()  # `alone` is true in such a thread
-    large = threading.Semaphore()
+    room, taken = threading.Condition(), 0.0  # bytes that those in `bounded` take
 
 
 @contextmanager
@@ -87,17 +88,24 @@ def bounded(values: int) -> Iterator[None]:
     if values < MANY or not in_pool():
         yield
         return
-    with _Alone.large:
+    needed, most = SECTION_BYTES * min(1.0, values / SECTION_VALUES), SHARE * total_memory()
+    with _Alone.room:
+        _Alone.room.wait_for(lambda: not _Alone.taken or _Alone.taken + needed <= most)
+        _Alone.taken += needed
+    try:
         yield
+    finally:
+        with _Alone.room:
+            _Alone.taken -= needed
+            _Alone.room.notify_all()
 
 
 def _renew() -> None:
     """Locks that no thread has: in a forked process those that had them are gone."""
     _Alone.lock, _Alone.inside = threading.Lock(), 0
-    _Alone.large = threading.Semaphore(max(1, int(LARGE_SHARE * total_memory() / LARGE_BYTES)))
+    _Alone.room, _Alone.taken = threading.Condition(), 0.0
 
 
-_renew()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
