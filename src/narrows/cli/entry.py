@@ -57,9 +57,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if seen:
         os.write(2, b"narrows: interrupted again, ended at once\n")
         os._exit(128 + number)
-    loading = getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False)
-    if loading or _drops_exceptions(frame):
-        # an exception that meets C++ while PyTorch is loading would abort the process: try again a little later
+    if _drops_exceptions(frame):  # try again a little later
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         return
     seen.append(number)
@@ -67,11 +65,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _drops_exceptions(frame: FrameType | None) -> bool:
-    """Whether what runs is a finaliser, or the callback that ends the lock of an import: there Python only prints an
-    exception, and goes on."""
+    """Whether what runs is a finaliser, where Python only prints an exception and goes on, or an import: extensions
+    that are being loaded drop exceptions of what they call (NumPy's), or abort the process by them (PyTorch's)."""
     while frame is not None:
         code = frame.f_code
-        if code.co_name == "__del__" or (code.co_name == "cb" and "importlib" in code.co_filename):
+        if code.co_name == "__del__" or code.co_filename.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False

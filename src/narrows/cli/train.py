@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,14 +195,16 @@ def train(data: str, output: Path, purpose: Any, tensorboard: Path | None, as_js
 def _follow(training: Training, board: Any) -> Progress:
     """Train with a bar and a log, and return the last progress.
 
-    The first signal ends it with the best weights saved and a checkpoint; so does a training that goes wrong.
+    The first signal ends it with the best weights saved and a checkpoint, and so does a training that goes wrong;
+    where no step has been made yet, a signal ends it at once.
     """
-    log, iteration = Log(training.output, training.resume), iter(training)
+    log, iteration, begun = Log(training.output, training.resume), iter(training), False
     model: Model | None = None
     last: Progress | None = None
     try:
-        with _stopping() as stopped, terminal.bar(" steps") as draw:
+        with _stopping(lambda: begun) as stopped, terminal.bar(" steps") as draw:
             for progress in iteration:
+                begun = True
                 if training.current is not model:
                     model, last = training.current, None
                     trained.plan(training, progress)
@@ -232,13 +234,17 @@ def _follow(training: Training, board: Any) -> Progress:
 
 
 @contextmanager
-def _stopping() -> Iterator[list[int]]:
-    """A list that the first SIGINT or SIGTERM puts its number into; a second one interrupts at once."""
+def _stopping(begun: Callable[[], bool]) -> Iterator[list[int]]:
+    """A list that the first SIGINT or SIGTERM puts its number into; a second one, and any before it has `begun`,
+    interrupts at once."""
     caught: list[int] = []
 
     def note(number: int, frame: Any) -> None:
-        if caught:
-            raise KeyboardInterrupt
+        if caught or not begun():
+            handler = before[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
+            raise KeyboardInterrupt(number)
         caught.append(number)
         terminal.say("stopping after this step; interrupt again to stop at once")
 
