@@ -210,8 +210,9 @@ def test_no_more_large_calls_at_once_than_the_memory_bears(threads: int, monkeyp
     assert most[MANY] == 1
 
 
-def test_strips_of_networks_are_computed_side_by_side_for_whoever_has_the_cores(threads: int) -> None:
-    network = integer_networks.IntegerNetwork((integer_layer(5, 3, 16), integer_layer(16, 1, 4)), 0, 0)
+@pytest.mark.parametrize("width", [16, 64])  # by planes and by rows
+def test_strips_of_networks_are_computed_side_by_side_for_whoever_has_the_cores(threads: int, width: int) -> None:
+    network = integer_networks.IntegerNetwork((integer_layer(5, 3, width), integer_layer(width, 1, 4)), 0, 0)
     x = torch.randint(0, 100, (2, 300, 200, 5))
     alone, seen = network(x), set()
     run, before = strips._run, torch.get_num_threads()

@@ -121,7 +121,7 @@ def test_threads_and_pieces_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> No
         for count in (1, 2):
             torch.set_num_threads(count)
             for strip in (1 << 8, 1 << 20):
-                monkeypatch.setattr("narrows.entropy.integer_networks.STRIP", strip)
+                monkeypatch.setattr("narrows.entropy.rows.STRIP", strip)
                 assert way.encode(images).data == data
     finally:
         torch.set_num_threads(threads)

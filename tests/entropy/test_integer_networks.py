@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from narrows.codecs.quantise import quantised
-from narrows.entropy import integer_networks
+from narrows.entropy import integer_networks, planes, rows
 from narrows.entropy.integer_networks import (
     IntegerLayer,
     IntegerNetwork,
@@ -70,16 +70,21 @@ def made_exact(floats: nn.Sequential, x: torch.Tensor) -> IntegerNetwork:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 1000), st.sampled_from([0.01, 0.3, 1.0, 3.0, 40.0]))
-def test_the_bits_are_those_of_numpys_integers(seed: int, scale: float) -> None:
+@given(st.integers(0, 1000), st.sampled_from([0.01, 0.3, 1.0, 3.0, 40.0]), st.sampled_from([0, 9]))
+def test_the_bits_are_those_of_numpys_integers(seed: int, scale: float, many: int) -> None:
     x = images(seed=seed)
     exact = made_exact(network(scale=scale, seed=seed), x)
-    np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(integer_networks, "MANY", many)  # by rows or by planes
+        np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
 
 
-@pytest.mark.parametrize("strip", [1, 1 << 10, 1 << 19])
-def test_outputs_of_both_types_stand_side_by_side(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integer_networks, "STRIP", strip)
+@pytest.mark.parametrize("many", [0, 9])
+@pytest.mark.parametrize("strip", [1, 1 << 9, 1 << 19])
+def test_outputs_of_both_types_stand_side_by_side(strip: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "STRIP", strip)
+    monkeypatch.setattr(planes, "STRIP", strip)
+    monkeypatch.setattr(integer_networks, "MANY", many)  # by rows or by planes
     rng = np.random.default_rng(0)
     for tall, broad, outs, span in ((3, 3, 6, 0), (1, 1, 4, 1), (5, 3, 4, 1), (3, 3, 1, 0)):
         weight = rng.integers(-3000, 3000, (outs, 4, tall, broad)).astype(np.int16)
@@ -90,7 +95,8 @@ def test_outputs_of_both_types_stand_side_by_side(strip: int, monkeypatch: pytes
         exact = IntegerNetwork((made,), 10, 10)
         x = torch.from_numpy(rng.integers(-(2**13), 2**13, (3, 6, 7, 4)))
         assert outs == 1 or 0 < len(made.wide) < outs
-        np.testing.assert_array_equal(exact(x).numpy(), reference(exact, x.numpy()))
+        for some in (x, x.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0), 3 * x):  # the last beyond its range
+            np.testing.assert_array_equal(exact(some).numpy(), reference(exact, some.numpy()))
 
 
 def test_threads_batches_layouts_and_what_is_allowed_change_nothing() -> None:

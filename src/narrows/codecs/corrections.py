@@ -18,7 +18,7 @@ import torch
 
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import PRECISION, TOTAL, Doubles, Integers, from_weights
-from narrows.entropy.logistics import MEAN_BITS, TOLD_BITS, Logistics, residual
+from narrows.entropy.logistics import MEAN_BITS, TOLD_BITS, Logistics, residual, tables_of
 from narrows.entropy.passes import GridPass
 from narrows.networks.residuals import colours_of
 
@@ -257,13 +257,14 @@ def _weights(some: _Some, near: Integers) -> tuple[Integers, int]:
 def _bits(some: _Some, known: Known) -> Callable[[Moves], float]:
     """What all places cost, by the moves of scale, slope and tail."""
     mean = np.clip(some.mean, 0, 255 << MEAN_BITS)
-    steps = (some.values - (mean + (1 << MEAN_BITS - 1) >> MEAN_BITS) + known.step // 2) // known.step
+    usual = residual(mean, some.scale, some.tail, known.step)
+    off, steps = mean - (usual.centre << MEAN_BITS), (some.values - usual.centre + known.step // 2) // known.step
 
     def bits(moves: Moves) -> float:
         scale, slope, tail = moves
         scales = some.scale + SCALE.worth * scale + (slope * some.scale >> SLOPE_BITS)
-        found = residual(mean, scales, some.tail + TAIL.worth * tail, known.step)
-        return float(known.logistics.bits(steps, found).sum())
+        which = tables_of(off, scales, some.tail + TAIL.worth * tail, known.step)
+        return float(known.logistics.bits(steps, replace(usual, which=which)).sum())
 
     return bits
 

@@ -143,7 +143,7 @@ class _Walker:
             self.features = self.model.neighbourhoods[number // self.model.channels].features(planes)
             self.surprises = []
         colour = self.model.colours[number]
-        seen = torch.cat([self.features, *map(around, self.surprises)], dim=3)
+        seen = torch.cat([self.features.permute(3, 0, 1, 2), *map(around, self.surprises)]).permute(1, 2, 3, 0)
         far, scale, tail = np.split(colour.told(seen).numpy().astype(np.int64), 3, axis=3)
         straight = beyond_edges(colour.filter, planes).numpy().astype(np.int64)
         told, at = Expected(straight + far, scale, tail), grid.places(inside)
@@ -191,17 +191,17 @@ def _as_seen(surprise: Integers, bits: int) -> torch.Tensor:
 
 
 def around(planes: torch.Tensor) -> torch.Tensor:
-    """The 3x3 neighbours of every place: `(N, h, w, K)` to `(N, h, w, 9 K)`, the edge repeated; those of a plane
+    """The 3x3 neighbours of every place: `(N, h, w, K)` to `(9 K, N, h, w)`, the edge repeated; those of a plane
     together, row by row."""
-    padded = functional.pad(planes.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="replicate")
+    padded = functional.pad(planes.permute(3, 0, 1, 2), (1, 1, 1, 1), mode="replicate")
     high, wide = planes.shape[1:3]
     parts = [padded[:, :, i : i + high, j : j + wide] for i in range(3) for j in range(3)]
-    return torch.stack(parts, dim=2).flatten(1, 2).permute(0, 2, 3, 1)
+    return torch.stack(parts, dim=1).flatten(0, 1)
 
 
 def beyond_edges(network: IntegerNetwork, planes: torch.Tensor) -> torch.Tensor:
     """A network that sees 3x3 places, on planes `(N, h, w, K)` whose edge is repeated beyond it."""
-    padded = functional.pad(planes.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="replicate").permute(0, 2, 3, 1)
+    padded = functional.pad(planes.permute(3, 0, 1, 2), (1, 1, 1, 1), mode="replicate").permute(1, 2, 3, 0)
     return network(padded)[:, 1:-1, 1:-1]
 
 

@@ -25,6 +25,8 @@ MOST_BITS = 48  # of an escaped integer
 _UNIFORM = np.full(1 << DIGIT_BITS, TOTAL >> DIGIT_BITS, np.int64)
 _LENGTHS = np.full(16, TOTAL // 16, np.int64)
 
+AnyIntegers = npt.NDArray[np.integer[Any]]
+
 
 class Coder(ABC):
     """Codes integers by tables, in an order that is the same for all coders; one that `draws` makes them up."""
@@ -57,26 +59,26 @@ class Coder(ABC):
         order = np.argsort(which.astype(narrow), kind="stable")
         ordered = which[order]
         starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        named, ends = ordered[starts], [*starts[1:].tolist(), len(which)]
+        named, bounds = ordered[starts].tolist(), [*(starts * count).tolist(), len(which) * count]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
         grouped = None
         if values is not None:
             symbols = values - lowest
             np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
-            grouped = symbols[order]
-        coded = np.empty((len(which), count), np.int64)
-        for table, start, end in zip(named.tolist(), starts.tolist(), ends, strict=True):
-            given = None if grouped is None else grouped[start:end].reshape(-1)
-            coded[start:end] = self.of_family(given, (end - start) * count, tables, table).reshape(-1, count)
-        result = np.empty_like(coded)
-        result[order] = coded
+            grouped = symbols[order].reshape(-1)
+        coded = np.empty(bounds[-1], np.int64)
+        for table, start, end in zip(named, bounds, bounds[1:], strict=False):
+            given = None if grouped is None else grouped[start:end]
+            coded[start:end] = self.of_family(given, end - start, tables, table)
+        result = np.empty((len(which), count), np.int64)
+        result[order] = coded.reshape(result.shape)
         escaped = result == last
         result += lowest
         if escaped.any():
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
         """`one_table` with escapes for one of tables that are used again and again."""
         return self.one_table(symbols, count, tables.parts[number], escapes=True)
 
@@ -114,7 +116,7 @@ class RangeEncoder(Coder):
         self._coder.encode(symbols.astype(np.int32), _model(parts))
         return symbols
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
         assert symbols is not None
         self._coder.encode(symbols.astype(np.int32), _kept(tables, number))
         return symbols
@@ -139,20 +141,20 @@ class RangeDecoder(Coder):
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
 
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
-        return self._decode(_model(parts), count)
+        return self._decode(_model(parts), count).astype(np.int64)
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> Integers:
+    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
         return self._decode(_kept(tables, number), count)
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
-        return self._decode(_FAMILY, _floats(parts))
+        return self._decode(_FAMILY, _floats(parts)).astype(np.int64)
 
-    def _decode(self, *arguments: Any) -> Integers:
+    def _decode(self, *arguments: Any) -> npt.NDArray[np.int32]:
         try:
             decoded: npt.NDArray[np.int32] = self._coder.decode(*arguments)
         except (AssertionError, ValueError):
             raise ArchiveError("a damaged block: its bytes are not a valid code") from None
-        return decoded.astype(np.int64)
+        return decoded
 
     def finish(self) -> None:
         """Raise `ArchiveError` if bytes are left over."""

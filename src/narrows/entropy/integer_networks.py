@@ -19,7 +19,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from narrows.entropy import planes, rows
 from narrows.entropy.products import LARGEST, check_machine, plain_products
+from narrows.entropy.rows import Place
 from narrows.entropy.strips import run_all
 from narrows.errors import ModelError
 
@@ -28,12 +30,12 @@ WEIGHT_LIMIT = 2**15 - 1  # weights are stored in 16 bits
 RANGE_LIMIT = 2**23  # of activations, so that two of them can be added in float32
 MOST_LAYERS = 1000
 MOST_WEIGHTS = 1 << 20  # of one output
-STRIP = 1 << 19  # numbers gathered at once for a matrix product, so that they stay in the processor's cache
-FEW = 12  # outputs, below which a matrix product is faster with the places as its columns
+FEW = 12  # outputs, below which a layer is faster by planes
+NARROW = 48  # outputs of each layer, up to which a network is faster by planes, except on many small images, of which
+MANY, LARGE = 4, 64  # planes waste the places between them
 Shorts = npt.NDArray[np.int16]
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
-Place = tuple[slice, slice]  # images, and rows of them
 Operands = tuple[torch.Tensor, ...]  # of a layer: matrix `(h, w, I, O)`, bias, low and high `(O,)`
 
 
@@ -74,13 +76,13 @@ class IntegerLayer:
     @functools.cached_property
     def largest_sums(self) -> list[int]:
         """For each output a bound on every partial sum in every order."""
-        rows = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, h, w, I)
+        matrix = self.weight.astype(np.int64).transpose(0, 2, 3, 1)  # (O, h, w, I)
         low, high = self.low_in, self.high_in
         # A product lies between these two; 0 is there as well, for the borders and for what is not yet added.
         # Fewer than 2**20 of them, each below 2**38: int64 holds their sums.
-        ends = rows * low, rows * high
-        up = np.maximum(np.maximum(*ends), 0).reshape(len(rows), -1).sum(axis=1)
-        down = np.minimum(np.minimum(*ends), 0).reshape(len(rows), -1).sum(axis=1)
+        ends = matrix * low, matrix * high
+        up = np.maximum(np.maximum(*ends), 0).reshape(len(matrix), -1).sum(axis=1)
+        down = np.minimum(np.minimum(*ends), 0).reshape(len(matrix), -1).sum(axis=1)
         return [max(int(u), -int(d)) + abs(int(b)) for u, d, b in zip(up, down, self.bias, strict=True)]
 
     @functools.cached_property
@@ -103,17 +105,29 @@ class IntegerLayer:
     def _singles(self) -> Operands:
         return tuple(operand.to(torch.float32) for operand in self._doubles)
 
+    @functools.cached_property
+    def _of_planes(self) -> tuple[Operands, Operands]:
+        """The same for planes, in float32 and in float64, these for wide outputs alone: a kernel `(h, w, O, I)`, the
+        biases `(O, 1)`, then the limits `(O, 1, 1, 1)`."""
+        matrix, bias, low, high = self._doubles
+        limits = (limit.view(-1, 1, 1, 1) for limit in (low, high))
+        doubles = (matrix.transpose(2, 3).contiguous(), bias[:, None], *limits)
+        wide = torch.from_numpy(self.wide)
+        of_wide = (doubles[0][:, :, wide], *(operand[wide] for operand in doubles[1:]))
+        return tuple(operand.float() for operand in doubles), of_wide
+
     def __call__(self, x: torch.Tensor, earlier: torch.Tensor | None = None) -> torch.Tensor:
         """Whole numbers `(N, H, W, I)` in float32 to `(N, H, W, O)`; `earlier` is what a residual layer adds."""
-        singles = tuple(operand.to(x.device) for operand in self._singles)
-        tall, broad, ins, outs = singles[0].shape
+        tall, broad, ins, outs = self._singles[0].shape
         shape, plain = x.shape[:3], tall * broad == 1
+        if outs < FEW if plain else tall * outs < ins:
+            moved = None if earlier is None else earlier.permute(3, 0, 1, 2)
+            return self.by_planes(x.permute(3, 0, 1, 2), moved).permute(1, 2, 3, 0).contiguous()
+        singles = tuple(operand.to(x.device) for operand in self._singles)
         if plain:  # the images are one large one
             x = x.reshape(1, -1, shape[2], ins)
             earlier = None if earlier is None else earlier.reshape(1, -1, shape[2], outs)
         padded = x if plain else functional.pad(x, (0, 0, broad // 2, broad // 2, tall // 2, tall // 2))
-        if (outs < FEW if plain else tall * outs < ins) and not len(self.wide):
-            return _by_planes(padded.contiguous(), earlier, singles).view(*shape, outs)
         if len(self.wide):
             wide = torch.from_numpy(self.wide).to(x.device)
             doubles = tuple(operand.to(x.device).index_select(-1, wide) for operand in self._doubles)
@@ -121,82 +135,37 @@ class IntegerLayer:
 
         def strip(place: Place, gathered: Callable[[], list[torch.Tensor]]) -> None:
             part, add, columns = y[place], None if earlier is None else earlier[place], gathered()
-            _sum(columns, singles, part)
-            _finished(part, add, singles)
+            rows.finish(rows.sums(columns, part, *singles[:2]), add, *singles[2:])
             if len(self.wide):
-                sums = torch.empty((*part.shape[:3], len(wide)), dtype=torch.float64, device=x.device)
-                _sum([each.double() for each in columns], doubles, sums)
-                part[..., wide] = _finished(sums, None if add is None else add[..., wide], doubles).float()
+                found = torch.empty((*part.shape[:3], len(wide)), dtype=torch.float64, device=x.device)
+                rows.sums([each.double() for each in columns], found, *doubles[:2])
+                part[..., wide] = rows.finish(found, None if add is None else add[..., wide], *doubles[2:]).float()
 
-        run_all(functools.partial(strip, *each) for each in _strips(padded.contiguous(), tall, broad))
+        run_all(functools.partial(strip, *each) for each in rows.strips(padded.contiguous(), tall, broad))
         return y.view(*shape, outs)
 
+    def by_planes(self, x: torch.Tensor, earlier: torch.Tensor | None = None) -> torch.Tensor:
+        """The same for planes `(I, N, H, W)`, to `(O, N, H, W)`, which is faster for few of them."""
+        singles, doubles = (tuple(operand.to(x.device) for operand in each) for each in self._of_planes)
+        tall, broad, outs, ins = singles[0].shape
+        shape, wide = x.shape[1:], torch.from_numpy(self.wide).to(x.device)
+        if tall * broad == 1:  # the images are one large one
+            x = x.reshape(ins, 1, -1, shape[2])
+            earlier = None if earlier is None else earlier.reshape(outs, 1, -1, shape[2])
+        else:
+            x = functional.pad(x, (broad // 2, broad // 2, tall // 2, tall // 2))
+        high, across = x.shape[2] - tall + 1, x.shape[3] - broad + 1
+        y = torch.empty((outs, x.shape[1], high, across), dtype=torch.float32, device=x.device)
 
-def _strips(padded: torch.Tensor, tall: int, broad: int) -> Iterator[tuple[Place, Callable[[], list[torch.Tensor]]]]:
-    """Some images and rows at a time, and what gives the left factors of the matrix products whose sum a convolution
-    is: of several small images one for the whole kernel, else one for each row of the kernel."""
-    count, height, width, channels = padded.shape
-    height, width = height - tall + 1, width - broad + 1
-    across = broad * channels
+        def strip(place: Place, seen: torch.Tensor) -> None:
+            add, part = None if earlier is None else earlier[:, *place], y[:, *place]
+            planes.finish(planes.sums(seen, *singles[:2]), add, part, *singles[2:])
+            if len(wide):
+                found, add = planes.sums(seen.double(), *doubles[:2]), None if add is None else add[wide]
+                part[wide] = planes.finish(found, add, found, *doubles[2:]).float()
 
-    def whole(part: torch.Tensor) -> list[torch.Tensor]:
-        columns = padded.new_empty((len(part), height, width, tall * broad, channels))
-        for i in range(tall):
-            for j in range(broad):
-                columns[..., broad * i + j, :] = part[:, i : i + height, j : j + width]
-        return [columns.view(-1, tall * across)]
-
-    def by_rows(part: torch.Tensor) -> list[torch.Tensor]:
-        columns = padded.new_empty((len(part), width, broad, channels)) if broad > 1 else part
-        for j in range(broad if broad > 1 else 0):
-            columns[..., j, :] = part[:, j : j + width]
-        flat, places = columns.view(-1, across), (len(part) - tall + 1) * width
-        return [flat[i * width : i * width + places] for i in range(tall)]
-
-    if tall * broad > 1 and (images := STRIP // (height * width * tall * across)) > 1:
-        for first in range(0, count, images):
-            place = slice(first, first + images), slice(None)
-            yield place, functools.partial(whole, padded[place[0]])
-        return
-    strips = -(-height // max(1, STRIP // (width * across)))
-    most = -(-height // (strips + strips % 2))  # an even number, for two cores
-    for number in range(count):
-        for top in range(0, height, most):
-            part = padded[number, top : min(top + most, height) + tall - 1]
-            yield (slice(number, number + 1), slice(top, top + most)), functools.partial(by_rows, part)
-
-
-def _sum(columns: list[torch.Tensor], operands: Operands, y: torch.Tensor) -> None:
-    """Products of matrices and a bias, added up in `y` `(N, H, W, O)`."""
-    matrix, bias, *_ = operands
-    flat, factors = y.view(-1, len(bias)), matrix.view(len(columns), -1, len(bias))
-    torch.addmm(bias, columns[0], factors[0], out=flat)
-    for each, factor in zip(columns[1:], factors[1:], strict=True):
-        flat.addmm_(each, factor)
-
-
-def _by_planes(padded: torch.Tensor, earlier: torch.Tensor | None, operands: Operands) -> torch.Tensor:
-    """A convolution to few outputs, `(N, H, W, O)`: the images times each place of the kernel, moved and added up."""
-    matrix, bias, low, high = operands
-    tall, broad, ins, outs = matrix.shape
-    height, width = padded.shape[1] - tall + 1, padded.shape[2] - broad + 1
-    rows = matrix.transpose(2, 3).reshape(-1, ins)
-    planes = (rows @ padded.view(-1, ins).T).view(tall, broad, outs, *padded.shape[:3])
-    bias, low, high = (limit.view(-1, 1, 1, 1) for limit in (bias, low, high))
-    y = planes[0, 0, :, :, :height, :width] + bias
-    for place in range(1, tall * broad):
-        i, j = divmod(place, broad)
-        y += planes[i, j, :, :, i : i + height, j : j + width]
-    moved = None if earlier is None else earlier.permute(3, 0, 1, 2)
-    return _finished(y, moved, (matrix, bias, low, high)).permute(1, 2, 3, 0).contiguous()
-
-
-def _finished(y: torch.Tensor, earlier: torch.Tensor | None, operands: Operands) -> torch.Tensor:
-    """What a layer makes of its sums, in their place."""
-    y.floor_()
-    if earlier is not None:
-        y += earlier
-    return torch.clamp(y, *operands[2:], out=y)
+        run_all(functools.partial(strip, *each) for each in planes.strips(x, tall, broad, outs))
+        return y.view(outs, *shape)
 
 
 @dataclass(frozen=True)
@@ -231,6 +200,11 @@ class IntegerNetwork:
         return set()
 
     @functools.cached_property
+    def _narrow(self) -> bool:
+        """Whether this network is faster by planes on large images."""
+        return all(len(layer.weight) <= NARROW for layer in self.layers)
+
+    @functools.cached_property
     def _within(self) -> int:
         """The number of the first layer from which on none sees the neighbours of a place."""
         return max((n for n, layer in enumerate(self.layers, 1) if max(layer.weight.shape[2:]) > 1), default=0)
@@ -251,6 +225,8 @@ class IntegerNetwork:
             x = x.to(torch.float32)
             # Most inputs are within the tightest limits, which is seen faster than they are clipped.
             inside = not x.numel() or bool(x.amin() >= low.amax() and x.amax() <= high.amin())
+            if at is None and self._narrow and (len(x) < MANY or min(x.shape[1:3]) >= LARGE):
+                return self._by_planes(x.permute(3, 0, 1, 2) if inside else planes.clipped(x, low, high))
             seen = [x if inside else torch.clamp(x, low, high)]
             for number, layer in enumerate(self.layers):
                 if at is not None and number == self._within:
@@ -259,6 +235,13 @@ class IntegerNetwork:
                     seen = [y.flatten(1, 2).index_select(1, places)[:, None] for y in seen]
                 seen.append(layer(seen[-1], seen[-layer.span] if layer.span else None))
         return seen[-1]
+
+    def _by_planes(self, x: torch.Tensor) -> torch.Tensor:
+        """The same for planes `(I, N, H, W)`, within their limits."""
+        seen = [x]
+        for layer in self.layers:
+            seen.append(layer.by_planes(seen[-1], seen[-layer.span] if layer.span else None))
+        return seen[-1].permute(1, 2, 3, 0)
 
 
 def to_arrays(network: IntegerNetwork) -> list[Longs]:

@@ -41,6 +41,12 @@ FIRSTS = np.concatenate([[0], np.cumsum(PHASES)])  # of each scale, among pairs 
 TABLES = int(FIRSTS[-1]) * TAILS
 MOST_DIFFERENCE = 1 << 20  # of neighbouring logits
 
+_HALF = 1 << MEAN_BITS - 1
+_LEAST_TAIL = TAIL_EDGES[0] - 1
+_KINDS = np.searchsorted(
+    TAIL_EDGES, np.arange(_LEAST_TAIL, TAIL_EDGES[-1] + 1), side="right"
+)  # of tails from there on
+
 
 @dataclass(frozen=True)
 class Residual:
@@ -55,19 +61,29 @@ class Residual:
 def residual(mean: Integers, scale: Integers, tail: Integers, step: int = 1) -> Residual:
     """From a prediction in 1/16 of a value, 0..255, the scale of its error and the logit of its tail in 1/512, for
     values that are coded in steps of an odd number."""
-    half = 1 << MEAN_BITS - 1
-    centre = mean + half >> MEAN_BITS
+    centre = mean + _HALF >> MEAN_BITS
     off = mean - (centre << MEAN_BITS)
-    turn = np.where(off < 0, -1, 1)
+    return Residual(centre, np.where(off < 0, -1, 1), tables_of(off, scale, tail, step))
+
+
+def tables_of(off: Integers, scale: Integers, tail: Integers, step: int) -> Integers:
+    """The numbers of the tables of a `residual`, whose prediction lies `off` its centre, -8..7."""
     if step > 1:
         scale = scale - _logarithm(step)
     index = ((scale - (NARROWEST << TOLD_BITS)) * STEPS + (1 << TOLD_BITS - 1)) >> TOLD_BITS
-    index = np.clip(index, 0, SCALES - 1)
-    away = (2 * np.abs(off) + step) // (2 * step)
-    phases = PHASES[index]
+    index = np.minimum(np.maximum(index, 0), SCALES - 1)
+    kind = np.minimum(np.maximum(tail - _LEAST_TAIL, 0), len(_KINDS) - 1)
+    found: Integers = _pairs(step).take((index << MEAN_BITS) + off + _HALF) * TAILS + _KINDS.take(kind)
+    return found
+
+
+@functools.cache
+def _pairs(step: int) -> Integers:
+    """The numbers of the pairs of scale and phase, scale by scale and then by where the centre lies."""
+    away = (2 * np.abs(np.arange(-_HALF, _HALF)) + step) // (2 * step)
+    phases = PHASES[:, None]
     phase = np.where(phases == 5, away + 1 >> 1, np.where(phases == 3, away + 2 >> 2, 0))
-    kind = np.searchsorted(TAIL_EDGES, tail, side="right")
-    return Residual(centre, turn, (FIRSTS[index] + phase) * TAILS + kind)
+    return (FIRSTS[:-1, None] + phase).reshape(-1)
 
 
 @functools.cache
@@ -124,9 +140,9 @@ class Logistics:
     def bits(self, steps: Integers, known: Residual) -> Doubles:
         """The cost of whole numbers of steps from the centre `(N,)`, without the digits after an escape."""
         bits, starts = self._costs
-        symbols, last = steps * known.turn - self.lowest[known.which], self.lengths[known.which] - 1
+        symbols, last = steps * known.turn - self.lowest.take(known.which), self.lengths.take(known.which) - 1
         symbols = np.where((symbols < 0) | (symbols > last), last, symbols)
-        return bits[starts[known.which] + symbols]
+        return bits.take(starts.take(known.which) + symbols)
 
     def code(self, coder: Coder, steps: Integers | None, known: Residual) -> Integers:
         """Code whole numbers of steps from the centre `(N,)` (None unless encoding); returns them."""
