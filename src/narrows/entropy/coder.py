@@ -25,8 +25,6 @@ MOST_BITS = 48  # of an escaped integer
 _UNIFORM = np.full(1 << DIGIT_BITS, TOTAL >> DIGIT_BITS, np.int64)
 _LENGTHS = np.full(16, TOTAL // 16, np.int64)
 
-AnyIntegers = npt.NDArray[np.integer[Any]]
-
 
 class Coder(ABC):
     """Codes integers by tables, in an order that is the same for all coders; one that `draws` makes them up."""
@@ -66,21 +64,23 @@ class Coder(ABC):
             symbols = values - lowest
             np.copyto(symbols, last, where=(symbols < 0) | (symbols >= last))
             grouped = symbols[order].reshape(-1)
-        coded = np.empty(bounds[-1], np.int64)
-        for table, start, end in zip(named, bounds, bounds[1:], strict=False):
-            given = None if grouped is None else grouped[start:end]
-            coded[start:end] = self.of_family(given, end - start, tables, table)
         result = np.empty((len(which), count), np.int64)
-        result[order] = coded.reshape(result.shape)
+        result[order] = self._in_groups(grouped, tables, named, bounds).reshape(result.shape)
         escaped = result == last
         result += lowest
         if escaped.any():
             result[escaped] = self._escaped(None if values is None else values[escaped], int(escaped.sum()))
         return result
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
-        """`one_table` with escapes for one of tables that are used again and again."""
-        return self.one_table(symbols, count, tables.parts[number], escapes=True)
+    def _in_groups(
+        self, symbols: Integers | None, tables: CumulativeTables, named: list[int], bounds: list[int]
+    ) -> Integers:
+        """Code symbols (None unless encoding) by the tables `named`, those of each between two `bounds`."""
+        coded = np.empty(bounds[-1], np.int64)
+        for table, start, end in zip(named, bounds, bounds[1:], strict=False):
+            given = None if symbols is None else symbols[start:end]
+            coded[start:end] = self.one_table(given, end - start, tables.parts[table], escapes=True)
+        return coded
 
     def by_parts(self, symbols: Integers | None, parts: Integers) -> Integers:
         """`own_tables` for any N, 0 included."""
@@ -116,9 +116,13 @@ class RangeEncoder(Coder):
         self._coder.encode(symbols.astype(np.int32), _model(parts))
         return symbols
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
+    def _in_groups(
+        self, symbols: Integers | None, tables: CumulativeTables, named: list[int], bounds: list[int]
+    ) -> Integers:
         assert symbols is not None
-        self._coder.encode(symbols.astype(np.int32), _kept(tables, number))
+        short, encode = symbols.astype(np.int32), self._coder.encode
+        for model, start, end in zip(_kept(tables, named), bounds, bounds[1:], strict=False):
+            encode(short[start:end], model)
         return symbols
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
@@ -143,8 +147,13 @@ class RangeDecoder(Coder):
     def one_table(self, symbols: Integers | None, count: int, parts: Integers, escapes: bool = False) -> Integers:
         return self._decode(_model(parts), count).astype(np.int64)
 
-    def of_family(self, symbols: Integers | None, count: int, tables: CumulativeTables, number: int) -> AnyIntegers:
-        return self._decode(_kept(tables, number), count)
+    def _in_groups(
+        self, symbols: Integers | None, tables: CumulativeTables, named: list[int], bounds: list[int]
+    ) -> Integers:
+        coded, decode = np.empty(bounds[-1], np.int64), self._decode
+        for model, start, end in zip(_kept(tables, named), bounds, bounds[1:], strict=False):
+            coded[start:end] = decode(model, end - start)
+        return coded
 
     def own_tables(self, symbols: Integers | None, parts: Integers) -> Integers:
         return self._decode(_FAMILY, _floats(parts)).astype(np.int64)
@@ -193,9 +202,9 @@ def _model(parts: Integers) -> Any:
     return constriction.stream.model.Categorical(_floats(parts), perfect=False)
 
 
-def _kept(tables: CumulativeTables, number: int) -> Any:
-    """The model of one of several tables, made once."""
-    model = tables.kept.get(number)
-    if model is None:
-        model = tables.kept[number] = _model(tables.parts[number])
-    return model
+def _kept(tables: CumulativeTables, named: list[int]) -> list[Any]:
+    """The models of some tables, each made once."""
+    for number in named:
+        if number not in tables.kept:
+            tables.kept[number] = _model(tables.parts[number])
+    return [tables.kept[number] for number in named]
