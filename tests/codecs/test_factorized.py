@@ -13,7 +13,8 @@ from narrows.codecs.base import FACTORIZED
 from narrows.codecs.block import BlockCodec
 from narrows.data.samples import Samples
 from narrows.entropy.coder import RangeDecoder, RangeEncoder
-from narrows.entropy.cumulative import Integers, discretised
+from narrows.entropy.cumulative import Integers
+from narrows.entropy.families import discretised
 from narrows.errors import SettingsError
 from narrows.models.base import Model
 from narrows.models.catalogue import build

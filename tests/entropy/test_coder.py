@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrows.entropy.coder import RangeDecoder, RangeEncoder, Sampler
-from narrows.entropy.cumulative import TOTAL, CumulativeTables, Integers, discretised, from_logits, from_weights
+from narrows.entropy.cumulative import TOTAL, CumulativeTables, Integers, from_logits, from_weights
+from narrows.entropy.families import discretised
 from narrows.errors import ArchiveError
 
 SCALES = np.exp(np.linspace(np.log(0.05), np.log(200), 20)).tolist()

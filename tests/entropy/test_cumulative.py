@@ -15,11 +15,11 @@ from narrows.entropy import cumulative as tables
 from narrows.entropy.cumulative import (
     TOTAL,
     CumulativeTables,
-    discretised,
     from_logits,
     from_probabilities,
     from_weights,
 )
+from narrows.entropy.families import discretised
 
 weights = st.lists(st.integers(0, 1 << 30), min_size=2, max_size=200).filter(any)
 logits = st.lists(st.integers(-(1 << 20), 1 << 20), min_size=2, max_size=256)

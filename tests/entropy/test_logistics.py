@@ -9,6 +9,7 @@ import pytest
 
 from narrows.entropy.coder import RangeDecoder, RangeEncoder
 from narrows.entropy.cumulative import TOTAL
+from narrows.entropy.families import logistics
 from narrows.entropy.logistics import (
     FIRSTS,
     NARROWEST,
@@ -18,7 +19,6 @@ from narrows.entropy.logistics import (
     TABLES,
     TAILS,
     _logarithm,
-    logistics,
     residual,
 )
 

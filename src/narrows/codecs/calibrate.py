@@ -22,7 +22,8 @@ from narrows.codecs.latents import FRACTION, OUT_BITS, VALUE_BITS, IntegerPrior
 from narrows.codecs.pyramid import BACK_BITS, MOST_BACK, IntegerPyramid
 from narrows.codecs.quantise import quantised
 from narrows.entropy.coder import Coder
-from narrows.entropy.cumulative import TOTAL, CumulativeTables, Doubles, Integers, discretised
+from narrows.entropy.cumulative import TOTAL, CumulativeTables, Doubles, Integers
+from narrows.entropy.families import discretised
 from narrows.entropy.gaussians import GAUSSIANS, LEAST_SCALE, OCTAVE, SCALES, Gaussians
 from narrows.entropy.passes import QUALITIES, REACH
 from narrows.networks.layers import Added

@@ -21,7 +21,8 @@ from narrows.codecs.pixels import VALUES, IntegerPixels, IntegerStep
 from narrows.codecs.quantise import base_two, quantised
 from narrows.codecs.residuals import REACH_BITS, IntegerColour, IntegerNeighbourhood, IntegerResiduals
 from narrows.entropy.cumulative import LOGIT_BITS, Integers
-from narrows.entropy.logistics import MEAN_BITS, TOLD_BITS, Logistics, logistics
+from narrows.entropy.families import logistics
+from narrows.entropy.logistics import MEAN_BITS, TOLD_BITS, Logistics
 from narrows.entropy.passes import DIGITS, HALVINGS, grid_passes
 from narrows.networks.levels import CHOICE, Levels
 from narrows.networks.pixels import Pixels, one_hot

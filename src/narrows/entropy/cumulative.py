@@ -1,22 +1,21 @@
 """Probabilities as integers: the only border between floats and a file.
 
-A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. Functions that compute in floats
-(`from_probabilities`, `discretised`) run once, when a model is made, and their results are stored. Decoding runs
-`from_logits`, which is exact.
-Next door: `coder` spends the parts as bits; `integer_networks` computes the logits.
+A table gives each symbol 0..S-1 a whole number of 2**24 parts, none of them 0. What computes in floats
+(`from_probabilities`) runs once, when a model is made, and its results are stored. Decoding runs `from_logits`, which
+is exact.
+Next door: `families` makes tables of distributions; `coder` spends the parts as bits; `integer_networks` computes the
+logits.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.special
 
 # All of these are part of the format.
 PRECISION = 24  # bits; what the coder works with
@@ -133,23 +132,6 @@ def from_probabilities(probabilities: Doubles) -> Integers:
         raise ValueError("some probability must be above 0")
     scale = 2.0 ** (37 - int(np.ceil(np.log2(probabilities.shape[-1]))))
     return from_weights(np.rint(probabilities / largest * scale).astype(np.int64))
-
-
-def discretised(scales: Sequence[float], tail_bits: float = 16.0) -> CumulativeTables:
-    """Tables of Gaussians around 0 with these standard deviations, integrated over each integer's interval of 1.
-
-    The escape, for everything beyond a table, costs about `tail_bits` bits.
-    """
-    parts, lowest = [], []
-    for scale in scales:
-        reach = max(1, int(np.ceil(scale * -scipy.special.ndtri(2.0 ** -(tail_bits + 1)) - 0.5)))
-        reach = min(reach, MOST_SYMBOLS // 2 - 2)
-        edges = np.arange(-reach, reach + 2) - 0.5
-        inside = np.diff(scipy.special.ndtr(edges / scale))
-        outside = 2 * scipy.special.ndtr(edges[0] / scale)
-        parts.append(from_probabilities(np.append(inside, outside)))
-        lowest.append(-reach)
-    return CumulativeTables(tuple(parts), tuple(lowest))
 
 
 def _powers() -> Integers:

@@ -11,7 +11,6 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 
 from narrows.entropy.coder import Coder
 from narrows.entropy.cumulative import (
@@ -22,7 +21,6 @@ from narrows.entropy.cumulative import (
     Doubles,
     Integers,
     from_logits,
-    from_probabilities,
 )
 from narrows.errors import ModelError
 
@@ -148,41 +146,3 @@ class Logistics:
         """Code whole numbers of steps from the centre `(N,)` (None unless encoding); returns them."""
         given = None if steps is None else steps * known.turn
         return coder.by_table(given, known.which, self.tables) * known.turn
-
-
-def logistics(wide: float, counts: list[Integers] | None = None, belief: float = 0.0) -> Logistics:
-    """The family whose second logistic is `wide` times the first, corrected by how often each symbol came, where
-    `counts` has that for each table; the mixture counts for `belief` symbols."""
-    lengths, lowest, logits = [], [], []
-    for number in range(TABLES):
-        least, found = _mixture(number, wide)
-        if counts is not None and counts[number].sum():
-            found = found * belief + counts[number]
-        parts = from_probabilities(np.maximum(found, found.max() * 2.0**-20))
-        steps = np.rint(np.log2(parts / parts.max()) * (1 << LOGIT_BITS - LOGIT_SHIFT)).astype(np.int64)
-        lengths.append(len(parts))
-        lowest.append(least)
-        logits.append(steps)
-    return Logistics(np.array(lengths), np.array(lowest), np.concatenate(logits))
-
-
-def _mixture(number: int, wide: float) -> tuple[int, Doubles]:
-    """The smallest symbol of a table, and the probabilities of its symbols, the escape's last."""
-    pair, kind = divmod(number, TAILS)
-    index = int(np.searchsorted(FIRSTS, pair, side="right")) - 1
-    scale, count = 2.0 ** (NARROWEST + index / STEPS), int(PHASES[index])
-    phase = (pair - int(FIRSTS[index])) / (2 * max(1, count - 1))
-    edges = [-6.5, *(edge / (1 << TOLD_BITS) for edge in TAIL_EDGES), 6.0]
-    share = scipy.special.expit((edges[kind] + edges[kind + 1]) / 2)
-    reach = int(min(255, np.ceil(12 * wide * scale) + 1))
-    ends = np.arange(-reach, reach + 2) - 0.5 - phase
-    # Left of the mean the differences are exact, and the right side is its mirror.
-    lower, upper = np.minimum(ends[:-1], -ends[1:]), np.minimum(ends[1:], -ends[:-1])
-    inside = sum(
-        weight * np.abs(scipy.special.expit(upper / s) - scipy.special.expit(lower / s))
-        for weight, s in ((1 - share, scale), (share, wide * scale))
-    )
-    kept = np.flatnonzero(inside > 2.0**-16)
-    first, last = int(kept[0]), int(kept[-1])
-    rest = max(2.0**-16, 1 - float(inside[first : last + 1].sum()))
-    return first - reach, np.append(inside[first : last + 1], rest)
