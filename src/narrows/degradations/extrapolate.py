@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, solve_toeplitz
+import scipy  # whose parts are loaded when they are first used
 
 from narrows.io.spans import runs_of
 
@@ -54,8 +54,8 @@ def _between(signal: Doubles, start: int, stop: int, context: int, order: int, f
     rest[gap] = 0
     wanted = -np.convolve(rest, products)[len(weights) :][gap]
     row = products[len(weights) :][: stop - start]
-    with suppress(LinAlgError):
-        between: Doubles = solve_toeplitz(np.pad(row, (0, stop - start - len(row))), wanted)
+    with suppress(np.linalg.LinAlgError):
+        between: Doubles = scipy.linalg.solve_toeplitz(np.pad(row, (0, stop - start - len(row))), wanted)
         return between
     return None
 
@@ -79,16 +79,14 @@ def predicted(signal: Doubles, known: npt.NDArray[np.bool_]) -> Doubles:
 
 def _predicted(past: Doubles, length: int) -> Doubles | None:
     """The steps that follow `past`, `(length,)`; None where there is too little of it."""
-    from scipy.signal import lfilter, lfiltic  # takes half a second, and most who load a model fill in no gaps
-
     if len(past) < FEWEST:
         return None
     weights = _weights(past * np.hanning(len(past) + 2)[1:-1], min(ORDER, len(past) // 2))
     if weights is None:
         return np.zeros(length)
     filter_ = np.concatenate(([1.0], -weights))
-    state = lfiltic([1.0], filter_, past[::-1][: len(weights)])
-    following: Doubles = lfilter([1.0], filter_, np.zeros(length), zi=state)[0]
+    state = scipy.signal.lfiltic([1.0], filter_, past[::-1][: len(weights)])
+    following: Doubles = scipy.signal.lfilter([1.0], filter_, np.zeros(length), zi=state)[0]
     return following
 
 
@@ -100,7 +98,7 @@ def _weights(signal: Doubles, order: int) -> Doubles | None:
     if order < 1 or correlations[0] <= 0:
         return None
     correlations[0] *= 1 + RIDGE
-    with suppress(LinAlgError):
-        weights: Doubles = solve_toeplitz(correlations[:order], correlations[1:])
+    with suppress(np.linalg.LinAlgError):
+        weights: Doubles = scipy.linalg.solve_toeplitz(correlations[:order], correlations[1:])
         return weights
     return None

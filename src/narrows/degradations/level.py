@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pywt
-from scipy.ndimage import uniform_filter
-from scipy.special import ndtr
+import scipy  # whose parts are loaded when they are first used
 
 Doubles = npt.NDArray[np.float64]
 LEAST_SIDE = 8  # of a sample; smaller ones have too few wavelet coefficients
@@ -43,7 +42,7 @@ def _on_ground(sample: Doubles) -> float | None:
         share = float((depth <= 1e-6).mean())
         if GROUND[0] < share < GROUND[1]:
             # Of the values of the ground, so many lie within one deviation of it.
-            return float(np.quantile(depth, 2 * share * float(ndtr(1.0))))
+            return float(np.quantile(depth, 2 * share * float(scipy.special.ndtr(1.0))))
     return None
 
 
@@ -52,8 +51,8 @@ def _of_wavelets(sample: Doubles, clipped: bool) -> float:
     for channel in sample:
         smooth, (across, down, diagonal) = pywt.dwt2(channel, "db2", mode="symmetric")
         details.append(diagonal.ravel())
-        structure.append(uniform_filter(across**2 + down**2, 5).ravel())
-        means.append(uniform_filter(smooth / 2, 3).ravel())
+        structure.append(scipy.ndimage.uniform_filter(across**2 + down**2, 5).ravel())
+        means.append(scipy.ndimage.uniform_filter(smooth / 2, 3).ravel())
     detail, rough, mean = map(np.concatenate, (details, structure, means))
 
     def excess(deviation: float) -> float:
@@ -79,7 +78,7 @@ def _of_wavelets(sample: Doubles, clipped: bool) -> float:
 def _clipped(deviation: float) -> tuple[Doubles, Doubles]:
     """Mean and deviation of Gaussian noise around `_MEANS` after it was clipped to 0..1."""
     below, above = -_MEANS / deviation, (1 - _MEANS) / deviation
-    inside, top = ndtr(above) - ndtr(below), ndtr(-above)
+    inside, top = scipy.special.ndtr(above) - scipy.special.ndtr(below), scipy.special.ndtr(-above)
     dense_below, dense_above = (np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) for z in (below, above))
     first = _MEANS * inside + deviation * (dense_below - dense_above) + top
     second = (_MEANS**2 + deviation**2) * inside + top

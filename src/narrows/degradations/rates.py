@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import scipy  # whose parts are loaded when they are first used
 import torch
 from torch.nn import functional
 
@@ -73,7 +74,5 @@ def faster(x: torch.Tensor, scale: int) -> torch.Tensor:
 @cache
 def _filter(scale: int) -> torch.Tensor:
     """The taps of the low-pass filter, `(1, 1, 1, K)`, with sum 1."""
-    from scipy.signal import firwin  # takes half a second
-
-    taps = firwin(2 * CROSSINGS * scale + 1, 1 / scale, window=("kaiser", BETA))
+    taps = scipy.signal.firwin(2 * CROSSINGS * scale + 1, 1 / scale, window=("kaiser", BETA))
     return torch.from_numpy(taps).float().view(1, 1, 1, -1)

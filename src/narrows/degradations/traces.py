@@ -8,7 +8,7 @@ estimates how strong their noise is.
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import dctn
+import scipy  # whose parts are loaded when they are first used
 
 from narrows.degradations.jpeg import BLOCK
 from narrows.degradations.level import Doubles
@@ -37,7 +37,7 @@ def been_jpeg(image: Doubles) -> bool:
         for across in range(BLOCK):
             part = plane[down : down + BLOCK * rows, across : across + BLOCK * columns]
             blocks = part.reshape(rows, BLOCK, columns, BLOCK)
-            zeros[down, across] = (np.abs(dctn(blocks, axes=(1, 3), norm="ortho")) < NEAR_ZERO).sum()
+            zeros[down, across] = (np.abs(scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho")) < NEAR_ZERO).sum()
     zeros /= rows * columns
     down, across = divmod(int(zeros.argmax()), BLOCK)
     others = np.delete(np.delete(zeros, down, 0), across, 1)  # those of the same rows or columns share some of them

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
+import scipy  # whose parts are loaded when they are first used
 
 from narrows.checks import brief
 from narrows.errors import ModelError, SettingsError
@@ -58,7 +58,7 @@ class Mixture:
 
     def scores(self, points: Doubles) -> Doubles:
         """How odd points `(N, K + 1)` are: minus the logarithm of their density, `(N,)`."""
-        return -logsumexp(self._parts(points), axis=1)  # type: ignore[no-any-return]
+        return -scipy.special.logsumexp(self._parts(points), axis=1)  # type: ignore[no-any-return]
 
     def _parts(self, points: Doubles) -> Doubles:
         """The logarithm of the density of each Gaussian at points, `(N, M)`."""
@@ -92,7 +92,7 @@ class Mixture:
         """New codes `(count, K)` around a point `(K + 1,)`: with `far` 0 its own, with 1 as different from it as
         samples of its kind are from their mean."""
         parts = self._parts(point[None])[0]
-        kinds = rng.choice(len(parts), count, p=np.exp(parts - logsumexp(parts)))
+        kinds = rng.choice(len(parts), count, p=np.exp(parts - scipy.special.logsumexp(parts)))
         centre = (self.means[kinds] * self.scale + self.shift)[:, :-1]
         return (point[:-1] + far * (self._from(kinds, rng) - centre)).astype(np.float32)  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
+import scipy  # whose parts are loaded when they are first used
 import torch
 from torch import nn
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
-import scipy.sparse.linalg
+import scipy  # whose parts are loaded when they are first used
 import torch
 from torch.nn import functional
 
