@@ -53,10 +53,12 @@ class Coder(ABC):
             return np.empty((0, count), np.int64)
         if not 0 <= which.min() <= which.max() < len(tables.parts):
             raise ValueError("an integer names a table that is not there")
-        narrow = np.uint16 if len(tables.parts) <= 1 << 16 else np.int64  # short integers are sorted much faster
-        order = np.argsort(which.astype(narrow), kind="stable")
+        order: Integers | slice = slice(None)
+        if (which[1:] < which[:-1]).any():
+            narrow = np.uint16 if len(tables.parts) <= 1 << 16 else np.int64  # short integers are sorted much faster
+            order = np.argsort(which.astype(narrow), kind="stable")
         ordered = which[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)
         named, bounds = ordered[starts].tolist(), [*(starts * count).tolist(), len(which) * count]
         lowest, last = (np.array(column)[which][:, None] for column in (tables.lowest, tables.last))
         grouped = None
