@@ -242,9 +242,10 @@ def _stopping(begun: Callable[[], bool]) -> Iterator[list[int]]:
     def note(number: int, frame: Any) -> None:
         if caught or not begun():
             handler = before[signal.Signals(number)]
-            if callable(handler):
-                handler(number, frame)
-            raise KeyboardInterrupt(number)
+            if not callable(handler):
+                raise KeyboardInterrupt(number)
+            handler(number, frame)  # which may put it off
+            return
         caught.append(number)
         terminal.say("stopping after this step; interrupt again to stop at once")
 
