@@ -281,6 +281,38 @@ def test_columns_that_a_model_does_not_take_are_named() -> None:
         as_series(parse(signals([0, 5, 7], [1, 0, ""])), channels=2)
 
 
+def test_channels_are_taken_by_their_names_whatever_their_order(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    time, one, other, more = np.arange(60), np.sin(np.arange(60) / 3), rng.normal(50, 5, 60), rng.normal(0, 1, 60)
+
+    def written(name: str, header: str, *columns: np.ndarray) -> Path:
+        rows = [",".join(f"{number:.4f}" for number in row) for row in np.stack(columns, axis=1)]
+        (tmp_path / name).write_text("\n".join([header, *rows]) + "\n")
+        return tmp_path / name
+
+    def denoised(path: Path) -> tuple[dict[str, list[str]], str]:
+        code, _, err = call("denoise", path, "-m", model, "-o", tmp_path / "out.csv", "--force")
+        assert code == 0
+        rows = [row.split(",") for row in (tmp_path / "out.csv").read_text().splitlines()]
+        return {name: list(column) for name, *column in zip(*rows, strict=True)}, err
+
+    learned, model = written("a.csv", "t,one,other", time, one, other), tmp_path / "m.safetensors"
+    words = ("train", learned, "-o", model, "--as", "series", "--rate", 1, "--for", "denoise", "--steps", 5)
+    assert call(*words)[0] == 0
+    assert narrows.load(model).provenance["channels"] == ["one", "other"]
+    wanted, said = denoised(learned)
+    assert "by their names" not in said
+    turned = written("b.csv", "other,more,t,one", other, more, time, one)
+    found, said = denoised(turned)
+    assert {name: found[name] for name in wanted} == wanted
+    assert found["more"] == [f"{number:.4f}" for number in more]
+    assert "left out, since the model has no channel of that name: 'more'" in said
+    assert "left out, since they count the rows, as a clock does: 't'" in said
+    assert "columns were taken by their names, in the order of training: 'one', 'other'" in said
+    _, said = denoised(written("c.csv", "t,x,y", time, one, other))
+    assert "columns were taken by their places, since the model has learned others: 'one', 'other'" in said
+
+
 def test_a_model_that_learned_from_clocks_gets_them(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text("step,x\n" + "".join(f"{n},{n * n % 5}\n" for n in range(20)))

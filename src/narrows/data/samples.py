@@ -152,7 +152,8 @@ class Samples:
     """A set of samples with what is known about it.
 
     `values` is `(N, H, W, C)`, `(N, T, C)` or `(N, D)`, or a `Ragged` of images or signals; `names` and `labels` have
-    N entries where they are known. `source` says where they came from; `notes` are worth showing to the user.
+    N entries where they are known. `channels` are the names of those of a series, where it was a table. `source` says
+    where they came from; `notes` are worth showing to the user.
     """
 
     values: Array | Ragged
@@ -161,6 +162,7 @@ class Samples:
     names: tuple[str, ...] | None = None
     labels: Array | None = None
     notes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)

@@ -19,7 +19,7 @@ from narrows.models.base import Model
 from narrows.models.restorer import Restoring
 from narrows.tasks.pictures import Done, Wanted
 from narrows.tasks.restore_sounds import restored_array
-from narrows.tasks.series import as_series
+from narrows.tasks.series import as_series, names_known
 from narrows.tasks.tables import check_written, write_table
 
 
@@ -45,7 +45,7 @@ def restore_series(model: Model, path: Path, output: Path, wanted: Wanted) -> Do
     check_new(output, wanted.force)
     value = None if wanted.missing_value is None else wanted.missing_value[0]
     table = read_table(path)
-    series = as_series(table, value is not None and math.isnan(value), model.description.channels)
+    series = as_series(table, value is not None and math.isnan(value), model.description.channels, names_known(model))
     made, seconds = restored_array(model, series.values, path, wanted)
     answers = np.concatenate(list(made))
     changed = answers != series.values

@@ -18,6 +18,9 @@ from narrows.data.samples import Samples, from_arrays
 from narrows.errors import DataError, ModelError
 from narrows.io.csv import Table, read_table
 from narrows.io.spans import runs_of
+from narrows.models.base import Model
+
+Places = npt.NDArray[np.int64]  # of columns in a table
 
 CLOCK_ROWS = 16  # numbers of a column, at least, that tell a clock where no model says how many channels there are
 JUMPS_MOST = 0.1  # of the steps of a clock that is not the first column
@@ -34,11 +37,13 @@ class Series:
     notes: tuple[str, ...]
 
 
-def open_series(data: str | os.PathLike[str], rate: float = 0.0, channels: int | None = None) -> Samples:
+def open_series(
+    data: str | os.PathLike[str], rate: float = 0.0, channels: int | None = None, names: Sequence[str] = ()
+) -> Samples:
     """A table as a series, or where rows lack numbers, the stretches between these as signals of their own; raises as
     `as_series` does, and where there are no two rows in a row that lack none."""
     table = read_table(data)
-    series = as_series(table, holes=True, channels=channels)
+    series = as_series(table, True, channels, names)
     known = np.asarray(~np.isnan(series.values).any(axis=1))
     stretches = [series.values[start:stop] for start, stop in runs_of(known) if known.all() or stop - start > 1]
     if not stretches:
@@ -48,14 +53,15 @@ def open_series(data: str | os.PathLike[str], rate: float = 0.0, channels: int |
         missing = int((~known).sum())
         notes.append(f"{missing} of {len(known)} rows lack a number; {len(stretches)} stretches between are signals")
     samples = from_arrays(stretches, table.source, kind="series", rate=rate)
-    return replace(samples, notes=tuple(notes))
+    return replace(samples, notes=tuple(notes), channels=tuple(column.name for column in series.columns))
 
 
-def as_series(table: Table, holes: bool = False, channels: int | None = None) -> Series:
-    """A table as a series, for a model of so many `channels` if given. Where that wants as many as there are columns
-    of numbers with clocks, these are channels too. Raises `DataError` where a number is missing, unless there may be
-    `holes`, which are NaN, and where no column holds numbers; `ModelError` where the model takes another number of
-    channels, unless it takes each by itself."""
+def as_series(table: Table, holes: bool = False, channels: int | None = None, names: Sequence[str] = ()) -> Series:
+    """A table as a series, for a model of so many `channels` if given: these are taken by their `names`, in this
+    order, or where the table has others, by their places; where it wants as many as there are columns of numbers with
+    clocks, these are channels too. Raises `DataError` where a number is missing, unless there may be `holes`, which
+    are NaN, and where no column holds numbers; `ModelError` where the model takes another number of channels, unless
+    it takes each by itself."""
     columns, notes = columns_of(table)
     places = np.array([number for number, column in enumerate(columns) if column.kind == "number"], int)
     if not places.size:
@@ -64,15 +70,25 @@ def as_series(table: Table, holes: bool = False, channels: int | None = None) ->
     values = np.array(numbers, np.float64)  # None is NaN
     said = [*table.notes, *notes]
     _tell(said, "left out, since they hold no numbers", [c.name for c in columns if c.kind != "number"])
-    ticking = _clocks(values, bool(places[0] == 0), channels)
+    ticking, known = _clocks(values, bool(places[0] == 0), channels), _by_names(columns, places, names)
+    if known is not None:
+        others = ~np.isin(places, known)
+        ticking &= others
+        strange = [columns[place].name for place in places[others & ~ticking]]
+        _tell(said, "left out, since the model has no channel of that name", strange)
     _tell(said, "left out, since they count the rows, as a clock does", [columns[p].name for p in places[ticking]])
-    if channels != len(places) > 1:
+    if known is None and channels != len(places) > 1:
         unsure = [columns[place].name for place in places[monotone(values, CLOCK_ROWS) & ~ticking]]
         _tell(said, "taken as signals, though they only rise or only fall; take them out if they are clocks", unsure)
     if lost := int(np.isnan(values[:, ticking]).sum()):
         said.append(f"left missing: {lost} cells of clocks")
-    values, places = values[:, ~ticking], places[~ticking]
+    kept = places[~ticking] if known is None else known
+    values, places = values[:, np.searchsorted(places, kept)], kept
     chosen = tuple(columns[place] for place in places)
+    if known is None and len(names) == len(chosen) > 1:
+        _tell(said, "columns were taken by their places, since the model has learned others", names)
+    elif (np.diff(places) < 0).any():
+        _tell(said, "columns were taken by their names, in the order of training", names)
     if channels not in (None, 1, len(chosen)):
         raise ModelError(
             f"{table.source}: {len(chosen)} columns are channels, {', '.join(repr(c.name) for c in chosen)}, and the "
@@ -85,6 +101,21 @@ def as_series(table: Table, holes: bool = False, channels: int | None = None) ->
             "number; a series has one in every row here: fill the gaps first, by 'narrows inpaint' with such a model"
         )
     return Series(values, chosen, tuple(places.tolist()), tuple(said))
+
+
+def names_known(model: Model) -> tuple[str, ...]:
+    """The names of the channels that a model has learned from a table; none where they are not known, or only one."""
+    names = model.provenance.get("channels", ())
+    known = isinstance(names, (list, tuple)) and len(names) == model.description.channels > 1
+    return tuple(map(str, names)) if known else ()
+
+
+def _by_names(columns: Sequence[Column], places: Places, names: Sequence[str]) -> Places | None:
+    """The places of columns of numbers with these names, each of which only one has; None where that is not so."""
+    own = [columns[place].name for place in places]
+    if not names or any(own.count(name) != 1 for name in names):
+        return None
+    return np.array([places[own.index(name)] for name in names], int)
 
 
 def _tell(notes: list[str], what: str, names: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ from narrows.io.images import Report
 from narrows.models.base import TABULAR, Model
 from narrows.models.imputer import Imputer
 from narrows.tasks.restore import restore
-from narrows.tasks.series import open_series
+from narrows.tasks.series import names_known, open_series
 from narrows.tasks.suited import suited
 
 
@@ -94,7 +94,7 @@ def open_for(
     columns = columns_known(model)
     if columns is None:
         if is_table(data) and model.description.axes == 1:
-            return open_series(data, model.description.rate, model.description.channels)
+            return open_series(data, model.description.rate, model.description.channels, names_known(model))
         if is_table(data):
             raise ModelError(
                 f"{data}: a table was given to a model for {model.description.form}; give such, or train a model on "

@@ -116,6 +116,7 @@ def provenance(samples: Samples, plan: Plan, state: State, seconds: float, notes
         "metrics": {"validation_mse": best if plan.validation else None, "step": state.best_step}
         | ({} if state.best_bits is None else {"validation_bits": state.best_bits}),
         **({"from": state.earlier} if state.earlier else {}),
+        **({"channels": list(samples.channels)} if samples.channels else {}),
         "history": state.history,
         "notes": notes,
     }
