@@ -41,9 +41,8 @@ MOST_DIFFERENCE = 1 << 20  # of neighbouring logits
 
 _HALF = 1 << MEAN_BITS - 1
 _LEAST_TAIL = TAIL_EDGES[0] - 1
-_KINDS = np.searchsorted(
-    TAIL_EDGES, np.arange(_LEAST_TAIL, TAIL_EDGES[-1] + 1), side="right"
-)  # of tails from there on
+# The kinds of tails, from that one on.
+_KINDS = np.searchsorted(TAIL_EDGES, np.arange(_LEAST_TAIL, TAIL_EDGES[-1] + 1), side="right")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def residual(mean: Integers, scale: Integers, tail: Integers, step: int = 1) -> 
 
 
 def tables_of(off: Integers, scale: Integers, tail: Integers, step: int) -> Integers:
-    """The numbers of the tables of a `residual`, whose prediction lies `off` its centre, -8..7."""
+    """The numbers of the tables `(N,)` of a `residual` whose prediction lies so far `off` its centre, -8..7 in 1/16
+    of a value; the others are as there."""
     if step > 1:
         scale = scale - _logarithm(step)
     index = ((scale - (NARROWEST << TOLD_BITS)) * STEPS + (1 << TOLD_BITS - 1)) >> TOLD_BITS
