@@ -1,4 +1,4 @@
-"""Learning from the picture that is to be filled in: what it brings, where it is left out, what it leaves as it was."""
+"""Learning from the picture that is to be filled in: what it brings, and where it is left out."""
 
 from __future__ import annotations
 

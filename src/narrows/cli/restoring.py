@@ -34,7 +34,8 @@ _options = shared.several(
         type=click.Choice(["usual", "best"]),
         default="usual",
         show_default=True,
-        help="best: the mean over eight turned and mirrored views, in eight times the time.",
+        help="best: the mean over eight turned and mirrored views, in eight times the time; to inpaint, the network "
+        "first learns from what is known of each picture, for some twenty seconds more.",
     ),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be restored, and say which."),
     shared.device,

@@ -162,7 +162,8 @@ def restore_path(
         yield Done(path, samples=0, of=len(found), note=note)
     for job in found:
         try:
-            yield replace(_restore(restorer, job, wanted, path if path.is_dir() else None), of=len(found))
+            folder = path if path.is_dir() else None
+            yield replace(_restore(restorer, job, wanted, folder, report), of=len(found))
         except OutputError:
             raise
         except NarrowsError as error:
@@ -252,7 +253,7 @@ def _restore_array(model: Restoring, data: str, output: Path, wanted: Wanted, re
     return Done(Path(data), pixels, samples=len(result))
 
 
-def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) -> Done:
+def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None, report: Report | None) -> Done:
     picture = read_photo(job.source)
     extras = {name: data for name, data in picture.extras.items() if name != "mode"}
     pixels, lost = picture.pixels, picture.lost
@@ -262,7 +263,8 @@ def _restore(model: Restoring, job: Job, wanted: Wanted, folder: Path | None) ->
     level, strength = None, wanted.strength
     if strength is None and "level" in model.degradation.needs:
         level = strength = estimate(model, pixels)
-    out = restored(model, pixels[None], strength, None if missing is None else missing[None], wanted.effort)[0]
+    masks = None if missing is None else missing[None]
+    out = restored(model, pixels[None], strength, masks, wanted.effort, report)[0]
     if out.shape[:2] != pixels.shape[:2]:
         extras, unplaced = resized(extras, pixels.shape[:2], out.shape[:2])
         lost = (*lost, *unplaced)
