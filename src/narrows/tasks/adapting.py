@@ -24,6 +24,7 @@ from narrows.models.restorer import Restoring
 from narrows.tasks.fitting import estimate, fitting, repeated
 from narrows.tasks.missing import Mask
 from narrows.tasks.specialists import scattered
+from narrows.training.device import halved
 from narrows.training.optimiser import Optimiser
 
 LEAST = 64  # pixels a side of the smallest picture from which something can be learned
@@ -31,7 +32,7 @@ CROP = 96  # pixels a side of what is seen in a step
 STEPS, PASSES = 400, 20  # the most steps, and how often they go through a picture at most
 RATE = 3e-4  # of Adam in the first steps; it falls to 0
 WARM = 10  # steps until then
-SINGLE, HOLES = 0.2, 0.15  # the share that is hidden of single pixels, and of crops by strokes and boxes
+SINGLE, HOLES = 0.2, 0.3  # the share that is hidden of single pixels, and of crops by strokes and boxes
 APART = 0.04  # the share of a picture that is never asked for, by which the result is judged
 JUDGED = 32  # crops
 Planes = npt.NDArray[np.float32]
@@ -112,7 +113,8 @@ def _error(model: Restoring, seen: torch.Tensor, hidden: torch.Tensor, level: to
     if model.description.alpha:
         colours, alpha = colours[:, :-1], colours[:, -1:]
     observed = model.degradation.given(colours, Hints(level, known))
-    found = model.restored(observed, alpha)[:, : colours.shape[1]]
+    with halved(seen.device):
+        found = model.restored(observed, alpha)[:, : colours.shape[1]].float()
     return ((found - colours).square() * hidden).sum() / (colours.shape[1] * hidden.sum())
 
 

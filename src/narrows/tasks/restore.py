@@ -32,7 +32,7 @@ from narrows.tasks.fitting import estimate, fitting, repeated
 from narrows.tasks.missing import Mask, apart, masks_of
 from narrows.tasks.restore_signals import fill_signals, restore_signals
 from narrows.tasks.specialists import suited
-from narrows.training import device as devices
+from narrows.training.device import halved
 
 TILE = 768  # pixels a side of a piece of the result
 OVERLAP = 96  # pixels around what is kept of a piece: further than any network here sees noticeably
@@ -283,10 +283,8 @@ def _through(model: Restoring, seen: torch.Tensor, hints: Hints, effort: Effort)
 
 def _once(model: Restoring, seen: torch.Tensor, hints: Hints, alpha: torch.Tensor | None) -> torch.Tensor:
     observed = model.degradation.given(seen, hints)
-    kind = seen.device.type
-    half = devices.precision(kind, devices.BFLOAT16_COST) == "bfloat16" and model.grid.step > 0
     sees = alpha if model.description.alpha else None
-    with torch.autocast(kind, torch.bfloat16, enabled=half):
+    with halved(seen.device, model.grid.step > 0):
         y = model.restored(observed, sees)
     if alpha is not None and sees is None:
         y = torch.cat([y, larger(alpha, model.degradation.scale)], dim=1)

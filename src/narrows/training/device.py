@@ -48,6 +48,12 @@ def precision(device: str, cost: int) -> str:
     return "bfloat16" if fast and cost >= BFLOAT16_COST else "float32"
 
 
+def halved(device: torch.device, wanted: bool = True) -> torch.autocast:
+    """Within it networks compute in bfloat16, if that is `wanted` and the hardware multiplies it."""
+    fast = wanted and precision(device.type, BFLOAT16_COST) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
 def threads(cost: int) -> int:
     """As many threads as PyTorch would use, but one if a batch of this cost is too small to share."""
     return torch.get_num_threads() if cost >= THREADS_COST else 1
