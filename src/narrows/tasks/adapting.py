@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from narrows.data.batches import random_crop, to_tensor
+from narrows.data.samples import Description
 from narrows.degradations.base import Hints
 from narrows.degradations.masks import MaskKind, draw
 from narrows.io.arrays import Array
@@ -35,7 +36,18 @@ WARM = 10  # steps until then
 SINGLE, HOLES = 0.2, 0.3  # the share that is hidden of single pixels, and of crops by strokes and boxes
 APART = 0.04  # the share of a picture that is never asked for, by which the result is judged
 JUDGED = 32  # crops
-Planes = npt.NDArray[np.float32]
+SHEET = 8  # crops a side of what is drawn of it; larger pictures have it many times
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A piece of a picture: `colours` `(1, C, h, w)` in 0..1, `alpha` if the model knows any, what is `known` of it
+    and what is kept `apart`, `(1, 1, h, w)` each."""
+
+    colours: torch.Tensor
+    alpha: torch.Tensor | None
+    known: torch.Tensor
+    apart: torch.Tensor
 
 
 def adapted(
@@ -52,16 +64,16 @@ def adapted(
         return model
     single = scattered(missing)
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
-    planes = _planes(model, image, missing, single, generator)
+    planes, description = _planes(image, missing, single, generator), fitting(model, image[None])
+    side = min(CROP, *missing.shape)
     level = None
     if "level" in model.degradation.needs:
         level = torch.tensor([estimate(model, image) if strength is None else strength], device=model.device)
-    side = min(CROP, *missing.shape)
 
-    def crop() -> torch.Tensor:
+    def crop() -> Crop:
         piece = np.rot90(random_crop(planes, side, rng), int(rng.integers(4)))
-        piece = piece[:, ::-1] if rng.random() < 0.5 else piece
-        return torch.from_numpy(np.ascontiguousarray(piece.transpose(2, 0, 1))[None]).to(model.device)
+        piece = np.ascontiguousarray(piece[:, ::-1] if rng.random() < 0.5 else piece)
+        return _crop(model, piece, description)
 
     judged = [crop() for _ in range(JUDGED)]
     before = _judged(model, judged, level)
@@ -71,8 +83,8 @@ def adapted(
     steps = min(STEPS, max(1, PASSES * missing.size // side**2))
     for step in range(steps):
         seen = crop()
-        hidden = _drawn(kinds[step % len(kinds)], SINGLE if single else HOLES, 1, side, generator).to(model.device)
-        hidden = hidden * seen[:, -2:-1] * (1 - seen[:, -1:])
+        drawn = _drawn(kinds[step % len(kinds)], SINGLE if single else HOLES, 1, side, generator)
+        hidden = drawn.to(model.device) * seen.known * (1 - seen.apart)
         if hidden.any():
             _error(learner, seen, hidden, level).backward()  # type: ignore[no-untyped-call]
             optimiser.step(min(1.0, (step + 1) / WARM) * (1 - step / steps))
@@ -81,23 +93,27 @@ def adapted(
     return learner if _judged(learner, judged, level) < before else model
 
 
-def _planes(model: Restoring, image: Array, missing: Mask, single: bool, generator: torch.Generator) -> Planes:
-    """Everything about an image as `(H, W, ...)`: its colours in 0..1, its alpha if the model knows any, then 1 where
-    a pixel is known, and where it is kept apart."""
-    x = to_tensor(image[None], fitting(model, image[None]))[0].permute(1, 2, 0)
-    known = torch.from_numpy(~missing[..., None]).float()
-    alpha = torch.ones_like(known)
-    if x.shape[2] in (2, 4):
-        x, alpha = x[..., :-1], x[..., -1:]
-        known = known * (alpha > 0)
-    if repeated(model, x.shape[2]):
-        x = x.expand(-1, -1, 3)
-    rows, columns = (-(-size // CROP) for size in missing.shape)
-    sheet = _drawn("pixels" if single else "boxes", APART, rows * columns, CROP, generator)
-    sheet = sheet.view(rows, columns, CROP, CROP).permute(0, 2, 1, 3).reshape(rows * CROP, columns * CROP, 1)
-    apart = sheet[: missing.shape[0], : missing.shape[1]] * known
-    planes: Planes = torch.cat([x, *([alpha] * model.description.alpha), known, apart], dim=2).numpy()
-    return planes
+def _planes(image: Array, missing: Mask, single: bool, generator: torch.Generator) -> Array:
+    """An image `(H, W, C)` with two channels more: 1 where a pixel is known, and where it is kept apart."""
+    known = ~missing
+    if image.shape[2] in (2, 4):
+        known &= image[..., -1] > 0
+    sheet = _drawn("pixels" if single else "boxes", APART, SHEET**2, CROP, generator)
+    sheet = sheet.view(SHEET, SHEET, CROP, CROP).permute(0, 2, 1, 3).reshape(SHEET * CROP, SHEET * CROP)
+    times = [-(-size // (SHEET * CROP)) for size in missing.shape]
+    apart = known & np.tile(sheet.bool().numpy(), times)[: missing.shape[0], : missing.shape[1]]
+    return np.concatenate([image, known[..., None], apart[..., None]], axis=2, dtype=image.dtype)
+
+
+def _crop(model: Restoring, piece: Array, description: Description) -> Crop:
+    """A piece `(h, w, C + 2)` of the planes as the model takes it."""
+    x = to_tensor(piece[None, ..., :-2], description, model.device)
+    marks = torch.from_numpy(piece[None, ..., -2:].astype(np.float32)).to(model.device)
+    colours, alpha = (x[:, :-1], x[:, -1:]) if x.shape[1] in (2, 4) else (x, torch.ones_like(x[:, :1]))
+    if repeated(model, colours.shape[1]):
+        colours = colours.expand(-1, 3, -1, -1)
+    known, apart = (mark[:, None] for mark in marks.unbind(dim=3))
+    return Crop(colours, alpha if model.description.alpha else None, known, apart)
 
 
 def _drawn(kind: MaskKind, share: float, count: int, side: int, generator: torch.Generator) -> torch.Tensor:
@@ -106,20 +122,16 @@ def _drawn(kind: MaskKind, share: float, count: int, side: int, generator: torch
     return 1 - draw(kind, torch.full((count, 1, 1, 1), share), shape, generator, torch.device("cpu"))
 
 
-def _error(model: Restoring, seen: torch.Tensor, hidden: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
-    """The mean squared error of hidden pixels `(1, 1, h, w)` of crops of the planes `(1, P, h, w)`."""
-    colours, known = seen[:, :-2], seen[:, -2:-1] * (1 - hidden)
-    alpha = None
-    if model.description.alpha:
-        colours, alpha = colours[:, :-1], colours[:, -1:]
-    observed = model.degradation.given(colours, Hints(level, known))
-    with halved(seen.device):
-        found = model.restored(observed, alpha)[:, : colours.shape[1]].float()
-    return ((found - colours).square() * hidden).sum() / (colours.shape[1] * hidden.sum())
+def _error(model: Restoring, seen: Crop, hidden: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+    """The mean squared error of the `hidden` pixels of a crop, `(1, 1, h, w)`."""
+    observed = model.degradation.given(seen.colours, Hints(level, seen.known * (1 - hidden)))
+    with halved(hidden.device):
+        found = model.restored(observed, seen.alpha)[:, : seen.colours.shape[1]].float()
+    return ((found - seen.colours).square() * hidden).sum() / (seen.colours.shape[1] * hidden.sum())
 
 
 @torch.no_grad()
-def _judged(model: Restoring, crops: list[torch.Tensor], level: torch.Tensor | None) -> float:
+def _judged(model: Restoring, crops: list[Crop], level: torch.Tensor | None) -> float:
     """The mean error of the pixels that are kept apart."""
-    errors = [float(_error(model, seen, seen[:, -1:], level)) for seen in crops if seen[:, -1:].any()]
+    errors = [float(_error(model, seen, seen.apart, level)) for seen in crops if seen.apart.any()]
     return float(np.mean(errors)) if errors else 0.0
