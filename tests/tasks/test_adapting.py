@@ -14,14 +14,8 @@ from narrows.tasks import adapting
 from narrows.tasks.adapting import adapted
 
 
-def made(samples: Samples, degradation, steps: int = 30) -> narrows.Model:
-    model = narrows.build(samples.description, width=8, degradation=degradation)
-    list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8)))
-    return model
-
-
 @pytest.fixture(scope="module")
-def filler(pictures: Samples) -> narrows.Model:
+def filler(pictures: Samples, made) -> narrows.Model:
     return made(pictures, Missing())
 
 
@@ -67,7 +61,7 @@ def test_the_same_is_learned_every_time_and_told_on_the_way(filler, stripes) -> 
     assert told[:steps] == [("learning from the picture", n + 1, steps) for n in range(steps)]
 
 
-def test_what_helps_nobody_is_left_out(pictures: Samples, filler, stripes, monkeypatch) -> None:
+def test_what_helps_nobody_is_left_out(pictures: Samples, filler, stripes, monkeypatch, made) -> None:
     mask = gone("pixels", 0.3, stripes)
     assert adapted(filler, stripes[:60], mask[:60]) is filler
     assert adapted(made(pictures, Noise(0.1), 2), stripes, mask) is not None
@@ -100,7 +94,7 @@ def test_grey_pictures_and_those_with_alpha_learn_too(channels: int, filler, str
         assert all(torch.equal(a, b) for a, b in zip(learned.state_dict().values(), again, strict=True))
 
 
-def test_models_that_know_alpha_or_noise_learn_too(pictures: Samples, stripes) -> None:
+def test_models_that_know_alpha_or_noise_learn_too(pictures: Samples, stripes, made) -> None:
     both = [np.concatenate([i, 255 - i[..., :1]], axis=2) for i in pictures.values]
     mask = gone("pixels", 0.4, stripes)
     for samples, degradation in (

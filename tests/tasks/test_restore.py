@@ -13,19 +13,13 @@ from narrows.tasks import restore as restoring
 from narrows.tasks.restore import fill, set_vividness
 
 
-def made(samples: Samples, degradation, steps: int = 30) -> narrows.Model:
-    model = narrows.build(samples.description, width=8, degradation=degradation)
-    list(narrows.fit(model, samples, narrows.Settings(steps=steps, crop=32, batch_size=8)))
-    return model
-
-
 @pytest.fixture(scope="module")
-def denoiser(pictures: Samples) -> narrows.Model:
+def denoiser(pictures: Samples, made) -> narrows.Model:
     return made(pictures, Noise((0.0, 0.3)))
 
 
 @pytest.fixture(scope="module")
-def filler(pictures: Samples) -> narrows.Model:
+def filler(pictures: Samples, made) -> narrows.Model:
     return made(pictures, Missing(0.5, "pixels"))
 
 
@@ -49,7 +43,7 @@ def test_noise_is_removed_at_the_strength_given_and_at_the_one_estimated(picture
     assert error(weak, told) > 1
 
 
-def test_pieces_give_what_the_whole_gives(pictures: Samples, denoiser, filler, monkeypatch) -> None:
+def test_pieces_give_what_the_whole_gives(pictures: Samples, denoiser, filler, monkeypatch, made) -> None:
     rng = np.random.default_rng(0)
     image = np.tile(pictures.values[0], (5, 5, 1))[:340, :410]
     seen = noisy(image, 0.1)
@@ -92,7 +86,7 @@ def test_alpha_is_kept_and_models_that_know_none_leave_it(pictures: Samples, den
     assert np.array_equal(found[..., :3], narrows.restore(denoiser, [image], strength=0.1)[0])
 
 
-def test_models_that_know_alpha_see_it_and_keep_it(pictures: Samples) -> None:
+def test_models_that_know_alpha_see_it_and_keep_it(pictures: Samples, made) -> None:
     rng = np.random.default_rng(0)
     samples = narrows.from_arrays(
         [np.concatenate([i, rng.integers(0, 255, (*i.shape[:2], 1), np.uint8)], axis=2) for i in pictures.values]
@@ -111,7 +105,7 @@ def test_models_that_know_alpha_see_it_and_keep_it(pictures: Samples) -> None:
     assert narrows.restore(made(samples, Grey(), 2), [grey])[0].shape == image.shape
 
 
-def test_what_is_hidden_under_transparent_pixels_does_not_bleed_and_stays(pictures: Samples) -> None:
+def test_what_is_hidden_under_transparent_pixels_does_not_bleed_and_stays(pictures: Samples, made) -> None:
     rows, columns = np.mgrid[:40, :44]
     disk = (rows - 20) ** 2 + (columns - 22) ** 2 < 150
     image = np.where(disk[..., None], 250, 3).astype(np.uint8).repeat(4, axis=2)
@@ -155,7 +149,7 @@ def test_sixteen_bits_and_floats_are_restored_in_their_own_range(pictures: Sampl
         narrows.restore(denoiser, [seen.astype(np.float32)])
 
 
-def test_known_values_of_doubles_come_back_to_the_bit(pictures: Samples) -> None:
+def test_known_values_of_doubles_come_back_to_the_bit(pictures: Samples, made) -> None:
     samples = narrows.from_arrays([image / 255 + 1e-12 for image in pictures.values])
     model = made(samples, Missing(0.5, "pixels"), 2)
     image = samples.values[0]
