@@ -142,6 +142,23 @@ def test_the_transparent_grey_of_16_bits_stays_where_it_was(
     assert (code, "the format of its name" in err) == (0, True), err
 
 
+def test_the_best_effort_learns_from_pictures_of_every_depth(call, models, tmp_path: Path, pictures) -> None:
+    image = pictures.values[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[2:15, 3:29] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    both = np.dstack([image, image[..., 0] | 1])
+    for seen in (image, image[..., 0], both, image[..., 0].astype(np.uint16) * 257):
+        Image.fromarray(seen).save(tmp_path / "a.png")
+        words = ("inpaint", tmp_path / "a.png", "--mask", tmp_path / "mask.png", "-m", models["inpaint"])
+        assert call(*words, "-o", tmp_path / "usual.png", "--force")[0] == 0
+        assert call(*words, "-o", tmp_path / "best.png", "--effort", "best", "--force")[0] == 0
+        usual, best = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("usual", "best"))
+        assert (best.shape, best.dtype) == (seen.shape, usual.dtype)
+        assert np.array_equal(best[mask == 0], seen[mask == 0])
+        assert not np.array_equal(best, usual)
+
+
 def test_profile_and_exif_are_kept_also_in_jpegs(call, models, tmp_path: Path, pictures) -> None:
     image = Image.fromarray(pictures.values[0])
     exif = Image.Exif()

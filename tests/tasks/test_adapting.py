@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -64,10 +66,11 @@ def test_the_same_is_learned_every_time_and_told_on_the_way(filler, stripes) -> 
 def test_what_helps_nobody_is_left_out(pictures: Samples, filler, stripes, monkeypatch, made) -> None:
     mask = gone("pixels", 0.3, stripes)
     assert adapted(filler, stripes[:60], mask[:60]) is filler
-    assert adapted(made(pictures, Noise(0.1), 2), stripes, mask) is not None
     denoiser = made(pictures, Noise(0.1), 2)
     assert adapted(denoiser, stripes, mask) is denoiser
     assert adapted(filler, stripes, mask) is not filler
+    frozen = copy.deepcopy(filler).requires_grad_(False)
+    assert adapted(frozen, stripes, mask) is not frozen
     monkeypatch.setattr(adapting, "RATE", 10.0)  # which ruins every network
     assert adapted(filler, stripes, mask) is filler
     monkeypatch.undo()

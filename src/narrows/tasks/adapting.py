@@ -77,7 +77,7 @@ def adapted(
 
     judged = [crop() for _ in range(JUDGED)]
     before = _judged(model, judged, level)
-    learner = copy.deepcopy(model)
+    learner = copy.deepcopy(model).requires_grad_(True)
     kinds: tuple[MaskKind, ...] = ("pixels",) if single else ("strokes", "boxes")
     optimiser = Optimiser(learner, RATE, 0.0, half=False)
     steps = min(STEPS, max(1, PASSES * missing.size // side**2))
