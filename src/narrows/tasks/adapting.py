@@ -1,7 +1,7 @@
 """A model that has gone on learning from one damaged picture, before it fills in what is missing there.
 
-More of the picture is hidden in every step, and the network is asked for that; what repeats, such as bricks, stripes
-and letters, is learned best. That a network may learn from the very picture it is to restore: Shocher, Cohen and
+More of the picture is hidden in every step, and the network is asked for that; what repeats, such as straight
+lines, is learned best. That a network may learn from the very picture it is to restore: Shocher, Cohen and
 Irani, "Zero-shot super-resolution using deep internal learning", CVPR 2018; that it begins with what it has learned
 from others: Mohan et al., "Adaptive denoising via GainTuning", NeurIPS 2021.
 Next door: `specialists` says which model is suited; `restore` restores.

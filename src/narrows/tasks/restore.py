@@ -170,12 +170,11 @@ def restored(
         return _restored(model, batch, strength, missing, effort)
     masks: list[Mask | None] = [None] * len(batch) if missing is None else list(missing)
     models = [suited(model, *each) for each in zip(batch, masks, strict=True)]
-    learning = effort == "best" and missing is not None
-    if all(each is models[0] for each in models) and not learning:
+    if all(each is models[0] for each in models) and (missing is None or effort == "usual"):
         return _restored(models[0], batch, strength, missing, effort)
     found = []
     for each, x, gone in zip(models, batch, masks, strict=True):
-        chosen = adapted(each, x, gone, strength, report) if learning and gone is not None else each
+        chosen = each if gone is None or effort == "usual" else adapted(each, x, gone, strength, report)
         found.append(_restored(chosen, x[None], strength, None if gone is None else gone[None], effort))
     return np.concatenate(found)
 
