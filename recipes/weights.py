@@ -30,8 +30,8 @@ class Part:
 @dataclass(frozen=True)
 class Recipe:
     """One of the weights: data, network and settings. `crop` is in pixels, `batch` counts crops; None leaves
-    them to the network's own recipe. Large matrices are stored in so many `bits`: with 7, networks against noise or
-    for single pixels stay within 0.02 dB of their PSNR with 8, where that for holes of any kind loses 0.1."""
+    them to the network's own recipe. Large matrices are stored in so many `bits`: with 7, networks against noise, for
+    single pixels or for x2 stay within 0.02 dB of their PSNR with 8, where that for holes of any kind loses 0.1."""
 
     name: str
     data: tuple[Part, ...]
@@ -82,7 +82,7 @@ QUEUE = (
         degradation=Noise((0, 55 / 255), clip="some"),
         bits=7,
     ),
-    Recipe("photo-upscale-2", FINER, "upscale", degradation=Smaller(2)),
+    Recipe("photo-upscale-2", FINER, "upscale", degradation=Smaller(2), bits=7),
     Recipe("photo-inpaint", PURE, "inpaint", degradation=Missing((0.1, 0.9), "any")),
     Recipe("photo-inpaint-pixels", PURE, "inpaint", degradation=Missing((0.1, 0.9), "pixels"), bits=7),
     Recipe("photo-upscale-3", FINER, "upscale", degradation=Smaller(3)),
