@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 
 from narrows.errors import MissingExtraError, NarrowsError, SettingsError
 from narrows.evaluation import rivals
+from narrows.evaluation.curves import Curve, bd_rate, measure
 from narrows.evaluation.rivals import RIVALS
 from narrows.io.arrays import Array
 
@@ -75,6 +78,18 @@ def test_small_images_of_one_size_are_also_tried_on_a_sheet_and_colour_at_two_re
     assert list(rivals.ways(RIVALS["webp"], [small[0], small[1][:20]])) == ["one file each"]
     assert len(rivals.ways(RIVALS["avif"], small)) == 4
     assert len(rivals.ways(RIVALS["jpeg"], smooth(2, 28, 28, 1))) == 2
+
+
+def test_avif_is_tuned_for_psnr_by_which_it_is_compared() -> None:
+    image = [np.random.default_rng(2).normal(0, 1, (160, 160, 3)).cumsum(0).cumsum(1)]
+    image = [np.clip(128 + x / np.abs(x).max() * 127, 0, 255).astype(np.uint8) for x in image]
+    for_psnr, for_eyes = (
+        Curve("avif", "AVIF", tuple(measure(partial(rivals.one_each, rival, {}), image, q) for q in (20, 40, 60, 80)))
+        for rival in (RIVALS["avif"], replace(RIVALS["avif"], options={"speed": 6}))
+    )
+    percent = bd_rate(for_psnr, for_eyes).percent
+    assert percent is not None
+    assert percent < -3
 
 
 def test_a_sheet_of_digits_is_smaller_than_a_file_each() -> None:

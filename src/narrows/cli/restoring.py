@@ -35,7 +35,7 @@ _options = shared.several(
         default="usual",
         show_default=True,
         help="best: the mean over eight turned and mirrored views, in eight times the time; to inpaint, the network "
-        "first learns from what is known of each picture, for some twenty seconds more.",
+        "first learns from what is known of each picture, for half a minute more.",
     ),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be restored, and say which."),
     shared.device,

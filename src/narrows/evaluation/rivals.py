@@ -68,7 +68,14 @@ RIVALS = {
     for rival in (
         Rival("jpeg", "JPEG", "JPEG", {"optimize": True, "progressive": True}, chroma={"4:4:4": 0, "4:2:0": 2}),
         Rival("webp", "WebP", "WEBP", {"method": 6}, lossless={"lossless": True, "exact": True}),
-        Rival("avif", "AVIF", "AVIF", {"speed": 6}, chroma={"4:4:4": "4:4:4", "4:2:0": "4:2:0"}),
+        # Tuned for PSNR, by which is compared, in place of for eyes: 6 % fewer bits for the Kodak pictures.
+        Rival(
+            "avif",
+            "AVIF",
+            "AVIF",
+            {"speed": 6, "advanced": {"tune": "psnr"}},
+            chroma={"4:4:4": "4:4:4", "4:2:0": "4:2:0"},
+        ),
         Rival("jxl", "JPEG XL", "JXL", {"effort": 7}, lossless={"lossless": True}),
         Rival("png", "PNG", "PNG", {"optimize": True}, (100,), lossless={"optimize": True}),  # exact: a single point
     )

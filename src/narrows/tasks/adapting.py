@@ -30,7 +30,7 @@ from narrows.training.optimiser import Optimiser
 
 LEAST = 64  # pixels a side of the smallest picture from which something can be learned
 CROP = 96  # pixels a side of what is seen in a step
-STEPS, PASSES = 400, 20  # the most steps, and how often they go through a picture at most
+STEPS, PASSES = 800, 40  # the most steps, and how often they go through a picture at most
 RATE = 3e-4  # of Adam in the first steps; it falls to 0
 WARM = 10  # steps until then
 SINGLE, HOLES = 0.2, 0.3  # the share that is hidden of single pixels, and of crops by strokes and boxes

@@ -63,7 +63,7 @@ def restore(
     samples of which single pixels are missing to "photo-inpaint-pixels", "photo-denoise" those that have not been
     JPEG files to "photo-denoise-noise". With `effort` "best" the result is the mean over eight turned and mirrored
     views (Timofte et al., CVPR 2016), in eight times the time; models that inpaint learn from what is known of each
-    image first (see `tasks.adapting`), which takes some twenty seconds more, of small ones less.
+    image first (see `tasks.adapting`), which takes half a minute more, of small ones less.
 
     Raises `ModelError` for samples that do not fit the model, `DataError` for a mask of another size, or one that
     marks all or nothing, `SettingsError` for a strength or mask that is needed, or of no use.
