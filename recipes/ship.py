@@ -24,7 +24,7 @@ from narrows.models.lossy import Compressing
 from narrows.training.loop import first_score
 
 RESULTS = Path(__file__).parent.parent / "results"
-CURVE_LINES = 24  # of the history that are printed
+CURVE_LINES = 24  # of the history that are printed, half as many in the card
 
 
 def card(recipe: Recipe, model: Model) -> dict[str, object]:
@@ -40,6 +40,7 @@ def card(recipe: Recipe, model: Model) -> dict[str, object]:
         "seed": recipe.seed,
         "hours": round(hours, 2),
         "held_out": {k: round(v, 6) for k, v in min(history, key=lambda entry: entry["score"]).items()},
+        "curve": {str(e["step"]): round(e["score"], 6) for e in some(history, CURVE_LINES // 2)},
     }
 
 
@@ -58,11 +59,15 @@ def _told(earlier: dict[str, float]) -> str:
     return f"{steps}{_hours(earlier):.1f} hours"
 
 
+def some(history: list[dict[str, float]], most: int) -> list[dict[str, float]]:
+    """So many entries, evenly picked, and the last."""
+    chosen = history[:: max(1, -(-len(history) // most))]
+    return chosen + [history[-1]] * (chosen[-1] is not history[-1])
+
+
 def curve(recipe: Recipe, model: Model) -> str:
     """The training so far as a Markdown page."""
     history, plan = model.provenance["history"], model.provenance["plan"]
-    chosen = history[:: max(1, -(-len(history) // CURVE_LINES))]
-    chosen += [history[-1]] * (chosen[-1] is not history[-1])
     hours = model.provenance["seconds"] / 3600
     steps = f"{model.provenance['steps_done']} steps of {plan['batch_size']} crops of {plan['crop']} pixels"
     earlier = model.provenance.get("from", [])
@@ -74,7 +79,7 @@ def curve(recipe: Recipe, model: Model) -> str:
         *(f"Before that: {_told(each)}.\n" for each in earlier),
         "| step | score | mean squared error |",
         "| --- | --- | --- |",
-        *(f"| {e['step']} | {e['score']:.4f} | {e['validation_mse']:.6f} |" for e in chosen),
+        *(f"| {e['step']} | {e['score']:.4f} | {e['validation_mse']:.6f} |" for e in some(history, CURVE_LINES)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -51,7 +51,7 @@ def test_all_weights_have_a_card_and_fit_into_the_package() -> None:
     assert "photo-compress" in shipped.names()
     for name in shipped.names():
         card = load(name).provenance
-        assert {"recipe", "data_sets", "seed", "hours", "held_out"} <= set(card), name
+        assert {"recipe", "data_sets", "seed", "hours", "held_out", "curve"} <= set(card), name
     assert sum(path.stat().st_size for path in shipped.FOLDER.rglob("*.*")) <= MOST_BYTES
 
 

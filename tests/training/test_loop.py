@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from narrows.data.samples import Samples, from_arrays
 from narrows.errors import SettingsError, TrainingError
 from narrows.models.base import measured
 from narrows.models.catalogue import CATALOGUE, build
-from narrows.training import health
+from narrows.training import health, loop
 from narrows.training.checkpoint import State
 from narrows.training.settings import Settings, decide
 
@@ -297,3 +298,17 @@ def test_what_validation_measures_is_the_same_in_pieces(digits: Samples, monkeyp
     whole = measured(model, x, 0)
     monkeypatch.setattr("narrows.models.base.MEASURED_VALUES", {2: 7 * 64})
     assert measured(model, x, 0).mse == pytest.approx(whole.mse, rel=1e-5)
+
+
+def test_a_pause_is_no_time_of_training(digits: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, stopped, step = time.perf_counter, [0.0], loop._step
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + stopped[0])
+
+    def interrupted(*arguments):
+        stopped[0] += 3600 if arguments[4] == 7 else 0
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "_step", interrupted)
+    model, last = train(digits, steps=10)
+    assert last.seconds < 600
+    assert model.provenance["seconds"] < 600

@@ -31,6 +31,7 @@ from narrows.training.optimiser import Optimiser
 from narrows.training.settings import Plan, Settings, decide, validation_interval
 
 YIELD_SECONDS = 0.2
+PAUSE_SECONDS = 60.0  # and twenty times the usual; a step that takes longer is not counted as time of training
 MOST_GRADIENT = 10.0  # the norm of a gradient at a steady rate
 VALIDATION_BYTES = 256 << 20  # of floats
 
@@ -164,6 +165,7 @@ def _train(
     said = saved = time.perf_counter()
     try:
         while state.step < plan.steps:
+            before_step = time.perf_counter()
             running += _step(model, batches, optimisers, plan, state.step, plan.rate(state.step))
             state.step += 1
             state.loss_steps += 1
@@ -171,6 +173,8 @@ def _train(
 
             due = state.step % plan.validate_every == 0 or state.step == plan.steps
             now = time.perf_counter()
+            if now - before_step > max(PAUSE_SECONDS, 20 * (before_step - began) / state.step):
+                began += now - before_step  # the program was stopped, or the computer slept
             if due or now - said > YIELD_SECONDS or now - saved > checkpoint_seconds:
                 state.loss_sum += running.item()
                 running.zero_()
