@@ -9,11 +9,11 @@ the best weights so far or those of `--begin`, else from nothing, which brings m
 goes on with it. Weights that have been cooled before gained by a `--share 0.25` of the rates in 22 to 75 minutes,
 where 80 at the usual ones ended worse than they began. photo-inpaint-pixels began with photo-inpaint, `--cool 75
 --share 0.5`. The upscalers were the first that went on with turned crops: `--cool 70 --share 0.5` at x2, `--cool 50
---share 0.35` at x3, `--cool 20 --share 0.3` and `--cool 32 --share 0.3` at x4, then photo-denoise-noise and photo-
-inpaint-pixels, `--cool 75 --share 0.35` each, both twice (the former with 0.3), photo-inpaint, `--cool 60 --share
-0.35`, photo-denoise, `--cool 75 --share 0.35`, and photo-compress, whose crops had been mirrored before, `--cool 75
---share 0.3`. Weights of a recipe that has changed are to be moved away from `recipes/checkpoints/` before, as their
-scores are of other images. `ship.py` puts the weights into the package.
+--share 0.35` at x3, `--cool 20 --share 0.3` and `--cool 32 --share 0.3` at x4, then photo-denoise-noise and
+photo-inpaint-pixels, `--cool 75 --share 0.35` each, both twice (the former with 0.3), photo-inpaint, `--cool 60
+--share 0.35`, photo-denoise, `--cool 75 --share 0.35`, and photo-compress, whose crops had been mirrored before,
+`--cool 75 --share 0.3`. Weights of a recipe that has changed are to be moved away from `recipes/checkpoints/` before,
+as their scores are of other images. `ship.py` puts the weights into the package.
 
 In the first trainings of photo-compress, what both halves add to their linear paths died. The last were, each begun
 with the weights before, `--cool 45 --anew decoder`, `--cool 75`, `--cool 10 --anew encoder` and `--cool 95`; in the
