@@ -52,13 +52,13 @@ PUBLISHED = (
 NOTE = (
     "Bytes are those of whole files, one for each picture, ours without the model, which comes with narrows. PSNR "
     "is averaged over pictures, on 8-bit RGB values. JPEG optimised and progressive, WebP method 6, JPEG XL effort "
-    "7, AVIF speed 6, tuned for PSNR or, as it comes, for eyes; JPEG and AVIF with colour at full and at half "
-    "resolution, the better at each rate. AVIF at its slowest is tuned for PSNR too, at speed 0 with colour at full "
-    "resolution; its seconds are those of one core beside another program. Our encoding seconds include decoding "
-    "once, to check what was written. Tried and not kept: searching the code of each picture when it is encoded "
-    "(annealed stochastic rounding; Yang, Bamler and Mandt, NeurIPS 2020). At quality 50, 600 steps on two held-out "
-    "crops of 256 pixels a side saved 3.4 % of the bits at equal PSNR in 8 minutes of a busy core, an hour a "
-    "megapixel; 100 steps saved less than 1 %."
+    "7, AVIF speed 6, tuned for PSNR or, as it comes, for eyes, a choice that Pillow does not have for the others; "
+    "JPEG and AVIF with colour at full and at half resolution, the better at each rate. AVIF at its slowest is "
+    "tuned for PSNR too, at speed 0 with colour at full resolution; its seconds are those of one core beside "
+    "another program. Our encoding seconds include decoding once, to check what was written. Tried and not kept: "
+    "searching the code of each picture when it is encoded (annealed stochastic rounding; Yang, Bamler and Mandt, "
+    "NeurIPS 2020). At quality 50, 600 steps on two held-out crops of 256 pixels a side saved 3.4 % of the bits at "
+    "equal PSNR in 8 minutes of a busy core, an hour a megapixel; 100 steps saved less than 1 %."
 )
 
 
