@@ -36,6 +36,7 @@ from narrows.codecs.transform import open_transform
 from narrows.data.columns import Column
 from narrows.degradations import Cells, Degradation, Grey, Missing, Noise, Smaller
 from narrows.io.arrays import Array
+from narrows.models import shipped
 from narrows.models.base import Purpose
 from narrows.tasks.bounding import blocks_within
 from narrows.tasks.compress import compress
@@ -392,15 +393,18 @@ def photographs() -> None:
 
 
 def continued() -> bytes:
-    """The weights for photographs at a quality; the smaller kernels shrank, and a fifth of their numbers moved."""
-    shipped = usual_models()["lossy"]
-    compact, generator = CompactModel.from_bytes(shipped), np.random.default_rng(8)
+    """The weights of 0.1.0 for photographs at a quality, which only decode and get the encoder of today; the smaller
+    kernels shrank, and a fifth of their numbers moved."""
+    released = shipped.kept(bytes.fromhex(shipped.KEPT[0]))
+    assert released is not None
+    compact, generator = CompactModel.from_bytes(released), np.random.default_rng(8)
+    encoding = CompactModel.from_bytes(usual_models()["lossy"]).encoding
     arrays = arrays_of(compact)
     for number, array in enumerate(arrays):
         if array.ndim == 4 and 4096 <= array.size <= 20000 and array.std() < 32:
             moved = generator.integers(-3, 4, array.shape) * (generator.random(array.shape) < 0.2)
             arrays[number] = array * 15 // 16 + moved
-    made = smallest(replace(compact, decoding=pack_arrays(arrays)), [shipped])
+    made = smallest(replace(compact, decoding=pack_arrays(arrays), encoding=encoding), [released])
     assert made.guessed
     return made.to_bytes()
 
