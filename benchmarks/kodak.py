@@ -159,6 +159,8 @@ def main() -> None:
     parser.add_argument("--slowest", type=Path, metavar="FILE", help="AVIF at its slowest too, measured once")
     parser.add_argument("--quick", action="store_true", help="every sixth picture")
     arguments = parser.parse_args()
+    if arguments.quick and arguments.slowest is not None:
+        parser.error("--slowest keeps what is measured of all pictures; leave out --quick")
     formats = choose("jpeg,webp,avif,jxl")  # first, as JPEG XL needs an extra
     images = [np.asarray(image) for image in narrows.open_samples(arguments.data / "photos" / "kodak").values]
     images = images[:: 6 if arguments.quick else 1]
